@@ -1,0 +1,73 @@
+//! Table of contents of the build: fetches the pinned EPICS Base, builds what
+//! the package measures with, and describes libca to Rust. vendor/README.md
+//! says why, and what to do when a step fails.
+
+#[path = "vendor/build/bind.rs"]
+mod bind;
+#[path = "vendor/build/compile.rs"]
+mod compile;
+#[path = "vendor/build/compiler.rs"]
+mod compiler;
+#[path = "vendor/build/database.rs"]
+mod database;
+#[path = "vendor/build/fetch.rs"]
+mod fetch;
+#[path = "vendor/build/generate.rs"]
+mod generate;
+#[path = "vendor/build/installed.rs"]
+mod installed;
+#[path = "vendor/build/libraries.rs"]
+mod libraries;
+#[path = "vendor/build/link.rs"]
+mod link;
+#[path = "vendor/build/pins.rs"]
+mod pins;
+#[path = "vendor/build/stop.rs"]
+mod stop;
+#[path = "vendor/build/tables.rs"]
+mod tables;
+
+use std::path::PathBuf;
+
+use crate::stop::{Outcome, out_dir};
+
+/// An EPICS Base that is ready to be used, built here or installed before.
+struct Base {
+    /// Folders of headers, for the compiler and for bindgen.
+    includes: Vec<PathBuf>,
+    /// Where the linker finds `ca` and `Com`.
+    libraries: PathBuf,
+    /// What `coreRelease` of its IOC reports, without "EPICS R".
+    version: String,
+    /// Where it came from, for reports.
+    origin: String,
+    /// The first line of what its C++ compiler says to `--version`.
+    compiler: String,
+}
+
+fn main() {
+    if let Err(stop) = build() {
+        eprintln!("{stop}");
+        std::process::exit(1);
+    }
+}
+
+fn build() -> Outcome<()> {
+    let base = match installed::from_variable()? {
+        Some(base) => base,
+        None => from_pinned_source()?,
+    };
+    link::leash()?;
+    bind::write_bindings(&base.includes, &out_dir().join("ca.rs"))?;
+    link::tell_cargo(&base);
+    Ok(())
+}
+
+fn from_pinned_source() -> Outcome<Base> {
+    let source = pins::pinned("epicscorelibs")?;
+    let tree = fetch::unpacked_archive(&source)?;
+    let built = compile::base(&tree, &source)?;
+    link::programs(&built)?;
+    database::write_flattened(&tree.join("modules/database/src"), &out_dir().join("softIoc.dbd"))?;
+    Ok(built.into_base(&source))
+}

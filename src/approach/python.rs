@@ -1,0 +1,126 @@
+//! The Python that runs the Python workers, and the pinned packages for it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Missing;
+use crate::embedded;
+use crate::process::Command;
+
+/// The variable that names another Python than the `python3` in PATH.
+const PYTHON_VARIABLE: &str = "EPICS_GAUGE_PYTHON";
+
+const PROBE_DEADLINE: Duration = Duration::from_secs(30);
+const INSTALL_DEADLINE: Duration = Duration::from_secs(600);
+
+/// Beside the packages: written last, so that a folder without it is not used.
+const COMPLETE: &str = "epics-gauge-complete";
+
+/// The Python packages of `vendor/python.lock`, installed in a cache folder of
+/// their own; the user's Python is not touched.
+#[derive(Debug, Clone)]
+pub struct PythonSite {
+    python: PathBuf,
+    folder: PathBuf,
+}
+
+impl PythonSite {
+    /// The packages, installed now if they are not yet; blocks while pip
+    /// downloads. `progress` sees pip's lines.
+    ///
+    /// # Errors
+    /// [`Missing`], with what pip said and how to mend it.
+    pub fn install(progress: impl FnMut(&str)) -> Result<PythonSite, Missing> {
+        let python = python_program()?;
+        let lock = embedded::tool("python.lock")?;
+        let folder = embedded::cache_folder().join(folder_name(&python, &lock)?);
+        let site = PythonSite { python, folder };
+        site.install_once(&lock, progress)?;
+        Ok(site)
+    }
+
+    /// The interpreter.
+    pub fn python(&self) -> &Path {
+        &self.python
+    }
+
+    /// The folder of the packages, for `sys.path`.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn install_once(&self, lock: &Path, progress: impl FnMut(&str)) -> Result<(), Missing> {
+        let parent = self.folder.parent().unwrap_or(Path::new("."));
+        let guard = parent.join("python.installing");
+        let cannot_write = |error: io::Error| {
+            Missing(format!(
+                "cannot write {}: {error}; set EPICS_GAUGE_CACHE to a folder that can be written",
+                parent.display()
+            ))
+        };
+        fs::create_dir_all(parent).map_err(cannot_write)?;
+        // Several runs at once: one installs, the others wait for it.
+        let guard = File::create(guard).map_err(cannot_write)?;
+        guard.lock().map_err(cannot_write)?;
+        if self.folder.join(COMPLETE).exists() {
+            return Ok(());
+        }
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder).map_err(cannot_write)?;
+        }
+        self.pip_install(lock, progress)?;
+        File::create(self.folder.join(COMPLETE)).map_err(cannot_write)?;
+        Ok(())
+    }
+
+    fn pip_install(&self, lock: &Path, progress: impl FnMut(&str)) -> Result<(), Missing> {
+        let pip = Command::new(&self.python)
+            .arguments(["-m", "pip", "install", "--no-deps", "--require-hashes"])
+            .arguments(["--disable-pip-version-check", "--no-input", "--no-warn-script-location"])
+            .arguments(["--root-user-action", "ignore"])
+            .argument("--target")
+            .argument(&self.folder)
+            .argument("--requirement")
+            .argument(lock);
+        pip.run(INSTALL_DEADLINE, progress).map(|_| ()).map_err(|error| {
+            Missing(format!(
+                "{error}\nThe Python packages are needed once. If {python} has no pip, install \
+                 it (Debian: apt-get install python3-pip) or name another Python with \
+                 {PYTHON_VARIABLE}; without a network, fill pip's cache or set PIP_FIND_LINKS",
+                python = self.python.display()
+            ))
+        })
+    }
+}
+
+/// The Python interpreter that runs Python workers: `EPICS_GAUGE_PYTHON`, else
+/// `python3` in PATH; as the path of the real interpreter, so that no version
+/// manager's script stands between it and us.
+///
+/// # Errors
+/// [`Missing`] when there is none.
+pub fn python_program() -> Result<PathBuf, Missing> {
+    let asked = std::env::var(PYTHON_VARIABLE).unwrap_or_else(|_| "python3".to_owned());
+    let told = Command::new(&asked)
+        .arguments(["-I", "-c", "import sys; print(sys.executable)"])
+        .run(PROBE_DEADLINE, |_| ())
+        .map_err(|error| {
+            Missing(format!(
+                "{error}\nInstall Python 3 (Debian: apt-get install python3 python3-pip) or name \
+                 one with {PYTHON_VARIABLE}"
+            ))
+        })?;
+    Ok(PathBuf::from(told.trim()))
+}
+
+/// Depends on everything that decides what pip installs.
+fn folder_name(python: &Path, lock: &Path) -> Result<String, Missing> {
+    let probe = "import sys, sysconfig; \
+                 print(sys.implementation.cache_tag, sysconfig.get_platform())";
+    let told = Command::new(python).arguments(["-I", "-c", probe]).run(PROBE_DEADLINE, |_| ())?;
+    let pins = fs::read(lock).map_err(|error| Missing(format!("{}: {error}", lock.display())))?;
+    let pins = embedded::sha256_hex(&pins);
+    Ok(format!("python-{}-{}", told.trim().replace(' ', "-"), &pins[..16]))
+}

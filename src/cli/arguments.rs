@@ -1,0 +1,217 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, ValueEnum};
+use epics_gauge::protocol::Mode;
+
+/// Measures EPICS clients and IOCs and checks every value that comes back.
+///
+/// Without a subcommand it runs the quick profile: every approach against real,
+/// isolated IOCs on this machine.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) run: RunArguments,
+    #[command(subcommand)]
+    pub(super) subcommand: Option<Subcommand>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  epics-gauge                                     everything, quick profile
+  epics-gauge --approach pyca,pyepics --pvs 1000  two libraries at one size
+  epics-gauge ioc --pvs 100                       an isolated IOC to play with
+  epics-gauge doctor                              what is missing, and how to get it
+
+Exit codes:
+  0 every verdict as expected    1 a limit broken    3 undecided
+  4 could not measure    64 bad arguments or input    130 interrupted";
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Subcommand {
+    /// Measure approaches and judge them (the default)
+    Run(RunArguments),
+    /// Run an isolated IOC with its shell on the terminal
+    Ioc(IocArguments),
+    /// List approaches, servers, scenarios or limits
+    List(ListArguments),
+    /// Judge a record file; prints the verdicts as JSON
+    Judge(JudgeArguments),
+    /// Write a report from a record file
+    Report(ReportArguments),
+    /// Tell what is installed, what is missing, and the command that mends it
+    Doctor(DoctorArguments),
+    /// The inside of a worker
+    #[command(hide = true)]
+    Worker(WorkerArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// Scenarios to run; all of them when none is given
+    #[arg(value_name = "SCENARIO")]
+    pub(super) scenarios: Vec<String>,
+    /// Approaches to run, separated by commas; all when not given
+    #[arg(long = "approach", value_name = "A", value_delimiter = ',')]
+    pub(super) approaches: Vec<String>,
+    /// A TOML file with approaches of your own
+    #[arg(long = "approaches", value_name = "FILE")]
+    pub(super) approaches_file: Option<PathBuf>,
+    /// Servers to run against, separated by commas; all when not given
+    #[arg(long = "server", value_name = "S", value_delimiter = ',')]
+    pub(super) servers: Vec<String>,
+    /// Counts of PVs, separated by commas
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = parse_pvs)]
+    pub(super) pvs: Vec<usize>,
+    /// How PVs are connected, separated by commas; both when not given
+    #[arg(long = "mode", value_name = "MODE", value_delimiter = ',', value_enum)]
+    pub(super) modes: Vec<ModeArgument>,
+    /// Blocks of each cell; a verdict needs 5
+    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) blocks: Option<u32>,
+    /// How thoroughly to measure
+    #[arg(long, value_enum, default_value_t = Profile::Quick)]
+    pub(super) profile: Profile,
+    /// Folder for records, verdicts, report and logs [default: epics-gauge-out/<UTC time>]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
+    pub(super) format: FormatArgument,
+    /// Do not count missing approaches as a failure
+    #[arg(long)]
+    pub(super) allow_missing: bool,
+    /// Seed of every random choice [default: a random one]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Seconds that one stage may take [default: 20, and 5 ms more per PV]
+    #[arg(long, value_name = "S", value_parser = parse_seconds)]
+    pub(super) timeout: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct IocArguments {
+    /// Calc records gauge:0, gauge:1, … to hold
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) pvs: usize,
+    /// Rate at which they are scanned, in Hz; without it, `dbpf epics-gauge:tick.PROC 1` processes them
+    #[arg(long, value_name = "HZ")]
+    pub(super) rate: Option<f64>,
+    /// Which server
+    #[arg(long, value_name = "S", default_value = "softioc")]
+    pub(super) server: String,
+    /// A database to load
+    #[arg(long, value_name = "FILE")]
+    pub(super) db: Option<PathBuf>,
+    /// Macros for it: NAME=VALUE,…
+    #[arg(short = 'm', long, value_name = "MACROS", default_value = "", requires = "db")]
+    pub(super) macros: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    /// What to list
+    #[arg(value_enum)]
+    pub(super) what: Listed,
+    /// A TOML file with approaches of your own
+    #[arg(long = "approaches", value_name = "FILE")]
+    pub(super) approaches_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct JudgeArguments {
+    /// A records.jsonl
+    pub(super) records: PathBuf,
+    /// Do not count missing approaches as a failure
+    #[arg(long)]
+    pub(super) allow_missing: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArguments {
+    /// A records.jsonl
+    pub(super) records: PathBuf,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
+    pub(super) format: FormatArgument,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArguments {
+    /// A TOML file with approaches of your own
+    #[arg(long = "approaches", value_name = "FILE")]
+    pub(super) approaches_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WorkerArguments {
+    /// The approach
+    pub(super) approach: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Profile {
+    /// Up to 10 000 PVs in a few minutes
+    Quick,
+    /// More blocks, and up to 1000 PVs one by one
+    Full,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FormatArgument {
+    /// Tables for a terminal
+    Table,
+    /// Markdown
+    Markdown,
+    /// JSON
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ModeArgument {
+    /// One PV at a time
+    Serial,
+    /// All PVs at once
+    Bulk,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Listed {
+    /// Ways to be a client
+    Approaches,
+    /// Ways to be an IOC
+    Servers,
+    /// What is asked of them
+    Scenarios,
+    /// The most that figures may be
+    Limits,
+}
+
+impl From<ModeArgument> for Mode {
+    fn from(mode: ModeArgument) -> Mode {
+        match mode {
+            ModeArgument::Serial => Mode::Serial,
+            ModeArgument::Bulk => Mode::Bulk,
+        }
+    }
+}
+
+fn parse_pvs(text: &str) -> Result<usize, String> {
+    let most = epics_gauge::ioc::MAX_PVS;
+    match text.trim().parse() {
+        Ok(0) => Err("there is nothing to measure with 0 PVs; ask for at least 1".to_owned()),
+        Ok(pvs) if pvs > most => Err(format!("one IOC holds at most {most} PVs here")),
+        Ok(pvs) => Ok(pvs),
+        Err(error) => Err(format!("{error}; give a count such as 1000")),
+    }
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 86_400.0 => Ok(seconds),
+        Ok(_) => Err("give a time over 0 s and up to a day".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,51 @@
+//! Exit codes and what they mean; the README lists them.
+
+use std::process::ExitCode;
+
+use epics_gauge::judge::{Judgement, Outcome};
+use epics_gauge::record::FailureKind;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Every verdict as expected.
+    Good = 0,
+    /// A limit is broken.
+    LimitBroken = 1,
+    /// A verdict is undecided.
+    Undecided = 3,
+    /// An IOC or an approach failed or is missing; or nothing was measured.
+    CouldNotMeasure = 4,
+    /// Bad arguments or input.
+    Usage = 64,
+    /// Stopped by the user: 128 + SIGINT.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// The worst that a judgement says. A failed measurement outweighs a broken
+    /// limit: what was not measured may hide more.
+    pub(super) fn of(judgement: &Judgement, allow_missing: bool) -> Exit {
+        let has = |outcome| judgement.verdicts.iter().any(|verdict| verdict.outcome == outcome);
+        let failed = judgement
+            .failures
+            .iter()
+            .any(|failure| !(allow_missing && failure.kind == FailureKind::Missing));
+        let judged = has(Outcome::Within) || has(Outcome::Over) || has(Outcome::Undecided);
+        if failed || !judged {
+            Exit::CouldNotMeasure
+        } else if judgement.verdicts.iter().any(|verdict| verdict.is_worse_than_expected()) {
+            Exit::LimitBroken
+        } else if has(Outcome::Undecided) {
+            Exit::Undecided
+        } else {
+            Exit::Good
+        }
+    }
+}

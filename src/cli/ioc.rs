@@ -1,0 +1,93 @@
+//! `ioc`: an isolated IOC with its shell on the terminal.
+
+use std::io::{self, BufRead};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use epics_gauge::ioc::{IocError, SoftIoc};
+use epics_gauge::process::{Deadline, Stopped};
+
+use super::arguments::IocArguments;
+use super::exit::Exit;
+use super::{Failure, interrupt};
+
+/// How often the IOC's own messages are looked for.
+const LOOK: Duration = Duration::from_millis(100);
+
+pub(super) fn run(arguments: &IocArguments) -> Result<Exit, Failure> {
+    if arguments.server != "softioc" {
+        return Err(Failure::usage(format!(
+            "unknown server `{}`; there are: softioc",
+            arguments.server
+        )));
+    }
+    interrupt::listen().map_err(Failure::unmeasured)?;
+    let mut ioc = start(arguments)?;
+    for (name, value) in ioc.client_environment() {
+        println!("export {name}={value}");
+    }
+    eprintln!("the IOC serves; its shell reads commands from here, `exit` or Ctrl-D ends it");
+    let exit = serve(&mut ioc)?;
+    ioc.stop();
+    Ok(exit)
+}
+
+fn start(arguments: &IocArguments) -> Result<SoftIoc, Failure> {
+    let mut builder = SoftIoc::builder().pvs(arguments.pvs);
+    if let Some(rate) = arguments.rate {
+        builder = builder.rate_hz(rate);
+    }
+    if let Some(file) = &arguments.db {
+        let macros = macros(&arguments.macros)?;
+        builder = builder.db_file(file, &macros);
+    }
+    builder.start().map_err(|error| match error {
+        IocError::Asked(_) | IocError::Refused { .. } => Failure::usage(error),
+        _ => Failure::unmeasured(error),
+    })
+}
+
+fn macros(text: &str) -> Result<Vec<(&str, &str)>, Failure> {
+    text.split(',')
+        .filter(|assignment| !assignment.trim().is_empty())
+        .map(|assignment| {
+            assignment.split_once('=').map(|(name, value)| (name.trim(), value)).ok_or_else(|| {
+                Failure::usage(format!("macro `{assignment}` has no value; write NAME=VALUE"))
+            })
+        })
+        .collect()
+}
+
+fn serve(ioc: &mut SoftIoc) -> Result<Exit, Failure> {
+    let commands = lines_of_stdin();
+    let mut shown = ioc.log().map_err(Failure::unmeasured)?.len();
+    loop {
+        match Deadline::after(LOOK).receive(&commands) {
+            Ok(command) if command.trim() == "exit" => return Ok(Exit::Good),
+            Ok(command) => {
+                ioc.command(&command).map_err(Failure::unmeasured)?;
+            }
+            Err(Stopped::TimedOut) => {}
+            Err(Stopped::Closed) => return Ok(Exit::Good),
+            Err(Stopped::Interrupted) => return Ok(Exit::Interrupted),
+        }
+        let log = ioc.log().map_err(Failure::unmeasured)?;
+        for line in &log[shown..] {
+            println!("{}", line.text);
+        }
+        shown = log.len();
+    }
+}
+
+fn lines_of_stdin() -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}

@@ -1,0 +1,36 @@
+//! `judge` and `report`: from a record file, without measuring.
+
+use std::fs;
+use std::path::Path;
+
+use epics_gauge::judge::judge as judgement_of;
+use epics_gauge::record::RunRecords;
+use epics_gauge::report::{Format, render};
+
+use super::Failure;
+use super::arguments::{FormatArgument, JudgeArguments, ReportArguments};
+use super::exit::Exit;
+
+pub(super) fn judge(arguments: &JudgeArguments) -> Result<Exit, Failure> {
+    let run = read(&arguments.records)?;
+    let judgement = judgement_of(&run);
+    print!("{}", render(&run, &judgement, Format::Json));
+    Ok(Exit::of(&judgement, arguments.allow_missing))
+}
+
+pub(super) fn report(arguments: &ReportArguments) -> Result<Exit, Failure> {
+    let run = read(&arguments.records)?;
+    let format = match arguments.format {
+        FormatArgument::Table => Format::Table,
+        FormatArgument::Markdown => Format::Markdown,
+        FormatArgument::Json => Format::Json,
+    };
+    print!("{}", render(&run, &judgement_of(&run), format));
+    Ok(Exit::Good)
+}
+
+fn read(path: &Path) -> Result<RunRecords, Failure> {
+    let wrong = |reason: String| Failure::usage(format!("{}: {reason}", path.display()));
+    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    RunRecords::parse(&text).map_err(|error| wrong(error.to_string()))
+}

@@ -1,0 +1,70 @@
+//! Arguments, subcommands, exit codes. Data goes to stdout, words to stderr.
+
+mod arguments;
+mod doctor;
+mod exit;
+mod interrupt;
+mod ioc;
+mod judge;
+mod list;
+mod output;
+mod progress;
+mod run;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use arguments::{Arguments, Subcommand};
+use exit::Exit;
+
+/// Why a subcommand ended without its result: a message and an exit code.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    /// The user gave what cannot be used.
+    fn usage(message: impl ToString) -> Failure {
+        Failure { exit: Exit::Usage, message: message.to_string() }
+    }
+
+    /// Something needed failed.
+    fn unmeasured(message: impl ToString) -> Failure {
+        Failure { exit: Exit::CouldNotMeasure, message: message.to_string() }
+    }
+}
+
+pub(crate) fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Good.into(),
+                _ => Exit::Usage.into(),
+            };
+        }
+    };
+    let outcome = match arguments.subcommand {
+        None => run::run(&arguments.run),
+        Some(Subcommand::Run(run)) => run::run(&run),
+        Some(Subcommand::Ioc(ioc)) => ioc::run(&ioc),
+        Some(Subcommand::List(list)) => list::run(&list),
+        Some(Subcommand::Judge(judge)) => judge::judge(&judge),
+        Some(Subcommand::Report(report)) => judge::report(&report),
+        Some(Subcommand::Doctor(doctor)) => doctor::run(&doctor),
+        Some(Subcommand::Worker(worker)) => worker::run(&worker),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("epics-gauge: {}", failure.message);
+            failure.exit.into()
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The folder of a run: records, verdicts, report and logs.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use epics_gauge::record::{Line, Record};
+
+use super::Failure;
+
+/// The folder, with its record file open.
+pub(super) struct OutputFolder {
+    folder: PathBuf,
+    records: File,
+}
+
+impl OutputFolder {
+    /// Makes the folder; `asked` or one named after `started`.
+    pub(super) fn make(asked: Option<&Path>, started: &str) -> Result<OutputFolder, Failure> {
+        let folder = asked.map_or_else(
+            || Path::new("epics-gauge-out").join(started.replace(':', "")),
+            Path::to_owned,
+        );
+        let cannot = |path: &Path, error: io::Error| {
+            Failure::usage(format!(
+                "cannot write {}: {error}; name another folder with --out",
+                path.display()
+            ))
+        };
+        fs::create_dir_all(folder.join("logs")).map_err(|error| cannot(&folder, error))?;
+        let path = folder.join("records.jsonl");
+        if path.exists() {
+            return Err(Failure::usage(format!(
+                "{} holds a run already; name another folder with --out",
+                folder.display()
+            )));
+        }
+        let records = File::create(&path).map_err(|error| cannot(&path, error))?;
+        Ok(OutputFolder { folder, records })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes one line, whole, at once: what is measured is kept whatever
+    /// happens next.
+    pub(super) fn add(&mut self, line: &Line) -> Result<(), Failure> {
+        let mut bytes = serde_json::to_vec(line).map_err(Failure::unmeasured)?;
+        bytes.push(b'\n');
+        self.records.write_all(&bytes).map_err(|error| self.cannot_write("records.jsonl", &error))
+    }
+
+    /// Keeps what a worker printed on stderr, if it did.
+    pub(super) fn add_log(&self, record: &Record, log: &str) -> Result<(), Failure> {
+        if log.is_empty() {
+            return Ok(());
+        }
+        let Record { scenario, approach, pvs, mode, block, .. } = record;
+        self.write(&format!("logs/{scenario}-{approach}-{mode}-{pvs}-{block}.log"), log)
+    }
+
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
+        fs::write(self.folder.join(name), text).map_err(|error| self.cannot_write(name, &error))
+    }
+
+    pub(super) fn read_records(&self) -> Result<String, Failure> {
+        let path = self.folder.join("records.jsonl");
+        fs::read_to_string(&path).map_err(|error| {
+            Failure::unmeasured(format!("cannot read {}: {error}", path.display()))
+        })
+    }
+
+    fn cannot_write(&self, name: &str, error: &io::Error) -> Failure {
+        Failure::unmeasured(format!(
+            "cannot write {}: {error}; what was written before is kept there",
+            self.folder.join(name).display()
+        ))
+    }
+}

@@ -1,0 +1,63 @@
+//! A bar on stderr while a run goes on, when that is a terminal.
+
+use std::io::IsTerminal;
+
+use epics_gauge::measure::Cell;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+const TEMPLATE: &str = "{bar:24} {pos}/{len} workers, {eta} left  {wide_msg}";
+
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(super) fn of(workers: usize) -> Bar {
+        let bar = ProgressBar::new(workers as u64);
+        if !std::io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+            bar.set_style(style);
+        }
+        Bar(bar)
+    }
+
+    pub(super) fn started(&self, cell: &Cell, approach: &str) {
+        self.0.set_message(format!("{approach}, {} PVs, {}", cell.pvs, cell.mode));
+    }
+
+    pub(super) fn finished(&self) {
+        self.0.inc(1);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A line that is overwritten by the next; for steps before the bar.
+pub(super) struct Note(ProgressBar);
+
+impl Note {
+    pub(super) fn new(text: &str) -> Note {
+        if !std::io::stderr().is_terminal() {
+            eprintln!("{text}");
+            return Note(ProgressBar::hidden());
+        }
+        let note = ProgressBar::new_spinner();
+        note.set_message(text.to_owned());
+        Note(note)
+    }
+
+    pub(super) fn update(&self, text: &str) {
+        self.0.set_message(text.trim().to_owned());
+        self.0.tick();
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

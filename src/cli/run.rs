@@ -1,0 +1,165 @@
+//! `run`: measure, judge, report.
+
+use std::time::Duration;
+
+use epics_gauge::approach::{Approach, Catalogue, Missing, PythonSite};
+use epics_gauge::judge::judge;
+use epics_gauge::measure::{self, Candidate, Plan, Progress};
+use epics_gauge::protocol::Mode;
+use epics_gauge::record::{End, Line, RECORD_FORMAT, Run, RunRecords};
+use epics_gauge::report::{Format, render};
+use epics_gauge::scenario;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::arguments::{FormatArgument, Profile, RunArguments};
+use super::exit::Exit;
+use super::output::OutputFolder;
+use super::progress::{Bar, Note};
+use super::{Failure, interrupt};
+
+pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
+    let catalogue = catalogue(arguments)?;
+    let approaches = chosen(&catalogue, &arguments.approaches)?;
+    check_names("scenario", &arguments.scenarios, &[scenario::CONNECT])?;
+    check_names("server", &arguments.servers, &["softioc"])?;
+    let plan = plan(arguments);
+    if plan.cells.is_empty() {
+        return Err(Failure::usage(
+            "nothing to measure: serial mode is for up to 1000 PVs (--profile full) or 10 (quick); \
+             ask for fewer --pvs",
+        ));
+    }
+    let started = now();
+    let mut output = OutputFolder::make(arguments.out.as_deref(), &started)?;
+    interrupt::listen().map_err(Failure::unmeasured)?;
+    let candidates = candidates(&approaches)?;
+    output.add(&Line::Run(Box::new(header(&plan, &approaches, started))))?;
+    let completed = measure(&plan, &candidates, &mut output)?;
+    output.add(&Line::End(End { ended_utc: now(), interrupted: !completed }))?;
+    let exit = conclude(arguments, &output)?;
+    Ok(if completed { exit } else { Exit::Interrupted })
+}
+
+pub(super) fn catalogue(arguments: &RunArguments) -> Result<Catalogue, Failure> {
+    let mut catalogue = Catalogue::built_in();
+    if let Some(file) = &arguments.approaches_file {
+        catalogue.add_file(file).map_err(Failure::usage)?;
+    }
+    Ok(catalogue)
+}
+
+/// The floor is always measured: without it nothing can be judged over it.
+fn chosen(catalogue: &Catalogue, names: &[String]) -> Result<Vec<Approach>, Failure> {
+    let known: Vec<&str> = catalogue.all().iter().map(|approach| approach.name.as_str()).collect();
+    check_names("approach", names, &known)?;
+    let is_chosen =
+        |approach: &&Approach| names.is_empty() || approach.floor || names.contains(&approach.name);
+    Ok(catalogue.all().iter().filter(is_chosen).cloned().collect())
+}
+
+fn check_names(what: &str, names: &[String], known: &[&str]) -> Result<(), Failure> {
+    match names.iter().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            Err(Failure::usage(format!("unknown {what} `{name}`; there are: {}", known.join(", "))))
+        }
+    }
+}
+
+/// The sizes of a profile; `--pvs`, `--mode` and `--blocks` replace their part.
+fn plan(arguments: &RunArguments) -> Plan {
+    let (usual_blocks, most_serial) = match arguments.profile {
+        Profile::Quick => (5, 10),
+        Profile::Full => (15, 1_000),
+    };
+    let modes: Vec<Mode> = if arguments.modes.is_empty() {
+        vec![Mode::Bulk, Mode::Serial]
+    } else {
+        arguments.modes.iter().copied().map(Mode::from).collect()
+    };
+    let pvs = if arguments.pvs.is_empty() {
+        vec![1, 100, 1_000, 10_000]
+    } else {
+        let mut pvs = arguments.pvs.clone();
+        pvs.sort_unstable();
+        pvs.dedup();
+        pvs
+    };
+    Plan {
+        cells: Plan::connect(&pvs, &modes, most_serial),
+        blocks: arguments.blocks.map_or(usual_blocks, |blocks| blocks as usize),
+        seed: arguments.seed.unwrap_or_else(|| u64::from(StdRng::from_os_rng().random::<u32>())),
+        timeout: arguments.timeout.map(Duration::from_secs_f64),
+    }
+}
+
+fn candidates(approaches: &[Approach]) -> Result<Vec<Candidate>, Failure> {
+    let gauge = std::env::current_exe().map_err(Failure::unmeasured)?;
+    let site = if approaches.iter().any(Approach::needs_python_site) {
+        let note = Note::new("preparing the Python packages (downloaded once)");
+        PythonSite::install(|line| note.update(line))
+    } else {
+        Err(Missing("no approach asked for the Python packages".to_owned()))
+    };
+    Ok(approaches
+        .iter()
+        .map(|approach| Candidate {
+            approach: approach.clone(),
+            command: approach.command(&gauge, &site),
+        })
+        .collect())
+}
+
+fn header(plan: &Plan, approaches: &[Approach], started_utc: String) -> Run {
+    Run {
+        format: RECORD_FORMAT,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        base: epics_gauge::BASE.to_owned(),
+        compiler: epics_gauge::COMPILER.to_owned(),
+        started_utc,
+        arguments: std::env::args().skip(1).collect(),
+        seed: plan.seed,
+        blocks: plan.blocks,
+        machine: measure::this_machine(),
+        approaches: approaches.iter().map(Approach::facts).collect(),
+    }
+}
+
+fn measure(
+    plan: &Plan,
+    candidates: &[Candidate],
+    output: &mut OutputFolder,
+) -> Result<bool, Failure> {
+    let bar = Bar::of(plan.cells.len() * plan.blocks * candidates.len());
+    measure::run(plan, candidates, |progress| {
+        match progress {
+            Progress::Started { cell, approach } => bar.started(cell, approach),
+            Progress::Finished { record, log } => {
+                output.add_log(&record, &log)?;
+                output.add(&Line::Record(record))?;
+                bar.finished();
+            }
+            Progress::LeftOut => bar.finished(),
+        }
+        Ok(())
+    })
+}
+
+fn conclude(arguments: &RunArguments, output: &OutputFolder) -> Result<Exit, Failure> {
+    let run = RunRecords::parse(&output.read_records()?).map_err(Failure::unmeasured)?;
+    let judgement = judge(&run);
+    output.write("verdicts.json", &render(&run, &judgement, Format::Json))?;
+    output.write("report.md", &render(&run, &judgement, Format::Markdown))?;
+    let format = match arguments.format {
+        FormatArgument::Table => Format::Summary,
+        FormatArgument::Markdown => Format::Markdown,
+        FormatArgument::Json => Format::Json,
+    };
+    print!("{}", render(&run, &judgement, format));
+    eprintln!("all figures: {}", output.path().join("report.md").display());
+    Ok(Exit::of(&judgement, arguments.allow_missing))
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

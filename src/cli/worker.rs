@@ -1,0 +1,15 @@
+//! `worker`: the native approaches, driven over stdin and stdout.
+
+use epics_gauge::worker::{serve, wire::Wire};
+
+use super::Failure;
+use super::arguments::WorkerArguments;
+use super::exit::Exit;
+
+pub(super) fn run(arguments: &WorkerArguments) -> Result<Exit, Failure> {
+    let served = match arguments.approach.as_str() {
+        "wire" => serve(Wire::new),
+        other => return Err(Failure::usage(format!("there is no native approach `{other}`"))),
+    };
+    served.map(|()| Exit::Good).map_err(Failure::usage)
+}

@@ -1,0 +1,69 @@
+//! Real, isolated IOCs for measurements and integration tests.
+//!
+//! [`SoftIoc`] is the `softIoc` of the EPICS Base that this crate was built
+//! with, started in a private temporary directory, on ports of its own, on
+//! loopback only. It works the same in a plain `#[test]` and in a
+//! `#[tokio::test]` (see [`Builder::start_async`]); dropping it ends it.
+//!
+//! ```
+//! use epics_gauge::ioc::SoftIoc;
+//!
+//! let mut ioc = SoftIoc::builder()
+//!     .db(r#"record(ao, "$(P)current") { field(VAL, "1.5") field(PINI, "YES") }"#, &[("P", "test:")])
+//!     .start()?;
+//!
+//! // What a client process needs in its environment to find this IOC only:
+//! for (name, value) in ioc.client_environment() {
+//!     println!("export {name}={value}");
+//! }
+//! assert!(ioc.command("dbgf test:current")?.contains("1.5"));
+//! # Ok::<(), epics_gauge::ioc::IocError>(())
+//! ```
+
+mod builder;
+mod identity;
+mod log;
+mod soft_ioc;
+
+pub use builder::{Builder, MAX_PVS};
+pub use log::{LogEvent, LogLine};
+pub use soft_ioc::SoftIoc;
+
+use crate::process::ProcessError;
+
+/// Why an IOC could not be started or did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum IocError {
+    /// The process failed.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The IOC ran but said that something is wrong with what it was given.
+    #[error("the IOC refused its start-up: {reason}\n`{command}` in all printed:\n{output}")]
+    Refused {
+        /// What was seen.
+        reason: String,
+        /// The whole command line.
+        command: String,
+        /// Everything the IOC printed.
+        output: String,
+    },
+    /// The IOC serves, but not where it was told to.
+    #[error("the IOC did not get its ports: {reason}; is a server started by hand on port {port}?")]
+    Ports {
+        /// What was seen.
+        reason: String,
+        /// The port that it was to have.
+        port: u16,
+    },
+    /// Its temporary directory could not be written.
+    #[error("cannot {action}: {source}; free space there or set TMPDIR to another folder")]
+    Files {
+        /// What was tried, with the path.
+        action: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The caller asked for what cannot be.
+    #[error("{0}")]
+    Asked(String),
+}

@@ -1,0 +1,87 @@
+//! The write-ups' rule: over the limit choose the faster, under it the simplest.
+
+use serde::Serialize;
+
+use super::{Outcome, Relative, Verdict};
+use crate::record::{ApproachFacts, RunRecords};
+
+/// Which approach to take.
+#[derive(Debug, Clone, Serialize)]
+pub struct Advice {
+    /// The count of PVs that it holds for; none when nothing was judged.
+    pub pvs: Option<usize>,
+    /// Approaches within every limit against the fastest, simplest first.
+    pub acceptable: Vec<String>,
+    /// Approaches over a limit against the fastest: the acceptable ones must be
+    /// preferred to them for speed.
+    pub too_slow: Vec<Slower>,
+    /// Approaches that are undecided or failed: nothing is said of them.
+    pub unknown: Vec<String>,
+    /// The simplest of the acceptable ones.
+    pub simplest: Option<String>,
+    /// Why it counts as the simplest.
+    pub simplest_reason: Option<String>,
+}
+
+/// An approach that is too slow, and where.
+#[derive(Debug, Clone, Serialize)]
+pub struct Slower {
+    /// The approach.
+    pub approach: String,
+    /// The metric in which it is over the limit by most.
+    pub metric: String,
+    /// Seconds per PV over the fastest.
+    pub over_fastest_s: f64,
+}
+
+/// Applies the rule to the verdicts of the largest count of PVs, and of the
+/// slope.
+pub(super) fn advice(run: &RunRecords, verdicts: &[Verdict]) -> Advice {
+    let pvs = verdicts.iter().map(|verdict| verdict.pvs).max();
+    let judged: Vec<&Verdict> = verdicts
+        .iter()
+        .filter(|verdict| Some(verdict.pvs) == pvs || verdict.outcome == Outcome::Failed)
+        .filter(|verdict| {
+            verdict.relative == Some(Relative::Fastest) || verdict.outcome == Outcome::Failed
+        })
+        .collect();
+    let (mut acceptable, mut too_slow, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for facts in run.run.approaches.iter().filter(|facts| !facts.floor) {
+        let own: Vec<&&Verdict> =
+            judged.iter().filter(|verdict| verdict.approach == facts.name).collect();
+        let has = |outcome| own.iter().any(|verdict| verdict.outcome == outcome);
+        if has(Outcome::Over) {
+            too_slow.extend(worst(&own));
+        } else if own.is_empty() || has(Outcome::Undecided) || has(Outcome::Failed) {
+            unknown.push(facts.name.clone());
+        } else {
+            acceptable.push(facts);
+        }
+    }
+    acceptable.sort_by_key(|facts| facts.simplicity.unwrap_or(u32::MAX));
+    let simplest: Option<&ApproachFacts> =
+        acceptable.first().copied().filter(|facts| facts.simplicity.is_some());
+    Advice {
+        pvs,
+        simplest: simplest.map(|facts| facts.name.clone()),
+        simplest_reason: simplest.map(|facts| facts.simplicity_reason.clone()),
+        acceptable: acceptable.into_iter().map(|facts| facts.name.clone()).collect(),
+        too_slow,
+        unknown,
+    }
+}
+
+fn worst(verdicts: &[&&Verdict]) -> Option<Slower> {
+    verdicts
+        .iter()
+        .filter(|verdict| verdict.outcome == Outcome::Over)
+        .filter_map(|verdict| Some((verdict, verdict.over_s?.median, verdict.limit_s?)))
+        .max_by(|(_, over, limit), (_, other_over, other_limit)| {
+            (over / limit).total_cmp(&(other_over / other_limit))
+        })
+        .map(|(verdict, over, _)| Slower {
+            approach: verdict.approach.clone(),
+            metric: verdict.metric.clone(),
+            over_fastest_s: over,
+        })
+}

@@ -1,0 +1,221 @@
+//! Figures per cell and stage: medians, and paired differences to the floor and
+//! to the fastest.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use super::CONFIDENCE_WANTED;
+use crate::protocol::{Mode, Stage};
+use crate::record::{Record, RunRecords, Sample};
+use crate::stats::{Interval, median, median_interval};
+
+/// What is compared: a stage in a mode. `connect` is the time from the start of
+/// create to the end of connect, whether an approach can separate them or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Metric {
+    /// The stage.
+    pub stage: Stage,
+    /// One PV at a time or all at once.
+    pub mode: Mode,
+}
+
+impl Metric {
+    /// Every metric, in the order of reports.
+    pub fn all() -> Vec<Metric> {
+        let stages = [
+            Stage::Connect,
+            Stage::Get,
+            Stage::GetAgain,
+            Stage::Put,
+            Stage::Readback,
+            Stage::Import,
+            Stage::Context,
+        ];
+        let modes = [Mode::Bulk, Mode::Serial];
+        stages
+            .into_iter()
+            .flat_map(|stage| modes.into_iter().map(move |mode| Metric { stage, mode }))
+            .collect()
+    }
+
+    /// The name in tables and files, such as `get bulk`.
+    pub fn name(self) -> String {
+        if self.is_per_pv() {
+            format!("{} {}", self.stage, self.mode)
+        } else {
+            self.stage.to_string()
+        }
+    }
+
+    /// Whether the figure is seconds per PV, or else seconds in all.
+    pub fn is_per_pv(self) -> bool {
+        !matches!(self.stage, Stage::Import | Stage::Context)
+    }
+
+    /// The figure of one worker, in seconds; none when it did not get there.
+    pub fn of(self, record: &Record) -> Option<f64> {
+        let sample = self.sample(record, self.stage)?;
+        let start_ns = match self.stage {
+            Stage::Connect => self.sample(record, Stage::Create).unwrap_or(sample).start_ns,
+            _ => sample.start_ns,
+        };
+        let seconds = (sample.end_ns.saturating_sub(start_ns)) as f64 / 1e9;
+        Some(if self.is_per_pv() { seconds / sample.pvs.max(1) as f64 } else { seconds })
+    }
+
+    fn sample(self, record: &Record, stage: Stage) -> Option<&Sample> {
+        record.samples.iter().find(|sample| sample.stage == stage && sample.mode == self.mode)
+    }
+}
+
+impl Serialize for Metric {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name())
+    }
+}
+
+/// The figures of one metric in one cell.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figures {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The server's name.
+    pub server: String,
+    /// How many PVs were connected.
+    pub pvs: usize,
+    /// How they were connected.
+    pub connected: Mode,
+    /// What is compared.
+    pub metric: Metric,
+    /// The fastest approach, the floor apart.
+    pub fastest: Option<String>,
+    /// One row per approach, in the order of the catalogue.
+    pub rows: Vec<Row>,
+}
+
+/// One approach's figures.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// The approach.
+    pub approach: String,
+    /// Whether it is the floor.
+    pub floor: bool,
+    /// Whether create and connect are one call of its API.
+    pub joint: bool,
+    /// Seconds per PV (seconds in all for import and context).
+    pub figure_s: Interval,
+    /// CPU seconds per PV that the worker used meanwhile, median.
+    pub cpu_s: f64,
+    /// Difference to the floor, within blocks.
+    pub over_floor_s: Option<Interval>,
+    /// Difference to the fastest, within blocks.
+    pub over_fastest_s: Option<Interval>,
+}
+
+/// Figures of one metric by approach and block.
+type ByApproach = BTreeMap<String, BTreeMap<usize, f64>>;
+
+/// All figures of a run, in the order of the records' cells and of
+/// [`Metric::all`].
+pub fn figures(run: &RunRecords) -> Vec<Figures> {
+    let mut all = Vec::new();
+    for cell in cells(run) {
+        for metric in Metric::all() {
+            let rows = rows(run, &cell, metric);
+            if let Some((fastest, rows)) = rows {
+                all.push(Figures {
+                    scenario: cell[0].scenario.clone(),
+                    server: cell[0].server.clone(),
+                    pvs: cell[0].pvs,
+                    connected: cell[0].mode,
+                    metric,
+                    fastest,
+                    rows,
+                });
+            }
+        }
+    }
+    all
+}
+
+/// The records of each cell; cells sorted by mode and count of PVs.
+fn cells(run: &RunRecords) -> Vec<Vec<&Record>> {
+    let mut cells: BTreeMap<_, Vec<&Record>> = BTreeMap::new();
+    for record in &run.records {
+        let bulk_first = record.mode != Mode::Bulk;
+        let key = (&record.scenario, &record.server, bulk_first, record.pvs);
+        cells.entry(key).or_default().push(record);
+    }
+    cells.into_values().collect()
+}
+
+fn rows(run: &RunRecords, cell: &[&Record], metric: Metric) -> Option<(Option<String>, Vec<Row>)> {
+    let mut values = ByApproach::new();
+    for record in cell {
+        if let Some(value) = metric.of(record) {
+            values.entry(record.approach.clone()).or_default().insert(record.block, value);
+        }
+    }
+    if values.is_empty() {
+        return None;
+    }
+    let facts = &run.run.approaches;
+    let floor = facts.iter().find(|facts| facts.floor).and_then(|facts| values.get(&facts.name));
+    let fastest = facts
+        .iter()
+        .filter(|facts| !facts.floor)
+        .filter_map(|facts| Some((&facts.name, values.get(&facts.name)?)))
+        .min_by(|(_, a), (_, b)| block_median(a).total_cmp(&block_median(b)));
+    let rows = facts
+        .iter()
+        .filter_map(|facts| {
+            let own = values.get(&facts.name)?;
+            let records: Vec<&&Record> =
+                cell.iter().filter(|record| record.approach == facts.name).collect();
+            Some(Row {
+                approach: facts.name.clone(),
+                floor: facts.floor,
+                joint: records.iter().any(|record| record.create_is_joint),
+                figure_s: interval(own.values().copied())?,
+                cpu_s: cpu(&records, metric),
+                over_floor_s: floor.and_then(|floor| difference(own, floor)),
+                over_fastest_s: fastest.and_then(|(_, fastest)| difference(own, fastest)),
+            })
+        })
+        .collect();
+    Some((fastest.map(|(name, _)| name.clone()), rows))
+}
+
+fn cpu(records: &[&&Record], metric: Metric) -> f64 {
+    let per_pv = |sample: &Sample| sample.cpu_ns as f64 / 1e9 / sample.pvs.max(1) as f64;
+    let stages: &[Stage] = match metric.stage {
+        Stage::Connect => &[Stage::Create, Stage::Connect],
+        ref stage => std::slice::from_ref(stage),
+    };
+    let seconds: Vec<f64> = records
+        .iter()
+        .filter(|record| metric.of(record).is_some())
+        .map(|record| {
+            stages.iter().filter_map(|stage| metric.sample(record, *stage)).map(per_pv).sum()
+        })
+        .collect();
+    median(&seconds)
+}
+
+fn block_median(blocks: &BTreeMap<usize, f64>) -> f64 {
+    median(&blocks.values().copied().collect::<Vec<_>>())
+}
+
+/// Blocks see the same moment of the machine, so differences are taken within
+/// them.
+pub(super) fn difference(
+    own: &BTreeMap<usize, f64>,
+    other: &BTreeMap<usize, f64>,
+) -> Option<Interval> {
+    interval(own.iter().filter_map(|(block, value)| Some(value - other.get(block)?)))
+}
+
+pub(super) fn interval(values: impl Iterator<Item = f64>) -> Option<Interval> {
+    median_interval(&values.collect::<Vec<_>>(), CONFIDENCE_WANTED)
+}

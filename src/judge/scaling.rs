@@ -1,0 +1,101 @@
+//! How connecting grows with the count of PVs: slope and intercept.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Metric;
+use super::figures::{difference, interval};
+use crate::protocol::{Mode, Stage};
+use crate::record::RunRecords;
+use crate::stats::{Interval, theil_sen};
+
+/// One approach's line through connect times over counts of PVs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Scaling {
+    /// The approach.
+    pub approach: String,
+    /// The most PVs of the run.
+    pub most_pvs: usize,
+    /// Seconds per further PV.
+    pub slope_s: Interval,
+    /// Seconds that no count of PVs explains: search timers, mostly.
+    pub intercept_s: Interval,
+    /// The slope over the floor's, within blocks.
+    pub over_floor_s: Option<Interval>,
+    /// The slope over the least of the other approaches, within blocks.
+    pub over_fastest_s: Option<Interval>,
+    /// The approach with the least slope, the floor apart.
+    pub fastest: Option<String>,
+}
+
+const CONNECT: Metric = Metric { stage: Stage::Connect, mode: Mode::Bulk };
+
+type ByBlock = BTreeMap<usize, f64>;
+
+/// Slopes of bulk connects, for runs with at least two counts of PVs; a block
+/// counts for an approach when it has every count.
+pub fn scaling(run: &RunRecords) -> Vec<Scaling> {
+    let mut points: BTreeMap<&str, BTreeMap<usize, Vec<(f64, f64)>>> = BTreeMap::new();
+    let mut counts: Vec<usize> = Vec::new();
+    for record in run.records.iter().filter(|record| record.mode == Mode::Bulk) {
+        let Some(per_pv) = CONNECT.of(record) else { continue };
+        let pvs = record.pvs as f64;
+        let blocks = points.entry(&record.approach).or_default();
+        blocks.entry(record.block).or_default().push((pvs, per_pv * pvs));
+        if !counts.contains(&record.pvs) {
+            counts.push(record.pvs);
+        }
+    }
+    let most_pvs = counts.iter().copied().max().unwrap_or(0);
+    let lines: BTreeMap<&str, (ByBlock, ByBlock)> = points
+        .into_iter()
+        .map(|(approach, blocks)| {
+            let (mut slopes, mut intercepts) = (ByBlock::new(), ByBlock::new());
+            for (block, points) in blocks {
+                if points.len() == counts.len()
+                    && let Some(line) = theil_sen(&points)
+                {
+                    slopes.insert(block, line.slope);
+                    intercepts.insert(block, line.intercept);
+                }
+            }
+            (approach, (slopes, intercepts))
+        })
+        .filter(|(_, (slopes, _))| !slopes.is_empty())
+        .collect();
+    compared(run, &lines, most_pvs)
+}
+
+fn compared(
+    run: &RunRecords,
+    lines: &BTreeMap<&str, (ByBlock, ByBlock)>,
+    most_pvs: usize,
+) -> Vec<Scaling> {
+    let slopes = |name: &str| lines.get(name).map(|(slopes, _)| slopes);
+    let facts = &run.run.approaches;
+    let floor = facts.iter().find(|facts| facts.floor).and_then(|facts| slopes(&facts.name));
+    let fastest = facts
+        .iter()
+        .filter(|facts| !facts.floor)
+        .filter_map(|facts| Some((&facts.name, slopes(&facts.name)?)))
+        .filter_map(|(name, slopes)| {
+            Some((name, slopes, interval(slopes.values().copied())?.median))
+        })
+        .min_by(|(_, _, a), (_, _, b)| a.total_cmp(b));
+    facts
+        .iter()
+        .filter_map(|facts| {
+            let (slopes, intercepts) = lines.get(facts.name.as_str())?;
+            Some(Scaling {
+                approach: facts.name.clone(),
+                most_pvs,
+                slope_s: interval(slopes.values().copied())?,
+                intercept_s: interval(intercepts.values().copied())?,
+                over_floor_s: floor.and_then(|floor| difference(slopes, floor)),
+                over_fastest_s: fastest.and_then(|(_, fastest, _)| difference(slopes, fastest)),
+                fastest: fastest.map(|(name, _, _)| name.clone()),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,208 @@
+//! Runs workers against IOCs and writes down what happened; knows no statistics.
+
+mod connect;
+mod machine;
+mod plan;
+mod session;
+
+pub use machine::this_machine;
+pub use plan::{Cell, Plan};
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+
+use crate::approach::{Approach, Missing};
+use crate::ioc::SoftIoc;
+use crate::process::{Command, interrupted};
+use crate::protocol::Hello;
+use crate::record::{Failure, FailureKind, Record};
+use session::{Halt, Session};
+
+/// A dying IOC closes its sockets some time before its process is gone.
+const TIME_TO_DIE: Duration = Duration::from_millis(200);
+
+/// An approach with the command that starts its worker, or why it has none.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// From the catalogue.
+    pub approach: Approach,
+    /// What starts it.
+    pub command: Result<Command, Missing>,
+}
+
+/// What a run tells while it goes on.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// A worker is started.
+    Started {
+        /// What is measured.
+        cell: &'a Cell,
+        /// By whom.
+        approach: &'a str,
+    },
+    /// A worker is done, well or not, with what it printed on stderr.
+    Finished {
+        /// What it produced.
+        record: Box<Record>,
+        /// Its log.
+        log: String,
+    },
+    /// A worker is left out, because it failed in this cell before.
+    LeftOut,
+}
+
+/// Runs all blocks of `plan`; blocks for as long as that takes. `tell` is called
+/// before and after each worker.
+///
+/// Returns whether it ran to its end: not when interrupted or when `tell` asks
+/// to stop by returning an error.
+///
+/// # Errors
+/// The first error of `tell`.
+pub fn run<E>(
+    plan: &Plan,
+    candidates: &[Candidate],
+    mut tell: impl FnMut(Progress<'_>) -> Result<(), E>,
+) -> Result<bool, E> {
+    let mut random = plan.random();
+    let mut failed: Vec<(Cell, String)> = Vec::new();
+    for block in 0..plan.blocks {
+        let mut cells = plan.cells.clone();
+        cells.shuffle(&mut random);
+        for cell in &cells {
+            let mut runner = BlockRunner { plan, cell, block, ioc: None, failed: &mut failed };
+            if !runner.run(candidates, &mut random, &mut tell)? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Starts a worker, listens to its hello and ends it.
+///
+/// # Errors
+/// What a record of it would say.
+pub fn greet(command: &Command) -> Result<Hello, Failure> {
+    match Session::start(command, Duration::ZERO) {
+        Ok((session, hello)) => {
+            session.end();
+            Ok(hello)
+        }
+        Err(Halt::Failed(failure)) => Err(failure),
+        Err(Halt::Interrupted) => Err(Failure {
+            kind: FailureKind::Crashed,
+            stage: None,
+            message: "interrupted".to_owned(),
+        }),
+    }
+}
+
+/// One block: one worker of every approach, in random order, against one fresh
+/// IOC.
+struct BlockRunner<'a> {
+    plan: &'a Plan,
+    cell: &'a Cell,
+    block: usize,
+    ioc: Option<SoftIoc>,
+    /// Approaches that failed in a cell are not tried there again: they are
+    /// judged as failed already, and each hanging worker costs its deadline.
+    failed: &'a mut Vec<(Cell, String)>,
+}
+
+impl BlockRunner<'_> {
+    fn run<E>(
+        &mut self,
+        candidates: &[Candidate],
+        random: &mut StdRng,
+        tell: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let mut order: Vec<&Candidate> = candidates.iter().collect();
+        order.shuffle(random);
+        for (position, candidate) in order.into_iter().enumerate() {
+            let approach = candidate.approach.name.as_str();
+            if self.failed.iter().any(|(cell, name)| cell == self.cell && name == approach) {
+                tell(Progress::LeftOut)?;
+                continue;
+            }
+            tell(Progress::Started { cell: self.cell, approach })?;
+            let mut record = self.empty_record(position, approach);
+            let mut log = String::new();
+            match self.measure(candidate, &mut record, &mut log) {
+                Ok(()) => {}
+                Err(Halt::Interrupted) => return Ok(false),
+                Err(Halt::Failed(failure)) => self.note_failure(&mut record, failure),
+            }
+            tell(Progress::Finished { record: Box::new(record), log })?;
+        }
+        if let Some(ioc) = self.ioc.take() {
+            ioc.stop();
+        }
+        Ok(!interrupted())
+    }
+
+    fn measure(
+        &mut self,
+        candidate: &Candidate,
+        record: &mut Record,
+        log: &mut String,
+    ) -> Result<(), Halt> {
+        let command = candidate.command.as_ref().map_err(|missing| {
+            Halt::Failed(Failure {
+                kind: FailureKind::Missing,
+                stage: None,
+                message: missing.to_string(),
+            })
+        })?;
+        let ioc = match self.ioc.take() {
+            Some(ioc) => ioc,
+            None => SoftIoc::builder().pvs(self.cell.pvs).start()?,
+        };
+        let ioc = self.ioc.insert(ioc);
+        let timeout = self.plan.timeout_for(self.cell);
+        match connect::run(command, ioc, self.cell, timeout, record, log) {
+            Err(Halt::Failed(failure)) => {
+                // Whatever the worker says: an IOC that died is the reason.
+                std::thread::sleep(TIME_TO_DIE);
+                ioc.log()?;
+                Err(Halt::Failed(failure))
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn note_failure(&mut self, record: &mut Record, failure: Failure) {
+        if failure.kind == FailureKind::Ioc {
+            // The next worker gets a fresh one.
+            self.ioc = None;
+        } else {
+            self.failed.push((self.cell.clone(), record.approach.clone()));
+        }
+        record.failure = Some(failure);
+    }
+
+    fn empty_record(&self, position: usize, approach: &str) -> Record {
+        Record {
+            scenario: self.cell.scenario.clone(),
+            server: self.cell.server.clone(),
+            pvs: self.cell.pvs,
+            mode: self.cell.mode,
+            block: self.block,
+            position,
+            approach: approach.to_owned(),
+            versions: std::collections::BTreeMap::new(),
+            create_is_joint: false,
+            samples: Vec::new(),
+            warnings: Vec::new(),
+            failure: None,
+        }
+    }
+}
+
+/// How long a stage on `pvs` PVs may take, unless the user said it: far more
+/// than the slowest known approach needs on a busy machine.
+fn usual_timeout(pvs: usize) -> Duration {
+    Duration::from_secs(20) + Duration::from_millis(5) * u32::try_from(pvs).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,345 @@
+//! One process: started under leash, read line by line, ended for certain.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::{Deadline, Output, ProcessError, Stopped};
+use crate::embedded;
+
+/// Longer lines are an error of the process, not a reason to run out of memory.
+const LONGEST_LINE_BYTES: u64 = 256 << 20;
+
+/// Lines of output that an error message carries.
+const TAIL_LINES: usize = 40;
+
+/// How long a killed process may take to be gone.
+const END_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What to run.
+///
+/// Inherited `EPICS_*` variables are dropped: only what is set here reaches the
+/// process.
+#[derive(Debug, Clone)]
+pub struct Command {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(String, OsString)>,
+    folder: Option<PathBuf>,
+}
+
+impl Command {
+    /// A command without arguments.
+    pub fn new(program: impl Into<PathBuf>) -> Command {
+        Command {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            folder: None,
+        }
+    }
+
+    /// Adds one argument.
+    pub fn argument(mut self, argument: impl Into<OsString>) -> Command {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds several arguments.
+    pub fn arguments<A: Into<OsString>>(
+        mut self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets environment variables.
+    pub fn environment<V: Into<OsString>>(
+        mut self,
+        variables: impl IntoIterator<Item = (String, V)>,
+    ) -> Command {
+        self.environment.extend(variables.into_iter().map(|(name, value)| (name, value.into())));
+        self
+    }
+
+    /// Sets the working folder.
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Command {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// The command line as a person would type it; for messages.
+    pub fn described(&self) -> String {
+        let mut words = vec![self.program.display().to_string()];
+        words.extend(self.arguments.iter().map(|word| word.to_string_lossy().into_owned()));
+        words.join(" ")
+    }
+
+    /// Starts the process and returns as soon as it runs.
+    ///
+    /// # Errors
+    /// [`ProcessError::Start`] when the program cannot be executed.
+    pub fn start(&self) -> Result<Child, ProcessError> {
+        let leash = embedded::tool("leash")?;
+        self.start_under(&leash).map_err(|error| ProcessError::Start {
+            command: self.described(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Runs to the end, within `allowed`; `on_line` sees each line as it comes.
+    ///
+    /// # Errors
+    /// When it cannot be started, does not end in time, or ends with failure.
+    pub fn run(
+        &self,
+        allowed: Duration,
+        mut on_line: impl FnMut(&str),
+    ) -> Result<String, ProcessError> {
+        let mut child = self.start()?;
+        child.close_stdin();
+        let deadline = Deadline::after(allowed);
+        loop {
+            match child.next_event(&deadline, "end")? {
+                Event::Stdout(line) | Event::Stderr(line) => on_line(&line),
+                Event::Ended(status) if status.success() => return Ok(child.output()),
+                Event::Ended(status) => return Err(child.ended_early(status)),
+            }
+        }
+    }
+
+    fn start_under(&self, leash: &Path) -> io::Result<Child> {
+        let (lifeline, their_end) = UnixStream::pair()?;
+        let their_end_number = their_end.as_raw_fd();
+        let mut command = std::process::Command::new(leash);
+        command.arg(their_end_number.to_string()).arg(&self.program).args(&self.arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("EPICS_") {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        // SAFETY: between fork and exec only fcntl is called, which is
+        // async-signal-safe; the descriptor is open in the child.
+        unsafe {
+            command.pre_exec(move || match libc::fcntl(their_end_number, libc::F_SETFD, 0) {
+                -1 => Err(io::Error::last_os_error()),
+                _ => Ok(()),
+            });
+        }
+        let mut leash = command.spawn()?;
+        drop(their_end);
+        let pid = match started(&lifeline) {
+            Ok(pid) => pid,
+            Err(error) => {
+                let _ = leash.wait();
+                return Err(error);
+            }
+        };
+        Ok(Child::around(leash, lifeline, pid, self.described()))
+    }
+}
+
+/// Reads leash's one line: the command's process id, or why there is none.
+fn started(lifeline: &UnixStream) -> io::Result<u32> {
+    lifeline.set_read_timeout(Some(END_DEADLINE))?;
+    let mut line = String::new();
+    BufReader::new(lifeline).read_line(&mut line)?;
+    match line.trim_end().split_once(' ') {
+        Some(("started", pid)) => pid.parse().map_err(io::Error::other),
+        Some(("error", number)) => {
+            let number = number.parse().map_err(io::Error::other)?;
+            Err(io::Error::from_raw_os_error(number))
+        }
+        _ => Err(io::Error::other("leash ended without a word")),
+    }
+}
+
+/// Something that a process did.
+#[derive(Debug)]
+pub enum Event {
+    /// A line on stdout, without its end.
+    Stdout(String),
+    /// A line on stderr, without its end.
+    Stderr(String),
+    /// It ended and all its output was read.
+    Ended(ExitStatus),
+}
+
+/// A running process. Dropping it kills it and all its descendants.
+#[derive(Debug)]
+pub struct Child {
+    command: String,
+    pid: u32,
+    leash: std::process::Child,
+    lifeline: UnixStream,
+    stdin: Option<Sender<Vec<u8>>>,
+    events: Receiver<Event>,
+    output: Arc<Mutex<Output>>,
+}
+
+impl Child {
+    fn around(
+        mut leash: std::process::Child,
+        lifeline: UnixStream,
+        pid: u32,
+        command: String,
+    ) -> Child {
+        let (sender, events) = mpsc::channel();
+        let output = Arc::new(Mutex::new(Output::default()));
+        if let Some(stdout) = leash.stdout.take() {
+            read_lines(stdout, Event::Stdout, sender.clone(), Arc::clone(&output));
+        }
+        if let Some(stderr) = leash.stderr.take() {
+            read_lines(stderr, Event::Stderr, sender, Arc::clone(&output));
+        }
+        let stdin = leash.stdin.take().map(write_lines);
+        Child { command, pid, leash, lifeline, stdin, events, output }
+    }
+
+    /// The process id of the command itself, not of leash.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Everything it printed so far, both streams; the last mebibyte.
+    pub fn output(&self) -> String {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).text()
+    }
+
+    /// Writes one line to its stdin; never blocks. What a dead process cannot
+    /// read is lost: its end is told by [`Child::next_event`].
+    pub fn write_line(&self, line: &str) {
+        if let Some(stdin) = &self.stdin {
+            let mut bytes = Vec::with_capacity(line.len() + 1);
+            bytes.extend_from_slice(line.as_bytes());
+            bytes.push(b'\n');
+            let _ = stdin.send(bytes);
+        }
+    }
+
+    /// Ends its stdin, after everything that was written.
+    pub fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Blocks until it prints a line or ends; `what` says in an error what was
+    /// awaited.
+    ///
+    /// # Errors
+    /// [`ProcessError::TimedOut`] after `deadline`, [`ProcessError::Interrupted`].
+    pub fn next_event(&mut self, deadline: &Deadline, what: &str) -> Result<Event, ProcessError> {
+        match deadline.receive(&self.events) {
+            Ok(event) => Ok(event),
+            Err(Stopped::Interrupted) => Err(ProcessError::Interrupted),
+            Err(Stopped::TimedOut) => Err(self.timed_out(deadline, what)),
+            Err(Stopped::Closed) => self.leash.wait().map(Event::Ended).map_err(|error| {
+                ProcessError::Start { command: self.command.clone(), reason: error.to_string() }
+            }),
+        }
+    }
+
+    /// The error for a process that ended although it was still needed.
+    pub fn ended_early(&self, status: ExitStatus) -> ProcessError {
+        ProcessError::Ended { command: self.command.clone(), status, output: self.tail() }
+    }
+
+    /// The error for a process that did not `what` in time.
+    pub fn timed_out(&self, deadline: &Deadline, what: &str) -> ProcessError {
+        ProcessError::TimedOut {
+            command: self.command.clone(),
+            what: what.to_owned(),
+            seconds: deadline.seconds(),
+            output: self.tail(),
+        }
+    }
+
+    /// Ends its stdin and waits for it to end by itself, at most `patience`;
+    /// then kills it.
+    pub fn stop(mut self, patience: Duration) {
+        self.close_stdin();
+        let deadline = Deadline::after(patience);
+        while let Ok(event) = self.next_event(&deadline, "end") {
+            if matches!(event, Event::Ended(_)) {
+                return;
+            }
+        }
+    }
+
+    fn tail(&self) -> String {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).tail(TAIL_LINES)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Leash sees the end of its lifeline, kills everything and ends.
+        let _ = self.lifeline.shutdown(Shutdown::Both);
+        let deadline = Deadline::after(END_DEADLINE);
+        while matches!(self.leash.try_wait(), Ok(None)) {
+            if deadline.remaining().is_zero() {
+                let _ = self.leash.kill();
+                let _ = self.leash.wait();
+                return;
+            }
+            thread::sleep(Duration::from_micros(500));
+        }
+    }
+}
+
+fn read_lines(
+    stream: impl Read + Send + 'static,
+    event: fn(String) -> Event,
+    sender: Sender<Event>,
+    output: Arc<Mutex<Output>>,
+) {
+    thread::spawn(move || {
+        let mut reader = BufReader::new(stream);
+        let mut bytes = Vec::new();
+        loop {
+            bytes.clear();
+            match reader.by_ref().take(LONGEST_LINE_BYTES).read_until(b'\n', &mut bytes) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+            if bytes.last() == Some(&b'\n') {
+                bytes.pop();
+            }
+            // Base colours its messages even into a pipe.
+            let line = console::strip_ansi_codes(&String::from_utf8_lossy(&bytes)).into_owned();
+            let shortened: String = line.chars().take(2000).collect();
+            output.lock().unwrap_or_else(PoisonError::into_inner).push(shortened);
+            if sender.send(event(line)).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// A pipe that nobody reads blocks its writer, so writing has its own thread;
+/// it ends with the process, when the pipe breaks.
+fn write_lines(mut stdin: impl Write + Send + 'static) -> Sender<Vec<u8>> {
+    let (sender, lines) = mpsc::channel::<Vec<u8>>();
+    thread::spawn(move || {
+        for line in lines {
+            if stdin.write_all(&line).and_then(|()| stdin.flush()).is_err() {
+                return;
+            }
+        }
+    });
+    sender
+}

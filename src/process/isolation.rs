@@ -1,0 +1,98 @@
+//! Ports of one's own and environments that know nothing but loopback.
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::Repeater;
+
+/// Above what servers usually take, below what systems hand out for outgoing
+/// connections (Linux: 32768); libca refuses 5000 and less.
+const FIRST_PORT: u16 = 20_000;
+const BLOCKS: u16 = 3_000;
+const PORTS_PER_BLOCK: u16 = 4;
+
+/// libca's array limit for every process: pyepics raises it by itself, and the
+/// size of libca's buffers changes how it behaves, so it is the same for all.
+const MAX_ARRAY_BYTES: &str = "16777216";
+
+/// A block of ports that nobody else has.
+///
+/// The block is reserved by holding its first port: see [`Repeater`].
+#[derive(Debug)]
+pub struct Ports {
+    repeater: Repeater,
+}
+
+impl Ports {
+    /// Reserves a block, beginning at a random place.
+    ///
+    /// # Errors
+    /// When none of the 3000 blocks is free.
+    pub fn reserve() -> io::Result<Ports> {
+        let start = StdRng::from_os_rng().random_range(0..BLOCKS);
+        (0..BLOCKS).find_map(|step| Ports::block((start + step) % BLOCKS)).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::AddrInUse,
+                format!("all ports from {FIRST_PORT} to {} are taken", last_port()),
+            )
+        })
+    }
+
+    fn block(index: u16) -> Option<Ports> {
+        let repeater = Repeater::on_port(FIRST_PORT + index * PORTS_PER_BLOCK).ok()?;
+        let ports = Ports { repeater };
+        is_free(ports.ca_server()).then_some(ports)
+    }
+
+    /// The repeater's port, to which beacons go as well.
+    pub fn ca_repeater(&self) -> u16 {
+        self.repeater.port()
+    }
+
+    /// The port of the IOC's CA server, UDP and TCP.
+    pub fn ca_server(&self) -> u16 {
+        self.repeater.port() + 1
+    }
+}
+
+const fn last_port() -> u16 {
+    FIRST_PORT + BLOCKS * PORTS_PER_BLOCK - 1
+}
+
+/// Asked on all interfaces: a stranger's server there would be in the way.
+fn is_free(port: u16) -> bool {
+    UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+        && TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+}
+
+/// What a CA client needs to find the IOC on `ports`, and nothing else.
+pub fn client_environment(ports: &Ports) -> Vec<(String, String)> {
+    owned([
+        ("EPICS_CA_ADDR_LIST", "127.0.0.1".to_owned()),
+        ("EPICS_CA_AUTO_ADDR_LIST", "NO".to_owned()),
+        ("EPICS_CA_SERVER_PORT", ports.ca_server().to_string()),
+        ("EPICS_CA_REPEATER_PORT", ports.ca_repeater().to_string()),
+        ("EPICS_CA_MAX_ARRAY_BYTES", MAX_ARRAY_BYTES.to_owned()),
+    ])
+}
+
+/// What an IOC needs to serve on `ports` of loopback only. Its own CA links
+/// find itself.
+pub fn server_environment(ports: &Ports) -> Vec<(String, String)> {
+    let mut environment = client_environment(ports);
+    environment.extend(owned([
+        ("EPICS_CAS_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
+        ("EPICS_CAS_SERVER_PORT", ports.ca_server().to_string()),
+        ("EPICS_CAS_BEACON_ADDR_LIST", "127.0.0.1".to_owned()),
+        ("EPICS_CAS_AUTO_BEACON_ADDR_LIST", "NO".to_owned()),
+        ("EPICS_CAS_BEACON_PORT", ports.ca_repeater().to_string()),
+    ]));
+    environment
+}
+
+fn owned<const COUNT: usize>(variables: [(&str, String); COUNT]) -> Vec<(String, String)> {
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

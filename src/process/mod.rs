@@ -1,0 +1,76 @@
+//! The only place that starts processes.
+//!
+//! Every process has a deadline and a parent that takes it along: a child runs
+//! under `leash` (`vendor/shim/leash.c`), which kills it and all its
+//! descendants when it ends, when its [`Child`] is dropped, and when the
+//! harness dies in any way, SIGKILL included.
+
+mod child;
+mod deadline;
+mod isolation;
+mod output;
+mod repeater;
+
+pub use child::{Child, Command, Event};
+pub use deadline::{Deadline, Stopped, interrupt, interrupted};
+pub use isolation::{Ports, client_environment, server_environment};
+pub use output::Output;
+pub use repeater::Repeater;
+
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+/// Why a process could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// It could not be started at all.
+    #[error("cannot start `{command}`: {reason}")]
+    Start {
+        /// The whole command line.
+        command: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// It ended before it was done.
+    #[error("`{command}` ended early with {status}{}", shown(.output))]
+    Ended {
+        /// The whole command line.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of what it printed, both streams.
+        output: String,
+    },
+    /// It did not answer in time.
+    #[error("`{command}` did not {what} within {seconds} s{}", shown(.output))]
+    TimedOut {
+        /// The whole command line.
+        command: String,
+        /// What it was to do.
+        what: String,
+        /// The deadline that it missed.
+        seconds: f64,
+        /// The end of what it printed, both streams.
+        output: String,
+    },
+    /// The user asked to stop (Ctrl-C).
+    #[error("interrupted")]
+    Interrupted,
+    /// The programs that travel inside this one could not be unpacked.
+    #[error(
+        "cannot unpack {path}: {source}; set EPICS_GAUGE_CACHE to a folder that can be written"
+    )]
+    Unpack {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+fn shown(output: &str) -> String {
+    match output.trim_end() {
+        "" => "; it printed nothing".to_owned(),
+        text => format!("; it printed:\n{text}"),
+    }
+}

@@ -1,0 +1,163 @@
+//! A CA repeater that stays on loopback and in this process.
+//!
+//! Every libca client looks for a repeater on its repeater port and, finding
+//! none, forks a detached `caRepeater` that outlives everything and listens on
+//! all interfaces. This one takes its place: it confirms registrations and fans
+//! beacons out, on 127.0.0.1 only, and ends with the IOC that it belongs to.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+const HEADER_BYTES: usize = 16;
+const CA_PROTO_RSRV_IS_UP: u16 = 13;
+const REPEATER_CONFIRM: u16 = 17;
+const REPEATER_REGISTER: u16 = 24;
+
+/// The largest datagram that UDP can carry.
+const LARGEST_DATAGRAM_BYTES: usize = 65_536;
+
+/// A repeater on one loopback port.
+///
+/// Holding the port is also what keeps two IOCs of this machine from choosing
+/// the same block of ports: it is bound without address reuse.
+#[derive(Debug)]
+pub struct Repeater {
+    address: SocketAddr,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Repeater {
+    /// Binds `port` on 127.0.0.1 and serves it from a thread until dropped.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub fn on_port(port: u16) -> io::Result<Repeater> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?;
+        let address = socket.local_addr()?;
+        let ended = Arc::new(AtomicBool::new(false));
+        let thread = thread::Builder::new().name("ca-repeater".to_owned()).spawn({
+            let ended = Arc::clone(&ended);
+            move || serve(&socket, &ended)
+        })?;
+        Ok(Repeater { address, ended, thread: Some(thread) })
+    }
+
+    /// The port that it serves.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+}
+
+impl Drop for Repeater {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::SeqCst);
+        // An empty datagram wakes the thread up.
+        if let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)) {
+            let _ = socket.send_to(&[], self.address);
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(socket: &UdpSocket, ended: &AtomicBool) {
+    let mut clients: Vec<SocketAddr> = Vec::new();
+    let mut buffer = vec![0; LARGEST_DATAGRAM_BYTES];
+    while !ended.load(Ordering::SeqCst) {
+        // An error here is an answer of a client that is gone (ICMP).
+        let Ok((length, sender)) = socket.recv_from(&mut buffer) else { continue };
+        let datagram = &mut buffer[..length];
+        if is_registration(datagram) {
+            if !clients.contains(&sender) {
+                clients.push(sender);
+            }
+            let _ = socket.send_to(&confirmation(sender), sender);
+        } else {
+            fill_in_beacon_address(datagram, sender);
+            clients.retain(|client| *client == sender || is_reachable(socket, datagram, client));
+        }
+    }
+}
+
+/// Clients older than CA 4.11 register with an empty datagram.
+fn is_registration(datagram: &[u8]) -> bool {
+    datagram.is_empty() || command(datagram) == Some(REPEATER_REGISTER)
+}
+
+fn is_reachable(socket: &UdpSocket, datagram: &[u8], client: &SocketAddr) -> bool {
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    !socket.send_to(datagram, client).is_err_and(refused)
+}
+
+fn confirmation(client: SocketAddr) -> [u8; HEADER_BYTES] {
+    let mut message = [0; HEADER_BYTES];
+    message[0..2].copy_from_slice(&REPEATER_CONFIRM.to_be_bytes());
+    if let SocketAddr::V4(client) = client {
+        message[12..16].copy_from_slice(&client.ip().octets());
+    }
+    message
+}
+
+/// A server that does not know its own address leaves it to the repeater.
+fn fill_in_beacon_address(datagram: &mut [u8], sender: SocketAddr) {
+    let SocketAddr::V4(sender) = sender else { return };
+    if command(datagram) == Some(CA_PROTO_RSRV_IS_UP) && datagram[12..16] == [0; 4] {
+        datagram[12..16].copy_from_slice(&sender.ip().octets());
+    }
+}
+
+fn command(datagram: &[u8]) -> Option<u16> {
+    (datagram.len() >= HEADER_BYTES).then(|| u16::from_be_bytes([datagram[0], datagram[1]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn client(repeater: &Repeater) -> UdpSocket {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        socket.connect(repeater.address).unwrap();
+        socket
+    }
+
+    fn register(socket: &UdpSocket) {
+        let mut registration = [0; HEADER_BYTES];
+        registration[0..2].copy_from_slice(&REPEATER_REGISTER.to_be_bytes());
+        socket.send(&registration).unwrap();
+        let mut answer = [0; 64];
+        assert_eq!(socket.recv(&mut answer).unwrap(), HEADER_BYTES);
+        assert_eq!(command(&answer[..HEADER_BYTES]), Some(REPEATER_CONFIRM));
+        assert_eq!(answer[12..16], [127, 0, 0, 1]);
+    }
+
+    #[test]
+    fn beacons_reach_every_registered_client_with_the_servers_address() {
+        let repeater = Repeater::on_port(0).unwrap();
+        let clients = [client(&repeater), client(&repeater)];
+        clients.iter().for_each(register);
+        let mut beacon = [0; HEADER_BYTES];
+        beacon[0..2].copy_from_slice(&CA_PROTO_RSRV_IS_UP.to_be_bytes());
+        client(&repeater).send(&beacon).unwrap();
+        for client in &clients {
+            let mut received = [0; 64];
+            assert_eq!(client.recv(&mut received).unwrap(), HEADER_BYTES);
+            assert_eq!(received[12..16], [127, 0, 0, 1]);
+        }
+    }
+
+    #[test]
+    fn the_port_is_free_again_when_it_is_dropped() {
+        let repeater = Repeater::on_port(0).unwrap();
+        let port = repeater.port();
+        assert!(Repeater::on_port(port).is_err());
+        drop(repeater);
+        Repeater::on_port(port).unwrap();
+    }
+}

@@ -1,0 +1,250 @@
+//! The record file: one JSON object per line; no I/O.
+//!
+//! The first line is the run, then one line per worker, then the end. A file
+//! without its end is a run that was cut off; what it holds is still good.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::{Mode, Stage};
+
+/// The version of this format.
+pub const RECORD_FORMAT: u32 = 1;
+
+/// One line of a record file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Line {
+    /// What was run, where; the first line.
+    Run(Box<Run>),
+    /// What one worker produced.
+    Record(Box<Record>),
+    /// How the run ended; the last line.
+    End(End),
+}
+
+/// What was run, and where.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// [`RECORD_FORMAT`].
+    pub format: u32,
+    /// Version of epics-gauge.
+    pub version: String,
+    /// The EPICS Base of the softIoc and of `libca` and `epics-ca`.
+    pub base: String,
+    /// The compiler that built it.
+    pub compiler: String,
+    /// When it was started, UTC, RFC 3339.
+    pub started_utc: String,
+    /// The arguments of the command line.
+    pub arguments: Vec<String>,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// Blocks per cell.
+    pub blocks: usize,
+    /// The machine.
+    pub machine: Machine,
+    /// What is known of each approach, in the order of the catalogue.
+    pub approaches: Vec<ApproachFacts>,
+}
+
+/// The machine that measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// Logical cores that this process may use.
+    pub cores: usize,
+    /// The processor's name.
+    pub model: String,
+    /// Operating system and its version.
+    pub system: String,
+    /// The kernel's version.
+    pub kernel: String,
+    /// Memory in all.
+    pub memory_bytes: u64,
+}
+
+/// What the judge must know of an approach beyond its figures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApproachFacts {
+    /// Its name.
+    pub name: String,
+    /// Whether it is the floor and so no choice for a user.
+    pub floor: bool,
+    /// Rank by simplicity, 1 the simplest; none when nobody has ranked it.
+    pub simplicity: Option<u32>,
+    /// Why it has this rank.
+    pub simplicity_reason: String,
+}
+
+/// Everything one worker produced.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The server's name.
+    pub server: String,
+    /// How many PVs.
+    pub pvs: usize,
+    /// How they were connected.
+    pub mode: Mode,
+    /// The block, from 0; equal in all records of one block.
+    pub block: usize,
+    /// The worker's place in the random order of its block, from 0.
+    pub position: usize,
+    /// The approach's name.
+    pub approach: String,
+    /// Versions that the worker told.
+    #[serde(default)]
+    pub versions: BTreeMap<String, String>,
+    /// Whether `connect` includes `create`, because the library cannot separate
+    /// them.
+    #[serde(default)]
+    pub create_is_joint: bool,
+    /// The figures, in the order of the stages.
+    #[serde(default)]
+    pub samples: Vec<Sample>,
+    /// What a reader should know.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// Why it is not complete, if it is not.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+}
+
+/// One figure from one worker: one stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// The stage.
+    pub stage: Stage,
+    /// One PV at a time or all at once.
+    pub mode: Mode,
+    /// On how many PVs.
+    pub pvs: usize,
+    /// Start, on the worker's monotonic clock, counted from the start of its
+    /// import.
+    pub start_ns: u64,
+    /// End, on the same clock.
+    pub end_ns: u64,
+    /// CPU time that the worker used in between.
+    pub cpu_ns: u64,
+}
+
+/// Why a worker's record is not complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// In which stage; none before the first.
+    #[serde(default)]
+    pub stage: Option<Stage>,
+    /// The whole story, several lines perhaps.
+    pub message: String,
+}
+
+/// The kinds of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// The approach is not installed or cannot be started.
+    Missing,
+    /// The worker ended before it was done.
+    Crashed,
+    /// The worker did not answer in time.
+    TimedOut,
+    /// The worker answered what the protocol does not know.
+    Garbage,
+    /// The worker said that it could not do a stage.
+    StageFailed,
+    /// A value, or the number of values, was not what the server held.
+    WrongValue,
+    /// The IOC failed, not the worker.
+    Ioc,
+}
+
+impl FailureKind {
+    /// The word in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            FailureKind::Missing => "missing",
+            FailureKind::Crashed => "crashed",
+            FailureKind::TimedOut => "timed out",
+            FailureKind::Garbage => "garbage",
+            FailureKind::StageFailed => "stage failed",
+            FailureKind::WrongValue => "wrong value",
+            FailureKind::Ioc => "IOC failed",
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// When, UTC, RFC 3339.
+    pub ended_utc: String,
+    /// Whether the user stopped it.
+    pub interrupted: bool,
+}
+
+/// A whole run, as read from a record file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRecords {
+    /// The first line.
+    pub run: Run,
+    /// The records, in the order of the file.
+    pub records: Vec<Record>,
+    /// The last line; none when the run was cut off.
+    pub end: Option<End>,
+}
+
+/// Why text is not a record file.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// A line is not of the format.
+    #[error("line {line}: {reason}")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no run.
+    #[error("it does not begin with a run; is it a records.jsonl of epics-gauge?")]
+    NoRun,
+}
+
+impl RunRecords {
+    /// Reads the text of a record file. A last line that was cut off (a full
+    /// disk, a kill) is left out.
+    ///
+    /// # Errors
+    /// Where a line is not of the format, or of another version of it.
+    pub fn parse(text: &str) -> Result<RunRecords, ReadError> {
+        let (mut run, mut records, mut end) = (None, Vec::new(), None);
+        let complete = text.rfind('\n').map_or("", |at| &text[..at]);
+        for (index, line) in complete.lines().enumerate() {
+            let wrong = |reason: String| ReadError::Line { line: index + 1, reason };
+            match serde_json::from_str(line).map_err(|error| wrong(error.to_string()))? {
+                Line::Run(first) if first.format != RECORD_FORMAT => {
+                    let format = first.format;
+                    return Err(wrong(format!(
+                        "it has format {format}, this build reads format {RECORD_FORMAT}"
+                    )));
+                }
+                Line::Run(_) if run.is_some() => return Err(wrong("a second run".to_owned())),
+                Line::Run(first) => run = Some(*first),
+                Line::Record(record) => records.push(*record),
+                Line::End(last) => end = Some(last),
+            }
+        }
+        let run = run.ok_or(ReadError::NoRun)?;
+        Ok(RunRecords { run, records, end })
+    }
+}

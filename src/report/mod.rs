@@ -1,0 +1,62 @@
+//! Every sentence and table that a user reads; decides nothing.
+
+mod content;
+mod document;
+mod markdown;
+mod published;
+mod terminal;
+
+use serde::Serialize;
+
+use crate::judge::Judgement;
+use crate::record::{Run, RunRecords};
+use content::Detail;
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Tables for a terminal, the most important ones.
+    Summary,
+    /// Tables for a terminal, all of them.
+    Table,
+    /// Markdown, all of it.
+    Markdown,
+    /// One JSON object: the run, and all that the judge says of it.
+    Json,
+}
+
+/// Writes a report.
+pub fn render(run: &RunRecords, judgement: &Judgement, format: Format) -> String {
+    match format {
+        Format::Summary => terminal::render(&content::report(run, judgement, Detail::Summary)),
+        Format::Table => terminal::render(&content::report(run, judgement, Detail::Full)),
+        Format::Markdown => markdown::render(&content::report(run, judgement, Detail::Full)),
+        Format::Json => json(run, judgement),
+    }
+}
+
+/// The version of the JSON report.
+pub const REPORT_FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct JsonReport<'a> {
+    format: u32,
+    run: &'a Run,
+    complete: bool,
+    judgement: &'a Judgement,
+    published: &'a [published::Published],
+}
+
+fn json(run: &RunRecords, judgement: &Judgement) -> String {
+    let report = JsonReport {
+        format: REPORT_FORMAT,
+        run: &run.run,
+        complete: run.end.as_ref().is_some_and(|end| !end.interrupted),
+        judgement,
+        published: &published::SLAC,
+    };
+    match serde_json::to_string_pretty(&report) {
+        Ok(text) => text + "\n",
+        Err(error) => unreachable!("a report is always JSON: {error}"),
+    }
+}

@@ -1,0 +1,104 @@
+//! Scenarios as data: what is asked of a server and an approach.
+
+use crate::protocol::{Mode, Stage};
+
+/// The scenario that this build has.
+pub const CONNECT: &str = "connect";
+
+/// Gets and puts go to one PV of this many: a high-level application reads 1 %
+/// of the PVs that it connects.
+const PVS_PER_SAMPLED_PV: usize = 100;
+
+/// Not more than this many PVs are read or written one at a time.
+const MOST_SAMPLED_PVS: usize = 100;
+
+/// Which PVs a step treats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All PVs of the job.
+    All,
+    /// 1 % of them, spread evenly: [`sampled_pvs`].
+    Sampled,
+}
+
+/// What a step asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Make the context.
+    Context,
+    /// Create and connect all PVs.
+    Connect,
+    /// Let all records process once, then read: the values must be the new ones.
+    Get(Which),
+    /// The same once more; a cached or stale answer has the wrong value.
+    GetAgain(Which),
+    /// Write new values to the sampled PVs, confirmed, then read them back.
+    PutAndReadBack,
+}
+
+/// One step: an action in a mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// What.
+    pub action: Action,
+    /// One PV at a time or all at once.
+    pub mode: Mode,
+}
+
+/// The steps of the connect scenario for a cell that connects in `mode`.
+///
+/// A bulk cell reads and writes in both modes, so that the figures of one PV at
+/// a time stand beside those of all at once for the same connections.
+pub fn connect_steps(mode: Mode) -> Vec<Step> {
+    let step = |action, mode| Step { action, mode };
+    let mut steps = vec![
+        step(Action::Context, Mode::Bulk),
+        step(Action::Connect, mode),
+        step(Action::Get(Which::Sampled), Mode::Serial),
+        step(Action::GetAgain(Which::Sampled), Mode::Serial),
+        step(Action::PutAndReadBack, Mode::Serial),
+    ];
+    if mode == Mode::Bulk {
+        steps.extend([
+            step(Action::Get(Which::All), Mode::Bulk),
+            step(Action::GetAgain(Which::All), Mode::Bulk),
+            step(Action::PutAndReadBack, Mode::Bulk),
+        ]);
+    }
+    steps
+}
+
+/// The indices of the sampled PVs among `pvs`: 1 %, at least 1, at most 100.
+pub fn sampled_pvs(pvs: usize) -> Vec<usize> {
+    let count = (pvs / PVS_PER_SAMPLED_PV).clamp(1, MOST_SAMPLED_PVS).min(pvs);
+    (0..count).map(|number| number * pvs / count).collect()
+}
+
+/// The name of the PV with this index, on every server of this crate.
+pub fn pv_name(index: usize) -> String {
+    format!("gauge:{index}")
+}
+
+/// Which stages read values.
+pub fn reads(stage: Stage) -> bool {
+    matches!(stage, Stage::Get | Stage::GetAgain | Stage::Readback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_percent_is_sampled_but_at_least_one_and_at_most_a_hundred() {
+        let counts: Vec<usize> =
+            [1, 99, 200, 10_000, 1_000_000].map(|pvs| sampled_pvs(pvs).len()).to_vec();
+        assert_eq!(counts, [1, 1, 2, 100, 100]);
+    }
+
+    #[test]
+    fn sampled_pvs_are_different_and_in_range() {
+        let sampled = sampled_pvs(10_000);
+        assert!(sampled.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(sampled.iter().all(|index| *index < 10_000));
+    }
+}

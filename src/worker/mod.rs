@@ -1,0 +1,50 @@
+//! The inside of a worker process: one approach, driven over stdin and stdout
+//! by the messages of [`crate::protocol`]. Knows nothing of the harness.
+
+mod serve;
+pub mod wire;
+
+pub use serve::serve;
+
+use std::collections::BTreeMap;
+
+use crate::protocol::{Job, Mode, Stage};
+
+/// Why a stage could not be finished: a sentence that names the first PV
+/// concerned.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StageError(pub String);
+
+/// One approach, as the worker's loop drives it.
+///
+/// Every method blocks until its stage is finished and gives up after the job's
+/// timeout. PVs are named by their index in [`Job::pvs`].
+pub trait Client {
+    /// The approach's name in the catalogue.
+    fn approach(&self) -> &'static str;
+
+    /// Versions of everything below the approach.
+    fn versions(&self) -> BTreeMap<String, String>;
+
+    /// The stages that this approach can separate.
+    fn stages(&self) -> Vec<Stage> {
+        vec![Stage::Context, Stage::Create, Stage::Connect, Stage::Get, Stage::Put]
+    }
+
+    /// Makes the library's context and remembers the job; touches no PV.
+    fn context(&mut self, job: &Job) -> Result<(), StageError>;
+
+    /// Makes the channel objects of all PVs.
+    fn create(&mut self) -> Result<(), StageError>;
+
+    /// Waits until all PVs are connected. In serial mode nothing was created
+    /// before: each PV is created and connected before the next is begun.
+    fn connect(&mut self, mode: Mode) -> Result<(), StageError>;
+
+    /// Reads plain `DBR_DOUBLE` values of `pvs`, in that order.
+    fn get(&mut self, mode: Mode, pvs: &[usize]) -> Result<Vec<f64>, StageError>;
+
+    /// Writes `values` to `pvs` and waits for each server's confirmation.
+    fn put(&mut self, mode: Mode, pvs: &[usize], values: &[f64]) -> Result<(), StageError>;
+}

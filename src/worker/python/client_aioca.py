@@ -1,0 +1,88 @@
+"""Approach aioca: its coroutines, with lists of PVs for bulk work."""
+
+import asyncio
+
+import numpy  # noqa: F401  (aioca uses it)
+
+import aioca
+from epicscorelibs.ca import cadef
+
+import gauge_worker
+import loaded_libca
+
+# After a timeout, how long the PVs are asked again to find out which are silent:
+# the library's own error does not say.
+SECOND_CHANCE_S = 0.5
+
+
+class Client(gauge_worker.Client):
+    # Without `create`: `connect` does both.
+    stages = ("context", "connect", "get", "put")
+
+    def __init__(self):
+        self.loop = asyncio.new_event_loop()
+
+    def versions(self):
+        return {
+            **gauge_worker.distribution_versions("aioca", "epicscorelibs", "numpy"),
+            **loaded_libca.versions(cadef.libca),
+        }
+
+    def timed(self, work):
+        return self.loop.run_until_complete(timed_in_loop(work))
+
+    async def context(self):
+        # The first use of the library in an event loop makes its context.
+        aioca.get_channel_infos()
+
+    async def create(self):
+        raise gauge_worker.StageError("aioca cannot create without connecting")
+
+    async def connect(self, mode):
+        deadline = self.job.deadline()
+        names = self.job.pvs
+        try:
+            if mode == "bulk":
+                await aioca.connect(names, timeout=deadline.remaining_s())
+            else:
+                for name in names:
+                    await aioca.connect(name, timeout=deadline.remaining_s())
+        except aioca.CANothing as error:
+            await self.explain(error, "connected", range(len(names)))
+
+    async def get(self, mode, pvs):
+        deadline = self.job.deadline()
+        names = [self.job.pvs[pv] for pv in pvs]
+        try:
+            if mode == "bulk":
+                return await aioca.caget(names, timeout=deadline.remaining_s())
+            return [await aioca.caget(name, timeout=deadline.remaining_s()) for name in names]
+        except aioca.CANothing as error:
+            await self.explain(error, "read", pvs)
+
+    async def put(self, mode, pvs, values):
+        deadline = self.job.deadline()
+        names = [self.job.pvs[pv] for pv in pvs]
+        try:
+            if mode == "bulk":
+                await aioca.caput(names, values, wait=True, timeout=deadline.remaining_s())
+            else:
+                for name, value in zip(names, values):
+                    await aioca.caput(name, value, wait=True, timeout=deadline.remaining_s())
+        except aioca.CANothing as error:
+            await self.explain(error, "written", pvs)
+
+    async def explain(self, error, what, pvs):
+        """Raises the error of a stage, naming the PVs that are silent still."""
+        if error.errorcode != cadef.ECA_TIMEOUT:
+            raise error
+        names = [self.job.pvs[pv] for pv in pvs]
+        answers = await aioca.caget(names, timeout=SECOND_CHANCE_S, throw=False)
+        silent = [pv for pv, answer in zip(pvs, answers) if not answer.ok]
+        raise self.job.unfinished(what, silent or pvs, len(pvs)) from None
+
+
+async def timed_in_loop(work):
+    clock = gauge_worker.Clock()
+    result = await work()
+    return result, clock.until_now()

@@ -1,0 +1,109 @@
+"""Approach caproto: its threading client, with `Batch` for bulk reads and writes."""
+
+import contextlib
+import functools
+
+import numpy  # noqa: F401  (caproto uses it when it is there)
+
+from caproto import CaprotoTimeoutError
+from caproto.threading.client import Batch, Context
+
+import gauge_worker
+
+
+class Client(gauge_worker.Client):
+    def __init__(self):
+        self.library_context = None
+        self.pvs = []
+
+    def versions(self):
+        return gauge_worker.distribution_versions("caproto", "numpy")
+
+    def context(self):
+        self.library_context = Context()
+
+    def create(self):
+        self.pvs = self.library_context.get_pvs(*self.job.pvs)
+
+    def connect(self, mode):
+        deadline = self.job.deadline()
+        if mode == "serial":
+            self.pvs = []
+        try:
+            for index, name in enumerate(self.job.pvs):
+                if mode == "serial":
+                    self.pvs += self.library_context.get_pvs(name)
+                self.pvs[index].wait_for_connection(timeout=deadline.remaining_s())
+        except CaprotoTimeoutError:
+            total = len(self.job.pvs)
+            missing = [index for index in range(total) if not self.is_connected(index)]
+            raise self.job.unfinished("connected", missing, total) from None
+
+    def is_connected(self, index):
+        return index < len(self.pvs) and self.pvs[index].connected
+
+    def get(self, mode, pvs):
+        if mode == "serial":
+            return self.get_serial(pvs)
+        answers = {}
+
+        def keep(pv, response):
+            answers[pv] = response.data[0]
+            pending.arrived(pv)
+
+        pending = gauge_worker.Pending(pvs)
+        deadline = self.job.deadline()
+        with self.batch(pvs) as batch:
+            for pv in pvs:
+                batch.read(self.pvs[pv], functools.partial(keep, pv))
+        missing = pending.wait(deadline)
+        if missing:
+            raise self.job.unfinished("read", missing, len(pvs))
+        return [answers[pv] for pv in pvs]
+
+    def get_serial(self, pvs):
+        deadline = self.job.deadline()
+        values = []
+        try:
+            for pv in pvs:
+                values.append(self.pvs[pv].read(timeout=deadline.remaining_s()).data[0])
+        except CaprotoTimeoutError:
+            raise self.job.unfinished("read", pvs[len(values):], len(pvs)) from None
+        return values
+
+    def put(self, mode, pvs, values):
+        if mode == "serial":
+            self.put_serial(pvs, values)
+            return
+        pending = gauge_worker.Pending(pvs)
+        deadline = self.job.deadline()
+        with self.batch(pvs) as batch:
+            for pv, value in zip(pvs, values):
+                batch.write(self.pvs[pv], [value], functools.partial(arrived, pending, pv))
+        missing = pending.wait(deadline)
+        if missing:
+            raise self.job.unfinished("written", missing, len(pvs))
+
+    def put_serial(self, pvs, values):
+        deadline = self.job.deadline()
+        for done, (pv, value) in enumerate(zip(pvs, values)):
+            try:
+                self.pvs[pv].write([value], wait=True, timeout=deadline.remaining_s())
+            except CaprotoTimeoutError:
+                raise self.job.unfinished("written", pvs[done:], len(pvs)) from None
+
+    @contextlib.contextmanager
+    def batch(self, pvs):
+        """A batch whose error for a disconnected PV names that PV."""
+        try:
+            with Batch(timeout=self.job.timeout_s) as batch:
+                yield batch
+        except AttributeError:
+            missing = [pv for pv in pvs if not self.is_connected(pv)]
+            if missing:
+                raise self.job.disconnected(missing, len(pvs)) from None
+            raise
+
+
+def arrived(pending, pv, _response):
+    pending.arrived(pv)

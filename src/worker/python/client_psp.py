@@ -1,0 +1,51 @@
+"""Approach psp: SLAC's `Pv` objects, a layer on pyca.
+
+Its own `connect` and `get` block for one PV at a time. For bulk work its `Pv`
+uses what it inherits from pyca, and so does this approach.
+"""
+
+import functools
+
+import client_pyca
+import pyca
+from psp import utils
+from psp.Pv import Pv
+
+
+class Client(client_pyca.Client):
+    def context(self):
+        utils.ensure_context()
+
+    def connect(self, mode):
+        if mode == "bulk":
+            super().connect(mode)
+            return
+        deadline = self.job.deadline()
+        everything = range(len(self.job.pvs))
+        self.pvs = []
+        for index in everything:
+            self.pvs.append(self.unconnected_pv(index))
+            try:
+                connected = self.pvs[index].connect(timeout=deadline.remaining_s())
+            except pyca.pyexc:
+                connected = False
+            if not connected:
+                raise self.job.unfinished("connected", everything[index:], len(everything))
+
+    def get_one(self, done, pvs, deadline):
+        try:
+            return self.pvs[pvs[done]].get(timeout=self.blocking(done, pvs, deadline))
+        except pyca.caexc:
+            self.blocking(done, pvs, deadline)
+            raise
+
+    def new_pv(self, index):
+        pv = self.unconnected_pv(index)
+        pv.add_connection_callback(functools.partial(self.on_connection, index))
+        pv.connect()
+        return pv
+
+    def unconnected_pv(self, index):
+        pv = Pv(self.job.pvs[index])
+        pv.getevt_cb = pv.putevt_cb = functools.partial(self.on_answer, index)
+        return pv

@@ -1,0 +1,135 @@
+"""Approach pyca: `capv` channels with callbacks, as its `pyca.txt` describes.
+
+Bulk requests are queued, sent with `flush_io`, and awaited with one event.
+"""
+
+import ctypes
+import functools
+
+import numpy  # noqa: F401  (pyca is linked to it)
+
+import pyca
+
+import gauge_worker
+import loaded_libca
+
+# For `get_data`: the value with its time stamp, not with its control limits.
+CONTROL = False
+# For `get_data` and `put_data`, as timeout: return at once and call back.
+CALL_BACK = -1.0
+
+
+class Client(gauge_worker.Client):
+    # Without `context`: importing pyca makes it.
+    stages = ("create", "connect", "get", "put")
+    warnings = (
+        "get asks for DBR_TIME_DOUBLE: the library has no plain request",
+        "import makes the context: the library does it when it is loaded",
+    )
+
+    def __init__(self):
+        self.pvs = []
+        self.pending = gauge_worker.Pending(())
+        self.errors = []
+
+    def versions(self):
+        return {
+            **gauge_worker.distribution_versions("pyca_epics", "numpy"),
+            **loaded_libca.versions(ctypes.CDLL(pyca.__file__)),
+        }
+
+    def context(self):
+        pyca.attach_context()
+
+    def create(self):
+        everything = range(len(self.job.pvs))
+        self.expect(everything)
+        self.pvs = [self.new_pv(index) for index in everything]
+        pyca.flush_io()
+
+    def connect(self, mode):
+        deadline = self.job.deadline()
+        everything = range(len(self.job.pvs))
+        if mode == "bulk":
+            self.wait("connected", everything, deadline)
+            return
+        self.pvs = []
+        for index in everything:
+            self.expect([index])
+            self.pvs.append(self.new_pv(index))
+            pyca.flush_io()
+            self.wait("connected", everything, deadline, done=index)
+
+    def get(self, mode, pvs):
+        deadline = self.job.deadline()
+        if mode == "serial":
+            return [self.get_one(done, pvs, deadline) for done in range(len(pvs))]
+        self.expect(pvs)
+        for pv in pvs:
+            self.pvs[pv].get_data(CONTROL, CALL_BACK)
+        pyca.flush_io()
+        self.wait("read", pvs, deadline)
+        return [self.pvs[pv].data["value"] for pv in pvs]
+
+    def get_one(self, done, pvs, deadline):
+        """The blocking form: it has the fresh value when it returns."""
+        channel = self.pvs[pvs[done]]
+        try:
+            channel.get_data(CONTROL, self.blocking(done, pvs, deadline))
+        except pyca.caexc:
+            self.blocking(done, pvs, deadline)
+            raise
+        return channel.data["value"]
+
+    def blocking(self, done, pvs, deadline):
+        """The timeout of a blocking get; never 0, which would mean for ever."""
+        timeout = deadline.remaining_s()
+        if not timeout:
+            raise self.job.unfinished("read", pvs[done:], len(pvs)) from None
+        return timeout
+
+    def put(self, mode, pvs, values):
+        deadline = self.job.deadline()
+        if mode == "serial":
+            for done, pv in enumerate(pvs):
+                self.expect([pv])
+                self.pvs[pv].put_data(values[done], CALL_BACK)
+                pyca.flush_io()
+                self.wait("written", pvs, deadline, done=done)
+            return
+        self.expect(pvs)
+        for pv, value in zip(pvs, values):
+            self.pvs[pv].put_data(value, CALL_BACK)
+        pyca.flush_io()
+        self.wait("written", pvs, deadline)
+
+    def new_pv(self, index):
+        pv = pyca.capv(self.job.pvs[index])
+        pv.connect_cb = functools.partial(self.on_connection, index)
+        pv.getevt_cb = pv.putevt_cb = functools.partial(self.on_answer, index)
+        pv.create_channel()
+        return pv
+
+    def on_connection(self, index, is_connected):
+        if is_connected:
+            self.pending.arrived(index)
+
+    def on_answer(self, index, error=None):
+        if error is not None:
+            self.errors.append(f"{self.job.pvs[index]}: {error}")
+        self.pending.arrived(index)
+
+    def expect(self, pvs):
+        """To be called before a request: from now on only its answers count."""
+        self.errors = []
+        self.pending = gauge_worker.Pending(pvs)
+
+    def wait(self, what, pvs, deadline, done=None):
+        """Waits for the answers; `done` PVs were finished before in serial mode."""
+        missing = self.pending.wait(deadline)
+        if missing:
+            raise self.job.unfinished(what, missing if done is None else pvs[done:], len(pvs))
+        if self.errors:
+            raise gauge_worker.StageError(
+                f"{len(self.errors)} of {len(pvs)} PVs not {what}, first {self.errors[0]}"
+            )

@@ -1,0 +1,103 @@
+"""Approach pyepics: PV objects without monitors.
+
+Bulk work follows "Strategies for connecting to a large number of PVs" in its
+documentation: all PV objects are made before any is waited for, and values are
+asked with `ca.get(wait=False)` and collected with `ca.get_complete`.
+"""
+
+import ctypes
+
+import numpy  # noqa: F401  (pyepics uses it when it is there)
+
+import epics
+from epics import ca
+
+import gauge_worker
+import loaded_libca
+
+# pyepics loads libca on first use; loading belongs to the import stage.
+LIBCA = ctypes.CDLL(ca.find_libca())
+
+
+class Client(gauge_worker.Client):
+    def __init__(self):
+        self.pvs = []
+
+    def versions(self):
+        return {
+            **gauge_worker.distribution_versions("pyepics", "numpy"),
+            **loaded_libca.versions(LIBCA),
+        }
+
+    def context(self):
+        ca.initialize_libca()
+
+    def create(self):
+        self.pvs = [new_pv(name) for name in self.job.pvs]
+
+    def connect(self, mode):
+        deadline = self.job.deadline()
+        if mode == "serial":
+            self.pvs = []
+        for index, name in enumerate(self.job.pvs):
+            if mode == "serial":
+                self.pvs.append(new_pv(name))
+            if not self.pvs[index].wait_for_connection(timeout=deadline.remaining_s()):
+                total = len(self.job.pvs)
+                missing = [index for index in range(total) if not self.is_connected(index)]
+                raise self.job.unfinished("connected", missing, total)
+
+    def is_connected(self, index):
+        return index < len(self.pvs) and self.pvs[index].connected
+
+    def require_connected(self, pvs):
+        """pyepics waits 2 s for each disconnected PV, whatever the timeout."""
+        missing = [pv for pv in pvs if not self.is_connected(pv)]
+        if missing:
+            raise self.job.disconnected(missing, len(pvs))
+
+    def get(self, mode, pvs):
+        deadline = self.job.deadline()
+        self.require_connected(pvs)
+        if mode == "serial":
+            return self.get_serial(pvs, deadline)
+        chids = [self.pvs[pv].chid for pv in pvs]
+        for chid in chids:
+            ca.get(chid, wait=False)
+        ca.poll()
+        values = [ca.get_complete(chid, timeout=deadline.remaining_s()) for chid in chids]
+        missing = [pv for pv, value in zip(pvs, values) if value is None]
+        if missing:
+            raise self.job.unfinished("read", missing, len(pvs))
+        return values
+
+    def get_serial(self, pvs, deadline):
+        values = []
+        for done, pv in enumerate(pvs):
+            value = self.pvs[pv].get(use_monitor=False, timeout=deadline.remaining_s())
+            if value is None:
+                raise self.job.unfinished("read", pvs[done:], len(pvs))
+            values.append(value)
+        return values
+
+    def put(self, mode, pvs, values):
+        deadline = self.job.deadline()
+        self.require_connected(pvs)
+        if mode == "serial":
+            for done, pv in enumerate(pvs):
+                timeout = deadline.remaining_s()
+                if self.pvs[pv].put(values[done], wait=True, timeout=timeout) != 1:
+                    raise self.job.unfinished("written", pvs[done:], len(pvs))
+            return
+        for pv, value in zip(pvs, values):
+            self.pvs[pv].put(value, use_complete=True)
+        for pv in pvs:
+            while not self.pvs[pv].put_complete:
+                if not deadline.remaining_s():
+                    missing = [pv for pv in pvs if not self.pvs[pv].put_complete]
+                    raise self.job.unfinished("written", missing, len(pvs))
+                ca.poll()
+
+
+def new_pv(name):
+    return epics.PV(name, form="native", auto_monitor=False)

@@ -1,0 +1,165 @@
+//! The worker's loop: reads commands, times stages, writes answers.
+
+use std::io::{self, BufRead, Write};
+use std::time::Duration;
+
+use super::{Client, StageError};
+use crate::protocol::{
+    Done, Failed, FromWorker, Hello, Job, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
+    ToWorker,
+};
+
+/// Serves one harness on stdin and stdout until stdin ends.
+///
+/// `load` makes the client; the time it takes is the import stage. A thread
+/// reads stdin, so that its end stops the process in the middle of any stage.
+///
+/// # Errors
+/// An error of stdout, or a message that is not of the protocol.
+pub fn serve<C: Client>(load: impl FnOnce() -> C) -> io::Result<()> {
+    let started = Clock::now();
+    let mut client = load();
+    let import = started.until_now();
+    let mut stdout = io::stdout().lock();
+    say(&mut stdout, &hello(&client, import))?;
+    let mut job = None;
+    for message in messages_from_stdin() {
+        match message? {
+            ToWorker::Job(new) => job = Some(new),
+            ToWorker::Stage(command) => {
+                let job = job.as_ref().ok_or_else(|| invalid("a stage came before the job"))?;
+                say(&mut stdout, &run(&mut client, job, &command))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn hello(client: &impl Client, import: Span) -> FromWorker {
+    FromWorker::Hello(Hello {
+        protocol: PROTOCOL_VERSION,
+        approach: client.approach().to_owned(),
+        pid: std::process::id(),
+        versions: client.versions(),
+        stages: client.stages(),
+        modes: vec![Mode::Serial, Mode::Bulk],
+        import,
+        warnings: Vec::new(),
+    })
+}
+
+/// Stdin is read on a thread of its own: when it ends the harness is gone or
+/// done, and the process ends at once, whatever the main thread is doing.
+fn messages_from_stdin() -> impl Iterator<Item = io::Result<ToWorker>> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines() {
+            let message = line.and_then(|line| serde_json::from_str(&line).map_err(invalid));
+            if sender.send(message).is_err() {
+                return;
+            }
+        }
+        std::process::exit(0);
+    });
+    receiver.into_iter()
+}
+
+fn run(client: &mut impl Client, job: &Job, command: &StageCommand) -> FromWorker {
+    let all: Vec<usize>;
+    let pvs = match &command.pvs {
+        Some(pvs) => pvs,
+        None => {
+            all = (0..job.pvs.len()).collect();
+            &all
+        }
+    };
+    let started = Clock::now();
+    let outcome = run_stage(client, job, command, pvs);
+    let span = started.until_now();
+    match outcome {
+        // JSON has no word for them.
+        Ok(Some(values)) if values.iter().any(|value| !value.is_finite()) => {
+            let error = "a value is not a finite number".to_owned();
+            FromWorker::Failed(Failed { stage: command.stage, error })
+        }
+        Ok(values) => FromWorker::Done(Done {
+            stage: command.stage,
+            mode: command.mode,
+            start_ns: span.start_ns,
+            end_ns: span.end_ns,
+            cpu_ns: span.cpu_ns,
+            values,
+            warnings: Vec::new(),
+        }),
+        Err(StageError(error)) => FromWorker::Failed(Failed { stage: command.stage, error }),
+    }
+}
+
+fn run_stage(
+    client: &mut impl Client,
+    job: &Job,
+    command: &StageCommand,
+    pvs: &[usize],
+) -> Result<Option<Vec<f64>>, StageError> {
+    if let Some(index) = pvs.iter().find(|index| **index >= job.pvs.len()) {
+        return Err(StageError(format!("PV index {index} is not in the job")));
+    }
+    match command.stage {
+        Stage::Import => Err(StageError("import was over before hello".to_owned())),
+        Stage::Context => client.context(job).map(|()| None),
+        Stage::Create => client.create().map(|()| None),
+        Stage::Connect => client.connect(command.mode).map(|()| None),
+        Stage::Get | Stage::GetAgain | Stage::Readback => client.get(command.mode, pvs).map(Some),
+        Stage::Put => {
+            let values = command.values.as_deref().unwrap_or_default();
+            if values.len() != pvs.len() {
+                return Err(StageError(format!("{} values for {} PVs", values.len(), pvs.len())));
+            }
+            client.put(command.mode, pvs, values).map(|()| None)
+        }
+    }
+}
+
+fn say(stdout: &mut impl Write, message: &FromWorker) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    stdout.write_all(&line)?;
+    stdout.flush()
+}
+
+fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// The monotonic clock and the process's CPU clock, read together.
+struct Clock {
+    wall: Duration,
+    cpu: Duration,
+}
+
+impl Clock {
+    fn now() -> Clock {
+        Clock { wall: read(libc::CLOCK_MONOTONIC), cpu: read(libc::CLOCK_PROCESS_CPUTIME_ID) }
+    }
+
+    fn until_now(&self) -> Span {
+        let now = Clock::now();
+        Span {
+            start_ns: nanoseconds(self.wall),
+            end_ns: nanoseconds(now.wall),
+            cpu_ns: nanoseconds(now.cpu - self.cpu),
+        }
+    }
+}
+
+fn read(clock: libc::clockid_t) -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the clock exists on every system we build for and `time` is a
+    // valid place for the answer.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

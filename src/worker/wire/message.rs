@@ -1,0 +1,367 @@
+//! The messages of the Channel Access protocol as bytes; no I/O.
+//!
+//! Constants have the names of the protocol specification (`caProto.h`). Every
+//! message is a header of 16 bytes, or of 24 when its payload or count does not
+//! fit 16 bits, and a payload padded to a multiple of 8 bytes. All numbers are
+//! big-endian.
+
+/// The minor version of protocol 4 that this client speaks.
+pub(super) const CA_MINOR_PROTOCOL_REVISION: u16 = 13;
+
+/// Announces the speaker's version; the first message in each direction.
+pub(super) const CA_PROTO_VERSION: u16 = 0;
+/// Asks who serves a PV, or answers that.
+pub(super) const CA_PROTO_SEARCH: u16 = 6;
+/// Says that a request failed; carries the request's header and a text.
+pub(super) const CA_PROTO_ERROR: u16 = 11;
+/// Reads a value.
+pub(super) const CA_PROTO_READ_NOTIFY: u16 = 15;
+/// Makes a channel.
+pub(super) const CA_PROTO_CREATE_CHAN: u16 = 18;
+/// Writes a value and asks for a confirmation.
+pub(super) const CA_PROTO_WRITE_NOTIFY: u16 = 19;
+/// Names the client's user.
+pub(super) const CA_PROTO_CLIENT_NAME: u16 = 20;
+/// Names the client's host.
+pub(super) const CA_PROTO_HOST_NAME: u16 = 21;
+/// Says that the server cannot make a channel.
+pub(super) const CA_PROTO_CREATE_CH_FAIL: u16 = 26;
+/// Says that the server has taken a channel away.
+pub(super) const CA_PROTO_SERVER_DISCONN: u16 = 27;
+
+/// In a search: a server that does not have the PV stays silent.
+pub(super) const DONTREPLY: u16 = 5;
+/// The plain type of a 64 bit floating-point value.
+pub(super) const DBR_DOUBLE: u16 = 6;
+/// The status of a request that succeeded.
+pub(super) const ECA_NORMAL: u32 = 1;
+
+/// Bytes of a header without extension.
+pub(super) const HEADER_BYTES: usize = 16;
+/// In the 16 bit payload size: the true size and count follow the header.
+const EXTENDED: u16 = 0xffff;
+
+/// A message's header, extended or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    /// One of the `CA_PROTO_…` constants (`m_cmmd`).
+    pub(super) command: u16,
+    /// Bytes of the payload, padding included (`m_postsize`).
+    pub(super) payload_bytes: u32,
+    /// Type of the data, or what the command makes of the field (`m_dataType`).
+    pub(super) data_type: u16,
+    /// Number of elements, or what the command makes of the field (`m_count`).
+    pub(super) count: u32,
+    /// First parameter (`m_cid`).
+    pub(super) parameter_1: u32,
+    /// Second parameter (`m_available`).
+    pub(super) parameter_2: u32,
+}
+
+/// A message in a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Message<'a> {
+    /// The header.
+    pub(super) header: Header,
+    /// The payload with its padding.
+    pub(super) payload: &'a [u8],
+    /// Bytes of header and payload together.
+    pub(super) length: usize,
+}
+
+/// The first message in `bytes`, or the number of bytes in all that it takes to
+/// know more.
+pub(super) fn decode(bytes: &[u8]) -> Result<Message<'_>, usize> {
+    let Some(short) = bytes.first_chunk::<HEADER_BYTES>() else {
+        return Err(HEADER_BYTES);
+    };
+    let mut header = Header {
+        command: u16_at(short, 0),
+        payload_bytes: u32::from(u16_at(short, 2)),
+        data_type: u16_at(short, 4),
+        count: u32::from(u16_at(short, 6)),
+        parameter_1: u32_at(short, 8),
+        parameter_2: u32_at(short, 12),
+    };
+    let mut start = HEADER_BYTES;
+    if u16_at(short, 2) == EXTENDED {
+        start += 8;
+        let Some(extension) = bytes.get(HEADER_BYTES..start) else {
+            return Err(start);
+        };
+        header.payload_bytes = u32_at(extension, 0);
+        header.count = u32_at(extension, 4);
+    }
+    let length = start + header.payload_bytes as usize;
+    match bytes.get(start..length) {
+        Some(payload) => Ok(Message { header, payload, length }),
+        None => Err(length),
+    }
+}
+
+/// Appends a message whose payload fits 16 bits, with its padding.
+///
+/// # Panics
+/// When the payload does not fit: no request of this client is that long.
+pub(super) fn encode(
+    buffer: &mut Vec<u8>,
+    command: u16,
+    data_type: u16,
+    count: u16,
+    parameter_1: u32,
+    parameter_2: u32,
+    payload: &[u8],
+) {
+    let padded = padded(payload.len());
+    assert!(padded < usize::from(EXTENDED), "payload of {padded} bytes");
+    let mut header = [0; HEADER_BYTES];
+    header[0..2].copy_from_slice(&command.to_be_bytes());
+    header[2..4].copy_from_slice(&(padded as u16).to_be_bytes());
+    header[4..6].copy_from_slice(&data_type.to_be_bytes());
+    header[6..8].copy_from_slice(&count.to_be_bytes());
+    header[8..12].copy_from_slice(&parameter_1.to_be_bytes());
+    header[12..16].copy_from_slice(&parameter_2.to_be_bytes());
+    buffer.extend_from_slice(&header);
+    buffer.extend_from_slice(payload);
+    buffer.resize(buffer.len() + padded - payload.len(), 0);
+}
+
+/// Appends the message that opens a datagram; servers repeat `sequence` in the
+/// answer.
+pub(super) fn encode_datagram_version(buffer: &mut Vec<u8>, sequence: u32) {
+    const SEQUENCE_NUMBER_IS_VALID: u16 = 1;
+    let minor = CA_MINOR_PROTOCOL_REVISION;
+    encode(buffer, CA_PROTO_VERSION, SEQUENCE_NUMBER_IS_VALID, minor, sequence, 0, &[]);
+}
+
+/// Appends the messages that open a circuit: version, user and host.
+pub(super) fn encode_greeting(buffer: &mut Vec<u8>, user: &str, host: &str) {
+    const PRIORITY: u16 = 0;
+    encode(buffer, CA_PROTO_VERSION, PRIORITY, CA_MINOR_PROTOCOL_REVISION, 0, 0, &[]);
+    encode_text(buffer, CA_PROTO_CLIENT_NAME, 0, 0, 0, 0, user);
+    encode_text(buffer, CA_PROTO_HOST_NAME, 0, 0, 0, 0, host);
+}
+
+/// Appends a search for a PV; the answer repeats `cid`.
+pub(super) fn encode_search(buffer: &mut Vec<u8>, cid: u32, name: &str) {
+    let minor = CA_MINOR_PROTOCOL_REVISION;
+    encode_text(buffer, CA_PROTO_SEARCH, DONTREPLY, minor, cid, cid, name);
+}
+
+/// Bytes that [`encode_search`] appends for a name of `name_bytes` bytes.
+pub(super) fn search_bytes(name_bytes: usize) -> usize {
+    HEADER_BYTES + padded(name_bytes + 1)
+}
+
+/// Appends the request for a channel; the answer repeats `cid`.
+pub(super) fn encode_create_channel(buffer: &mut Vec<u8>, cid: u32, name: &str) {
+    let minor = u32::from(CA_MINOR_PROTOCOL_REVISION);
+    encode_text(buffer, CA_PROTO_CREATE_CHAN, 0, 0, cid, minor, name);
+}
+
+/// Appends the request for one `DBR_DOUBLE`; the answer repeats `ioid`.
+pub(super) fn encode_read(buffer: &mut Vec<u8>, sid: u32, ioid: u32) {
+    encode(buffer, CA_PROTO_READ_NOTIFY, DBR_DOUBLE, 1, sid, ioid, &[]);
+}
+
+/// Appends the request to write one `DBR_DOUBLE`; the answer repeats `ioid`.
+pub(super) fn encode_write(buffer: &mut Vec<u8>, sid: u32, ioid: u32, value: f64) {
+    encode(buffer, CA_PROTO_WRITE_NOTIFY, DBR_DOUBLE, 1, sid, ioid, &value.to_be_bytes());
+}
+
+/// The value in the payload of an answered read, if it has one.
+pub(super) fn decode_double(payload: &[u8]) -> Option<f64> {
+    payload.first_chunk().map(|bytes| f64::from_be_bytes(*bytes))
+}
+
+/// The failed request's header and the server's text, from the payload of a
+/// [`CA_PROTO_ERROR`].
+pub(super) fn decode_error(payload: &[u8]) -> Option<(Header, String)> {
+    let short = payload.first_chunk::<HEADER_BYTES>()?;
+    let header = Header {
+        command: u16_at(short, 0),
+        payload_bytes: u32::from(u16_at(short, 2)),
+        data_type: u16_at(short, 4),
+        count: u32::from(u16_at(short, 6)),
+        parameter_1: u32_at(short, 8),
+        parameter_2: u32_at(short, 12),
+    };
+    let is_extended = u16_at(short, 2) == EXTENDED;
+    let text = payload.get(if is_extended { HEADER_BYTES + 8 } else { HEADER_BYTES }..)?;
+    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+    Some((header, String::from_utf8_lossy(&text[..end]).into_owned()))
+}
+
+/// A status in words: its name in `caerr.h` where a server says it to a client
+/// of this kind, and its number.
+pub(super) fn status_in_words(status: u32) -> String {
+    // The three low bits of a status are its severity, the rest its number.
+    let name = match status >> 3 {
+        0 => "ECA_NORMAL",
+        6 => "ECA_ALLOCMEM",
+        9 => "ECA_TOLARGE",
+        14 => "ECA_BADTYPE",
+        17 => "ECA_INTERNAL",
+        19 => "ECA_GETFAIL",
+        20 => "ECA_PUTFAIL",
+        22 => "ECA_BADCOUNT",
+        34 => "ECA_DEFUNCT",
+        45 => "ECA_PUTCBINPROG",
+        46 => "ECA_NORDACCESS",
+        47 => "ECA_NOWTACCESS",
+        50 => "ECA_NOCONVERT",
+        51 => "ECA_BADCHID",
+        _ => return format!("status {status:#x}"),
+    };
+    format!("{name} ({status:#x})")
+}
+
+/// Appends a message whose payload is a text with its end mark.
+fn encode_text(
+    buffer: &mut Vec<u8>,
+    command: u16,
+    data_type: u16,
+    count: u16,
+    parameter_1: u32,
+    parameter_2: u32,
+    text: &str,
+) {
+    let header = buffer.len();
+    encode(buffer, command, data_type, count, parameter_1, parameter_2, text.as_bytes());
+    // A text that fills its last 8 bytes has no padding to end it.
+    if text.len().is_multiple_of(8) {
+        buffer.resize(buffer.len() + 8, 0);
+    }
+    let payload_bytes = (padded(text.len() + 1) as u16).to_be_bytes();
+    buffer[header + 2..header + 4].copy_from_slice(&payload_bytes);
+}
+
+fn padded(bytes: usize) -> usize {
+    bytes.next_multiple_of(8)
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes([bytes[at], bytes[at + 1]])
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_is_these_bytes() {
+        let mut buffer = Vec::new();
+        encode_search(&mut buffer, 0x0102_0304, "gauge:7");
+        assert_eq!(
+            buffer,
+            b"\x00\x06\x00\x08\x00\x05\x00\x0d\x01\x02\x03\x04\x01\x02\x03\x04gauge:7\x00"
+        );
+        assert_eq!(buffer.len(), search_bytes("gauge:7".len()));
+    }
+
+    #[test]
+    fn a_name_of_eight_bytes_gets_an_end_mark() {
+        let mut buffer = Vec::new();
+        encode_create_channel(&mut buffer, 9, "gauge:17");
+        assert_eq!(
+            buffer,
+            b"\x00\x12\x00\x10\x00\x00\x00\x00\x00\x00\x00\x09\x00\x00\x00\x0d\
+              gauge:17\x00\x00\x00\x00\x00\x00\x00\x00"
+        );
+        buffer.clear();
+        encode_search(&mut buffer, 9, "gauge:17");
+        assert_eq!(buffer.len(), search_bytes("gauge:17".len()));
+    }
+
+    #[test]
+    fn a_greeting_is_version_user_and_host() {
+        let mut buffer = Vec::new();
+        encode_greeting(&mut buffer, "ann", "lab");
+        assert_eq!(
+            buffer,
+            b"\x00\x00\x00\x00\x00\x00\x00\x0d\x00\x00\x00\x00\x00\x00\x00\x00\
+              \x00\x14\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00ann\x00\x00\x00\x00\x00\
+              \x00\x15\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00lab\x00\x00\x00\x00\x00"
+        );
+    }
+
+    #[test]
+    fn a_datagram_opens_with_a_valid_sequence_number() {
+        let mut buffer = Vec::new();
+        encode_datagram_version(&mut buffer, 0x0a0b);
+        assert_eq!(buffer, b"\x00\x00\x00\x00\x00\x01\x00\x0d\x00\x00\x0a\x0b\x00\x00\x00\x00");
+    }
+
+    #[test]
+    fn a_read_and_a_write_are_these_bytes() {
+        let mut buffer = Vec::new();
+        encode_read(&mut buffer, 5, 6);
+        assert_eq!(buffer, b"\x00\x0f\x00\x00\x00\x06\x00\x01\x00\x00\x00\x05\x00\x00\x00\x06");
+        buffer.clear();
+        encode_write(&mut buffer, 5, 6, 1.5);
+        assert_eq!(
+            buffer,
+            b"\x00\x13\x00\x08\x00\x06\x00\x01\x00\x00\x00\x05\x00\x00\x00\x06\
+              \x3f\xf8\x00\x00\x00\x00\x00\x00"
+        );
+    }
+
+    #[test]
+    fn an_answered_read_is_decoded() {
+        let bytes = b"\x00\x0f\x00\x08\x00\x06\x00\x01\x00\x00\x00\x01\x00\x00\x00\x06\
+                      \x3f\xf8\x00\x00\x00\x00\x00\x00\xff";
+        let message = decode(bytes).unwrap();
+        assert_eq!(message.header.command, CA_PROTO_READ_NOTIFY);
+        assert_eq!(message.header.parameter_1, ECA_NORMAL);
+        assert_eq!(message.header.parameter_2, 6);
+        assert_eq!(message.length, 24);
+        assert_eq!(decode_double(message.payload), Some(1.5));
+    }
+
+    #[test]
+    fn an_incomplete_message_says_how_many_bytes_it_takes() {
+        let bytes = b"\x00\x0f\x00\x08\x00\x06\x00\x01\x00\x00\x00\x01\x00\x00\x00\x06\x3f";
+        assert_eq!(decode(&bytes[..0]), Err(16));
+        assert_eq!(decode(&bytes[..15]), Err(16));
+        assert_eq!(decode(bytes), Err(24));
+    }
+
+    #[test]
+    fn an_extended_header_is_decoded() {
+        let mut bytes = b"\x00\x0f\xff\xff\x00\x06\x00\x00\x00\x00\x00\x01\x00\x00\x00\x06\
+                          \x00\x01\x00\x00\x00\x00\x20\x00"
+            .to_vec();
+        assert_eq!(decode(&bytes[..20]), Err(24));
+        assert_eq!(decode(&bytes), Err(24 + 0x1_0000));
+        bytes.resize(24 + 0x1_0000, 0);
+        let message = decode(&bytes).unwrap();
+        assert_eq!(message.header.payload_bytes, 0x1_0000);
+        assert_eq!(message.header.count, 0x2000);
+        assert_eq!(message.payload.len(), 0x1_0000);
+        assert_eq!(message.length, bytes.len());
+    }
+
+    #[test]
+    fn an_error_carries_its_request_and_a_text() {
+        let payload =
+            b"\x00\x0f\x00\x00\x00\x06\x00\x01\x00\x00\x00\x05\x00\x00\x00\x06gone\x00\x00";
+        let (request, text) = decode_error(payload).unwrap();
+        assert_eq!((request.command, request.parameter_2), (CA_PROTO_READ_NOTIFY, 6));
+        assert_eq!(text, "gone");
+        let mut extended = payload.to_vec();
+        extended[2..4].copy_from_slice(&[0xff, 0xff]);
+        extended.splice(16..16, [0; 8]);
+        assert_eq!(decode_error(&extended).unwrap().1, "gone");
+        assert_eq!(decode_error(&payload[..15]), None);
+    }
+
+    #[test]
+    fn a_status_is_named() {
+        assert_eq!(status_in_words(376), "ECA_NOWTACCESS (0x178)");
+        assert_eq!(status_in_words(0x7ff), "status 0x7ff");
+    }
+}

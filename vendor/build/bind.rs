@@ -1,0 +1,103 @@
+//! Describes libca's C interface to Rust with bindgen, and finds the libclang
+//! that bindgen needs.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::compiler::compiler;
+use crate::fetch;
+use crate::libraries::targets_macos;
+use crate::pins::pinned;
+use crate::stop::{Outcome, Stop, Trying, run, write};
+
+const HEADERS: &str = "\
+#include <cadef.h>
+#include <caeventmask.h>
+#include <db_access.h>
+#include <alarm.h>
+#include <epicsTime.h>
+";
+
+const FUNCTIONS: &str = "ca_.*|epicsTimeToStrftime|epicsTimeGetCurrent";
+const TYPES: &str = "dbr_.*|ca_.*|chid|chtype|evid|channel_state|oldChannelNotify|\
+    (connection|event|exception|access_rights)_handler_args|epicsTimeStamp|epicsAlarm.*|evargs|capri";
+const CONSTANTS: &str = "ECA_.*|CA_.*|DBR_.*|DBF_.*|DBE_.*|cs_.*|TYPENOTCONN|MAX_.*_SIZE|\
+    MAX_ENUM_STATES|dbr_.*|dbf_.*|POSIX_TIME_AT_EPICS_EPOCH|NO_ALARM|.*_ALARM|epicsSev.*|epicsAlarm.*";
+
+/// Where the wheel keeps libclang.
+const WHEEL_LIBRARIES: &str = "libclang-VERSION.data/platlib/clang/native";
+
+pub(crate) fn write_bindings(includes: &[PathBuf], target: &Path) -> Outcome<()> {
+    load_libclang()?;
+    // A real file, because clang's evaluation of macros reads it again.
+    let header = target.with_extension("h");
+    write(&header, HEADERS)?;
+    let bindings = bindgen::Builder::default()
+        .header(header.display().to_string())
+        .clang_args(includes.iter().map(|folder| format!("-I{}", folder.display())))
+        .clang_args(compiler_headers()?)
+        .allowlist_function(FUNCTIONS)
+        .allowlist_type(TYPES)
+        .allowlist_var(CONSTANTS)
+        .prepend_enum_name(false)
+        .generate_comments(false)
+        .derive_default(true)
+        // Status codes are compared with what functions return: C int.
+        .default_macro_constant_type(bindgen::MacroTypeVariation::Signed)
+        // The status codes are made by macros with arguments, which only
+        // clang itself can work out.
+        .clang_macro_fallback()
+        .clang_macro_fallback_build_dir(target.parent().unwrap_or(Path::new(".")))
+        .generate()
+        .map_err(|error| Stop {
+            tried: "describe cadef.h to Rust with bindgen".to_string(),
+            why: error.to_string(),
+            mend: "see that libclang finds the system's headers (`apt install libc6-dev libclang-dev`); \
+                   LIBCLANG_PATH=/folder chooses another libclang"
+                .to_string(),
+        })?;
+    bindings.write_to_file(target).trying(|| format!("write {}", target.display()))
+}
+
+/// The system's libclang if there is one, else the pinned wheel's.
+fn load_libclang() -> Outcome<()> {
+    let Err(missing) = clang_sys::load() else {
+        return Ok(());
+    };
+    let source = pinned("libclang")?;
+    let wheel = fetch::unpacked_wheel(&source).map_err(|stop| Stop {
+        why: format!("{}\nand the system has none: {missing}", stop.why),
+        mend: format!(
+            "install libclang (`apt install libclang-dev`, `xcode-select --install`), or\n{}",
+            stop.mend
+        ),
+        ..stop
+    })?;
+    let folder = wheel.join(WHEEL_LIBRARIES.replace("VERSION", &source.version));
+    // SAFETY: the build script has one thread here.
+    unsafe { env::set_var("LIBCLANG_PATH", &folder) };
+    clang_sys::load().map_err(|why| Stop {
+        tried: format!("load libclang from {}", folder.display()),
+        why,
+        mend: "install the system's libclang (`apt install libclang-dev`)".to_string(),
+    })
+}
+
+/// The wheel brings libclang without its headers (stddef.h and the like); the
+/// compiler's own serve, after those that a complete libclang finds by itself.
+fn compiler_headers() -> Outcome<Vec<String>> {
+    let mut command = Command::new(compiler(false).get_compiler().path());
+    let printed =
+        run(command.arg("-print-file-name=include"), |_| "install a C compiler".to_string())?;
+    let mut arguments = Vec::new();
+    if Path::new(printed.trim()).is_dir() {
+        arguments.push(format!("-idirafter{}", printed.trim()));
+    }
+    if targets_macos() {
+        let mut xcrun = Command::new("xcrun");
+        let sdk = run(xcrun.arg("--show-sdk-path"), |_| "`xcode-select --install`".to_string())?;
+        arguments.push(format!("-isysroot{}", sdk.trim()));
+    }
+    Ok(arguments)
+}

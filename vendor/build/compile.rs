@@ -1,0 +1,177 @@
+//! Compiles the libraries of EPICS Base, and the objects of its programs, once
+//! per archive, compiler and flags; a build script that runs again for any
+//! other reason finds them ready.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::Base;
+use crate::compiler::{Said, compiler, identity, no_compiler};
+use crate::fetch::sha256_hex;
+use crate::generate;
+use crate::libraries::{LIBRARIES, operating_system, targets_macos};
+use crate::pins::Source;
+use crate::stop::{Outcome, Stop, copy, make_folder, out_dir, remove, write};
+
+/// EPICS Base, built into OUT_DIR.
+pub(crate) struct Built {
+    pub(crate) include: PathBuf,
+    pub(crate) libraries: PathBuf,
+    /// Where the programs' objects are, named by [`program_object`].
+    objects: PathBuf,
+    version: String,
+    compiler: String,
+}
+
+/// Sources of the programs, which are no part of a library.
+const PROGRAM_SOURCES: [&str; 4] = [
+    "modules/database/src/std/softIoc/softMain.cpp",
+    "modules/ca/src/client/caRepeater.cpp",
+    "modules/ca/src/client/catime.c",
+    "modules/ca/src/client/catimeMain.c",
+];
+
+const DEFINES: [(&str, Option<&str>); 5] = [
+    ("UNIX", None),
+    ("USE_TYPED_RSET", None),
+    ("USE_TYPED_DSET", None),
+    ("USE_TYPED_DRVET", None),
+    ("EPICS_COMMANDLINE_LIBRARY", Some("EPICS_COMMANDLINE_LIBRARY_EPICS")),
+];
+
+pub(crate) fn base(tree: &Path, source: &Source) -> Outcome<Built> {
+    let folder = out_dir().join("base");
+    let include = folder.join("include");
+    let built = Built {
+        libraries: folder.join("lib"),
+        objects: folder.join("programs"),
+        version: generate::version(tree)?,
+        compiler: identity(&compiler(true))?,
+        include,
+    };
+    let stamp = folder.join("key");
+    let key = key(source)?;
+    if fs::read_to_string(&stamp).is_ok_and(|known| known == key) {
+        return Ok(built);
+    }
+    remove(&folder)?;
+    let tables = folder.join("tables.c");
+    generate::headers_and_tables(tree, &built.include, &tables)?;
+    compile_all(tree, &tables, &built, &folder.join("objects"))?;
+    remove(&folder.join("objects"))?;
+    write(&stamp, &key)?;
+    Ok(built)
+}
+
+impl Built {
+    pub(crate) fn program_object(&self, source: &str) -> PathBuf {
+        self.objects.join(source).with_extension("o")
+    }
+
+    pub(crate) fn into_base(self, source: &Source) -> Base {
+        Base {
+            includes: vec![self.include],
+            libraries: self.libraries,
+            version: self.version,
+            origin: format!("{} {} sha256:{}", source.name, source.version, source.sha256),
+            compiler: self.compiler,
+        }
+    }
+}
+
+/// Everything that what is built depends on.
+fn key(source: &Source) -> Outcome<String> {
+    let recipe = [
+        include_str!("compile.rs"),
+        include_str!("compiler.rs"),
+        include_str!("generate.rs"),
+        include_str!("libraries.rs"),
+        include_str!("tables.rs"),
+    ];
+    let mut key =
+        format!("archive {}\nrecipe {}\n", source.sha256, sha256_hex(recipe.concat().as_bytes()));
+    for cpp in [false, true] {
+        let build = compiler(cpp);
+        let tool = build.try_get_compiler().map_err(|error| no_compiler(&error))?;
+        key += &format!("{}\n{:?}\n", identity(&build)?, tool.to_command());
+    }
+    Ok(key)
+}
+
+/// Compiles all C++ files of all libraries in one go, then all C files: cc
+/// waits for the slowest file at the end of each go, and C files are quick.
+fn compile_all(tree: &Path, tables: &Path, built: &Built, objects: &Path) -> Outcome<()> {
+    make_folder(objects)?;
+    let mut owners = Vec::new();
+    for library in &LIBRARIES {
+        owners.extend(library.sources(tree)?.into_iter().map(|file| (file, Some(library.name))));
+    }
+    owners.push((tables.to_path_buf(), Some("Com")));
+    owners.extend(PROGRAM_SOURCES.iter().map(|file| (tree.join(file), None)));
+
+    let mut compiled: Vec<(PathBuf, Option<&str>)> = Vec::new();
+    for cpp in [true, false] {
+        let (files, names): (Vec<_>, Vec<_>) = owners
+            .iter()
+            .filter(|(file, _)| (file.extension().is_some_and(|e| e == "cpp")) == cpp)
+            .cloned()
+            .unzip();
+        let outputs = compile_files(cpp, &files, tree, &built.include, objects)?;
+        for ((file, name), output) in files.iter().zip(names).zip(outputs) {
+            match PROGRAM_SOURCES.iter().find(|program| file.ends_with(program)) {
+                Some(program) => copy(&output, &built.program_object(program))?,
+                None => compiled.push((output, name)),
+            }
+        }
+    }
+    for library in &LIBRARIES {
+        let members = compiled.iter().filter(|(_, name)| *name == Some(library.name));
+        archive(library.name, members.map(|(object, _)| object.as_path()), &built.libraries)?;
+    }
+    Ok(())
+}
+
+fn compile_files(
+    cpp: bool,
+    files: &[PathBuf],
+    tree: &Path,
+    include: &Path,
+    objects: &Path,
+) -> Outcome<Vec<PathBuf>> {
+    let said = Arc::new(Said::default());
+    let mut build = compiler(cpp);
+    build.out_dir(objects).include(include).files(files).message_logger(Some(said.clone()));
+    for library in &LIBRARIES {
+        build.includes(library.include_folders(tree)?);
+    }
+    let system_defines: &[(&str, Option<&str>)] = match operating_system() {
+        "Darwin" => &[("darwin", None)],
+        _ => &[("linux", None), ("_GNU_SOURCE", None), ("_DEFAULT_SOURCE", None)],
+    };
+    for (name, value) in DEFINES.iter().chain(system_defines) {
+        build.define(name, *value);
+    }
+    if cpp && targets_macos() {
+        build.std("c++11");
+    }
+    build.try_compile_intermediates().map_err(|error| Stop {
+        tried: format!("compile EPICS Base\n{error}"),
+        why: said.tail(),
+        mend:
+            "see that the compiler above works and knows C11 and C++11; CC and CXX choose another \
+               one, and EPICS_BASE=/path uses an installed EPICS Base instead"
+                .to_string(),
+    })
+}
+
+fn archive<'a>(name: &str, objects: impl Iterator<Item = &'a Path>, folder: &Path) -> Outcome<()> {
+    make_folder(folder)?;
+    let mut build = compiler(true);
+    build.out_dir(folder).objects(objects).cargo_metadata(false);
+    build.try_compile(name).map_err(|error| Stop {
+        tried: format!("make lib{name}.a"),
+        why: error.to_string(),
+        mend: "install binutils (`apt install binutils`), or correct the variable AR".to_string(),
+    })
+}

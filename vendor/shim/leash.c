@@ -1,0 +1,202 @@
+/* leash: runs one command and takes it along, with all its descendants.
+ *
+ *   leash LIFELINE-FD COMMAND [ARGUMENT...]
+ *
+ * LIFELINE-FD is one end of a socket pair whose other end only the harness
+ * holds. It works when the harness can do nothing any more (SIGKILL): the
+ * kernel closes the harness's end, and leash kills everything it started.
+ *
+ * leash writes one line to the lifeline: "started PID" or "error ERRNO". It
+ * ends like the command did: with the same exit code, or by the same signal.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+static int wake_up[2];
+
+static void on_signal(int number)
+{
+    int kept = errno;
+    char byte = (char)number;
+    ssize_t ignored = write(wake_up[1], &byte, 1);
+    (void)ignored;
+    errno = kept;
+}
+
+static void say(int lifeline, const char *word, long number)
+{
+    char line[64];
+    int length = snprintf(line, sizeof line, "%s %ld\n", word, number);
+    ssize_t ignored = write(lifeline, line, (size_t)length);
+    (void)ignored;
+}
+
+static void catch_signal(int number)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    sigaction(number, &action, NULL);
+}
+
+/* The command dies with leash, should somebody kill leash itself. */
+static void die_with_parent(pid_t parent)
+{
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+    if (getppid() != parent)
+        _exit(125);
+}
+
+static void run_command(char **command, int lifeline, int failed, pid_t parent)
+{
+    setpgid(0, 0);
+    die_with_parent(parent);
+    signal(SIGPIPE, SIG_DFL);
+    close(lifeline);
+    execvp(command[0], command);
+    int error = errno;
+    ssize_t ignored = write(failed, &error, sizeof error);
+    (void)ignored;
+    _exit(127);
+}
+
+/* Descendants that left the command's group (daemons) were handed to leash,
+ * because it is their subreaper; they are its direct children now. */
+static int kill_adopted_children(void)
+{
+    int killed = 0;
+#ifdef __linux__
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
+    FILE *children = fopen(path, "r");
+    long child;
+    if (!children)
+        return 0;
+    while (fscanf(children, "%ld", &child) == 1) {
+        kill((pid_t)child, SIGKILL);
+        killed++;
+    }
+    fclose(children);
+#endif
+    return killed;
+}
+
+static void kill_everything(pid_t command)
+{
+    kill(-command, SIGKILL);
+    /* Killing a child may hand its own children to leash: again until none. */
+    while (kill_adopted_children() > 0)
+        while (waitpid(-1, NULL, 0) < 0 && errno == EINTR)
+            ;
+}
+
+static void end_like(int status)
+{
+    if (WIFSIGNALED(status)) {
+        struct rlimit no_core = {0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        signal(WTERMSIG(status), SIG_DFL);
+        raise(WTERMSIG(status));
+    }
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 126);
+}
+
+static void reap(pid_t command)
+{
+    int status;
+    pid_t ended;
+    while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (ended == command) {
+            kill_everything(command);
+            end_like(status);
+        }
+    }
+}
+
+static void guard(pid_t command, int lifeline)
+{
+    struct pollfd watched[2] = {{lifeline, POLLIN, 0}, {wake_up[0], POLLIN, 0}};
+    for (;;) {
+        char byte;
+        if (poll(watched, 2, -1) < 0)
+            continue;
+        if (watched[1].revents && read(wake_up[0], &byte, 1) == 1 && byte != SIGCHLD) {
+            kill_everything(command);
+            _exit(128 + byte);
+        }
+        reap(command);
+        /* The harness never writes: anything here is the end of it. */
+        if (watched[0].revents) {
+            kill_everything(command);
+            _exit(124);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3) {
+        fprintf(stderr, "usage: leash LIFELINE-FD COMMAND [ARGUMENT...]\n");
+        return 64;
+    }
+    int lifeline = atoi(argv[1]);
+    int failed[2];
+    /* A session of its own: Ctrl-C reaches the harness only, which then ends
+     * everything in order. */
+    setsid();
+#ifdef __linux__
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+#endif
+    if (pipe(wake_up) || pipe(failed)) {
+        say(lifeline, "error", errno);
+        return 126;
+    }
+    fcntl(wake_up[0], F_SETFD, FD_CLOEXEC);
+    fcntl(wake_up[1], F_SETFD, FD_CLOEXEC);
+    fcntl(failed[0], F_SETFD, FD_CLOEXEC);
+    fcntl(failed[1], F_SETFD, FD_CLOEXEC);
+    catch_signal(SIGCHLD);
+    catch_signal(SIGTERM);
+    catch_signal(SIGINT);
+    catch_signal(SIGHUP);
+
+    pid_t self = getpid();
+    pid_t command = fork();
+    if (command < 0) {
+        say(lifeline, "error", errno);
+        return 126;
+    }
+    if (command == 0)
+        run_command(argv + 2, lifeline, failed[1], self);
+    close(failed[1]);
+
+    int error;
+    if (read(failed[0], &error, sizeof error) == sizeof error) {
+        say(lifeline, "error", error);
+        return 127;
+    }
+    close(failed[0]);
+    say(lifeline, "started", (long)command);
+    /* The command's pipes are its own: leash must not keep them open. */
+    int null = open("/dev/null", O_RDWR);
+    dup2(null, 0);
+    dup2(null, 1);
+    dup2(null, 2);
+    guard(command, lifeline);
+    return 0;
+}
