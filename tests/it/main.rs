@@ -1,0 +1,11 @@
+//! Correctness: one binary of sentence-named tests against real IOCs, real
+//! processes and real sockets.
+
+mod bad_input;
+mod catalogue;
+mod isolation;
+mod measured;
+mod processes;
+mod softioc;
+mod support;
+mod tidy;
