@@ -9,6 +9,7 @@ pub use catalogue::{Approach, Catalogue, Kind};
 pub use python::{PythonSite, python_program};
 pub use user_file::UserFileError;
 
+use crate::embedded::UnpackError;
 use crate::process::ProcessError;
 
 /// Why an approach cannot run: a row with this reason.
@@ -18,6 +19,12 @@ pub struct Missing(pub String);
 
 impl From<ProcessError> for Missing {
     fn from(error: ProcessError) -> Missing {
+        Missing(error.to_string())
+    }
+}
+
+impl From<UnpackError> for Missing {
+    fn from(error: UnpackError) -> Missing {
         Missing(error.to_string())
     }
 }

@@ -9,7 +9,15 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
-use crate::process::ProcessError;
+/// The programs that travel inside this one could not be unpacked.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot unpack {path}: {source}; set EPICS_GAUGE_CACHE to a folder that can be written")]
+pub struct UnpackError {
+    /// The folder.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
 
 struct File {
     name: &'static str,
@@ -68,7 +76,7 @@ const FILES: &[File] = &[
 ///
 /// # Panics
 /// When `name` is none of the files in this crate.
-pub fn tool(name: &str) -> Result<PathBuf, ProcessError> {
+pub fn tool(name: &str) -> Result<PathBuf, UnpackError> {
     assert!(FILES.iter().any(|file| file.name == name), "{name} does not travel inside");
     Ok(folder()?.join(name))
 }
@@ -92,14 +100,14 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn folder() -> Result<&'static Path, ProcessError> {
+fn folder() -> Result<&'static Path, UnpackError> {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     if let Some(folder) = FOLDER.get() {
         return Ok(folder);
     }
     let folder = cache_folder().join(format!("tools-{}", &content_hash()[..16]));
     if !is_complete(&folder) {
-        unpack(&folder).map_err(|source| ProcessError::Unpack { path: folder.clone(), source })?;
+        unpack(&folder).map_err(|source| UnpackError { path: folder.clone(), source })?;
     }
     Ok(FOLDER.get_or_init(|| folder))
 }

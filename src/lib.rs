@@ -1,6 +1,7 @@
 //! Measures EPICS clients and IOCs at scale and checks every value.
 
 pub mod approach;
+mod channel_access;
 pub mod embedded;
 pub mod ioc;
 pub mod judge;

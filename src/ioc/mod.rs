@@ -29,6 +29,7 @@ pub use builder::{Builder, MAX_PVS};
 pub use log::{LogEvent, LogLine};
 pub use soft_ioc::SoftIoc;
 
+use crate::embedded::UnpackError;
 use crate::process::ProcessError;
 
 /// Why an IOC could not be started or did not answer.
@@ -37,6 +38,9 @@ pub enum IocError {
     /// The process failed.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// What it needs could not be unpacked.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
     /// The IOC ran but said that something is wrong with what it was given.
     #[error("the IOC refused its start-up: {reason}\n`{command}` in all printed:\n{output}")]
     Refused {

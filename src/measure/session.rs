@@ -215,7 +215,7 @@ fn garbage(stage: Option<Stage>, message: impl Into<String>) -> Halt {
 fn of_process(error: ProcessError, stage: Option<Stage>) -> Halt {
     let kind = match &error {
         ProcessError::Interrupted => return Halt::Interrupted,
-        ProcessError::Start { .. } | ProcessError::Unpack { .. } => FailureKind::Missing,
+        ProcessError::Start { .. } | ProcessError::Unpack(_) => FailureKind::Missing,
         ProcessError::Ended { .. } if interrupted() => return Halt::Interrupted,
         ProcessError::Ended { .. } => FailureKind::Crashed,
         ProcessError::TimedOut { .. } => FailureKind::TimedOut,

@@ -17,8 +17,9 @@ pub use isolation::{Ports, client_environment, server_environment};
 pub use output::Output;
 pub use repeater::Repeater;
 
-use std::path::PathBuf;
 use std::process::ExitStatus;
+
+use crate::embedded::UnpackError;
 
 /// Why a process could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -57,15 +58,8 @@ pub enum ProcessError {
     #[error("interrupted")]
     Interrupted,
     /// The programs that travel inside this one could not be unpacked.
-    #[error(
-        "cannot unpack {path}: {source}; set EPICS_GAUGE_CACHE to a folder that can be written"
-    )]
-    Unpack {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
 }
 
 fn shown(output: &str) -> String {

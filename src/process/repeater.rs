@@ -11,10 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-const HEADER_BYTES: usize = 16;
-const CA_PROTO_RSRV_IS_UP: u16 = 13;
-const REPEATER_CONFIRM: u16 = 17;
-const REPEATER_REGISTER: u16 = 24;
+use crate::channel_access::{
+    CA_PROTO_RSRV_IS_UP, HEADER_BYTES, REPEATER_CONFIRM, REPEATER_REGISTER, encode,
+};
 
 /// The largest datagram that UDP can carry.
 const LARGEST_DATAGRAM_BYTES: usize = 65_536;
@@ -94,12 +93,13 @@ fn is_reachable(socket: &UdpSocket, datagram: &[u8], client: &SocketAddr) -> boo
     !socket.send_to(datagram, client).is_err_and(refused)
 }
 
-fn confirmation(client: SocketAddr) -> [u8; HEADER_BYTES] {
-    let mut message = [0; HEADER_BYTES];
-    message[0..2].copy_from_slice(&REPEATER_CONFIRM.to_be_bytes());
-    if let SocketAddr::V4(client) = client {
-        message[12..16].copy_from_slice(&client.ip().octets());
-    }
+fn confirmation(client: SocketAddr) -> Vec<u8> {
+    let address = match client {
+        SocketAddr::V4(client) => client.ip().to_bits(),
+        SocketAddr::V6(_) => 0,
+    };
+    let mut message = Vec::new();
+    encode(&mut message, REPEATER_CONFIRM, 0, 0, 0, address, &[]);
     message
 }
 

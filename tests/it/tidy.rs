@@ -1,1 +1,205 @@
-//! To come.
+//! Checks the repository itself: the direction of dependencies, what must not be
+//! in any file, and that documents and code name the same things.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Which modules of the library a module may use. The order is that of the
+/// data: each line uses only names of lines above it.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("protocol", &[]),
+    ("units", &[]),
+    ("stats", &[]),
+    ("channel_access", &[]),
+    ("sys", &[]),
+    ("record", &["protocol"]),
+    ("scenario", &["protocol"]),
+    ("embedded", &[]),
+    ("process", &["channel_access", "embedded"]),
+    ("ioc", &["channel_access", "embedded", "process"]),
+    ("worker", &["channel_access", "protocol", "sys"]),
+    ("approach", &["embedded", "process", "record"]),
+    ("measure", &["approach", "ioc", "process", "protocol", "record", "scenario"]),
+    ("judge", &["protocol", "record", "stats"]),
+    ("report", &["judge", "protocol", "record", "stats", "units"]),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The files of the repository: those that git tracks, else (in a source
+/// archive) none.
+fn tracked_files() -> Vec<PathBuf> {
+    let output = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
+    let listed = output.map(|output| output.stdout).unwrap_or_default();
+    let names = String::from_utf8(listed).unwrap();
+    names
+        .split_terminator('\0')
+        .map(PathBuf::from)
+        .filter(|path| root().join(path).is_file())
+        .collect()
+}
+
+fn module_of(path: &Path) -> Option<String> {
+    let inside = path.strip_prefix("src").ok()?;
+    let first = inside.components().next()?.as_os_str().to_str()?;
+    Some(first.trim_end_matches(".rs").to_owned())
+}
+
+/// The modules that follow `crate::` in the code, with comments left out.
+fn used_modules(source: &str) -> BTreeSet<String> {
+    let code: String = source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    code.split("crate::")
+        .skip(1)
+        .map(|rest| rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect())
+        .filter(|name: &String| !name.is_empty())
+        .collect()
+}
+
+fn rust_files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files_below(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+#[test]
+fn modules_use_only_what_the_table_allows() {
+    for file in rust_files_below(&root().join("src")) {
+        let path = file.strip_prefix(root()).unwrap();
+        let module = module_of(path).unwrap();
+        if ["lib", "main", "cli"].contains(&module.as_str()) {
+            continue;
+        }
+        let row = MAY_USE.iter().find(|(name, _)| *name == module);
+        let (_, allowed) = row.unwrap_or_else(|| panic!("{module} is not in the table"));
+        for used in used_modules(&fs::read_to_string(&file).unwrap()) {
+            assert!(
+                used == module || allowed.contains(&used.as_str()),
+                "{} uses {used}, which {module} may not",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_table_of_modules_has_one_direction() {
+    let mut above = BTreeSet::new();
+    for (module, uses) in MAY_USE {
+        for used in *uses {
+            assert!(above.contains(used), "{module} uses {used}, which comes later");
+        }
+        above.insert(*module);
+    }
+}
+
+#[test]
+fn only_process_starts_processes() {
+    for file in rust_files_below(&root().join("src")) {
+        let path = file.strip_prefix(root()).unwrap();
+        if module_of(path).unwrap() == "process" {
+            continue;
+        }
+        let source = fs::read_to_string(&file).unwrap();
+        assert!(
+            !source.contains("process::Command::new(\"")
+                && !source.contains("std::process::Command"),
+            "{} starts a process by itself",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn no_file_names_a_registry_or_a_place_on_somebodys_machine() {
+    let wrong =
+        ["files.pythonhosted", "pypi.org/", "crates.io/api", "static.crates", "/home/", "/root/"];
+    for path in tracked_files() {
+        if path.ends_with("Cargo.lock") || path.ends_with("tests/it/tidy.rs") {
+            continue;
+        }
+        let Ok(text) = fs::read_to_string(root().join(&path)) else { continue };
+        for word in wrong {
+            assert!(!text.contains(word), "{} names {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_python_worker_travels_inside() {
+    let embedded = read("src/embedded.rs");
+    for entry in fs::read_dir(root().join("src/worker/python")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "py") {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(embedded.contains(&format!("\"{name}\"")), "{name} is not embedded");
+        }
+    }
+}
+
+#[test]
+fn the_readme_explains_every_exit_code_variable_and_word() {
+    let readme = read("README.md");
+    for code in ["0", "1", "3", "4", "64", "130"] {
+        assert!(readme.contains(&format!("| {code} |")), "exit code {code}");
+    }
+    let words = [
+        "approach", "server", "scenario", "stage", "mode", "worker", "block", "sample", "record",
+        "floor", "limit", "verdict",
+    ];
+    for word in words {
+        assert!(readme.contains(&format!("| {word} |")), "glossary: {word}");
+    }
+    for variable in variables_in_sources() {
+        assert!(readme.contains(&variable), "environment variable {variable}");
+    }
+}
+
+/// Variables that our own code reads.
+fn variables_in_sources() -> BTreeSet<String> {
+    let mut variables = BTreeSet::new();
+    for folder in ["src", "vendor/build"] {
+        for file in rust_files_below(&root().join(folder)) {
+            let source = fs::read_to_string(file).unwrap();
+            for rest in source.split("\"EPICS_GAUGE_").skip(1) {
+                let name: String =
+                    rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
+                variables.insert(format!("EPICS_GAUGE_{name}"));
+            }
+        }
+    }
+    // Written by the build script for the crate itself.
+    let internal = ["EPICS_GAUGE_BASE_VERSION", "EPICS_GAUGE_BASE_SOURCE", "EPICS_GAUGE_CXX"];
+    variables.retain(|name| !internal.contains(&name.as_str()));
+    variables
+}
+
+#[test]
+fn continuous_integration_runs_every_check_of_the_folder() {
+    let run = read(".ci/run");
+    for entry in fs::read_dir(root().join("ci")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name == "test" || name.starts_with("check-") {
+            assert!(run.contains(&name), ".ci/run does not run ci/{name}");
+        }
+    }
+}

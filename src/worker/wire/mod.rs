@@ -13,7 +13,6 @@ mod address;
 mod channel;
 mod circuit;
 mod lookup;
-mod message;
 mod names;
 mod request;
 mod search;
@@ -26,6 +25,7 @@ use std::collections::BTreeMap;
 
 use self::session::Session;
 use super::{Client, StageError};
+use crate::channel_access as message;
 use crate::protocol::{Job, Mode, Stage};
 
 /// The floor as a client; see the module.

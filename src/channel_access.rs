@@ -6,72 +6,78 @@
 //! big-endian.
 
 /// The minor version of protocol 4 that this client speaks.
-pub(super) const CA_MINOR_PROTOCOL_REVISION: u16 = 13;
+pub(crate) const CA_MINOR_PROTOCOL_REVISION: u16 = 13;
 
 /// Announces the speaker's version; the first message in each direction.
-pub(super) const CA_PROTO_VERSION: u16 = 0;
-/// Asks who serves a PV, or answers that.
-pub(super) const CA_PROTO_SEARCH: u16 = 6;
+pub(crate) const CA_PROTO_VERSION: u16 = 0;
+/// Asks who serves a PV, or answers that; the answer has the TCP port as data type.
+pub(crate) const CA_PROTO_SEARCH: u16 = 6;
 /// Says that a request failed; carries the request's header and a text.
-pub(super) const CA_PROTO_ERROR: u16 = 11;
+pub(crate) const CA_PROTO_ERROR: u16 = 11;
+/// A beacon: a server says that it is there.
+pub(crate) const CA_PROTO_RSRV_IS_UP: u16 = 13;
 /// Reads a value.
-pub(super) const CA_PROTO_READ_NOTIFY: u16 = 15;
+pub(crate) const CA_PROTO_READ_NOTIFY: u16 = 15;
 /// Makes a channel.
-pub(super) const CA_PROTO_CREATE_CHAN: u16 = 18;
+pub(crate) const CA_PROTO_CREATE_CHAN: u16 = 18;
 /// Writes a value and asks for a confirmation.
-pub(super) const CA_PROTO_WRITE_NOTIFY: u16 = 19;
+pub(crate) const CA_PROTO_WRITE_NOTIFY: u16 = 19;
+/// A repeater confirms a client's registration.
+pub(crate) const REPEATER_CONFIRM: u16 = 17;
 /// Names the client's user.
-pub(super) const CA_PROTO_CLIENT_NAME: u16 = 20;
+pub(crate) const CA_PROTO_CLIENT_NAME: u16 = 20;
 /// Names the client's host.
-pub(super) const CA_PROTO_HOST_NAME: u16 = 21;
+pub(crate) const CA_PROTO_HOST_NAME: u16 = 21;
+/// A client asks a repeater to hear beacons.
+pub(crate) const REPEATER_REGISTER: u16 = 24;
 /// Says that the server cannot make a channel.
-pub(super) const CA_PROTO_CREATE_CH_FAIL: u16 = 26;
+pub(crate) const CA_PROTO_CREATE_CH_FAIL: u16 = 26;
 /// Says that the server has taken a channel away.
-pub(super) const CA_PROTO_SERVER_DISCONN: u16 = 27;
+pub(crate) const CA_PROTO_SERVER_DISCONN: u16 = 27;
 
 /// In a search: a server that does not have the PV stays silent.
-pub(super) const DONTREPLY: u16 = 5;
+pub(crate) const DONTREPLY: u16 = 5;
 /// The plain type of a 64 bit floating-point value.
-pub(super) const DBR_DOUBLE: u16 = 6;
+pub(crate) const DBR_DOUBLE: u16 = 6;
 /// The status of a request that succeeded.
-pub(super) const ECA_NORMAL: u32 = 1;
+pub(crate) const ECA_NORMAL: u32 = 1;
 
 /// Bytes of a header without extension.
-pub(super) const HEADER_BYTES: usize = 16;
+pub(crate) const HEADER_BYTES: usize = 16;
 /// In the 16 bit payload size: the true size and count follow the header.
 const EXTENDED: u16 = 0xffff;
 
 /// A message's header, extended or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
+pub(crate) struct Header {
     /// One of the `CA_PROTO_…` constants (`m_cmmd`).
-    pub(super) command: u16,
+    pub(crate) command: u16,
     /// Bytes of the payload, padding included (`m_postsize`).
-    pub(super) payload_bytes: u32,
+    pub(crate) payload_bytes: u32,
     /// Type of the data, or what the command makes of the field (`m_dataType`).
-    pub(super) data_type: u16,
+    pub(crate) data_type: u16,
     /// Number of elements, or what the command makes of the field (`m_count`).
-    pub(super) count: u32,
+    pub(crate) count: u32,
     /// First parameter (`m_cid`).
-    pub(super) parameter_1: u32,
+    pub(crate) parameter_1: u32,
     /// Second parameter (`m_available`).
-    pub(super) parameter_2: u32,
+    pub(crate) parameter_2: u32,
 }
 
 /// A message in a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Message<'a> {
+pub(crate) struct Message<'a> {
     /// The header.
-    pub(super) header: Header,
+    pub(crate) header: Header,
     /// The payload with its padding.
-    pub(super) payload: &'a [u8],
+    pub(crate) payload: &'a [u8],
     /// Bytes of header and payload together.
-    pub(super) length: usize,
+    pub(crate) length: usize,
 }
 
 /// The first message in `bytes`, or the number of bytes in all that it takes to
 /// know more.
-pub(super) fn decode(bytes: &[u8]) -> Result<Message<'_>, usize> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Message<'_>, usize> {
     let Some(short) = bytes.first_chunk::<HEADER_BYTES>() else {
         return Err(HEADER_BYTES);
     };
@@ -103,7 +109,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Message<'_>, usize> {
 ///
 /// # Panics
 /// When the payload does not fit: no request of this client is that long.
-pub(super) fn encode(
+pub(crate) fn encode(
     buffer: &mut Vec<u8>,
     command: u16,
     data_type: u16,
@@ -128,14 +134,14 @@ pub(super) fn encode(
 
 /// Appends the message that opens a datagram; servers repeat `sequence` in the
 /// answer.
-pub(super) fn encode_datagram_version(buffer: &mut Vec<u8>, sequence: u32) {
+pub(crate) fn encode_datagram_version(buffer: &mut Vec<u8>, sequence: u32) {
     const SEQUENCE_NUMBER_IS_VALID: u16 = 1;
     let minor = CA_MINOR_PROTOCOL_REVISION;
     encode(buffer, CA_PROTO_VERSION, SEQUENCE_NUMBER_IS_VALID, minor, sequence, 0, &[]);
 }
 
 /// Appends the messages that open a circuit: version, user and host.
-pub(super) fn encode_greeting(buffer: &mut Vec<u8>, user: &str, host: &str) {
+pub(crate) fn encode_greeting(buffer: &mut Vec<u8>, user: &str, host: &str) {
     const PRIORITY: u16 = 0;
     encode(buffer, CA_PROTO_VERSION, PRIORITY, CA_MINOR_PROTOCOL_REVISION, 0, 0, &[]);
     encode_text(buffer, CA_PROTO_CLIENT_NAME, 0, 0, 0, 0, user);
@@ -143,40 +149,40 @@ pub(super) fn encode_greeting(buffer: &mut Vec<u8>, user: &str, host: &str) {
 }
 
 /// Appends a search for a PV; the answer repeats `cid`.
-pub(super) fn encode_search(buffer: &mut Vec<u8>, cid: u32, name: &str) {
+pub(crate) fn encode_search(buffer: &mut Vec<u8>, cid: u32, name: &str) {
     let minor = CA_MINOR_PROTOCOL_REVISION;
     encode_text(buffer, CA_PROTO_SEARCH, DONTREPLY, minor, cid, cid, name);
 }
 
 /// Bytes that [`encode_search`] appends for a name of `name_bytes` bytes.
-pub(super) fn search_bytes(name_bytes: usize) -> usize {
+pub(crate) fn search_bytes(name_bytes: usize) -> usize {
     HEADER_BYTES + padded(name_bytes + 1)
 }
 
 /// Appends the request for a channel; the answer repeats `cid`.
-pub(super) fn encode_create_channel(buffer: &mut Vec<u8>, cid: u32, name: &str) {
+pub(crate) fn encode_create_channel(buffer: &mut Vec<u8>, cid: u32, name: &str) {
     let minor = u32::from(CA_MINOR_PROTOCOL_REVISION);
     encode_text(buffer, CA_PROTO_CREATE_CHAN, 0, 0, cid, minor, name);
 }
 
 /// Appends the request for one `DBR_DOUBLE`; the answer repeats `ioid`.
-pub(super) fn encode_read(buffer: &mut Vec<u8>, sid: u32, ioid: u32) {
+pub(crate) fn encode_read(buffer: &mut Vec<u8>, sid: u32, ioid: u32) {
     encode(buffer, CA_PROTO_READ_NOTIFY, DBR_DOUBLE, 1, sid, ioid, &[]);
 }
 
 /// Appends the request to write one `DBR_DOUBLE`; the answer repeats `ioid`.
-pub(super) fn encode_write(buffer: &mut Vec<u8>, sid: u32, ioid: u32, value: f64) {
+pub(crate) fn encode_write(buffer: &mut Vec<u8>, sid: u32, ioid: u32, value: f64) {
     encode(buffer, CA_PROTO_WRITE_NOTIFY, DBR_DOUBLE, 1, sid, ioid, &value.to_be_bytes());
 }
 
 /// The value in the payload of an answered read, if it has one.
-pub(super) fn decode_double(payload: &[u8]) -> Option<f64> {
+pub(crate) fn decode_double(payload: &[u8]) -> Option<f64> {
     payload.first_chunk().map(|bytes| f64::from_be_bytes(*bytes))
 }
 
 /// The failed request's header and the server's text, from the payload of a
 /// [`CA_PROTO_ERROR`].
-pub(super) fn decode_error(payload: &[u8]) -> Option<(Header, String)> {
+pub(crate) fn decode_error(payload: &[u8]) -> Option<(Header, String)> {
     let short = payload.first_chunk::<HEADER_BYTES>()?;
     let header = Header {
         command: u16_at(short, 0),
@@ -194,7 +200,7 @@ pub(super) fn decode_error(payload: &[u8]) -> Option<(Header, String)> {
 
 /// A status in words: its name in `caerr.h` where a server says it to a client
 /// of this kind, and its number.
-pub(super) fn status_in_words(status: u32) -> String {
+pub(crate) fn status_in_words(status: u32) -> String {
     // The three low bits of a status are its severity, the rest its number.
     let name = match status >> 3 {
         0 => "ECA_NORMAL",
