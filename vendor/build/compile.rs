@@ -94,7 +94,9 @@ fn key(source: &Source) -> Outcome<String> {
     for cpp in [false, true] {
         let build = compiler(cpp);
         let tool = build.try_get_compiler().map_err(|error| no_compiler(&error))?;
-        key += &format!("{}\n{:?}\n", identity(&build)?, tool.to_command());
+        // Not the command as a whole: it carries the environment with it.
+        let (path, flags) = (tool.path().display(), tool.args());
+        key += &format!("{}\n{path} {flags:?}\n", identity(&build)?);
     }
     Ok(key)
 }

@@ -63,8 +63,10 @@ fn libraries_to_link(root: &Path, libraries: &Path) -> Outcome<PathBuf> {
         found(root, libraries.join(format!("lib{name}.{suffix}")))?;
     }
     // For the package's own programs and tests; other crates and doc tests
-    // have to find the libraries by themselves (LD_LIBRARY_PATH).
-    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libraries.display());
+    // have to find the libraries by themselves (LD_LIBRARY_PATH). The old kind
+    // of run path also serves libca's own need of libCom.
+    let old_kind = if targets_macos() { "" } else { "--disable-new-dtags," };
+    println!("cargo:rustc-link-arg=-Wl,{old_kind}-rpath,{}", libraries.display());
     Ok(libraries.to_path_buf())
 }
 
@@ -76,9 +78,7 @@ fn link_program(program: &Path, place: &Path) -> Outcome<()> {
 }
 
 fn version(root: &Path, header: &str) -> Outcome<String> {
-    let line = header
-        .lines()
-        .find(|line| line.contains("EPICS_VERSION_FULL") || line.contains("EPICS_VERSION_SHORT"));
+    let line = header.lines().find(|line| line.contains("EPICS_VERSION_FULL"));
     let quoted = line.and_then(|line| line.split('"').nth(1));
     quoted
         .map(str::to_string)
