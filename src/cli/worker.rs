@@ -1,6 +1,6 @@
 //! `worker`: the native approaches, driven over stdin and stdout.
 
-use epics_gauge::worker::{serve, wire::Wire};
+use epics_gauge::worker::{epics_ca::EpicsCa, libca::Libca, serve, wire::Wire};
 
 use super::Failure;
 use super::arguments::WorkerArguments;
@@ -9,6 +9,8 @@ use super::exit::Exit;
 pub(super) fn run(arguments: &WorkerArguments) -> Result<Exit, Failure> {
     let served = match arguments.approach.as_str() {
         "wire" => serve(Wire::new),
+        "libca" => serve(Libca::new),
+        "epics-ca" => serve(EpicsCa::new),
         other => return Err(Failure::usage(format!("there is no native approach `{other}`"))),
     };
     served.map(|()| Exit::Good).map_err(Failure::usage)

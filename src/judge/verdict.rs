@@ -83,9 +83,10 @@ impl Verdict {
         self.outcome == Outcome::Within && self.expected_over.is_some()
     }
 
-    /// Whether it is about connecting.
-    pub fn is_of_connect(&self) -> bool {
-        self.metric.starts_with("connect")
+    /// Whether a limit may be broken here, for all that was measured. An approach
+    /// that is known to be over cannot break it further, decided or not.
+    pub fn is_open(&self) -> bool {
+        self.outcome == Outcome::Undecided && self.expected_over.is_none()
     }
 }
 

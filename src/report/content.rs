@@ -27,8 +27,9 @@ pub(super) fn report(run: &RunRecords, judgement: &Judgement, detail: Detail) ->
     parts.extend(published_section(judgement));
     parts.extend(failures_section(judgement));
     parts.extend(answer(judgement));
-    if detail == Detail::Full {
-        parts.extend(method_section(run));
+    match detail {
+        Detail::Full => parts.extend(method_section(run)),
+        Detail::Summary => parts.push(Part::Text(blocks(run))),
     }
     parts
 }
@@ -318,9 +319,9 @@ fn method_section(run: &RunRecords) -> Vec<Part> {
     let machine = &facts.machine;
     let mut statements = vec![
         format!(
-            "{} blocks of each cell in random order, seed {}; a block is one fresh process of \
-             every approach, in random order, against one fresh IOC",
-            facts.blocks, facts.seed
+            "{} A block is one fresh process of every approach, in random order, against one fresh \
+             IOC",
+            blocks(run)
         ),
         "interval: order statistics around the median that cover it with at least 90 %; \
          differences are taken within blocks"
@@ -347,6 +348,11 @@ fn method_section(run: &RunRecords) -> Vec<Part> {
     ];
     statements.extend(versions(run));
     vec![Part::Heading(2, "method".to_owned()), Part::List(statements)]
+}
+
+fn blocks(run: &RunRecords) -> String {
+    let noun = if run.run.blocks == 1 { "block" } else { "blocks" };
+    format!("{} {noun} of each cell in random order, seed {}.", run.run.blocks, run.run.seed)
 }
 
 fn versions(run: &RunRecords) -> Vec<String> {

@@ -1,6 +1,8 @@
 //! The inside of a worker process: one approach, driven over stdin and stdout
 //! by the messages of [`crate::protocol`]. Knows nothing of the harness.
 
+pub mod epics_ca;
+pub mod libca;
 mod serve;
 pub mod wire;
 

@@ -12,12 +12,12 @@ def versions(library):
     library.ca_version.restype = ctypes.c_char_p
     found = {
         "libca": library.ca_version().decode(),
-        "libca_file": relative_to_site(file_of(library.ca_version)),
+        "libca-file": relative_to_site(file_of(library.ca_version)),
     }
     # Any function of libCom does, to find its file.
     release = base_release(file_of(library.osiSockRelease))
     if release:
-        found["epics_base"] = release
+        found["epics-base"] = release
     return found
 
 
