@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::scan_menu::{SCAN_RATES_HZ, scan_choice, without_unnamed_rates};
 use super::{IocError, SoftIoc};
 use crate::embedded;
 use crate::process::{Command, Deadline, Ports, server_environment};
@@ -14,11 +15,11 @@ use crate::process::{Command, Deadline, Ports, server_environment};
 /// Indices must stay below 2^20 in any case: see [`SoftIoc::expected_value`].
 pub const MAX_PVS: usize = 200_000;
 
-/// Scan rates that the menu of this build offers, in Hz.
-const SCAN_RATES_HZ: [f64; 17] = [
-    0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 60.0, 100.0, 120.0, 200.0, 250.0, 500.0,
-    1000.0,
-];
+/// The database definition that this IOC needs.
+const DEFINITION: &str = "softIoc.dbd";
+
+/// The script of the commands that run as soon as the IOC serves.
+const AFTER_INIT: &str = "after-init.cmd";
 
 /// How long an IOC without records may take until it serves.
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -81,7 +82,8 @@ impl Builder {
         self
     }
 
-    /// Loads records given as database text, with macros `$(NAME)`.
+    /// Loads records given as database text, with macros `$(NAME)`. Of the scan
+    /// rates over 10 Hz the IOC has those that records and commands name.
     pub fn db(mut self, text: impl Into<String>, macros: &[(&str, &str)]) -> Builder {
         self.records.push(Records::Text { text: text.into(), macros: owned(macros) });
         self
@@ -145,14 +147,14 @@ impl Builder {
         };
         let command = Command::new(program)
             .argument("-D")
-            .argument(embedded::tool("softIoc.dbd")?)
+            .argument(DEFINITION)
             .folder(folder.path())
             .environment(server_environment(&ports))
             .environment(SoftIoc::shell_environment());
         let mut ioc = SoftIoc::launch(&command, folder, ports, self.rate_hz, &deadline)?;
         ioc.prove_ports(&identity, &deadline)?;
-        for command in &self.after_init {
-            ioc.command(command)?;
+        if !self.after_init.is_empty() {
+            ioc.run_script(AFTER_INIT, &deadline, "run the commands after iocInit")?;
         }
         Ok(ioc)
     }
@@ -225,7 +227,51 @@ impl Builder {
             let _ = writeln!(script, "{command}");
         }
         script += "iocInit\n";
-        write(folder, SoftIoc::START_UP, &script)
+        script += SoftIoc::SCRIPT_END;
+        write(folder, SoftIoc::START_UP, &script)?;
+        self.write_definition(folder)?;
+        let after_init = self.after_init.join("\n");
+        let after_init = format!("on error break\n{after_init}\n{}", SoftIoc::SCRIPT_END);
+        write(folder, AFTER_INIT, &after_init)
+    }
+
+    fn write_definition(&self, folder: &Path) -> Result<(), IocError> {
+        let complete = embedded::tool("softIoc.dbd")?;
+        let dbd = fs::read_to_string(&complete).map_err(|source| IocError::Files {
+            action: format!("read {}", complete.display()),
+            source,
+        })?;
+        let texts = self.texts_of_records();
+        let is_named = |choice: &str| {
+            // A rate may be put together from a macro: `$(RATE) Hz`.
+            let names = |text: &String| [choice, ") Hz", "} Hz"].iter().any(|n| text.contains(n));
+            texts.iter().any(names)
+        };
+        write(folder, DEFINITION, &without_unnamed_rates(&dbd, is_named))
+    }
+
+    /// Everything that may name a scan rate.
+    fn texts_of_records(&self) -> Vec<String> {
+        let values = |macros: &[(String, String)]| {
+            macros.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join("\n")
+        };
+        let mut texts: Vec<String> = self.rate_hz.map(scan_choice).into_iter().collect();
+        texts.extend(self.before_init.iter().chain(&self.after_init).cloned());
+        for records in &self.records {
+            let (text, macros) = match records {
+                Records::Template { file, instances } => {
+                    let macros = instances.iter().map(|instance| values(instance)).collect();
+                    (fs::read_to_string(file).unwrap_or_default(), macros)
+                }
+                Records::Text { text, macros } => (text.clone(), vec![values(macros)]),
+                Records::File { file, macros } => {
+                    (fs::read_to_string(file).unwrap_or_default(), vec![values(macros)])
+                }
+            };
+            texts.push(text);
+            texts.extend(macros);
+        }
+        texts
     }
 }
 
@@ -235,8 +281,35 @@ fn usual_deadline(pvs: usize) -> Duration {
 
 fn load(script: &mut String, file: &Path, macros: &[(String, String)]) {
     let macros: Vec<String> =
-        macros.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let _ = writeln!(script, "dbLoadRecords \"{}\" \"{}\"", file.display(), macros.join(","));
+        macros.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
+    let (file, macros) = (word(&file.to_string_lossy()), word(&macros.join(",")));
+    let _ = writeln!(script, "dbLoadRecords {file} {macros}");
+}
+
+/// A macro's value as macLib reads it: without quotes it ends at a comma.
+fn quoted(value: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "_-.:/".contains(letter);
+    match value {
+        _ if !value.is_empty() && value.chars().all(is_plain) => value.to_owned(),
+        _ if value.contains('"') => format!("'{value}'"),
+        _ => format!("\"{value}\""),
+    }
+}
+
+/// One argument as the shell reads it: a backslash means nothing to it between
+/// quotes, and `$` has a meaning everywhere else.
+fn word(text: &str) -> String {
+    if !text.contains(['"', '$']) {
+        return format!("\"{text}\"");
+    }
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        if !letter.is_alphanumeric() {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
 }
 
 /// One `file` block; each instance names its macros, so that the order is free.
@@ -252,18 +325,6 @@ fn substitutions(file: &Path, instances: impl Iterator<Item = Vec<(String, Strin
     text + "}\n"
 }
 
-/// The menu's choice for a rate: up to 10 Hz it names the period.
-fn scan_choice(rate_hz: f64) -> String {
-    let period_s = 1.0 / rate_hz;
-    match rate_hz {
-        10.0 => ".1 second".to_owned(),
-        5.0 => ".2 second".to_owned(),
-        2.0 => ".5 second".to_owned(),
-        _ if rate_hz <= 1.0 => format!("{period_s} second"),
-        _ => format!("{rate_hz} Hz"),
-    }
-}
-
 /// The IOC runs in another folder than its caller.
 fn absolute(file: &Path) -> PathBuf {
     std::path::absolute(file).unwrap_or_else(|_| file.to_owned())
@@ -277,26 +338,4 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<(), IocError> {
 
 fn owned(macros: &[(&str, &str)]) -> Vec<(String, String)> {
     macros.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scan_choices_are_spelled_as_in_the_menu() {
-        let choices: Vec<String> = SCAN_RATES_HZ[..9].iter().copied().map(scan_choice).collect();
-        let spelled = [
-            "10 second",
-            "5 second",
-            "2 second",
-            "1 second",
-            ".5 second",
-            ".2 second",
-            ".1 second",
-            "20 Hz",
-            "30 Hz",
-        ];
-        assert_eq!(choices, spelled);
-    }
 }

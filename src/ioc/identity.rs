@@ -1,57 +1,80 @@
-//! Proof that the server behind a port is the very IOC that was started.
+//! Proof that the server behind a port is the very IOC that was started, and
+//! that it serves.
+//!
+//! The second half matters as much: for up to 0.1 s after `iocInit` rsrv answers
+//! searches but accepts no circuit yet, which the first client would pay for.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use crate::channel_access;
+use crate::channel_access::{self, Message};
 use crate::process::Deadline;
 
 /// How long one search may stay unanswered before it is sent again.
 const RESEND: Duration = Duration::from_millis(50);
 
-/// Searches `pv`, a name that only this IOC has, on UDP `port` of loopback and
-/// checks that the answer names the same TCP port.
+/// The number that marks our search and our channel.
+const OUR_CID: u32 = 1;
+
+/// Searches `pv`, a name that only this IOC has, on UDP `port` of loopback,
+/// checks that the answer names the same TCP port, and gets a channel there.
 pub(super) fn prove(port: u16, pv: &str, deadline: &Deadline) -> Result<(), String> {
     let served = search(port, pv, deadline)
         .map_err(|error| format!("UDP port {port} does not answer for `{pv}`: {error}"))?;
-    if served == port {
-        Ok(())
-    } else {
-        Err(format!("a search on UDP port {port} is answered with TCP port {served}"))
+    if served != port {
+        return Err(format!("a search on UDP port {port} is answered with TCP port {served}"));
     }
+    create_channel(port, pv, deadline)
+        .map_err(|error| format!("TCP port {port} gives no channel to `{pv}`: {error}"))
 }
 
 fn search(port: u16, pv: &str, deadline: &Deadline) -> io::Result<u16> {
     let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     socket.set_read_timeout(Some(RESEND))?;
-    let request = request(pv);
+    let mut request = Vec::new();
+    channel_access::encode_datagram_version(&mut request, 1);
+    channel_access::encode_search(&mut request, OUR_CID, pv);
     let mut buffer = [0; 2048];
     while !deadline.remaining().is_zero() {
         socket.send_to(&request, server)?;
         if let Ok((length, _)) = socket.recv_from(&mut buffer)
-            && let Some(served) = port_in_reply(&buffer[..length])
+            && let Some(reply) = first(&buffer[..length], channel_access::CA_PROTO_SEARCH)
         {
-            return Ok(served);
+            return Ok(reply.header.data_type);
         }
     }
     Err(io::ErrorKind::TimedOut.into())
 }
 
-fn request(pv: &str) -> Vec<u8> {
-    let mut datagram = Vec::new();
-    channel_access::encode_datagram_version(&mut datagram, 1);
-    channel_access::encode_search(&mut datagram, 1, pv);
-    datagram
+fn create_channel(port: u16, pv: &str, deadline: &Deadline) -> io::Result<()> {
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let patience = deadline.remaining().max(RESEND);
+    let mut circuit = TcpStream::connect_timeout(&server, patience)?;
+    circuit.set_read_timeout(Some(patience))?;
+    let mut request = Vec::new();
+    channel_access::encode_greeting(&mut request, "epics-gauge", "localhost");
+    channel_access::encode_create_channel(&mut request, OUR_CID, pv);
+    circuit.write_all(&request)?;
+    let mut received = Vec::new();
+    let mut buffer = [0; 2048];
+    while first(&received, channel_access::CA_PROTO_CREATE_CHAN).is_none() {
+        match circuit.read(&mut buffer)? {
+            0 => return Err(io::ErrorKind::ConnectionReset.into()),
+            length => received.extend_from_slice(&buffer[..length]),
+        }
+    }
+    Ok(())
 }
 
-fn port_in_reply(mut datagram: &[u8]) -> Option<u16> {
-    while let Ok(message) = channel_access::decode(datagram) {
-        if message.header.command == channel_access::CA_PROTO_SEARCH {
-            return Some(message.header.data_type);
+/// The first whole message with this command.
+fn first(mut bytes: &[u8], command: u16) -> Option<Message<'_>> {
+    while let Ok(message) = channel_access::decode(bytes) {
+        if message.header.command == command {
+            return Some(message);
         }
-        datagram = &datagram[message.length..];
+        bytes = &bytes[message.length..];
     }
     None
 }

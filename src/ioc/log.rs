@@ -10,7 +10,9 @@ pub enum LogEvent {
     CallbackQueueFull,
     /// The queue for scan-once requests is full.
     ScanOnceQueueFull,
-    /// A periodic scan took longer than its period.
+    /// A periodic scan took longer than its period, ten times or more in a row.
+    /// Printed 10 s after the first at the earliest, then ever more rarely; the
+    /// shell command `scanppl` counts them all.
     ScanOverrun,
     /// Writing an error message itself overflowed.
     ErrorLogFull,
@@ -25,8 +27,7 @@ impl LogEvent {
         let texts = [
             ("scanOnce: Ring buffer overflow", LogEvent::ScanOnceQueueFull),
             ("ring buffer full", LogEvent::CallbackQueueFull),
-            ("over-run", LogEvent::ScanOverrun),
-            ("overrun", LogEvent::ScanOverrun),
+            ("Over-runs have now happened", LogEvent::ScanOverrun),
             ("errlog: lost", LogEvent::ErrorLogFull),
         ];
         texts.iter().find(|(text, _)| line.contains(text)).map(|(_, event)| *event)
@@ -61,7 +62,16 @@ mod tests {
             event("callbackRequest: cbLow ring buffer full"),
             Some(LogEvent::CallbackQueueFull)
         );
-        assert_eq!(event("scanOnce: Ring buffer overflow"), Some(LogEvent::ScanOnceQueueFull));
+        assert_eq!(
+            event("gauge:1 : WARNING scanOnce: Ring buffer overflow"),
+            Some(LogEvent::ScanOnceQueueFull)
+        );
+        assert_eq!(
+            event("\tOver-runs have now happened 12 times in a row."),
+            Some(LogEvent::ScanOverrun)
+        );
+        assert_eq!(event("errlog: lost 372 messages"), Some(LogEvent::ErrorLogFull));
         assert_eq!(event("iocRun: All initialization complete"), None);
+        assert_eq!(event("Records with SCAN = '10 Hz' (0 over-runs):"), None);
     }
 }

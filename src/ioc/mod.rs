@@ -23,6 +23,7 @@
 mod builder;
 mod identity;
 mod log;
+mod scan_menu;
 mod soft_ioc;
 
 pub use builder::{Builder, MAX_PVS};

@@ -12,6 +12,9 @@ use crate::process::{Child, Command, Deadline, Event, Ports, ProcessError, clien
 /// command is over.
 const PROMPT: &str = "epics-gauge: the shell is ready";
 
+/// What a script prints when none of its commands failed.
+const SCRIPT_ENDED: &str = "epics-gauge: the script is over";
+
 /// How long a shell command may take.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -37,6 +40,9 @@ pub struct SoftIoc {
 
 impl SoftIoc {
     pub(super) const START_UP: &'static str = "st.cmd";
+
+    /// The last line of a script for [`SoftIoc::run_script`].
+    pub(super) const SCRIPT_END: &'static str = "echo \"epics-gauge: the script is over\"\n";
 
     /// An IOC without records; see [`Builder`].
     pub fn builder() -> Builder {
@@ -66,13 +72,26 @@ impl SoftIoc {
             log: Vec::new(),
         };
         ioc.until_prompt(deadline, "start its shell")?;
-        let start_up = format!("< {}", SoftIoc::START_UP);
-        ioc.command_until(&start_up, deadline, "serve")?;
-        if let Some(reason) = ioc.refusal() {
-            let output = ioc.child.output();
-            return Err(IocError::Refused { reason, command: ioc.command, output });
-        }
+        ioc.run_script(SoftIoc::START_UP, deadline, "serve")?;
         Ok(ioc)
+    }
+
+    /// Runs a script of its folder that breaks on errors and ends in
+    /// [`SoftIoc::SCRIPT_END`].
+    pub(super) fn run_script(
+        &mut self,
+        script: &str,
+        deadline: &Deadline,
+        what: &str,
+    ) -> Result<(), IocError> {
+        let logged = self.log.len();
+        let printed = self.command_until(&format!("< {script}"), deadline, what)?;
+        if printed.lines().any(|line| line == SCRIPT_ENDED) {
+            return Ok(());
+        }
+        let reason = self.first_error(logged);
+        let output = self.child.output();
+        Err(IocError::Refused { reason, command: self.command.clone(), output })
     }
 
     pub(super) fn prove_ports(
@@ -193,23 +212,23 @@ impl SoftIoc {
         }
     }
 
-    /// What of the start-up the IOC did not accept.
-    fn refusal(&mut self) -> Option<String> {
+    /// What a script did not get past, in the log from line `logged` on.
+    fn first_error(&mut self, logged: usize) -> String {
         // Error lines come on another stream than the prompt and may be late.
-        let grace = Deadline::after(Duration::from_millis(100));
-        let wrong = |line: &LogLine| line.text.contains("iocsh Error: Break");
-        let serves = |line: &LogLine| line.text.contains("All initialization complete");
-        while !self.log.iter().any(|line| wrong(line) || serves(line)) {
+        let grace = Deadline::after(Duration::from_millis(500));
+        let stopped = |line: &LogLine| line.text.contains("iocsh Error: Break");
+        while !self.log[logged..].iter().any(stopped) {
             match self.child.next_event(&grace, "") {
                 Ok(Event::Stdout(line) | Event::Stderr(line)) => self.log.push(LogLine::now(line)),
                 Ok(Event::Ended(_)) | Err(_) => break,
             }
         }
-        if self.log.iter().any(serves) {
-            return None;
-        }
-        let first_error = self.log.iter().find(|line| line.text.to_lowercase().contains("error"));
-        Some(first_error.map_or("it did not finish iocInit".to_owned(), |line| line.text.clone()))
+        let tells = |line: &&LogLine| {
+            let text = line.text.to_lowercase();
+            text.contains("error") || text.contains("not found")
+        };
+        let told = self.log[logged..].iter().find(tells);
+        told.map_or("it did not finish its script".to_owned(), |line| line.text.clone())
     }
 
     /// Every line that the IOC has printed so far. Lines that report overload

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::{Deadline, Output, ProcessError, Stopped};
+use super::{Deadline, Output, ProcessError, Stopped, interrupted};
 use crate::embedded;
 
 /// Longer lines are an error of the process, not a reason to run out of memory.
@@ -24,6 +24,9 @@ const TAIL_LINES: usize = 40;
 
 /// How long a killed process may take to be gone.
 const END_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A dying process closes its streams some time before it is gone.
+const TIME_TO_DIE: Duration = Duration::from_millis(100);
 
 /// What to run.
 ///
@@ -247,9 +250,27 @@ impl Child {
             Ok(event) => Ok(event),
             Err(Stopped::Interrupted) => Err(ProcessError::Interrupted),
             Err(Stopped::TimedOut) => Err(self.timed_out(deadline, what)),
-            Err(Stopped::Closed) => self.leash.wait().map(Event::Ended).map_err(|error| {
-                ProcessError::Start { command: self.command.clone(), reason: error.to_string() }
-            }),
+            Err(Stopped::Closed) => self.end(deadline, what),
+        }
+    }
+
+    /// All output is read. Most processes are dying then, but one may also close
+    /// its streams and live on.
+    fn end(&mut self, deadline: &Deadline, what: &str) -> Result<Event, ProcessError> {
+        let dying = Deadline::after(TIME_TO_DIE);
+        loop {
+            match self.leash.try_wait() {
+                Ok(Some(status)) => return Ok(Event::Ended(status)),
+                Ok(None) if interrupted() => return Err(ProcessError::Interrupted),
+                Ok(None) if deadline.remaining().is_zero() && dying.remaining().is_zero() => {
+                    return Err(self.timed_out(deadline, what));
+                }
+                Ok(None) => thread::sleep(Duration::from_micros(500)),
+                Err(error) => {
+                    let (command, reason) = (self.command.clone(), error.to_string());
+                    return Err(ProcessError::Start { command, reason });
+                }
+            }
         }
     }
 
