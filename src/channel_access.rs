@@ -81,14 +81,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Message<'_>, usize> {
     let Some(short) = bytes.first_chunk::<HEADER_BYTES>() else {
         return Err(HEADER_BYTES);
     };
-    let mut header = Header {
-        command: u16_at(short, 0),
-        payload_bytes: u32::from(u16_at(short, 2)),
-        data_type: u16_at(short, 4),
-        count: u32::from(u16_at(short, 6)),
-        parameter_1: u32_at(short, 8),
-        parameter_2: u32_at(short, 12),
-    };
+    let mut header = short_header(short);
     let mut start = HEADER_BYTES;
     if u16_at(short, 2) == EXTENDED {
         start += 8;
@@ -184,14 +177,7 @@ pub(crate) fn decode_double(payload: &[u8]) -> Option<f64> {
 /// [`CA_PROTO_ERROR`].
 pub(crate) fn decode_error(payload: &[u8]) -> Option<(Header, String)> {
     let short = payload.first_chunk::<HEADER_BYTES>()?;
-    let header = Header {
-        command: u16_at(short, 0),
-        payload_bytes: u32::from(u16_at(short, 2)),
-        data_type: u16_at(short, 4),
-        count: u32::from(u16_at(short, 6)),
-        parameter_1: u32_at(short, 8),
-        parameter_2: u32_at(short, 12),
-    };
+    let header = short_header(short);
     let is_extended = u16_at(short, 2) == EXTENDED;
     let text = payload.get(if is_extended { HEADER_BYTES + 8 } else { HEADER_BYTES }..)?;
     let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
@@ -240,6 +226,18 @@ fn encode_text(
     }
     let payload_bytes = (padded(text.len() + 1) as u16).to_be_bytes();
     buffer[header + 2..header + 4].copy_from_slice(&payload_bytes);
+}
+
+/// A header as its first 16 bytes have it, before any extension.
+fn short_header(bytes: &[u8; HEADER_BYTES]) -> Header {
+    Header {
+        command: u16_at(bytes, 0),
+        payload_bytes: u32::from(u16_at(bytes, 2)),
+        data_type: u16_at(bytes, 4),
+        count: u32::from(u16_at(bytes, 6)),
+        parameter_1: u32_at(bytes, 8),
+        parameter_2: u32_at(bytes, 12),
+    }
 }
 
 fn padded(bytes: usize) -> usize {

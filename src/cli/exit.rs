@@ -12,7 +12,7 @@ pub(super) enum Exit {
     Good = 0,
     /// A limit is broken.
     LimitBroken = 1,
-    /// A verdict is undecided.
+    /// Whether a limit is broken is undecided.
     Undecided = 3,
     /// An IOC or an approach failed or is missing; or nothing was measured.
     CouldNotMeasure = 4,
@@ -42,7 +42,7 @@ impl Exit {
             Exit::CouldNotMeasure
         } else if judgement.verdicts.iter().any(|verdict| verdict.is_worse_than_expected()) {
             Exit::LimitBroken
-        } else if has(Outcome::Undecided) {
+        } else if judgement.verdicts.iter().any(|verdict| verdict.is_open()) {
             Exit::Undecided
         } else {
             Exit::Good

@@ -15,6 +15,8 @@ use crate::stats::{Interval, theil_sen};
 pub struct Scaling {
     /// The approach.
     pub approach: String,
+    /// Whether it is the floor.
+    pub floor: bool,
     /// The most PVs of the run.
     pub most_pvs: usize,
     /// Seconds per further PV.
@@ -89,6 +91,7 @@ fn compared(
             let (slopes, intercepts) = lines.get(facts.name.as_str())?;
             Some(Scaling {
                 approach: facts.name.clone(),
+                floor: facts.floor,
                 most_pvs,
                 slope_s: interval(slopes.values().copied())?,
                 intercept_s: interval(intercepts.values().copied())?,

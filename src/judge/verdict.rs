@@ -101,7 +101,7 @@ pub(super) fn verdicts(run: &RunRecords, figures: &[Figures], scaling: &[Scaling
             }
             Measure::ConnectSlope(least_pvs) => scaling
                 .iter()
-                .filter(|scaling| scaling.most_pvs >= least_pvs)
+                .filter(|scaling| !scaling.floor && scaling.most_pvs >= least_pvs)
                 .for_each(|scaling| of_scaling(limit, scaling, &mut verdicts)),
         }
     }

@@ -1,9 +1,13 @@
 //! Every sentence and table that a user reads; decides nothing.
 
+mod answer;
+mod cells;
 mod content;
 mod document;
 mod markdown;
+mod method;
 mod published;
+mod tables;
 mod terminal;
 
 use serde::Serialize;

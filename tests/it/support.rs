@@ -3,8 +3,12 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use epics_gauge::process::{Deadline, Event};
+use epics_gauge::protocol::{Done, FromWorker, Job, Mode, Stage, StageCommand, ToWorker};
 use epics_gauge::record::{Record, RunRecords};
+use epics_gauge::scenario::pv_name;
 use tempfile::TempDir;
 
 /// The program under test, with a folder of its own as `--out`.
@@ -72,4 +76,51 @@ pub(crate) fn measuring_alone() -> File {
     let lock = File::create(std::env::temp_dir().join("epics-gauge-measuring.lock")).unwrap();
     lock.lock().unwrap();
     lock
+}
+
+/// A native worker of this program, driven by the test itself.
+pub(crate) struct WorkerDriver {
+    child: epics_gauge::process::Child,
+}
+
+impl WorkerDriver {
+    pub(crate) fn start(approach: &str, environment: Vec<(String, String)>) -> WorkerDriver {
+        let command = epics_gauge::process::Command::new(program())
+            .arguments(["worker", approach])
+            .environment(environment);
+        let mut driver = WorkerDriver { child: command.start().unwrap() };
+        match driver.answer() {
+            FromWorker::Hello(hello) => assert_eq!(hello.approach, approach),
+            other => panic!("{other:?}"),
+        }
+        driver
+    }
+
+    pub(crate) fn job(&mut self, pvs: usize) {
+        let pvs = (0..pvs).map(pv_name).collect();
+        self.say(&ToWorker::Job(Job { pvs, timeout_s: 60.0 }));
+    }
+
+    pub(crate) fn stage(&mut self, stage: Stage, mode: Mode) -> Done {
+        self.say(&ToWorker::Stage(StageCommand { stage, mode, pvs: None, values: None }));
+        match self.answer() {
+            FromWorker::Done(done) => done,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn say(&self, message: &ToWorker) {
+        self.child.write_line(&serde_json::to_string(message).unwrap());
+    }
+
+    fn answer(&mut self) -> FromWorker {
+        let deadline = Deadline::after(Duration::from_secs(90));
+        loop {
+            match self.child.next_event(&deadline, "answer").unwrap() {
+                Event::Stdout(line) => return serde_json::from_str(&line).unwrap(),
+                Event::Stderr(line) => eprintln!("{line}"),
+                Event::Ended(status) => panic!("{status}"),
+            }
+        }
+    }
 }

@@ -1,0 +1,62 @@
+//! How the figures were made, so that anybody can make them again.
+
+use super::document::Part;
+use crate::judge::BUDGET;
+use crate::record::RunRecords;
+use crate::units::scientific;
+
+pub(super) fn method_section(run: &RunRecords) -> Vec<Part> {
+    let facts = &run.run;
+    let machine = &facts.machine;
+    let mut statements = vec![
+        format!(
+            "{} A block is one fresh process of every approach, in random order, against one fresh \
+             IOC",
+            blocks(run)
+        ),
+        "interval: order statistics around the median that cover it with at least 90 %; \
+         differences are taken within blocks"
+            .to_owned(),
+        "connect is the time from the start of create to the end of connect; * marks approaches \
+         whose API does both in one call"
+            .to_owned(),
+        format!(
+            "limits: connect {} s per PV (1 s / 10 000 PVs), get {} s (1 s / 100 PVs), over the \
+             floor and over the fastest",
+            scientific(BUDGET.connect_s_per_pv()),
+            scientific(BUDGET.get_s_per_pv())
+        ),
+        format!(
+            "machine: {} cores of {}, {}, kernel {}, {} MiB",
+            machine.cores,
+            machine.model,
+            machine.system,
+            machine.kernel,
+            machine.memory_bytes >> 20
+        ),
+        format!("IOC, libca and epics-ca: EPICS Base {}, {}", facts.base, facts.compiler),
+        format!("started {} with `epics-gauge {}`", facts.started_utc, facts.arguments.join(" ")),
+    ];
+    statements.extend(versions(run));
+    vec![Part::Heading(2, "method".to_owned()), Part::List(statements)]
+}
+
+pub(super) fn blocks(run: &RunRecords) -> String {
+    let noun = if run.run.blocks == 1 { "block" } else { "blocks" };
+    format!("{} {noun} of each cell in random order, seed {}.", run.run.blocks, run.run.seed)
+}
+
+fn versions(run: &RunRecords) -> Vec<String> {
+    let mut statements = Vec::new();
+    for facts in &run.run.approaches {
+        let records = || run.records.iter().filter(|record| record.approach == facts.name);
+        let Some(record) = records().find(|record| !record.versions.is_empty()) else { continue };
+        let versions: Vec<String> =
+            record.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        statements.push(format!("{}: {}", facts.name, versions.join(", ")));
+        for warning in &record.warnings {
+            statements.push(format!("{}: {warning}", facts.name));
+        }
+    }
+    statements
+}

@@ -1,0 +1,238 @@
+//! The judge on literal records, and the exit code that follows: each verdict is
+//! made to come out good and bad.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use epics_gauge::judge::{Outcome, judge};
+use epics_gauge::protocol::{Mode, Stage};
+use epics_gauge::record::{
+    ApproachFacts, End, Failure, FailureKind, Line, Machine, RECORD_FORMAT, Record, Run,
+    RunRecords, Sample,
+};
+
+use crate::support::program;
+
+const PVS: usize = 10_000;
+const BLOCKS: usize = 5;
+
+/// Seconds per PV to connect, and per get, in every block.
+#[derive(Clone, Copy)]
+struct Speed {
+    connect: f64,
+    get: f64,
+}
+
+const FLOOR: Speed = Speed { connect: 1e-6, get: 1e-5 };
+const FAST: Speed = Speed { connect: 5e-6, get: 1e-4 };
+
+fn run_of(approaches: &[(&str, Speed)]) -> RunRecords {
+    let mut records = Vec::new();
+    for block in 0..BLOCKS {
+        for (position, (name, speed)) in approaches.iter().enumerate() {
+            records.push(record(name, block, position, *speed));
+        }
+    }
+    let facts = approaches.iter().enumerate().map(|(index, (name, _))| ApproachFacts {
+        name: (*name).to_owned(),
+        floor: *name == "wire",
+        simplicity: (*name != "wire").then_some(10 - index as u32),
+        simplicity_reason: format!("reason {index}"),
+    });
+    RunRecords {
+        run: Run {
+            format: RECORD_FORMAT,
+            version: "0".to_owned(),
+            base: "0".to_owned(),
+            compiler: "0".to_owned(),
+            started_utc: "2026-01-01T00:00:00Z".to_owned(),
+            arguments: Vec::new(),
+            seed: 1,
+            blocks: BLOCKS,
+            machine: Machine {
+                cores: 2,
+                model: "model".to_owned(),
+                system: "system".to_owned(),
+                kernel: "kernel".to_owned(),
+                memory_bytes: 1 << 30,
+            },
+            approaches: facts.collect(),
+        },
+        records,
+        end: Some(End { ended_utc: "2026-01-01T00:01:00Z".to_owned(), interrupted: false }),
+    }
+}
+
+/// Blocks differ by some per cent, as on a real machine.
+fn record(approach: &str, block: usize, position: usize, speed: Speed) -> Record {
+    let noise = 1.0 + 0.01 * block as f64;
+    let mut start_ns = 0;
+    let mut sample = |stage, mode, pvs: usize, seconds_per_pv: f64| {
+        let took_ns = (seconds_per_pv * noise * pvs as f64 * 1e9) as u64;
+        let sample = Sample { stage, mode, pvs, start_ns, end_ns: start_ns + took_ns, cpu_ns: 0 };
+        start_ns += took_ns;
+        sample
+    };
+    let samples = vec![
+        // Half of the work of connecting is done while creating.
+        sample(Stage::Create, Mode::Bulk, PVS, speed.connect / 2.0),
+        sample(Stage::Connect, Mode::Bulk, PVS, speed.connect / 2.0),
+        sample(Stage::Get, Mode::Serial, 100, speed.get),
+    ];
+    Record {
+        scenario: "connect".to_owned(),
+        server: "softioc".to_owned(),
+        pvs: PVS,
+        mode: Mode::Bulk,
+        block,
+        position,
+        approach: approach.to_owned(),
+        versions: BTreeMap::new(),
+        create_is_joint: false,
+        samples,
+        warnings: Vec::new(),
+        failure: None,
+    }
+}
+
+fn exit_code_of(run: &RunRecords, arguments: &[&str]) -> i32 {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("records.jsonl");
+    let mut lines = vec![Line::Run(Box::new(run.run.clone()))];
+    lines.extend(run.records.iter().cloned().map(Box::new).map(Line::Record));
+    lines.extend(run.end.clone().map(Line::End));
+    let text: String =
+        lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
+    std::fs::write(&file, text).unwrap();
+    let output = Command::new(program()).arg("judge").arg(file).args(arguments).output().unwrap();
+    output.status.code().unwrap()
+}
+
+fn outcomes(run: &RunRecords, approach: &str, metric: &str) -> Vec<Outcome> {
+    let judgement = judge(run);
+    let own = judgement
+        .verdicts
+        .iter()
+        .filter(|verdict| verdict.approach == approach && verdict.metric == metric);
+    own.map(|verdict| verdict.outcome).collect()
+}
+
+#[test]
+fn figures_under_their_limits_are_within_and_the_exit_code_is_zero() {
+    let run =
+        run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", Speed { connect: 9e-5, ..FAST })]);
+    assert_eq!(outcomes(&run, "aioca", "connect bulk"), [Outcome::Within; 2]);
+    assert_eq!(outcomes(&run, "aioca", "get serial"), [Outcome::Within; 2]);
+    assert_eq!(exit_code_of(&run, &[]), 0);
+}
+
+#[test]
+fn a_connection_over_its_limit_breaks_it() {
+    let slow = Speed { connect: 2e-4, ..FAST };
+    let run = run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", slow)]);
+    assert_eq!(outcomes(&run, "aioca", "connect bulk"), [Outcome::Over; 2]);
+    assert_eq!(outcomes(&run, "libca", "connect bulk"), [Outcome::Within; 2]);
+    assert_eq!(exit_code_of(&run, &[]), 1);
+}
+
+#[test]
+fn a_get_over_its_limit_breaks_it() {
+    let slow = Speed { get: 2e-2, ..FAST };
+    let run = run_of(&[("wire", FLOOR), ("libca", FAST), ("pyepics", slow)]);
+    assert_eq!(outcomes(&run, "pyepics", "get serial"), [Outcome::Over; 2]);
+    assert_eq!(exit_code_of(&run, &[]), 1);
+}
+
+#[test]
+fn an_approach_known_to_be_over_in_connecting_breaks_nothing() {
+    let slow = Speed { connect: 2e-4, ..FAST };
+    let run = run_of(&[("wire", FLOOR), ("libca", FAST), ("pyepics", slow)]);
+    assert_eq!(outcomes(&run, "pyepics", "connect bulk"), [Outcome::Over; 2]);
+    assert_eq!(exit_code_of(&run, &[]), 0);
+}
+
+#[test]
+fn an_approach_better_than_expected_breaks_nothing_and_is_told() {
+    let run = run_of(&[("wire", FLOOR), ("pyepics", FAST)]);
+    assert!(judge(&run).verdicts.iter().any(|verdict| verdict.is_better_than_expected()));
+    assert_eq!(exit_code_of(&run, &[]), 0);
+}
+
+#[test]
+fn an_interval_around_the_limit_is_undecided() {
+    let mut run = run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", FAST)]);
+    let around = [8e-5, 9e-5, 1.2e-4, 1.3e-4, 1.4e-4];
+    for record in run.records.iter_mut().filter(|record| record.approach == "aioca") {
+        let speed = Speed { connect: around[record.block], ..FAST };
+        *record = crate::judged::record("aioca", record.block, record.position, speed);
+    }
+    assert_eq!(outcomes(&run, "aioca", "connect bulk"), [Outcome::Undecided; 2]);
+    assert_eq!(exit_code_of(&run, &[]), 3);
+}
+
+#[test]
+fn four_blocks_decide_nothing() {
+    let mut run = run_of(&[("wire", FLOOR), ("libca", FAST)]);
+    run.records.retain(|record| record.block < 4);
+    assert_eq!(outcomes(&run, "libca", "connect bulk"), [Outcome::Undecided; 2]);
+    assert_eq!(exit_code_of(&run, &[]), 3);
+}
+
+#[test]
+fn a_failed_worker_outweighs_good_figures() {
+    let mut run = run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", FAST)]);
+    run.records.last_mut().unwrap().failure = Some(Failure {
+        kind: FailureKind::WrongValue,
+        stage: Some(Stage::Get),
+        message: "gauge:7 answered 7, the IOC holds 1048583".to_owned(),
+    });
+    assert!(outcomes(&run, "aioca", "get").contains(&Outcome::Failed));
+    assert_eq!(exit_code_of(&run, &[]), 4);
+    assert_eq!(exit_code_of(&run, &["--allow-missing"]), 4);
+}
+
+#[test]
+fn a_missing_approach_counts_unless_that_is_allowed() {
+    let mut run = run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", FAST)]);
+    for record in run.records.iter_mut().filter(|record| record.approach == "aioca") {
+        record.samples.clear();
+        record.failure =
+            Some(Failure { kind: FailureKind::Missing, stage: None, message: "no pip".to_owned() });
+    }
+    assert_eq!(exit_code_of(&run, &[]), 4);
+    assert_eq!(exit_code_of(&run, &["--allow-missing"]), 0);
+}
+
+#[test]
+fn nothing_measured_is_never_good() {
+    let mut run = run_of(&[("wire", FLOOR), ("libca", FAST)]);
+    run.records.clear();
+    assert_eq!(exit_code_of(&run, &[]), 4);
+    let only_the_floor = run_of(&[("wire", FLOOR)]);
+    assert_eq!(exit_code_of(&only_the_floor, &[]), 4);
+}
+
+#[test]
+fn the_simplest_of_the_fast_enough_is_advised_and_the_slow_is_named() {
+    let slow = Speed { connect: 2e-4, ..FAST };
+    let close = Speed { connect: 2e-5, ..FAST };
+    // Later in the list is simpler in `run_of`.
+    let run = run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", close), ("caproto", slow)]);
+    let advice = judge(&run).advice;
+    assert_eq!(advice.acceptable, ["aioca", "libca"]);
+    assert_eq!(advice.simplest.as_deref(), Some("aioca"));
+    assert_eq!(advice.too_slow.len(), 1);
+    assert_eq!(advice.too_slow[0].approach, "caproto");
+    assert!((advice.too_slow[0].over_fastest_s - 1.95e-4).abs() < 1e-5);
+}
+
+#[test]
+fn drift_that_all_approaches_share_does_not_widen_a_difference() {
+    let mut run = run_of(&[("wire", FLOOR), ("libca", FAST)]);
+    for record in &mut run.records {
+        // The machine gets ten times slower for a while.
+        let shift_ns = if record.block == 2 { 400_000_000 } else { 0 };
+        record.samples[1].end_ns += shift_ns;
+    }
+    assert_eq!(outcomes(&run, "libca", "connect bulk"), [Outcome::Within; 2]);
+}
