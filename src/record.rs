@@ -216,7 +216,7 @@ pub enum ReadError {
         reason: String,
     },
     /// There is no run.
-    #[error("it does not begin with a run; is it a records.jsonl of epics-gauge?")]
+    #[error("it does not begin with a run")]
     NoRun,
 }
 
@@ -231,13 +231,10 @@ impl RunRecords {
         let complete = text.rfind('\n').map_or("", |at| &text[..at]);
         for (index, line) in complete.lines().enumerate() {
             let wrong = |reason: String| ReadError::Line { line: index + 1, reason };
-            match serde_json::from_str(line).map_err(|error| wrong(error.to_string()))? {
-                Line::Run(first) if first.format != RECORD_FORMAT => {
-                    let format = first.format;
-                    return Err(wrong(format!(
-                        "it has format {format}, this build reads format {RECORD_FORMAT}"
-                    )));
-                }
+            if index == 0 {
+                check_format(line)?;
+            }
+            match serde_json::from_str(line).map_err(|error| wrong(reason(&error)))? {
                 Line::Run(_) if run.is_some() => return Err(wrong("a second run".to_owned())),
                 Line::Run(first) => run = Some(*first),
                 Line::Record(record) => records.push(*record),
@@ -246,5 +243,32 @@ impl RunRecords {
         }
         let run = run.ok_or(ReadError::NoRun)?;
         Ok(RunRecords { run, records, end })
+    }
+}
+
+/// Another version may have other fields, so its number is read first.
+fn check_format(first_line: &str) -> Result<(), ReadError> {
+    #[derive(Deserialize)]
+    struct First {
+        line: String,
+        format: u32,
+    }
+    match serde_json::from_str(first_line) {
+        Ok(First { line, format }) if line == "run" && format != RECORD_FORMAT => {
+            let reason = format!("it has format {format}, this build reads format {RECORD_FORMAT}");
+            Err(ReadError::Line { line: 1, reason })
+        }
+        Ok(First { line, .. }) if line == "run" => Ok(()),
+        _ => Err(ReadError::NoRun),
+    }
+}
+
+/// What is wrong with a line; the parser counts lines from the start of this
+/// one, which would only confuse.
+fn reason(error: &serde_json::Error) -> String {
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    match error.to_string().strip_suffix(&position) {
+        Some(what) => format!("{what} (column {})", error.column()),
+        None => error.to_string(),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Missing;
 use crate::embedded;
-use crate::process::Command;
+use crate::process::{Command, ProcessError};
 
 /// The variable that names another Python than the `python3` in PATH.
 const PYTHON_VARIABLE: &str = "EPICS_GAUGE_PYTHON";
@@ -106,11 +106,12 @@ pub fn python_program() -> Result<PathBuf, Missing> {
     let told = Command::new(&asked)
         .arguments(["-I", "-c", "import sys; print(sys.executable)"])
         .run(PROBE_DEADLINE, |_| ())
-        .map_err(|error| {
-            Missing(format!(
+        .map_err(|error| match error {
+            ProcessError::Unpack(error) => error.into(),
+            error => Missing(format!(
                 "{error}\nInstall Python 3 (Debian: apt-get install python3 python3-pip) or name \
                  one with {PYTHON_VARIABLE}"
-            ))
+            )),
         })?;
     Ok(PathBuf::from(told.trim()))
 }

@@ -73,9 +73,10 @@ pub(super) fn read(file: &Path) -> Result<Vec<Approach>, UserFileError> {
             if entry.command.is_empty() {
                 return Err(wrong(format!("approach.{name}.command is empty")));
             }
-            if !name.chars().all(|letter| matches!(letter, 'a'..='z' | '0'..='9' | '-')) {
+            let is_usual = |letter| matches!(letter, 'a'..='z' | '0'..='9' | '-');
+            if name.is_empty() || !name.chars().all(is_usual) {
                 return Err(wrong(format!(
-                    "the name `{name}` may hold lower-case letters, digits and - only"
+                    "the name `{name}` must consist of lower-case letters, digits and -"
                 )));
             }
             if let Some(variable) = entry.env.keys().find(|name| name.starts_with("EPICS_")) {

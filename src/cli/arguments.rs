@@ -63,13 +63,13 @@ pub(super) struct RunArguments {
     #[arg(long = "server", value_name = "S", value_delimiter = ',')]
     pub(super) servers: Vec<String>,
     /// Counts of PVs, separated by commas
-    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = parse_pvs)]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = parse_pvs, allow_negative_numbers = true)]
     pub(super) pvs: Vec<usize>,
     /// How PVs are connected, separated by commas; both when not given
     #[arg(long = "mode", value_name = "MODE", value_delimiter = ',', value_enum)]
     pub(super) modes: Vec<ModeArgument>,
     /// Blocks of each cell; a verdict needs 5
-    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "B", value_parser = parse_blocks, allow_negative_numbers = true)]
     pub(super) blocks: Option<u32>,
     /// How thoroughly to measure
     #[arg(long, value_enum, default_value_t = Profile::Quick)]
@@ -86,8 +86,9 @@ pub(super) struct RunArguments {
     /// Seed of every random choice [default: a random one]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
-    /// Seconds that one stage may take [default: 20, and 5 ms more per PV]
-    #[arg(long, value_name = "S", value_parser = parse_seconds)]
+    /// Seconds that one stage may take, and that loading a library may take
+    /// [default: 20 and 5 ms more per PV, one by one 300 ms; 60 to load]
+    #[arg(long, value_name = "S", value_parser = parse_seconds, allow_negative_numbers = true)]
     pub(super) timeout: Option<f64>,
 }
 
@@ -97,7 +98,7 @@ pub(super) struct IocArguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) pvs: usize,
     /// Rate at which they are scanned, in Hz; without it, `dbpf epics-gauge:tick.PROC 1` processes them
-    #[arg(long, value_name = "HZ")]
+    #[arg(long, value_name = "HZ", allow_negative_numbers = true)]
     pub(super) rate: Option<f64>,
     /// Which server
     #[arg(long, value_name = "S", default_value = "softioc")]
@@ -208,10 +209,18 @@ fn parse_pvs(text: &str) -> Result<usize, String> {
     }
 }
 
+fn parse_blocks(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(blocks @ 1..=10_000) => Ok(blocks),
+        Ok(_) => Err("ask for 1 to 10000 blocks".to_owned()),
+        Err(error) => Err(format!("{error}; ask for 1 to 10000 blocks")),
+    }
+}
+
 fn parse_seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= 86_400.0 => Ok(seconds),
         Ok(_) => Err("give a time over 0 s and up to a day".to_owned()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(format!("{error}; give seconds such as 20")),
     }
 }

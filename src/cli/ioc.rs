@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use epics_gauge::ioc::{IocError, SoftIoc};
-use epics_gauge::process::{Deadline, Stopped};
+use epics_gauge::process::{Deadline, ProcessError, Stopped};
 
 use super::arguments::IocArguments;
 use super::exit::Exit;
@@ -44,6 +44,7 @@ fn start(arguments: &IocArguments) -> Result<SoftIoc, Failure> {
     }
     builder.start().map_err(|error| match error {
         IocError::Asked(_) | IocError::Refused { .. } => Failure::usage(error),
+        IocError::Process(ProcessError::Interrupted) => Failure::interrupted(),
         _ => Failure::unmeasured(error),
     })
 }

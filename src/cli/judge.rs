@@ -30,7 +30,12 @@ pub(super) fn report(arguments: &ReportArguments) -> Result<Exit, Failure> {
 }
 
 fn read(path: &Path) -> Result<RunRecords, Failure> {
-    let wrong = |reason: String| Failure::usage(format!("{}: {reason}", path.display()));
+    let wrong = |reason: String| {
+        Failure::usage(format!(
+            "{}: {reason}; name the records.jsonl in the --out folder of a run",
+            path.display()
+        ))
+    };
     let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     RunRecords::parse(&text).map_err(|error| wrong(error.to_string()))
 }

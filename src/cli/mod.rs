@@ -33,6 +33,11 @@ impl Failure {
         Failure { exit: Exit::Usage, message: message.to_string() }
     }
 
+    /// The user asked to stop.
+    fn interrupted() -> Failure {
+        Failure { exit: Exit::Interrupted, message: "interrupted".to_owned() }
+    }
+
     /// Something needed failed.
     fn unmeasured(message: impl ToString) -> Failure {
         Failure { exit: Exit::CouldNotMeasure, message: message.to_string() }

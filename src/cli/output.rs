@@ -29,13 +29,13 @@ impl OutputFolder {
         };
         fs::create_dir_all(folder.join("logs")).map_err(|error| cannot(&folder, error))?;
         let path = folder.join("records.jsonl");
-        if path.exists() {
-            return Err(Failure::usage(format!(
+        let records = File::create_new(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Failure::usage(format!(
                 "{} holds a run already; name another folder with --out",
                 folder.display()
-            )));
-        }
-        let records = File::create(&path).map_err(|error| cannot(&path, error))?;
+            )),
+            _ => cannot(&path, error),
+        })?;
         Ok(OutputFolder { folder, records })
     }
 
@@ -73,8 +73,10 @@ impl OutputFolder {
 
     fn cannot_write(&self, name: &str, error: &io::Error) -> Failure {
         Failure::unmeasured(format!(
-            "cannot write {}: {error}; what was written before is kept there",
-            self.folder.join(name).display()
+            "cannot write {}: {error}; what was measured before is kept in {}. Free space there or \
+             name another folder with --out, and run again",
+            self.folder.join(name).display(),
+            self.folder.join("records.jsonl").display()
         ))
     }
 }

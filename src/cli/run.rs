@@ -20,7 +20,10 @@ use super::{Failure, interrupt};
 pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let catalogue = catalogue(arguments)?;
     let approaches = chosen(&catalogue, &arguments.approaches)?;
-    check_names("scenario", &arguments.scenarios, &[scenario::CONNECT])?;
+    check_names("scenario", &arguments.scenarios, &[scenario::CONNECT]).map_err(|failure| {
+        // A subcommand with a typing error is taken for a scenario.
+        Failure::usage(format!("{}; for subcommands see --help", failure.message))
+    })?;
     check_names("server", &arguments.servers, &["softioc"])?;
     let plan = plan(arguments);
     if plan.cells.is_empty() {
@@ -135,8 +138,9 @@ fn measure(
         match progress {
             Progress::Started { cell, approach } => bar.started(cell, approach),
             Progress::Finished { record, log } => {
+                let line = Line::Record(record.clone());
+                output.add(&line)?;
                 output.add_log(&record, &log)?;
-                output.add(&Line::Record(record))?;
                 bar.finished();
             }
             Progress::LeftOut => bar.finished(),

@@ -43,11 +43,17 @@ pub struct LogLine {
     pub text: String,
     /// The overload that it reports, if it does.
     pub event: Option<LogEvent>,
+    /// Whether it came on stderr.
+    pub(super) is_error: bool,
 }
 
 impl LogLine {
-    pub(super) fn now(text: String) -> LogLine {
-        LogLine { at: Instant::now(), event: LogEvent::in_line(&text), text }
+    pub(super) fn of_stdout(text: String) -> LogLine {
+        LogLine { at: Instant::now(), event: LogEvent::in_line(&text), text, is_error: false }
+    }
+
+    pub(super) fn of_stderr(text: String) -> LogLine {
+        LogLine { is_error: true, ..LogLine::of_stdout(text) }
     }
 }
 

@@ -204,9 +204,9 @@ impl SoftIoc {
                 Event::Stdout(line) => {
                     printed += &line;
                     printed.push('\n');
-                    self.log.push(LogLine::now(line));
+                    self.log.push(LogLine::of_stdout(line));
                 }
-                Event::Stderr(line) => self.log.push(LogLine::now(line)),
+                Event::Stderr(line) => self.log.push(LogLine::of_stderr(line)),
                 Event::Ended(status) => return Err(self.child.ended_early(status).into()),
             }
         }
@@ -219,13 +219,14 @@ impl SoftIoc {
         let stopped = |line: &LogLine| line.text.contains("iocsh Error: Break");
         while !self.log[logged..].iter().any(stopped) {
             match self.child.next_event(&grace, "") {
-                Ok(Event::Stdout(line) | Event::Stderr(line)) => self.log.push(LogLine::now(line)),
+                Ok(Event::Stdout(line)) => self.log.push(LogLine::of_stdout(line)),
+                Ok(Event::Stderr(line)) => self.log.push(LogLine::of_stderr(line)),
                 Ok(Event::Ended(_)) | Err(_) => break,
             }
         }
         let tells = |line: &&LogLine| {
             let text = line.text.to_lowercase();
-            text.contains("error") || text.contains("not found")
+            line.is_error && (text.contains("error") || text.contains("not found"))
         };
         let told = self.log[logged..].iter().find(tells);
         told.map_or("it did not finish its script".to_owned(), |line| line.text.clone())
@@ -240,7 +241,8 @@ impl SoftIoc {
         let now = Deadline::after(Duration::ZERO);
         loop {
             match self.child.next_event(&now, "") {
-                Ok(Event::Stdout(line) | Event::Stderr(line)) => self.log.push(LogLine::now(line)),
+                Ok(Event::Stdout(line)) => self.log.push(LogLine::of_stdout(line)),
+                Ok(Event::Stderr(line)) => self.log.push(LogLine::of_stderr(line)),
                 Ok(Event::Ended(status)) => return Err(self.child.ended_early(status).into()),
                 Err(ProcessError::TimedOut { .. }) => return Ok(&self.log),
                 Err(error) => return Err(error.into()),

@@ -1,10 +1,8 @@
 //! The connect scenario: drives one worker through its steps and checks every
 //! value that comes back.
 
-use std::time::Duration;
-
 use super::Cell;
-use super::session::{Halt, Session, check_import, failed};
+use super::session::{Halt, Patience, Session, failed};
 use crate::ioc::{IocError, SoftIoc};
 use crate::process::Command;
 use crate::protocol::{Done, Hello, Mode, Stage, StageCommand};
@@ -17,14 +15,14 @@ pub(super) fn run(
     command: &Command,
     ioc: &mut SoftIoc,
     cell: &Cell,
-    timeout: Duration,
+    patience: Patience,
     record: &mut Record,
     log: &mut String,
 ) -> Result<(), Halt> {
     let command = command.clone().environment(ioc.client_environment());
-    let (session, hello) = Session::start(&command, timeout)?;
+    let session = Session::start(&command, patience)?;
     let mut worker = Worker { session, ioc, pvs: cell.pvs, record, origin_ns: 0, puts: 0 };
-    let outcome = worker.greet(&hello, cell.mode).and_then(|()| worker.work(&hello, cell.mode));
+    let outcome = worker.greet(cell.mode).and_then(|hello| worker.work(&hello, cell.mode));
     match outcome {
         Ok(()) => *log = worker.session.end(),
         Err(_) => *log = worker.session.log(),
@@ -44,8 +42,8 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    fn greet(&mut self, hello: &Hello, mode: Mode) -> Result<(), Halt> {
-        check_import(&hello.import)?;
+    fn greet(&mut self, mode: Mode) -> Result<Hello, Halt> {
+        let hello = self.session.hello()?;
         if hello.approach != self.record.approach {
             let message = format!(
                 "the worker says hello as `{}`, but was started as `{}`",
@@ -67,7 +65,7 @@ impl Worker<'_> {
             cpu_ns: hello.import.cpu_ns,
         });
         self.session.job((0..self.pvs).map(pv_name).collect());
-        Ok(())
+        Ok(hello)
     }
 
     fn work(&mut self, hello: &Hello, mode: Mode) -> Result<(), Halt> {
@@ -162,7 +160,7 @@ impl Worker<'_> {
             let held = self.ioc.field_value(&pv_name(*index))?;
             if held != *written {
                 let message = format!(
-                    "put of {written} to {} was confirmed, but the IOC holds {held}",
+                    "{written} to {} was confirmed, but the IOC holds {held}",
                     pv_name(*index)
                 );
                 return Err(failed(FailureKind::WrongValue, Some(Stage::Put), message));

@@ -16,9 +16,9 @@ use rand::seq::SliceRandom;
 use crate::approach::{Approach, Missing};
 use crate::ioc::SoftIoc;
 use crate::process::{Command, interrupted};
-use crate::protocol::Hello;
+use crate::protocol::{Hello, Mode};
 use crate::record::{Failure, FailureKind, Record};
-use session::{Halt, Session};
+use session::{Halt, Patience, Session, of_ioc};
 
 /// A dying IOC closes its sockets some time before its process is gone.
 const TIME_TO_DIE: Duration = Duration::from_millis(200);
@@ -86,11 +86,14 @@ pub fn run<E>(
 /// # Errors
 /// What a record of it would say.
 pub fn greet(command: &Command) -> Result<Hello, Failure> {
-    match Session::start(command, Duration::ZERO) {
-        Ok((session, hello)) => {
-            session.end();
-            Ok(hello)
-        }
+    let patience = Patience::new(None, Duration::ZERO);
+    let outcome = Session::start(command, patience).and_then(|mut session| {
+        let hello = session.hello()?;
+        session.end();
+        Ok(hello)
+    });
+    match outcome {
+        Ok(hello) => Ok(hello),
         Err(Halt::Failed(failure)) => Err(failure),
         Err(Halt::Interrupted) => Err(Failure {
             kind: FailureKind::Crashed,
@@ -122,6 +125,9 @@ impl BlockRunner<'_> {
         let mut order: Vec<&Candidate> = candidates.iter().collect();
         order.shuffle(random);
         for (position, candidate) in order.into_iter().enumerate() {
+            if interrupted() {
+                return Ok(false);
+            }
             let approach = candidate.approach.name.as_str();
             if self.failed.iter().any(|(cell, name)| cell == self.cell && name == approach) {
                 tell(Progress::LeftOut)?;
@@ -161,12 +167,12 @@ impl BlockRunner<'_> {
             None => SoftIoc::builder().pvs(self.cell.pvs).start()?,
         };
         let ioc = self.ioc.insert(ioc);
-        let timeout = self.plan.timeout_for(self.cell);
-        match connect::run(command, ioc, self.cell, timeout, record, log) {
+        let patience = Patience::new(self.plan.timeout, usual_timeout(self.cell));
+        match connect::run(command, ioc, self.cell, patience, record, log) {
             Err(Halt::Failed(failure)) => {
                 // Whatever the worker says: an IOC that died is the reason.
                 std::thread::sleep(TIME_TO_DIE);
-                ioc.log()?;
+                ioc.log().map_err(|error| of_ioc(&error, failure.stage))?;
                 Err(Halt::Failed(failure))
             }
             outcome => outcome,
@@ -201,8 +207,13 @@ impl BlockRunner<'_> {
     }
 }
 
-/// How long a stage on `pvs` PVs may take, unless the user said it: far more
-/// than the slowest known approach needs on a busy machine.
-fn usual_timeout(pvs: usize) -> Duration {
-    Duration::from_secs(20) + Duration::from_millis(5) * u32::try_from(pvs).unwrap_or(u32::MAX)
+/// How long a stage may take, unless the user said it: some three times what the
+/// slowest known approach needs. Connecting one by one costs libca's search timer
+/// for each PV, some 30 ms, and caproto's, 100 ms.
+fn usual_timeout(cell: &Cell) -> Duration {
+    let per_pv = match cell.mode {
+        Mode::Bulk => Duration::from_millis(5),
+        Mode::Serial => Duration::from_millis(300),
+    };
+    Duration::from_secs(20) + per_pv * u32::try_from(cell.pvs).unwrap_or(u32::MAX)
 }

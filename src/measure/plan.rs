@@ -5,7 +5,6 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::usual_timeout;
 use crate::protocol::Mode;
 use crate::scenario;
 
@@ -58,9 +57,5 @@ impl Plan {
 
     pub(super) fn random(&self) -> StdRng {
         StdRng::seed_from_u64(self.seed)
-    }
-
-    pub(super) fn timeout_for(&self, cell: &Cell) -> Duration {
-        self.timeout.unwrap_or_else(|| usual_timeout(cell.pvs))
     }
 }

@@ -1,6 +1,7 @@
 //! One worker, spoken to: every wait has a deadline, every answer is checked
 //! against what was asked.
 
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use crate::ioc::IocError;
@@ -11,7 +12,8 @@ use crate::protocol::{
 use crate::record::{Failure, FailureKind};
 use crate::scenario;
 
-/// How long a worker may take to load its library.
+/// How long a worker may take to load its library, unless the user said how
+/// long a stage may take.
 const HELLO_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A worker gives up a stage by itself; the harness waits this much longer.
@@ -37,34 +39,70 @@ pub(super) enum Halt {
 
 impl From<IocError> for Halt {
     fn from(error: IocError) -> Halt {
-        if matches!(error, IocError::Process(ProcessError::Interrupted)) {
-            return Halt::Interrupted;
-        }
-        failed(FailureKind::Ioc, None, error.to_string())
+        of_ioc(&error, None)
     }
 }
 
-pub(super) fn failed(kind: FailureKind, stage: Option<Stage>, message: impl Into<String>) -> Halt {
-    Halt::Failed(Failure { kind, stage, message: message.into() })
+pub(super) fn of_ioc(error: &IocError, stage: Option<Stage>) -> Halt {
+    if matches!(error, IocError::Process(ProcessError::Interrupted)) {
+        return Halt::Interrupted;
+    }
+    failed(FailureKind::Ioc, stage, error)
 }
 
-/// A worker that has said hello.
+pub(super) fn failed(kind: FailureKind, stage: Option<Stage>, message: impl Display) -> Halt {
+    let message = match stage {
+        Some(stage) => format!("{stage}: {message}"),
+        None => message.to_string(),
+    };
+    Halt::Failed(Failure { kind, stage, message })
+}
+
+/// How long to wait for a worker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    hello: Duration,
+    stage: Duration,
+}
+
+impl Patience {
+    /// As long as the user said; else long enough for every known library, and
+    /// for a stage `usual`.
+    pub(super) fn new(said: Option<Duration>, usual: Duration) -> Patience {
+        Patience {
+            hello: said.map_or(HELLO_DEADLINE, |said| said + GRACE),
+            stage: said.unwrap_or(usual),
+        }
+    }
+}
+
+/// A running worker.
 pub(super) struct Session {
     child: Child,
+    started: Instant,
     log: Vec<String>,
     pvs: usize,
-    timeout: Duration,
+    patience: Patience,
+    /// When, by its own clock, the worker finished what it did last.
+    free_since_ns: u64,
 }
 
 impl Session {
-    /// Starts the worker and waits for its hello.
-    pub(super) fn start(command: &Command, timeout: Duration) -> Result<(Session, Hello), Halt> {
+    /// Starts the worker.
+    pub(super) fn start(command: &Command, patience: Patience) -> Result<Session, Halt> {
+        let started = Instant::now();
         let child = command.start().map_err(|error| of_process(error, None))?;
-        let mut session = Session { child, log: Vec::new(), pvs: 0, timeout };
-        let deadline = Deadline::after(HELLO_DEADLINE);
-        let answer = session.next_message(&deadline, None, &mut || Ok(()))?;
-        match answer {
-            FromWorker::Hello(hello) if hello.protocol == PROTOCOL_VERSION => Ok((session, hello)),
+        Ok(Session { child, started, log: Vec::new(), pvs: 0, patience, free_since_ns: 0 })
+    }
+
+    /// Waits for the worker's first words.
+    pub(super) fn hello(&mut self) -> Result<Hello, Halt> {
+        let deadline = Deadline::after(self.patience.hello);
+        match self.next_message(&deadline, None, &mut || Ok(()))? {
+            FromWorker::Hello(hello) if hello.protocol == PROTOCOL_VERSION => {
+                self.check_span(Stage::Import, &hello.import, self.started.elapsed())?;
+                Ok(hello)
+            }
             FromWorker::Hello(hello) => Err(garbage(
                 None,
                 format!(
@@ -79,7 +117,7 @@ impl Session {
     /// Tells the worker its PVs.
     pub(super) fn job(&mut self, pvs: Vec<String>) {
         self.pvs = pvs.len();
-        self.say(&ToWorker::Job(Job { pvs, timeout_s: self.timeout.as_secs_f64() }));
+        self.say(&ToWorker::Job(Job { pvs, timeout_s: self.patience.stage.as_secs_f64() }));
     }
 
     /// Asks for `commands` in one go, so that nothing of ours lies between them,
@@ -95,7 +133,7 @@ impl Session {
         }
         let mut answers = Vec::new();
         for command in commands {
-            let deadline = Deadline::after(self.timeout + GRACE);
+            let deadline = Deadline::after(self.patience.stage + GRACE);
             let stage = Some(command.stage);
             match self.next_message(&deadline, stage, look_after_ioc)? {
                 FromWorker::Done(done) => {
@@ -116,9 +154,16 @@ impl Session {
     }
 
     /// Ends the worker and gives what it printed on stderr.
-    pub(super) fn end(self) -> String {
-        self.child.stop(LEAVE_PATIENCE);
-        self.log.concat()
+    pub(super) fn end(mut self) -> String {
+        self.child.close_stdin();
+        let deadline = Deadline::after(LEAVE_PATIENCE);
+        loop {
+            match self.child.next_event(&deadline, "end") {
+                Ok(Event::Stdout(_)) => {}
+                Ok(Event::Stderr(line)) => self.log.push(line + "\n"),
+                Ok(Event::Ended(_)) | Err(_) => return self.log.concat(),
+            }
+        }
     }
 
     /// What it printed on stderr so far.
@@ -151,11 +196,11 @@ impl Session {
                 Ok(Event::Stderr(line)) => self.log.push(line + "\n"),
                 Ok(Event::Ended(status)) => {
                     // A worker that loses its IOC may die of it: blame the IOC.
-                    look_after_ioc()?;
+                    look_after_ioc().map_err(|error| of_ioc(&error, stage))?;
                     return Err(of_process(self.child.ended_early(status), stage));
                 }
                 Err(ProcessError::TimedOut { .. }) if !deadline.remaining().is_zero() => {
-                    look_after_ioc()?;
+                    look_after_ioc().map_err(|error| of_ioc(&error, stage))?;
                 }
                 Err(ProcessError::TimedOut { .. }) => {
                     return Err(of_process(self.child.timed_out(deadline, &what), stage));
@@ -165,9 +210,8 @@ impl Session {
         }
     }
 
-    /// An answer must be the answer to the command, and cannot have taken longer
-    /// than the harness waited for it.
-    fn check(&self, command: &StageCommand, done: &Done, waited: Duration) -> Result<(), Halt> {
+    /// An answer must be the answer to the command, in time and in number.
+    fn check(&mut self, command: &StageCommand, done: &Done, waited: Duration) -> Result<(), Halt> {
         let stage = Some(command.stage);
         if (done.stage, done.mode) != (command.stage, command.mode) {
             let message = format!(
@@ -176,16 +220,8 @@ impl Session {
             );
             return Err(garbage(stage, message));
         }
-        let took = done.end_ns.checked_sub(done.start_ns).map(Duration::from_nanos);
-        if took.is_none_or(|took| took > waited) {
-            let message = format!(
-                "it claims to have worked from {} ns to {} ns, but the answer came after {} ns",
-                done.start_ns,
-                done.end_ns,
-                waited.as_nanos()
-            );
-            return Err(garbage(stage, message));
-        }
+        let span = Span { start_ns: done.start_ns, end_ns: done.end_ns, cpu_ns: done.cpu_ns };
+        self.check_span(command.stage, &span, waited)?;
         let expected = match &command.pvs {
             _ if !scenario::reads(command.stage) => 0,
             Some(pvs) => pvs.len(),
@@ -198,17 +234,29 @@ impl Session {
         }
         Ok(())
     }
-}
 
-/// The worker's own span of loading its library, checked for sense.
-pub(super) fn check_import(import: &Span) -> Result<(), Halt> {
-    if import.end_ns < import.start_ns {
-        return Err(garbage(Some(Stage::Import), "its import ended before it started"));
+    /// Work goes on after what was done before, and cannot have taken longer
+    /// than the harness waited for it.
+    fn check_span(&mut self, stage: Stage, span: &Span, waited: Duration) -> Result<(), Halt> {
+        let Span { start_ns, end_ns, .. } = *span;
+        let claim = format!("it claims to have worked from {start_ns} ns to {end_ns} ns");
+        let took = end_ns.checked_sub(start_ns).map(Duration::from_nanos);
+        if took.is_none_or(|took| took > waited) {
+            let waited_ns = waited.as_nanos();
+            let message = format!("{claim}, but the answer came after {waited_ns} ns");
+            return Err(garbage(Some(stage), message));
+        }
+        if start_ns < self.free_since_ns {
+            let busy_until_ns = self.free_since_ns;
+            let message = format!("{claim}, but before that it was busy until {busy_until_ns} ns");
+            return Err(garbage(Some(stage), message));
+        }
+        self.free_since_ns = end_ns;
+        Ok(())
     }
-    Ok(())
 }
 
-fn garbage(stage: Option<Stage>, message: impl Into<String>) -> Halt {
+fn garbage(stage: Option<Stage>, message: impl Display) -> Halt {
     failed(FailureKind::Garbage, stage, message)
 }
 
@@ -220,7 +268,7 @@ fn of_process(error: ProcessError, stage: Option<Stage>) -> Halt {
         ProcessError::Ended { .. } => FailureKind::Crashed,
         ProcessError::TimedOut { .. } => FailureKind::TimedOut,
     };
-    failed(kind, stage, error.to_string())
+    failed(kind, stage, error)
 }
 
 fn shown(message: &FromWorker) -> String {

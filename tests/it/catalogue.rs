@@ -1,1 +1,183 @@
-//! To come.
+//! The approaches: those of the catalogue answer every value right and say what
+//! they are, and the documented way to add one works as written.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use epics_gauge::approach::{Approach, Catalogue, Kind};
+use epics_gauge::protocol::Stage;
+use epics_gauge::record::Record;
+
+use super::support::{Gauge, Ran};
+
+/// Approaches over a libca that they bring, and over that of this build.
+const PYTHON_OVER_LIBCA: [&str; 4] = ["pyca", "psp", "pyepics", "aioca"];
+const NATIVE_OVER_LIBCA: [&str; 2] = ["libca", "epics-ca"];
+
+fn names_of(is_meant: impl Fn(&Approach) -> bool) -> Vec<String> {
+    let catalogue = Catalogue::built_in();
+    let meant = catalogue.all().iter().filter(|approach| is_meant(approach));
+    meant.map(|approach| approach.name.clone()).collect()
+}
+
+/// One block of each in both modes; every value was checked when none failed.
+fn one_block(approaches: &[String], pvs: &str) -> Ran {
+    let arguments =
+        format!("--approach {} --pvs {pvs} --blocks 1 --profile full", approaches.join(","));
+    let ran = Gauge::run(&arguments).finish();
+    for record in ran.records() {
+        let Record { approach, pvs, mode, failure, .. } = &record;
+        assert!(failure.is_none(), "{approach}, {pvs} PVs, {mode}: {failure:#?}");
+    }
+    ran
+}
+
+/// Both counts of PVs in both modes, each with every stage that reads or writes.
+#[track_caller]
+fn is_complete(ran: &Ran, approach: &str) {
+    let mut records = ran.records();
+    records.retain(|record| record.approach == approach);
+    let cells: Vec<(usize, &str)> =
+        records.iter().map(|record| (record.pvs, record.mode.name())).collect();
+    for cell in [(1, "serial"), (1, "bulk"), (20, "serial"), (20, "bulk")] {
+        assert!(cells.contains(&cell), "{approach} has no record of {cell:?}");
+    }
+    for record in &records {
+        let count = |stage| record.samples.iter().filter(|sample| sample.stage == stage).count();
+        let modes = if record.mode.name() == "bulk" { 2 } else { 1 };
+        assert_eq!((count(Stage::Import), count(Stage::Connect)), (1, 1), "{approach}");
+        for stage in [Stage::Get, Stage::GetAgain, Stage::Put, Stage::Readback] {
+            assert_eq!(count(stage), modes, "{approach}: {stage}");
+        }
+        says_its_versions(approach, &record.versions);
+    }
+}
+
+#[track_caller]
+fn says_its_versions(approach: &str, versions: &BTreeMap<String, String>) {
+    let tells = |name: &str| versions.get(name).is_some_and(|version| !version.trim().is_empty());
+    assert!(!versions.is_empty() && versions.keys().all(|name| tells(name)), "{approach}");
+    if is_python(approach) {
+        assert!(tells("python"), "{approach}: {versions:?}");
+    }
+    if PYTHON_OVER_LIBCA.contains(&approach) {
+        assert!(tells("libca"), "{approach} does not say which libca it loaded: {versions:?}");
+        // Each package brings a build of its own.
+        let file = versions.get("libca-file").unwrap_or_else(|| panic!("{versions:?}"));
+        assert!(file.contains("libca") && file.contains(".so"), "{approach}: {file}");
+    }
+    if NATIVE_OVER_LIBCA.contains(&approach) {
+        assert!(tells("epics-base"), "{approach} does not say whose libca it has: {versions:?}");
+    }
+}
+
+fn is_python(approach: &str) -> bool {
+    Catalogue::built_in().get(approach).is_some_and(|approach| approach.kind == Kind::Python)
+}
+
+#[test]
+fn every_native_approach_answers_every_value_right_and_says_its_versions() {
+    let native = names_of(|approach| approach.kind == Kind::Native);
+    let ran = one_block(&native, "1,20");
+    native.iter().for_each(|approach| is_complete(&ran, approach));
+}
+
+#[test]
+fn every_python_approach_answers_every_value_right_and_says_its_versions() {
+    let python = names_of(|approach| approach.kind == Kind::Python);
+    let ran = one_block(&python, "1,20");
+    python.iter().for_each(|approach| is_complete(&ran, approach));
+}
+
+#[test]
+fn versions_are_those_of_the_lock_file() {
+    let locked = locked_versions();
+    let packages = [("aioca", "aioca"), ("caproto", "caproto"), ("pyepics", "pyepics")];
+    let ran = Gauge::run("--approach aioca,caproto,pyepics --pvs 1 --mode serial --blocks 1");
+    let records = ran.finish().records();
+    for (approach, package) in packages {
+        let record = records.iter().find(|record| record.approach == approach).unwrap();
+        assert_eq!(record.versions.get(package), locked.get(package), "{approach}");
+    }
+}
+
+#[test]
+fn the_documented_example_of_an_own_approach_runs_as_written() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples/approaches.toml");
+    let written = fs::read_to_string(&file).unwrap();
+    let usage = written.lines().next().unwrap();
+    assert_eq!(
+        usage,
+        "# epics-gauge --approaches docs/examples/approaches.toml --approach minimal --mode serial"
+    );
+    let gauge = Gauge::run("--approach minimal --mode serial --pvs 1,3 --blocks 1 --approaches");
+    let ran = gauge.argument(&file).finish();
+    let records = ran.records();
+    for approach in ["wire", "minimal"] {
+        let own: Vec<&Record> =
+            records.iter().filter(|record| record.approach == approach).collect();
+        assert_eq!(own.iter().map(|record| record.pvs).max(), Some(3));
+        assert_eq!(own.len(), 2, "{approach}: {}", ran.stderr);
+        for record in own {
+            assert_eq!(record.failure, None, "{approach}");
+            assert_eq!(record.samples.len(), 7, "{approach}");
+        }
+    }
+    // One block decides nothing; everything was measured.
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+}
+
+#[test]
+fn the_documented_commands_name_files_that_there_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(root.join("docs/adding-an-approach.md")).unwrap();
+    let command =
+        document.lines().find(|line| line.starts_with("epics-gauge run connect --approaches"));
+    let file = command.unwrap().split_whitespace().nth(4).unwrap();
+    let listed = assert_cmd::Command::new(super::support::program())
+        .current_dir(root)
+        .args(["list", "approaches", "--approaches", file])
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8(listed.stdout).unwrap();
+    assert!(stdout.lines().any(|line| line.starts_with("minimal ")), "{stdout}");
+}
+
+#[test]
+fn every_locked_python_package_is_pinned_with_hashes_and_comes_from_nowhere_in_particular() {
+    let requirements = requirements();
+    assert!(requirements.len() > 5);
+    for requirement in &requirements {
+        let mut words = requirement.split_whitespace();
+        let (name, version) = words.next().unwrap().split_once("==").unwrap();
+        assert!(!name.is_empty() && version.starts_with(|first: char| first.is_ascii_digit()));
+        let hashes: Vec<&str> = words.collect();
+        assert!(!hashes.is_empty(), "{name} has no hash");
+        for hash in hashes {
+            let digits = hash.strip_prefix("--hash=sha256:").unwrap_or_else(|| panic!("{hash}"));
+            let is_digit = |digit: char| matches!(digit, '0'..='9' | 'a'..='f');
+            assert!(digits.len() == 64 && digits.chars().all(is_digit), "{name}: {hash}");
+        }
+    }
+    for option in ["index-url", "find-links", "trusted-host", "://"] {
+        assert!(!requirements.iter().any(|line| line.contains(option)), "{option}");
+    }
+}
+
+fn locked_versions() -> BTreeMap<String, String> {
+    let pins = requirements();
+    pins.iter()
+        .filter_map(|line| line.split_whitespace().next()?.split_once("=="))
+        .map(|(name, version)| (name.to_owned(), version.to_owned()))
+        .collect()
+}
+
+/// The lock file without comments, one entry each.
+fn requirements() -> Vec<String> {
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("vendor/python.lock");
+    let text = fs::read_to_string(lock).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let joined = lines.join("\n").replace("\\\n", " ");
+    joined.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+}

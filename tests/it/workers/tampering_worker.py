@@ -1,0 +1,280 @@
+"""A worker that lies, breaks or dies: the real `wire` worker behind a proxy.
+
+    tampering_worker.py HOW NAME GAUGE
+
+GAUGE is the epics-gauge program, NAME the approach to say hello as, and HOW one
+of the methods of `Tampering` below. When the file named by TAMPERING_SIGN is
+set, it is made as soon as the tampering begins.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+FOREVER_S = 3600
+NOISE_BYTES = 1 << 20
+
+
+def main():
+    how, name, gauge = sys.argv[1:]
+    worker = Worker(gauge)
+    tampering = Tampering(worker)
+    tamper = getattr(tampering, how.replace("-", "_"))
+    hello = worker.answer()
+    hello.update(approach=name, pid=os.getpid())
+    say(tamper("hello", {}, lambda: hello))
+    for line in sys.stdin:
+        command = json.loads(line)
+        if command["message"] == "job":
+            worker.tell(command)
+            tampering.pvs = command["pvs"]
+        else:
+            say(tamper(command["stage"], command, lambda: worker.ask(command)))
+    tamper("end", {}, lambda: None)
+
+
+class Worker:
+    """The honest worker."""
+
+    def __init__(self, gauge):
+        self.process = subprocess.Popen(
+            [gauge, "worker", "wire"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def tell(self, command):
+        print(json.dumps(command), file=self.process.stdin, flush=True)
+
+    def answer(self):
+        return json.loads(self.process.stdout.readline())
+
+    def ask(self, command):
+        self.tell(command)
+        return self.answer()
+
+
+class Tampering:
+    """Each method gets the stage (or hello, or end), the command and how to have
+    it answered honestly; it returns the answer."""
+
+    def __init__(self, worker):
+        self.worker = worker
+        self.pvs = []
+        self.kept = None
+
+    def honest(self, stage, command, answer):
+        return answer()
+
+    def crash_at_get(self, stage, command, answer):
+        if stage == "get":
+            begin()
+            print("the library met its end", file=sys.stderr, flush=True)
+            os._exit(3)
+        return answer()
+
+    def crash_at_hello(self, stage, command, answer):
+        begin()
+        raise ImportError("No module named 'library'")
+
+    def die_of_a_signal_at_connect(self, stage, command, answer):
+        if stage == "connect":
+            begin()
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return answer()
+
+    def hang_at_connect(self, stage, command, answer):
+        if stage == "connect":
+            print("waiting for what never comes", file=sys.stderr, flush=True)
+            begin()
+            time.sleep(FOREVER_S)
+        return answer()
+
+    def silent(self, stage, command, answer):
+        print("loading, loading, loading", file=sys.stderr, flush=True)
+        begin()
+        time.sleep(FOREVER_S)
+
+    def garbage_at_hello(self, stage, command, answer):
+        return answer() if stage != "hello" else "hello, dear harness"
+
+    def garbage_at_get(self, stage, command, answer):
+        return answer() if stage != "get" else '{"message": "done", "stage": "get", '
+
+    def prints_on_stdout(self, stage, command, answer):
+        if stage == "get":
+            say("CA.Client.Exception: a library that prints")
+        return answer()
+
+    def unknown_field(self, stage, command, answer):
+        return answer() if stage != "get" else {**answer(), "colour": "green"}
+
+    def unknown_message(self, stage, command, answer):
+        return answer() if stage != "get" else {"message": "perhaps", "stage": "get"}
+
+    def other_stage(self, stage, command, answer):
+        return answer() if stage != "get" else {**answer(), "stage": "get-again"}
+
+    def says_failed(self, stage, command, answer):
+        if stage == "get":
+            return {"message": "failed", "stage": "get", "error": "gauge:0 does not want to"}
+        return answer()
+
+    def wrong_value(self, stage, command, answer):
+        """In the middle of a bulk get."""
+        answered = answer()
+        if stage == "get" and command["mode"] == "bulk":
+            answered["values"][7] += 0.5
+        return answered
+
+    def stale_value(self, stage, command, answer):
+        answered = answer()
+        if stage == "get":
+            self.kept = answered["values"]
+        if stage == "get-again":
+            answered["values"] = self.kept
+        return answered
+
+    def swapped_values(self, stage, command, answer):
+        answered = answer()
+        if stage == "get" and command["mode"] == "bulk":
+            values = answered["values"]
+            values[3], values[4] = values[4], values[3]
+        return answered
+
+    def wrong_count(self, stage, command, answer):
+        answered = answer()
+        if stage == "get" and command["mode"] == "bulk":
+            answered["values"].pop()
+        return answered
+
+    def too_many(self, stage, command, answer):
+        answered = answer()
+        if stage == "get" and command["mode"] == "bulk":
+            answered["values"].append(answered["values"][-1])
+        return answered
+
+    def no_values(self, stage, command, answer):
+        answered = answer()
+        if stage == "get":
+            del answered["values"]
+        return answered
+
+    def lying_put(self, stage, command, answer):
+        if stage == "put":
+            self.kept = command["values"]
+            # The work of a get takes the time, so that the times are possible.
+            time_of = self.worker.ask({**command, "stage": "get", "values": None})
+            del time_of["values"]
+            return {**time_of, "stage": "put"}
+        answered = answer()
+        if stage == "readback":
+            answered["values"] = self.kept
+        return answered
+
+    def lying_readback(self, stage, command, answer):
+        answered = answer()
+        if stage == "readback":
+            answered["values"][0] += 1
+        return answered
+
+    def wrong_protocol_version(self, stage, command, answer):
+        return answer() if stage != "hello" else {**answer(), "protocol": 7}
+
+    def wrong_name(self, stage, command, answer):
+        return answer() if stage != "hello" else {**answer(), "approach": "somebody-else"}
+
+    def no_bulk_mode(self, stage, command, answer):
+        return answer() if stage != "hello" else {**answer(), "modes": ["serial"]}
+
+    def ends_before_it_starts(self, stage, command, answer):
+        answered = answer()
+        if stage == "get":
+            answered["end_ns"] = answered["start_ns"] - 1
+        return answered
+
+    def works_longer_than_awaited(self, stage, command, answer):
+        answered = answer()
+        if stage == "get":
+            answered["end_ns"] += 60 * 10**9
+        return answered
+
+    def works_before_it_was_asked(self, stage, command, answer):
+        """As an approach would look that moved its cost out of the figure."""
+        answered = answer()
+        if stage == "connect":
+            answered["start_ns"] -= 10**9
+            answered["end_ns"] -= 10**9
+        return answered
+
+    def imports_for_an_hour(self, stage, command, answer):
+        answered = answer()
+        if stage == "hello":
+            answered["import"]["end_ns"] = answered["import"]["start_ns"] + 3600 * 10**9
+        return answered
+
+    def noisy_stderr(self, stage, command, answer):
+        if stage in ("hello", "end"):
+            for number in range(NOISE_BYTES // 64):
+                print(f"{stage} {number:>6} ".ljust(63, "."), file=sys.stderr)
+            print(f"the last words at {stage}", file=sys.stderr, flush=True)
+        return answer()
+
+    def ends_stdin_ignored(self, stage, command, answer):
+        if stage == "end":
+            begin()
+            time.sleep(FOREVER_S)
+        return answer()
+
+    def kill_ioc_at_get(self, stage, command, answer):
+        if stage == "get":
+            begin()
+            os.kill(ioc_pid(), signal.SIGKILL)
+        return answer()
+
+    def kill_ioc_after_connect(self, stage, command, answer):
+        """The worker is honest and well; the harness meets the dead IOC."""
+        answered = answer()
+        if stage == "connect":
+            begin()
+            os.kill(ioc_pid(), signal.SIGKILL)
+        return answered
+
+
+def ioc_pid():
+    """The process that listens on this IOC's port of loopback; no other."""
+    port = int(os.environ["EPICS_CA_SERVER_PORT"])
+    listening = "0A"
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1] == f"0100007F:{port:04X}" and fields[3] == listening:
+            socket = f"socket:[{fields[9]}]"
+            return next(pid for pid in processes() if socket in open_files(pid))
+    raise RuntimeError(f"nobody listens on 127.0.0.1:{port}")
+
+
+def processes():
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+
+
+def open_files(pid):
+    folder = f"/proc/{pid}/fd"
+    try:
+        if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() != "softIoc":
+            return []
+        return [os.readlink(f"{folder}/{number}") for number in os.listdir(folder)]
+    except OSError:
+        return []
+
+
+def begin():
+    if sign := os.environ.get("TAMPERING_SIGN"):
+        pathlib.Path(sign).touch()
+
+
+def say(message):
+    print(message if isinstance(message, str) else json.dumps(message), flush=True)
+
+
+main()
