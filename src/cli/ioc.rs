@@ -10,6 +10,7 @@ use epics_gauge::process::{Deadline, ProcessError, Stopped};
 
 use super::arguments::IocArguments;
 use super::exit::Exit;
+use super::stdout::print;
 use super::{Failure, interrupt};
 
 /// How often the IOC's own messages are looked for.
@@ -25,7 +26,7 @@ pub(super) fn run(arguments: &IocArguments) -> Result<Exit, Failure> {
     interrupt::listen().map_err(Failure::unmeasured)?;
     let mut ioc = start(arguments)?;
     for (name, value) in ioc.client_environment() {
-        println!("export {name}={value}");
+        print(&format!("export {name}={value}\n"))?;
     }
     eprintln!("the IOC serves; its shell reads commands from here, `exit` or Ctrl-D ends it");
     let exit = serve(&mut ioc)?;
@@ -75,7 +76,7 @@ fn serve(ioc: &mut SoftIoc) -> Result<Exit, Failure> {
         }
         let log = ioc.log().map_err(Failure::unmeasured)?;
         for line in &log[shown..] {
-            println!("{}", line.text);
+            print(&format!("{}\n", line.text))?;
         }
         shown = log.len();
     }

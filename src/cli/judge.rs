@@ -10,11 +10,12 @@ use epics_gauge::report::{Format, render};
 use super::Failure;
 use super::arguments::{FormatArgument, JudgeArguments, ReportArguments};
 use super::exit::Exit;
+use super::stdout::print;
 
 pub(super) fn judge(arguments: &JudgeArguments) -> Result<Exit, Failure> {
     let run = read(&arguments.records)?;
     let judgement = judgement_of(&run);
-    print!("{}", render(&run, &judgement, Format::Json));
+    print(&render(&run, &judgement, Format::Json))?;
     Ok(Exit::of(&judgement, arguments.allow_missing))
 }
 
@@ -25,7 +26,7 @@ pub(super) fn report(arguments: &ReportArguments) -> Result<Exit, Failure> {
         FormatArgument::Markdown => Format::Markdown,
         FormatArgument::Json => Format::Json,
     };
-    print!("{}", render(&run, &judgement_of(&run), format));
+    print(&render(&run, &judgement_of(&run), format))?;
     Ok(Exit::Good)
 }
 

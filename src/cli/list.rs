@@ -1,36 +1,39 @@
 //! `list`: what this build knows.
 
-use epics_gauge::approach::Catalogue;
 use epics_gauge::judge::{BUDGET, LIMITS, Measure};
 use epics_gauge::scenario;
 use epics_gauge::units::grouped;
 
-use super::Failure;
 use super::arguments::{ListArguments, Listed};
 use super::exit::Exit;
+use super::stdout::print;
+use super::{Failure, catalogue};
 
 pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Failure> {
+    let mut lines = String::new();
     match arguments.what {
         Listed::Approaches => {
-            let mut catalogue = Catalogue::built_in();
-            if let Some(file) = &arguments.approaches_file {
-                catalogue.add_file(file).map_err(Failure::usage)?;
-            }
-            for approach in catalogue.all() {
-                println!("{:<12} {}", approach.name, approach.description);
+            for approach in catalogue(arguments.approaches_file.as_deref())?.all() {
+                lines += &format!("{:<12} {}\n", approach.name, approach.description);
             }
         }
-        Listed::Servers => println!("{:<12} calc records in EPICS Base's softIoc", "softioc"),
-        Listed::Scenarios => println!(
-            "{:<12} connect, get, get again and put, one by one and in bulk",
-            scenario::CONNECT
-        ),
-        Listed::Limits => limits(),
+        Listed::Servers => {
+            lines += &format!("{:<12} calc records in EPICS Base's softIoc\n", "softioc");
+        }
+        Listed::Scenarios => {
+            lines += &format!(
+                "{:<12} connect, get, get again and put, one by one and in bulk\n",
+                scenario::CONNECT
+            );
+        }
+        Listed::Limits => lines += &limits(),
     }
+    print(&lines)?;
     Ok(Exit::Good)
 }
 
-fn limits() {
+fn limits() -> String {
+    let mut lines = String::new();
     for limit in &LIMITS {
         let what = match limit.measure {
             Measure::Figure(metric, 1) => metric.name(),
@@ -42,9 +45,10 @@ fn limits() {
             }
         };
         let most = (limit.per_pv)(&BUDGET);
-        println!(
-            "{what:<40} {most:e} s per PV over the floor and over the fastest: {}",
+        lines += &format!(
+            "{what:<40} {most:e} s per PV over the floor and over the fastest: {}\n",
             limit.derivation
         );
     }
+    lines
 }

@@ -10,12 +10,15 @@ mod list;
 mod output;
 mod progress;
 mod run;
+mod stdout;
 mod worker;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use epics_gauge::approach::Catalogue;
 
 use arguments::{Arguments, Subcommand};
 use exit::Exit;
@@ -42,6 +45,15 @@ impl Failure {
     fn unmeasured(message: impl ToString) -> Failure {
         Failure { exit: Exit::CouldNotMeasure, message: message.to_string() }
     }
+}
+
+/// The approaches of this crate and those of the user's `file`.
+fn catalogue(file: Option<&Path>) -> Result<Catalogue, Failure> {
+    let mut catalogue = Catalogue::built_in();
+    if let Some(file) = file {
+        catalogue.add_file(file).map_err(Failure::usage)?;
+    }
+    Ok(catalogue)
 }
 
 pub(crate) fn main() -> ExitCode {

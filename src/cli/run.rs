@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use epics_gauge::approach::{Approach, Catalogue, Missing, PythonSite};
+use epics_gauge::embedded;
 use epics_gauge::judge::judge;
 use epics_gauge::measure::{self, Candidate, Plan, Progress};
 use epics_gauge::protocol::Mode;
@@ -15,10 +16,11 @@ use super::arguments::{FormatArgument, Profile, RunArguments};
 use super::exit::Exit;
 use super::output::OutputFolder;
 use super::progress::{Bar, Note};
-use super::{Failure, interrupt};
+use super::stdout::print;
+use super::{Failure, catalogue, interrupt};
 
 pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
-    let catalogue = catalogue(arguments)?;
+    let catalogue = catalogue(arguments.approaches_file.as_deref())?;
     let approaches = chosen(&catalogue, &arguments.approaches)?;
     check_names("scenario", &arguments.scenarios, &[scenario::CONNECT]).map_err(|failure| {
         // A subcommand with a typing error is taken for a scenario.
@@ -41,14 +43,6 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     output.add(&Line::End(End { ended_utc: now(), interrupted: !completed }))?;
     let exit = conclude(arguments, &output)?;
     Ok(if completed { exit } else { Exit::Interrupted })
-}
-
-pub(super) fn catalogue(arguments: &RunArguments) -> Result<Catalogue, Failure> {
-    let mut catalogue = Catalogue::built_in();
-    if let Some(file) = &arguments.approaches_file {
-        catalogue.add_file(file).map_err(Failure::usage)?;
-    }
-    Ok(catalogue)
 }
 
 /// The floor is always measured: without it nothing can be judged over it.
@@ -97,6 +91,8 @@ fn plan(arguments: &RunArguments) -> Plan {
 }
 
 fn candidates(approaches: &[Approach]) -> Result<Vec<Candidate>, Failure> {
+    // A cache that cannot be written is told once, not by every worker.
+    embedded::tool("leash").map_err(Failure::unmeasured)?;
     let gauge = std::env::current_exe().map_err(Failure::unmeasured)?;
     let site = if approaches.iter().any(Approach::needs_python_site) {
         let note = Note::new("preparing the Python packages (downloaded once)");
@@ -159,7 +155,7 @@ fn conclude(arguments: &RunArguments, output: &OutputFolder) -> Result<Exit, Fai
         FormatArgument::Markdown => Format::Markdown,
         FormatArgument::Json => Format::Json,
     };
-    print!("{}", render(&run, &judgement, format));
+    print(&render(&run, &judgement, format))?;
     eprintln!("all figures: {}", output.path().join("report.md").display());
     Ok(Exit::of(&judgement, arguments.allow_missing))
 }

@@ -149,6 +149,7 @@ impl Builder {
             .argument("-D")
             .argument(DEFINITION)
             .folder(folder.path())
+            .removed_with_harness(folder.path())
             .environment(server_environment(&ports))
             .environment(SoftIoc::shell_environment());
         let mut ioc = SoftIoc::launch(&command, folder, ports, self.rate_hz, &deadline)?;

@@ -44,6 +44,8 @@ pub struct FailedWorkers {
     pub kind: FailureKind,
     /// How many workers failed so.
     pub count: usize,
+    /// The cells in which they did, such as `1000 PVs bulk`.
+    pub cells: Vec<String>,
     /// The story of the first, several lines perhaps.
     pub first: String,
 }
@@ -64,12 +66,19 @@ fn failures(run: &RunRecords) -> Vec<FailedWorkers> {
         let known = failures
             .iter_mut()
             .find(|known| known.approach == record.approach && known.kind == failure.kind);
+        let cell = format!("{} PVs {}", record.pvs, record.mode);
         match known {
-            Some(known) => known.count += 1,
+            Some(known) => {
+                known.count += 1;
+                if !known.cells.contains(&cell) {
+                    known.cells.push(cell);
+                }
+            }
             None => failures.push(FailedWorkers {
                 approach: record.approach.clone(),
                 kind: failure.kind,
                 count: 1,
+                cells: vec![cell],
                 first: failure.message.clone(),
             }),
         }

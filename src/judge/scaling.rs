@@ -35,10 +35,13 @@ const CONNECT: Metric = Metric { stage: Stage::Connect, mode: Mode::Bulk };
 
 type ByBlock = BTreeMap<usize, f64>;
 
+/// Counts of PVs and the seconds to connect them.
+type PointsByBlock = BTreeMap<usize, Vec<(f64, f64)>>;
+
 /// Slopes of bulk connects, for runs with at least two counts of PVs; a block
 /// counts for an approach when it has every count.
 pub fn scaling(run: &RunRecords) -> Vec<Scaling> {
-    let mut points: BTreeMap<&str, BTreeMap<usize, Vec<(f64, f64)>>> = BTreeMap::new();
+    let mut points: BTreeMap<&str, PointsByBlock> = BTreeMap::new();
     let mut counts: Vec<usize> = Vec::new();
     for record in run.records.iter().filter(|record| record.mode == Mode::Bulk) {
         let Some(per_pv) = CONNECT.of(record) else { continue };

@@ -6,12 +6,14 @@
 //! harness dies in any way, SIGKILL included.
 
 mod child;
+mod command;
 mod deadline;
 mod isolation;
 mod output;
 mod repeater;
 
-pub use child::{Child, Command, Event};
+pub use child::{Child, Event};
+pub use command::Command;
 pub use deadline::{Deadline, Stopped, interrupt, interrupted};
 pub use isolation::{Ports, client_environment, server_environment};
 pub use output::Output;

@@ -75,8 +75,10 @@ fn failures_section(judgement: &Judgement) -> Vec<Part> {
             _ => "",
         };
         parts.push(Part::Text(format!(
-            "{}: {kind}, {} {workers}{hint}",
-            failure.approach, failure.count
+            "{}: {kind}, {} {workers} of {}{hint}",
+            failure.approach,
+            failure.count,
+            failure.cells.join(", ")
         )));
         parts.push(Part::Verbatim(failure.first.clone()));
     }

@@ -20,7 +20,6 @@ pub(crate) struct Gauge {
 /// How a run of the program ended and what it left.
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
     pub(crate) stderr: String,
     pub(crate) out: TempDir,
 }
@@ -56,7 +55,6 @@ impl Gauge {
         let output = self.command().output().unwrap();
         Ran {
             code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
             out: self.out,
         }

@@ -1,10 +1,11 @@
 /* leash: runs one command and takes it along, with all its descendants.
  *
- *   leash LIFELINE-FD COMMAND [ARGUMENT...]
+ *   leash LIFELINE-FD FOLDER COMMAND [ARGUMENT...]
  *
  * LIFELINE-FD is one end of a socket pair whose other end only the harness
  * holds. It works when the harness can do nothing any more (SIGKILL): the
- * kernel closes the harness's end, and leash kills everything it started.
+ * kernel closes the harness's end, and leash kills everything it started, and
+ * removes FOLDER unless that is empty: the harness cannot do it any more.
  *
  * leash writes one line to the lifeline: "started PID" or "error ERRNO". It
  * ends like the command did: with the same exit code, or by the same signal.
@@ -12,12 +13,14 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -128,7 +131,22 @@ static void reap(pid_t command)
     }
 }
 
-static void guard(pid_t command, int lifeline)
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+    (void)status;
+    (void)kind;
+    (void)place;
+    remove(path);
+    return 0;
+}
+
+static void remove_folder(const char *folder)
+{
+    if (*folder)
+        nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static void guard(pid_t command, int lifeline, const char *folder)
 {
     struct pollfd watched[2] = {{lifeline, POLLIN, 0}, {wake_up[0], POLLIN, 0}};
     for (;;) {
@@ -143,6 +161,7 @@ static void guard(pid_t command, int lifeline)
         /* The harness never writes: anything here is the end of it. */
         if (watched[0].revents) {
             kill_everything(command);
+            remove_folder(folder);
             _exit(124);
         }
     }
@@ -150,8 +169,8 @@ static void guard(pid_t command, int lifeline)
 
 int main(int argc, char **argv)
 {
-    if (argc < 3) {
-        fprintf(stderr, "usage: leash LIFELINE-FD COMMAND [ARGUMENT...]\n");
+    if (argc < 4) {
+        fprintf(stderr, "usage: leash LIFELINE-FD FOLDER COMMAND [ARGUMENT...]\n");
         return 64;
     }
     int lifeline = atoi(argv[1]);
@@ -182,7 +201,7 @@ int main(int argc, char **argv)
         return 126;
     }
     if (command == 0)
-        run_command(argv + 2, lifeline, failed[1], self);
+        run_command(argv + 3, lifeline, failed[1], self);
     close(failed[1]);
 
     int error;
@@ -197,6 +216,6 @@ int main(int argc, char **argv)
     dup2(null, 0);
     dup2(null, 1);
     dup2(null, 2);
-    guard(command, lifeline);
+    guard(command, lifeline, argv[2]);
     return 0;
 }

@@ -1,0 +1,171 @@
+//! What to run, and starting it under leash.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use super::{Child, Deadline, Event, ProcessError};
+use crate::embedded;
+
+/// How long leash may take to start the command.
+const START_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What to run.
+///
+/// Inherited `EPICS_*` variables are dropped: only what is set here reaches the
+/// process.
+#[derive(Debug, Clone)]
+pub struct Command {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(String, OsString)>,
+    folder: Option<PathBuf>,
+    removed_with_harness: Option<PathBuf>,
+}
+
+impl Command {
+    /// A command without arguments.
+    pub fn new(program: impl Into<PathBuf>) -> Command {
+        Command {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            folder: None,
+            removed_with_harness: None,
+        }
+    }
+
+    /// Adds one argument.
+    pub fn argument(mut self, argument: impl Into<OsString>) -> Command {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds several arguments.
+    pub fn arguments<A: Into<OsString>>(
+        mut self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets environment variables.
+    pub fn environment<V: Into<OsString>>(
+        mut self,
+        variables: impl IntoIterator<Item = (String, V)>,
+    ) -> Command {
+        self.environment.extend(variables.into_iter().map(|(name, value)| (name, value.into())));
+        self
+    }
+
+    /// Sets the working folder.
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Command {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// Names a folder that is the harness's to remove; if the harness is killed,
+    /// leash removes it with the process.
+    pub fn removed_with_harness(mut self, folder: impl Into<PathBuf>) -> Command {
+        self.removed_with_harness = Some(folder.into());
+        self
+    }
+
+    /// The command line as a person would type it; for messages.
+    pub fn described(&self) -> String {
+        let mut words = vec![self.program.display().to_string()];
+        words.extend(self.arguments.iter().map(|word| word.to_string_lossy().into_owned()));
+        words.join(" ")
+    }
+
+    /// Starts the process and returns as soon as it runs.
+    ///
+    /// # Errors
+    /// [`ProcessError::Start`] when the program cannot be executed.
+    pub fn start(&self) -> Result<Child, ProcessError> {
+        let leash = embedded::tool("leash")?;
+        self.start_under(&leash).map_err(|error| ProcessError::Start {
+            command: self.described(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Runs to the end, within `allowed`; `on_line` sees each line as it comes.
+    ///
+    /// # Errors
+    /// When it cannot be started, does not end in time, or ends with failure.
+    pub fn run(
+        &self,
+        allowed: Duration,
+        mut on_line: impl FnMut(&str),
+    ) -> Result<String, ProcessError> {
+        let mut child = self.start()?;
+        child.close_stdin();
+        let deadline = Deadline::after(allowed);
+        loop {
+            match child.next_event(&deadline, "end")? {
+                Event::Stdout(line) | Event::Stderr(line) => on_line(&line),
+                Event::Ended(status) if status.success() => return Ok(child.output()),
+                Event::Ended(status) => return Err(child.ended_early(status)),
+            }
+        }
+    }
+
+    fn start_under(&self, leash: &Path) -> io::Result<Child> {
+        let (lifeline, their_end) = UnixStream::pair()?;
+        let their_end_number = their_end.as_raw_fd();
+        let mut command = std::process::Command::new(leash);
+        command.arg(their_end_number.to_string());
+        command.arg(self.removed_with_harness.as_deref().unwrap_or(Path::new("")));
+        command.arg(&self.program).args(&self.arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("EPICS_") {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        // SAFETY: between fork and exec only fcntl is called, which is
+        // async-signal-safe; the descriptor is open in the child.
+        unsafe {
+            command.pre_exec(move || match libc::fcntl(their_end_number, libc::F_SETFD, 0) {
+                -1 => Err(io::Error::last_os_error()),
+                _ => Ok(()),
+            });
+        }
+        let mut leash = command.spawn()?;
+        drop(their_end);
+        let pid = match started(&lifeline) {
+            Ok(pid) => pid,
+            Err(error) => {
+                let _ = leash.wait();
+                return Err(error);
+            }
+        };
+        Ok(Child::around(leash, lifeline, pid, self.described()))
+    }
+}
+
+/// Reads leash's one line: the command's process id, or why there is none.
+fn started(lifeline: &UnixStream) -> io::Result<u32> {
+    lifeline.set_read_timeout(Some(START_DEADLINE))?;
+    let mut line = String::new();
+    BufReader::new(lifeline).read_line(&mut line)?;
+    match line.trim_end().split_once(' ') {
+        Some(("started", pid)) => pid.parse().map_err(io::Error::other),
+        Some(("error", number)) => {
+            let number = number.parse().map_err(io::Error::other)?;
+            Err(io::Error::from_raw_os_error(number))
+        }
+        _ => Err(io::Error::other("leash ended without a word")),
+    }
+}
