@@ -43,11 +43,15 @@ fn start(arguments: &IocArguments) -> Result<SoftIoc, Failure> {
         let macros = macros(&arguments.macros)?;
         builder = builder.db_file(file, &macros);
     }
-    builder.start().map_err(|error| match error {
+    builder.start().map_err(failure)
+}
+
+fn failure(error: IocError) -> Failure {
+    match error {
         IocError::Asked(_) | IocError::Refused { .. } => Failure::usage(error),
         IocError::Process(ProcessError::Interrupted) => Failure::interrupted(),
         _ => Failure::unmeasured(error),
-    })
+    }
 }
 
 fn macros(text: &str) -> Result<Vec<(&str, &str)>, Failure> {
@@ -63,18 +67,18 @@ fn macros(text: &str) -> Result<Vec<(&str, &str)>, Failure> {
 
 fn serve(ioc: &mut SoftIoc) -> Result<Exit, Failure> {
     let commands = lines_of_stdin();
-    let mut shown = ioc.log().map_err(Failure::unmeasured)?.len();
+    let mut shown = ioc.log().map_err(failure)?.len();
     loop {
         match Deadline::after(LOOK).receive(&commands) {
             Ok(command) if command.trim() == "exit" => return Ok(Exit::Good),
             Ok(command) => {
-                ioc.command(&command).map_err(Failure::unmeasured)?;
+                ioc.command(&command).map_err(failure)?;
             }
             Err(Stopped::TimedOut) => {}
             Err(Stopped::Closed) => return Ok(Exit::Good),
             Err(Stopped::Interrupted) => return Ok(Exit::Interrupted),
         }
-        let log = ioc.log().map_err(Failure::unmeasured)?;
+        let log = ioc.log().map_err(failure)?;
         for line in &log[shown..] {
             print(&format!("{}\n", line.text))?;
         }

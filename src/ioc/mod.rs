@@ -25,6 +25,7 @@ mod identity;
 mod log;
 mod scan_menu;
 mod soft_ioc;
+mod start_up;
 
 pub use builder::{Builder, MAX_PVS};
 pub use log::{LogEvent, LogLine};

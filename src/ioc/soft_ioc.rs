@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::start_up::{SCRIPT_ENDED, START_UP};
 use super::{Builder, IocError, LogLine, identity};
 use crate::process::{Child, Command, Deadline, Event, Ports, ProcessError, client_environment};
 
 /// The shell's prompt. It ends in a line end, so that reading lines shows when a
 /// command is over.
 const PROMPT: &str = "epics-gauge: the shell is ready";
-
-/// What a script prints when none of its commands failed.
-const SCRIPT_ENDED: &str = "epics-gauge: the script is over";
 
 /// How long a shell command may take.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
@@ -39,11 +37,6 @@ pub struct SoftIoc {
 }
 
 impl SoftIoc {
-    pub(super) const START_UP: &'static str = "st.cmd";
-
-    /// The last line of a script for [`SoftIoc::run_script`].
-    pub(super) const SCRIPT_END: &'static str = "echo \"epics-gauge: the script is over\"\n";
-
     /// An IOC without records; see [`Builder`].
     pub fn builder() -> Builder {
         Builder::new()
@@ -72,12 +65,12 @@ impl SoftIoc {
             log: Vec::new(),
         };
         ioc.until_prompt(deadline, "start its shell")?;
-        ioc.run_script(SoftIoc::START_UP, deadline, "serve")?;
+        ioc.run_script(START_UP, deadline, "serve")?;
         Ok(ioc)
     }
 
     /// Runs a script of its folder that breaks on errors and ends in
-    /// [`SoftIoc::SCRIPT_END`].
+    /// printing [`SCRIPT_ENDED`].
     pub(super) fn run_script(
         &mut self,
         script: &str,

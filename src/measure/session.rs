@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use crate::ioc::IocError;
-use crate::process::{Child, Command, Deadline, Event, ProcessError, interrupted};
+use crate::process::{Child, Command, Deadline, Event, Output, ProcessError, interrupted};
 use crate::protocol::{
     Done, FromWorker, Hello, Job, PROTOCOL_VERSION, Span, Stage, StageCommand, ToWorker,
 };
@@ -80,7 +80,7 @@ impl Patience {
 pub(super) struct Session {
     child: Child,
     started: Instant,
-    log: Vec<String>,
+    log: Output,
     pvs: usize,
     patience: Patience,
     /// When, by its own clock, the worker finished what it did last.
@@ -92,7 +92,7 @@ impl Session {
     pub(super) fn start(command: &Command, patience: Patience) -> Result<Session, Halt> {
         let started = Instant::now();
         let child = command.start().map_err(|error| of_process(error, None))?;
-        Ok(Session { child, started, log: Vec::new(), pvs: 0, patience, free_since_ns: 0 })
+        Ok(Session { child, started, log: Output::default(), pvs: 0, patience, free_since_ns: 0 })
     }
 
     /// Waits for the worker's first words.
@@ -160,15 +160,15 @@ impl Session {
         loop {
             match self.child.next_event(&deadline, "end") {
                 Ok(Event::Stdout(_)) => {}
-                Ok(Event::Stderr(line)) => self.log.push(line + "\n"),
-                Ok(Event::Ended(_)) | Err(_) => return self.log.concat(),
+                Ok(Event::Stderr(line)) => self.log.push(line),
+                Ok(Event::Ended(_)) | Err(_) => return self.log.text(),
             }
         }
     }
 
     /// What it printed on stderr so far.
     pub(super) fn log(&self) -> String {
-        self.log.concat()
+        self.log.text()
     }
 
     fn say(&self, message: &ToWorker) {
@@ -193,7 +193,7 @@ impl Session {
                         garbage(stage, format!("{error} in its line: {}", shortened(&line)))
                     });
                 }
-                Ok(Event::Stderr(line)) => self.log.push(line + "\n"),
+                Ok(Event::Stderr(line)) => self.log.push(line),
                 Ok(Event::Ended(status)) => {
                     // A worker that loses its IOC may die of it: blame the IOC.
                     look_after_ioc().map_err(|error| of_ioc(&error, stage))?;

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::process::ExitStatus;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -16,6 +16,10 @@ const LONGEST_LINE_BYTES: u64 = 256 << 20;
 
 /// Lines of output that an error message carries.
 const TAIL_LINES: usize = 40;
+
+/// Lines that may wait for somebody to read them. Further ones are only in
+/// [`Child::output`].
+const MOST_UNREAD_LINES: usize = 65_536;
 
 /// How long a killed process may take to be gone.
 const END_DEADLINE: Duration = Duration::from_secs(10);
@@ -54,7 +58,7 @@ impl Child {
         pid: u32,
         command: String,
     ) -> Child {
-        let (sender, events) = mpsc::channel();
+        let (sender, events) = mpsc::sync_channel(MOST_UNREAD_LINES);
         let output = Arc::new(Mutex::new(Output::default()));
         if let Some(stdout) = leash.stdout.take() {
             read_lines(stdout, Event::Stdout, sender.clone(), Arc::clone(&output));
@@ -177,7 +181,7 @@ impl Drop for Child {
 fn read_lines(
     stream: impl Read + Send + 'static,
     event: fn(String) -> Event,
-    sender: Sender<Event>,
+    sender: SyncSender<Event>,
     output: Arc<Mutex<Output>>,
 ) {
     thread::spawn(move || {
@@ -196,7 +200,8 @@ fn read_lines(
             let line = console::strip_ansi_codes(&String::from_utf8_lossy(&bytes)).into_owned();
             let shortened: String = line.chars().take(2000).collect();
             output.lock().unwrap_or_else(PoisonError::into_inner).push(shortened);
-            if sender.send(event(line)).is_err() {
+            // Nobody reads: rather lose a line than memory, or block the process.
+            if let Err(TrySendError::Disconnected(_)) = sender.try_send(event(line)) {
                 return;
             }
         }

@@ -4,6 +4,7 @@
 mod bad_input;
 mod catalogue;
 mod isolation;
+mod judged;
 mod measured;
 mod processes;
 mod softioc;
