@@ -45,7 +45,7 @@ fn described(verdict: &Verdict) -> String {
 
 fn advice_statements(advice: &Advice) -> Vec<String> {
     let Some(pvs) = advice.pvs else {
-        return vec!["Nothing was measured, so nothing can be said.".to_owned()];
+        return vec!["No approach but the floor was measured, so nothing can be said.".to_owned()];
     };
     let mut statements = Vec::new();
     let pvs = grouped(pvs);
