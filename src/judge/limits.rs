@@ -107,7 +107,10 @@ pub const LIMITS: [Limit; 6] = [
 /// Approaches known to break a limit of connecting, with the reason.
 const EXPECTED_OVER_IN_CONNECT: [(&str, &str); 2] = [
     ("pyepics", "each PV object does its own bookkeeping in Python callbacks while connecting"),
-    ("caproto", "every message of the protocol is parsed and answered in Python"),
+    (
+        "caproto",
+        "it parses in Python, loses search replies at its socket and retries seconds later",
+    ),
 ];
 
 /// Why this approach is expected to be over this limit; none when it is
