@@ -18,6 +18,8 @@ pub(super) enum Exit {
     CouldNotMeasure = 4,
     /// Bad arguments or input.
     Usage = 64,
+    /// A worker was told what is not of the protocol (EX_DATAERR).
+    NotOfTheProtocol = 65,
     /// Stopped by the user: 128 + SIGINT.
     Interrupted = 130,
 }

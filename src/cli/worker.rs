@@ -13,5 +13,7 @@ pub(super) fn run(arguments: &WorkerArguments) -> Result<Exit, Failure> {
         "epics-ca" => serve(EpicsCa::new),
         other => return Err(Failure::usage(format!("there is no native approach `{other}`"))),
     };
-    served.map(|()| Exit::Good).map_err(Failure::usage)
+    served
+        .map(|()| Exit::Good)
+        .map_err(|error| Failure { exit: Exit::NotOfTheProtocol, message: error.to_string() })
 }

@@ -55,7 +55,9 @@ fn messages_from_stdin() -> impl Iterator<Item = io::Result<ToWorker>> {
     std::thread::spawn(move || {
         for line in io::stdin().lock().lines() {
             let message = line.and_then(|line| serde_json::from_str(&line).map_err(invalid));
-            if sender.send(message).is_err() {
+            // The main thread ends the process with the error.
+            let is_wrong = message.is_err();
+            if sender.send(message).is_err() || is_wrong {
                 return;
             }
         }

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use epics_gauge::approach::{Approach, Catalogue, Kind};
 use epics_gauge::protocol::Stage;
 use epics_gauge::record::Record;
 
-use super::support::{Gauge, Ran};
+use super::support::{Gauge, Ran, program};
 
 /// Approaches over a libca that they bring, and over that of this build.
 const PYTHON_OVER_LIBCA: [&str; 4] = ["pyca", "psp", "pyepics", "aioca"];
@@ -135,7 +136,7 @@ fn the_documented_commands_name_files_that_there_are() {
     let command =
         document.lines().find(|line| line.starts_with("epics-gauge run connect --approaches"));
     let file = command.unwrap().split_whitespace().nth(4).unwrap();
-    let listed = assert_cmd::Command::new(super::support::program())
+    let listed = assert_cmd::Command::new(program())
         .current_dir(root)
         .args(["list", "approaches", "--approaches", file])
         .output()
@@ -180,4 +181,15 @@ fn requirements() -> Vec<String> {
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     let joined = lines.join("\n").replace("\\\n", " ");
     joined.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_native_worker_refuses_what_is_not_of_the_protocol() {
+    for approach in ["wire", "libca", "epics-ca"] {
+        for line in ["garbage", r#"{"message":"job","pvs":[],"timeout_s":1,"colour":"red"}"#] {
+            let mut worker = assert_cmd::Command::new(program());
+            let refused = worker.args(["worker", approach]).write_stdin(format!("{line}\n"));
+            refused.timeout(Duration::from_secs(60)).assert().code(65);
+        }
+    }
 }

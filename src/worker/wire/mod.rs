@@ -2,9 +2,9 @@
 //! client. It is the floor: what another approach costs over it is its overhead.
 //!
 //! One thread, blocking calls, the standard library and `poll`. Searches are
-//! packed into datagrams under a window ([`search`]), channels are created on one
-//! circuit per server as the answers come in ([`circuit`]), requests are
-//! pipelined and matched by number ([`request`]). `docs/wire.md` says what is
+//! packed into datagrams under a window (`search`), channels are created on one
+//! circuit per server as the answers come in (`circuit`), requests are
+//! pipelined and matched by number (`request`). `docs/wire.md` says what is
 //! sent when, and what was measured.
 //!
 //! Invariant: no packet ever leaves loopback; other addresses are refused.
