@@ -87,7 +87,7 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
     /// Seconds that one stage may take, and that loading a library may take
-    /// [default: 20 and 5 ms more per PV, one by one 300 ms; 60 to load]
+    /// [default: 20 and 5 ms more per PV, one by one 100 ms; 60 to load]
     #[arg(long, value_name = "S", value_parser = parse_seconds, allow_negative_numbers = true)]
     pub(super) timeout: Option<f64>,
 }

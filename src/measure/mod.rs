@@ -209,11 +209,11 @@ impl BlockRunner<'_> {
 
 /// How long a stage may take, unless the user said it: some three times what the
 /// slowest known approach needs. Connecting one by one costs libca's search timer
-/// for each PV, some 30 ms, and caproto's, 100 ms.
+/// for each PV, some 30 ms.
 fn usual_timeout(cell: &Cell) -> Duration {
     let per_pv = match cell.mode {
         Mode::Bulk => Duration::from_millis(5),
-        Mode::Serial => Duration::from_millis(300),
+        Mode::Serial => Duration::from_millis(100),
     };
     Duration::from_secs(20) + per_pv * u32::try_from(cell.pvs).unwrap_or(u32::MAX)
 }
