@@ -9,7 +9,7 @@ use epics_gauge::measure;
 
 use super::arguments::DoctorArguments;
 use super::exit::Exit;
-use super::progress::Note;
+use super::progress::python_site;
 use super::stdout::print;
 use super::{Failure, catalogue, interrupt};
 
@@ -22,10 +22,7 @@ pub(super) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
     let gauge = std::env::current_exe().map_err(Failure::unmeasured)?;
     let mut is_well = tell("cache", &Ok(cache_folder().display().to_string()))?;
     is_well &= tell("softioc", &softioc())?;
-    let site = {
-        let note = Note::new("preparing the Python packages (downloaded once)");
-        PythonSite::install(|line| note.update(line))
-    };
+    let site = python_site();
     is_well &= tell("Python packages", &packages(&site))?;
     for approach in catalogue.all() {
         is_well &= tell(&approach.name, &versions(approach, &gauge, &site))?;

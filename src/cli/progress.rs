@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use epics_gauge::approach::{Missing, PythonSite};
 use epics_gauge::measure::Cell;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -36,11 +37,21 @@ impl Drop for Bar {
     }
 }
 
+/// The Python packages; says on stderr how it goes when they have to be
+/// downloaded first.
+pub(super) fn python_site() -> Result<PythonSite, Missing> {
+    let mut note = None;
+    PythonSite::install(|line| {
+        let begin = || Note::new("downloading the Python packages, this once");
+        note.get_or_insert_with(begin).update(line);
+    })
+}
+
 /// A line that is overwritten by the next; for steps before the bar.
-pub(super) struct Note(ProgressBar);
+struct Note(ProgressBar);
 
 impl Note {
-    pub(super) fn new(text: &str) -> Note {
+    fn new(text: &str) -> Note {
         if !std::io::stderr().is_terminal() {
             eprintln!("{text}");
             return Note(ProgressBar::hidden());
@@ -50,7 +61,7 @@ impl Note {
         Note(note)
     }
 
-    pub(super) fn update(&self, text: &str) {
+    fn update(&self, text: &str) {
         self.0.set_message(text.trim().to_owned());
         self.0.tick();
     }

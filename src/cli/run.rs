@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use epics_gauge::approach::{Approach, Catalogue, Missing, PythonSite};
+use epics_gauge::approach::{Approach, Catalogue, Missing};
 use epics_gauge::embedded;
 use epics_gauge::judge::judge;
 use epics_gauge::measure::{self, Candidate, Plan, Progress};
@@ -15,7 +15,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use super::arguments::{FormatArgument, Profile, RunArguments};
 use super::exit::Exit;
 use super::output::OutputFolder;
-use super::progress::{Bar, Note};
+use super::progress::{Bar, python_site};
 use super::stdout::print;
 use super::{Failure, catalogue, interrupt};
 
@@ -95,8 +95,7 @@ fn candidates(approaches: &[Approach]) -> Result<Vec<Candidate>, Failure> {
     embedded::tool("leash").map_err(Failure::unmeasured)?;
     let gauge = std::env::current_exe().map_err(Failure::unmeasured)?;
     let site = if approaches.iter().any(Approach::needs_python_site) {
-        let note = Note::new("preparing the Python packages (downloaded once)");
-        PythonSite::install(|line| note.update(line))
+        python_site()
     } else {
         Err(Missing("no approach asked for the Python packages".to_owned()))
     };
