@@ -322,6 +322,7 @@ fn no_process_survives_sigkill_of_a_run() {
     signal(started.child.id(), libc::SIGKILL);
     assert_eq!(started.wait().signal(), Some(libc::SIGKILL));
     wait_until_gone(&family);
+    assert_eq!(started.left_files(), [""; 0]);
 }
 
 #[test]
@@ -331,6 +332,7 @@ fn no_process_survives_sigkill_of_an_ioc_command() {
     signal(started.child.id(), libc::SIGKILL);
     assert_eq!(started.wait().signal(), Some(libc::SIGKILL));
     wait_until_gone(&family);
+    assert_eq!(started.left_files(), [""; 0]);
 }
 
 #[test]

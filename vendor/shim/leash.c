@@ -119,18 +119,6 @@ static void end_like(int status)
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 126);
 }
 
-static void reap(pid_t command)
-{
-    int status;
-    pid_t ended;
-    while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (ended == command) {
-            kill_everything(command);
-            end_like(status);
-        }
-    }
-}
-
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
 {
     (void)status;
@@ -146,6 +134,29 @@ static void remove_folder(const char *folder)
         nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
+static int harness_is_gone(int lifeline)
+{
+    /* The harness never writes: anything here is the end of it. */
+    struct pollfd watched = {lifeline, POLLIN, 0};
+    return poll(&watched, 1, 0) > 0 && watched.revents;
+}
+
+static void reap(pid_t command, int lifeline, const char *folder)
+{
+    int status;
+    pid_t ended;
+    while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (ended == command) {
+            kill_everything(command);
+            /* An IOC may see the end of its stdin before leash that of its
+             * lifeline. */
+            if (harness_is_gone(lifeline))
+                remove_folder(folder);
+            end_like(status);
+        }
+    }
+}
+
 static void guard(pid_t command, int lifeline, const char *folder)
 {
     struct pollfd watched[2] = {{lifeline, POLLIN, 0}, {wake_up[0], POLLIN, 0}};
@@ -157,9 +168,8 @@ static void guard(pid_t command, int lifeline, const char *folder)
             kill_everything(command);
             _exit(128 + byte);
         }
-        reap(command);
-        /* The harness never writes: anything here is the end of it. */
-        if (watched[0].revents) {
+        reap(command, lifeline, folder);
+        if (harness_is_gone(lifeline)) {
             kill_everything(command);
             remove_folder(folder);
             _exit(124);
