@@ -1,6 +1,7 @@
 //! A running softIoc and its shell.
 
 use std::path::Path;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -15,6 +16,9 @@ const PROMPT: &str = "epics-gauge: the shell is ready";
 
 /// How long a shell command may take.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Lines that the error of a dead IOC shows.
+const LAST_WORDS: usize = 40;
 
 /// How long an IOC may take to leave by itself, before it is killed.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
@@ -64,9 +68,14 @@ impl SoftIoc {
             ticks: 0,
             log: Vec::new(),
         };
-        ioc.until_prompt(deadline, "start its shell")?;
-        ioc.run_script(START_UP, deadline, "serve")?;
-        Ok(ioc)
+        let started = ioc
+            .until_prompt(deadline, "start its shell")
+            .and_then(|_| ioc.run_script(START_UP, deadline, "serve"));
+        match started {
+            Ok(()) => Ok(ioc),
+            Err(IocError::Process(error)) => Err(error.with_output(ioc.output()).into()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Runs a script of its folder that breaks on errors and ends in
@@ -200,9 +209,18 @@ impl SoftIoc {
                     self.log.push(LogLine::of_stdout(line));
                 }
                 Event::Stderr(line) => self.log.push(LogLine::of_stderr(line)),
-                Event::Ended(status) => return Err(self.child.ended_early(status).into()),
+                Event::Ended(status) => return Err(self.ended_early(status)),
             }
         }
+    }
+
+    /// The error for an IOC that served and died, with its last words: what the
+    /// harness made its shell print would only hide them.
+    fn ended_early(&self, status: ExitStatus) -> IocError {
+        let said: Vec<&str> =
+            self.log.iter().filter(|line| line.is_error).map(|line| line.text.as_str()).collect();
+        let last = &said[said.len().saturating_sub(LAST_WORDS)..];
+        self.child.ended_early(status).with_output(last.join("\n")).into()
     }
 
     /// What a script did not get past, in the log from line `logged` on.
@@ -236,7 +254,7 @@ impl SoftIoc {
             match self.child.next_event(&now, "") {
                 Ok(Event::Stdout(line)) => self.log.push(LogLine::of_stdout(line)),
                 Ok(Event::Stderr(line)) => self.log.push(LogLine::of_stderr(line)),
-                Ok(Event::Ended(status)) => return Err(self.child.ended_early(status).into()),
+                Ok(Event::Ended(status)) => return Err(self.ended_early(status)),
                 Err(ProcessError::TimedOut { .. }) => return Ok(&self.log),
                 Err(error) => return Err(error.into()),
             }

@@ -64,6 +64,19 @@ pub enum ProcessError {
     Unpack(#[from] UnpackError),
 }
 
+impl ProcessError {
+    /// The same error with other output to show.
+    #[must_use]
+    pub fn with_output(mut self, shown: String) -> ProcessError {
+        if let ProcessError::Ended { output, .. } | ProcessError::TimedOut { output, .. } =
+            &mut self
+        {
+            *output = shown;
+        }
+        self
+    }
+}
+
 fn shown(output: &str) -> String {
     match output.trim_end() {
         "" => "; it printed nothing".to_owned(),

@@ -231,7 +231,9 @@ fn a_crash_of_the_ioc_is_reported_at_once_by_whatever_is_asked_next() {
     for number in [libc::SIGSEGV, libc::SIGKILL] {
         for (name, ask) in asked {
             let mut ioc = SoftIoc::builder().pvs(1).start().unwrap();
-            ioc.command("echo \"last words\"").unwrap();
+            // What the IOC says of its own accord goes to stderr, as this does.
+            ioc.command("last-words").unwrap();
+            ioc.command("echo \"asked for\"").unwrap();
             let seen = process(ioc.pid()).unwrap();
             signal(ioc.pid(), number);
             wait_until_gone(&[seen]);
@@ -249,7 +251,8 @@ fn a_crash_of_the_ioc_is_reported_at_once_by_whatever_is_asked_next() {
                 Err(IocError::Process(ProcessError::Ended { status, output, command })) => {
                     use std::os::unix::process::ExitStatusExt;
                     assert_eq!(status.signal(), Some(number), "{name}");
-                    assert!(output.contains("last words"), "{name}: {output}");
+                    assert!(output.contains("last-words' not registered"), "{name}: {output}");
+                    assert!(!output.contains("asked for"), "{name}: {output}");
                     assert!(command.contains("softIoc"), "{name}: {command}");
                 }
                 other => panic!("{name}: {other:?}"),
