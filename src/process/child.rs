@@ -96,6 +96,25 @@ impl Child {
         self.stdin = None;
     }
 
+    /// Stops the process in whatever it does, until [`Child::resume`]. It can
+    /// still be killed.
+    pub fn pause(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    /// Lets a paused process go on.
+    pub fn resume(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        if let Ok(pid) = libc::pid_t::try_from(self.pid) {
+            // SAFETY: only sends a signal. Leash has not waited for the process
+            // as long as it lives itself, so the number is still this process's.
+            unsafe { libc::kill(pid, signal) };
+        }
+    }
+
     /// Blocks until it prints a line or ends; `what` says in an error what was
     /// awaited.
     ///

@@ -41,7 +41,12 @@ pub struct Deadline {
 impl Deadline {
     /// The moment `allowed` from now.
     pub fn after(allowed: Duration) -> Deadline {
-        Deadline { end: Instant::now() + allowed, allowed }
+        Deadline::since(Instant::now(), allowed)
+    }
+
+    /// The moment `allowed` after `start`.
+    pub fn since(start: Instant, allowed: Duration) -> Deadline {
+        Deadline { end: start + allowed, allowed }
     }
 
     /// How long it was from the start, in seconds; for messages.

@@ -9,15 +9,19 @@ mod child;
 mod command;
 mod deadline;
 mod isolation;
+mod network;
 mod output;
 mod repeater;
+mod usage;
 
 pub use child::{Child, Event};
 pub use command::Command;
 pub use deadline::{Deadline, Stopped, interrupt, interrupted};
 pub use isolation::{Ports, client_environment, server_environment};
+pub use network::{NetworkBytes, NetworkCounter, NetworkError, SocketBytes, socket_bytes};
 pub use output::Output;
 pub use repeater::Repeater;
+pub use usage::{NetworkSample, SubjectUsage, Usage, UsageSample, UsageSampler, monotonic_ns};
 
 use std::process::ExitStatus;
 

@@ -17,6 +17,13 @@ pub struct Interval {
     pub samples: usize,
 }
 
+impl Interval {
+    /// What was counted and is not uncertain, from so many samples.
+    pub fn exact(value: f64, samples: usize) -> Interval {
+        Interval { median: value, low: value, high: value, confidence: 1.0, samples }
+    }
+}
+
 /// The median; NaN without samples.
 pub fn median(samples: &[f64]) -> f64 {
     let sorted = sorted(samples);

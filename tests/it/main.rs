@@ -1,6 +1,7 @@
 //! Correctness: one binary of sentence-named tests against real IOCs, real
 //! processes and real sockets.
 
+mod accounting;
 mod bad_input;
 mod catalogue;
 mod isolation;
