@@ -55,6 +55,7 @@ const FILES: &[File] = &[
     File { name: "softIoc.dbd", bytes: built!("softIoc.dbd"), executable: false },
     source!("db", "gauge.db"),
     source!("db", "calc.template"),
+    source!("db", "frame.template"),
     source!("vendor", "python.lock"),
     source!("src/worker/python", "main.py"),
     source!("src/worker/python", "gauge_worker.py"),

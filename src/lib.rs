@@ -3,6 +3,7 @@
 pub mod approach;
 mod channel_access;
 pub mod embedded;
+pub mod frame;
 pub mod ioc;
 pub mod judge;
 pub mod measure;

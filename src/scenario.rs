@@ -79,6 +79,13 @@ pub fn pv_name(index: usize) -> String {
     format!("gauge:{index}")
 }
 
+/// The name of the PV that sends frames.
+pub const FRAME_PV: &str = "gauge:frame";
+
+/// How much greater the value of a PV of [`pv_name`] is after it was processed
+/// once more: the greatest index of a PV is below it.
+pub const PROCESSED_FACTOR: f64 = 1_048_576.0;
+
 /// Which stages read values.
 pub fn reads(stage: Stage) -> bool {
     matches!(stage, Stage::Get | Stage::GetAgain | Stage::Readback)

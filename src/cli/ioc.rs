@@ -67,7 +67,8 @@ fn macros(text: &str) -> Result<Vec<(&str, &str)>, Failure> {
 
 fn serve(ioc: &mut SoftIoc) -> Result<Exit, Failure> {
     let commands = lines_of_stdin();
-    let mut shown = ioc.log().map_err(failure)?.len();
+    // What it printed while it started is of no interest once it serves.
+    ioc.new_log_lines().map_err(failure)?;
     loop {
         match Deadline::after(LOOK).receive(&commands) {
             Ok(command) if command.trim() == "exit" => return Ok(Exit::Good),
@@ -78,11 +79,9 @@ fn serve(ioc: &mut SoftIoc) -> Result<Exit, Failure> {
             Err(Stopped::Closed) => return Ok(Exit::Good),
             Err(Stopped::Interrupted) => return Ok(Exit::Interrupted),
         }
-        let log = ioc.log().map_err(failure)?;
-        for line in &log[shown..] {
+        for line in ioc.new_log_lines().map_err(failure)? {
             print(&format!("{}\n", line.text))?;
         }
-        shown = log.len();
     }
 }
 

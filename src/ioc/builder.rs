@@ -3,16 +3,24 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::scan_menu::SCAN_RATES_HZ;
-use super::start_up::{AFTER_INIT, DEFINITION, Records, StartUp};
-use super::{IocError, SoftIoc};
+use super::scan_menu::check_rate;
+use super::shell::Shell;
+use super::start_up::{AFTER_INIT, DEFINITION, Records, START_UP, StartUp};
+use super::{IocError, Place, SoftIoc};
 use crate::embedded;
-use crate::process::{Command, Deadline, Ports, server_environment};
+use crate::process::{ArrayLimit, Command, Deadline, server_environment};
 
 /// The most PVs that one IOC is given. Base keeps names in 512 lists, which it
 /// searches one by one: loading 200 000 takes 7 s, a million over half a minute.
 /// Indices must stay below 2^20 in any case: see [`SoftIoc::expected_value`].
 pub const MAX_PVS: usize = 200_000;
+
+/// The most pixels of a frame, 1 GiB: Channel Access counts bytes in 32 bits, and
+/// some clients in signed ones.
+pub const MAX_FRAME_PIXELS: u64 = 1 << 29;
+
+/// The least: its number takes two.
+const MIN_FRAME_PIXELS: u64 = 2;
 
 /// How long an IOC without records may take until it serves.
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -20,14 +28,22 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 /// Says what an IOC holds; [`Builder::start`] starts it.
 #[derive(Debug, Clone)]
 pub struct Builder {
-    start_up: StartUp,
+    pub(super) start_up: StartUp,
+    frame_size: Option<(u32, u32)>,
+    max_array_bytes: Option<u64>,
     deadline: Option<Duration>,
     program: Option<PathBuf>,
 }
 
 impl Builder {
     pub(super) fn new() -> Builder {
-        Builder { start_up: StartUp::default(), deadline: None, program: None }
+        Builder {
+            start_up: StartUp::default(),
+            frame_size: None,
+            max_array_bytes: None,
+            deadline: None,
+            program: None,
+        }
     }
 
     /// Adds `count` calc records `gauge:0`, `gauge:1`, … whose values tell their
@@ -42,6 +58,35 @@ impl Builder {
     /// 1, 2, 5, 10, 20, 30, 50, 60, 100, 120, 200, 250, 500 and 1000 Hz.
     pub fn rate_hz(mut self, rate_hz: f64) -> Builder {
         self.start_up.rate_hz = Some(rate_hz);
+        self
+    }
+
+    /// Adds the waveform record `gauge:frame`, a camera of `width` x `height`
+    /// pixels of 16 bit: [`crate::frame`]. It holds frame 0 until
+    /// [`SoftIoc::start_scanning`]. Channel Access shows it as `DBR_SHORT`.
+    pub fn frames(mut self, width: u32, height: u32) -> Builder {
+        self.frame_size = Some((width, height));
+        self.start_up.frame_pixels = Some(u64::from(width) * u64::from(height));
+        self
+    }
+
+    /// Announces a rate to [`SoftIoc::start_scanning`]. Base wakes a thread for
+    /// each rate over 10 Hz, so an IOC has those only that are announced or named
+    /// by its records.
+    pub fn may_scan_at(mut self, rate_hz: f64) -> Builder {
+        self.start_up.may_scan_hz.push(rate_hz);
+        self
+    }
+
+    /// Sets the array limit of the IOC and, by [`SoftIoc::client_environment`],
+    /// of its clients, and has none exceed it: `EPICS_CA_MAX_ARRAY_BYTES` with
+    /// `EPICS_CA_AUTO_ARRAY_BYTES=NO`. Base means the array with what a DBR type
+    /// puts before it, without the header, and takes at least 16 KiB.
+    ///
+    /// Unless set, the limit is 16 MiB, or what a message with a frame takes
+    /// where that is more, and Base may grow its buffers beyond.
+    pub fn max_array_bytes(mut self, bytes: u64) -> Builder {
+        self.max_array_bytes = Some(bytes);
         self
     }
 
@@ -102,37 +147,49 @@ impl Builder {
     /// does not serve within the deadline, refuses a record or a command, or
     /// does not get its ports.
     pub fn start(&self) -> Result<SoftIoc, IocError> {
+        self.check()?;
+        let place = Place::take()?;
+        let shell = self.start_in(&place, None)?;
+        Ok(SoftIoc::new(shell, place, self.clone()))
+    }
+
+    /// Starts the IOC in a place that it has, without the calc record of index
+    /// `missing`.
+    pub(super) fn start_in(
+        &self,
+        place: &Place,
+        missing: Option<usize>,
+    ) -> Result<Shell, IocError> {
         let deadline =
             Deadline::after(self.deadline.unwrap_or_else(|| usual_deadline(self.start_up.pvs)));
-        self.check()?;
-        let ports = Ports::reserve()
-            .map_err(|source| IocError::Files { action: "reserve ports".to_owned(), source })?;
-        let folder =
-            tempfile::Builder::new().prefix("epics-gauge-ioc-").tempdir().map_err(|source| {
-                IocError::Files {
-                    action: format!("make a folder in {}", std::env::temp_dir().display()),
-                    source,
-                }
-            })?;
-        let identity = format!("{}-{}", std::process::id(), ports.ca_server());
-        self.start_up.write(folder.path(), &identity)?;
+        self.start_up.write(place, missing)?;
+        let mut shell = Shell::start(&self.command(place)?, START_UP, &deadline)?;
+        place.prove(&mut shell, &deadline)?;
+        if !self.start_up.after_init.is_empty() {
+            shell.run_script(AFTER_INIT, &deadline, "run the commands after iocInit")?;
+        }
+        Ok(shell)
+    }
+
+    fn command(&self, place: &Place) -> Result<Command, IocError> {
         let program = match &self.program {
             Some(program) => program.clone(),
             None => embedded::tool("softIoc")?,
         };
-        let command = Command::new(program)
+        Ok(Command::new(program)
             .argument("-D")
             .argument(DEFINITION)
-            .folder(folder.path())
-            .removed_with_harness(folder.path())
-            .environment(server_environment(&ports))
-            .environment(SoftIoc::shell_environment());
-        let mut ioc = SoftIoc::launch(&command, folder, ports, self.start_up.rate_hz, &deadline)?;
-        ioc.prove_ports(&identity, &deadline)?;
-        if !self.start_up.after_init.is_empty() {
-            ioc.run_script(AFTER_INIT, &deadline, "run the commands after iocInit")?;
+            .folder(place.folder.path())
+            .removed_with_harness(place.folder.path())
+            .environment(server_environment(&place.ports, self.array_limit()))
+            .environment(Shell::environment()))
+    }
+
+    pub(super) fn array_limit(&self) -> ArrayLimit {
+        match self.max_array_bytes {
+            Some(bytes) => ArrayLimit::Exactly(bytes),
+            None => ArrayLimit::RoomFor(self.start_up.largest_message_bytes()),
         }
-        Ok(ioc)
     }
 
     /// [`Builder::start`] for async code: starts on a thread of tokio's blocking
@@ -158,14 +215,15 @@ impl Builder {
                 "{asked} PVs are more than one IOC is given; ask for at most {MAX_PVS}"
             )));
         }
-        if let Some(rate) = self.start_up.rate_hz
-            && !SCAN_RATES_HZ.contains(&rate)
-        {
-            return Err(IocError::Asked(format!(
-                "the IOC cannot scan at {rate} Hz; its rates are {SCAN_RATES_HZ:?}"
-            )));
+        let rates = self.start_up.rate_hz.iter().chain(&self.start_up.may_scan_hz);
+        rates.copied().try_for_each(check_rate)?;
+        match (self.frame_size, self.start_up.frame_pixels) {
+            (None, _) | (_, Some(MIN_FRAME_PIXELS..=MAX_FRAME_PIXELS)) => Ok(()),
+            (Some((width, height)), _) => Err(IocError::Asked(format!(
+                "a frame of {width} x {height} pixels cannot be; ask for {MIN_FRAME_PIXELS} to \
+                 {MAX_FRAME_PIXELS} pixels"
+            ))),
         }
-        Ok(())
     }
 }
 

@@ -1,6 +1,14 @@
 //! What an IOC prints, and which lines mean that it is overloaded.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
+
+/// Lines that a log keeps: enough for every message of a short life, and little
+/// enough for an IOC that complains for days.
+const KEPT_LINES: usize = 10_000;
+
+/// Letters of a line that a log keeps.
+const KEPT_LETTERS: usize = 2_000;
 
 /// An overload that the IOC itself reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +47,7 @@ impl LogEvent {
 pub struct LogLine {
     /// When the harness read it.
     pub at: Instant,
-    /// The line, without its end.
+    /// The line, without its end; of a line of over 2000 letters the beginning.
     pub text: String,
     /// The overload that it reports, if it does.
     pub event: Option<LogEvent>,
@@ -48,8 +56,12 @@ pub struct LogLine {
 }
 
 impl LogLine {
-    pub(super) fn of_stdout(text: String) -> LogLine {
-        LogLine { at: Instant::now(), event: LogEvent::in_line(&text), text, is_error: false }
+    pub(super) fn of_stdout(mut text: String) -> LogLine {
+        let event = LogEvent::in_line(&text);
+        if let Some((end, _)) = text.char_indices().nth(KEPT_LETTERS) {
+            text.truncate(end);
+        }
+        LogLine { at: Instant::now(), event, text, is_error: false }
     }
 
     pub(super) fn of_stderr(text: String) -> LogLine {
@@ -57,9 +69,89 @@ impl LogLine {
     }
 }
 
+/// The last lines of an IOC's output, and how many events there were in all.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    lines: VecDeque<LogLine>,
+    dropped: u64,
+    taken: u64,
+    events: BTreeMap<LogEvent, u64>,
+}
+
+impl Log {
+    pub(super) fn push(&mut self, line: LogLine) {
+        if let Some(event) = line.event {
+            *self.events.entry(event).or_default() += 1;
+        }
+        if self.lines.len() == KEPT_LINES {
+            self.lines.pop_front();
+            self.dropped += 1;
+        }
+        self.lines.push_back(line);
+    }
+
+    /// How many lines there were in all.
+    pub(super) fn total(&self) -> u64 {
+        self.dropped + self.lines.len() as u64
+    }
+
+    /// The lines from number `first` on, as far as they are kept.
+    pub(super) fn since(&self, first: u64) -> impl Iterator<Item = &LogLine> {
+        self.lines.iter().skip(first.saturating_sub(self.dropped) as usize)
+    }
+
+    pub(super) fn kept(&mut self) -> &[LogLine] {
+        self.lines.make_contiguous()
+    }
+
+    /// The lines that were not taken before, as far as they are kept.
+    pub(super) fn take_new(&mut self) -> Vec<LogLine> {
+        let new = self.since(self.taken).cloned().collect();
+        self.taken = self.total();
+        new
+    }
+
+    pub(super) fn count(&self, event: LogEvent) -> u64 {
+        self.events.get(&event).copied().unwrap_or(0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_is_bounded_but_counts_every_event() {
+        let mut log = Log::default();
+        for number in 0..KEPT_LINES + 5 {
+            log.push(LogLine::of_stderr(format!("{number} cbLow ring buffer full")));
+        }
+        assert_eq!(log.kept().len(), KEPT_LINES);
+        assert_eq!(log.kept()[0].text, "5 cbLow ring buffer full");
+        assert_eq!(log.total(), KEPT_LINES as u64 + 5);
+        assert_eq!(log.count(LogEvent::CallbackQueueFull), KEPT_LINES as u64 + 5);
+        assert_eq!(log.count(LogEvent::ScanOverrun), 0);
+        log.push(LogLine::of_stdout("é".repeat(KEPT_LETTERS + 1)));
+        assert_eq!(log.kept()[KEPT_LINES - 1].text, "é".repeat(KEPT_LETTERS));
+    }
+
+    #[test]
+    fn new_lines_are_taken_once() {
+        let mut log = Log::default();
+        let texts = |log: &mut Log| -> Vec<String> {
+            log.take_new().into_iter().map(|line| line.text).collect()
+        };
+        log.push(LogLine::of_stdout("one".to_owned()));
+        assert_eq!(texts(&mut log), ["one"]);
+        assert!(texts(&mut log).is_empty());
+        log.push(LogLine::of_stdout("two".to_owned()));
+        assert_eq!(log.since(1).count(), 1);
+        assert_eq!(texts(&mut log), ["two"]);
+        for number in 0..2 * KEPT_LINES {
+            log.push(LogLine::of_stdout(number.to_string()));
+        }
+        assert_eq!(texts(&mut log).len(), KEPT_LINES, "those that are kept");
+    }
 
     #[test]
     fn overload_messages_are_recognised_and_others_are_not() {

@@ -21,15 +21,23 @@
 //! ```
 
 mod builder;
+mod counters;
 mod identity;
 mod log;
+mod place;
 mod scan_menu;
+mod scanning;
+mod shell;
 mod soft_ioc;
 mod start_up;
 
-pub use builder::{Builder, MAX_PVS};
+pub use builder::{Builder, MAX_FRAME_PIXELS, MAX_PVS};
+pub use counters::ServerCounters;
 pub use log::{LogEvent, LogLine};
+pub use scan_menu::SCAN_RATES_HZ;
 pub use soft_ioc::SoftIoc;
+
+use place::Place;
 
 use crate::embedded::UnpackError;
 use crate::process::ProcessError;

@@ -5,11 +5,23 @@
 //! `db/menuScan.dbd` cost an idle IOC nearly 5 % of a core. So an IOC gets only
 //! those that its records name.
 
+use super::IocError;
+
 /// Scan rates that the menu of this build offers, in Hz.
-pub(super) const SCAN_RATES_HZ: [f64; 17] = [
+pub const SCAN_RATES_HZ: [f64; 17] = [
     0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 60.0, 100.0, 120.0, 200.0, 250.0, 500.0,
     1000.0,
 ];
+
+/// Refuses a rate that the menu does not have.
+pub(super) fn check_rate(rate_hz: f64) -> Result<(), IocError> {
+    if SCAN_RATES_HZ.contains(&rate_hz) {
+        return Ok(());
+    }
+    Err(IocError::Asked(format!(
+        "the IOC cannot scan at {rate_hz} Hz; its rates are {SCAN_RATES_HZ:?}"
+    )))
+}
 
 /// The menu's choice for a rate: up to 10 Hz it names the period.
 pub(super) fn scan_choice(rate_hz: f64) -> String {

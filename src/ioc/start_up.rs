@@ -5,9 +5,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::IocError;
 use super::scan_menu::{scan_choice, without_unnamed_rates};
+use super::{IocError, Place};
 use crate::embedded;
+
+/// Bytes of a pixel in a frame record.
+const BYTES_PER_PIXEL: u64 = 2;
+
+/// What a message has beside the array: its header and what DBR types put before
+/// the values (`DBR_CTRL_…` at most 100 bytes), rounded up.
+const MESSAGE_BYTES: u64 = 1_024;
 
 /// The script that loads everything and ends in `iocInit`.
 pub(super) const START_UP: &str = "st.cmd";
@@ -38,6 +45,10 @@ pub(super) struct StartUp {
     pub(super) pvs: usize,
     /// How often those are scanned; else they wait for a tick.
     pub(super) rate_hz: Option<f64>,
+    /// Rates that [`super::SoftIoc::start_scanning`] may name.
+    pub(super) may_scan_hz: Vec<f64>,
+    /// Pixels of the frame record, if there is one.
+    pub(super) frame_pixels: Option<u64>,
     /// Shell commands before `iocInit`.
     pub(super) before_init: Vec<String>,
     /// Shell commands as soon as the IOC serves.
@@ -45,20 +56,39 @@ pub(super) struct StartUp {
 }
 
 impl StartUp {
-    /// Writes `st.cmd` and what it loads. `on error break` makes the first
-    /// refused command end the script, which the IOC then says.
-    pub(super) fn write(&self, folder: &Path, identity: &str) -> Result<(), IocError> {
+    /// Whether the IOC's scan menu has this rate of the whole menu: those up to
+    /// 10 Hz are Base's own and always there.
+    pub(super) fn may_scan(&self, rate_hz: f64) -> bool {
+        let choice = scan_choice(rate_hz);
+        !choice.ends_with(" Hz") || self.names_choice(&choice)
+    }
+
+    /// Bytes of the largest message that this crate's own records need.
+    pub(super) fn largest_message_bytes(&self) -> u64 {
+        self.frame_pixels.map_or(0, |pixels| pixels * BYTES_PER_PIXEL + MESSAGE_BYTES)
+    }
+
+    /// Writes `st.cmd` and what it loads, without the calc record of index
+    /// `missing`. `on error break` makes the first refused command end the script,
+    /// which the IOC then says.
+    pub(super) fn write(&self, place: &Place, missing: Option<usize>) -> Result<(), IocError> {
+        let folder = place.folder.path();
         let mut script = String::from("on error break\n");
         let gauge = embedded::tool("gauge.db")?;
-        load(&mut script, &gauge, &[("IDENTITY".to_owned(), identity.to_owned())]);
-        if self.pvs > 0 {
+        load(&mut script, &gauge, &[("IDENTITY".to_owned(), place.identity())]);
+        let indices = || (0..self.pvs).filter(|index| Some(*index) != missing);
+        if indices().next().is_some() {
             let scan = self.rate_hz.map_or("Event".to_owned(), scan_choice);
             let template = embedded::tool("calc.template")?;
-            let instances = (0..self.pvs).map(|index| {
+            let instances = indices().map(|index| {
                 vec![("SCAN".to_owned(), scan.clone()), ("INDEX".to_owned(), index.to_string())]
             });
             write(folder, "calc.substitutions", &substitutions(&template, instances))?;
             script += "dbLoadTemplate calc.substitutions\n";
+        }
+        if let Some(pixels) = self.frame_pixels {
+            let template = embedded::tool("frame.template")?;
+            load(&mut script, &template, &[("PIXELS".to_owned(), pixels.to_string())]);
         }
         for (number, records) in self.records.iter().enumerate() {
             match records {
@@ -93,13 +123,13 @@ impl StartUp {
             action: format!("read {}", complete.display()),
             source,
         })?;
-        let texts = self.texts_of_records();
-        let is_named = |choice: &str| {
-            // A rate may be put together from a macro: `$(RATE) Hz`.
-            let names = |text: &String| [choice, ") Hz", "} Hz"].iter().any(|n| text.contains(n));
-            texts.iter().any(names)
-        };
-        write(folder, DEFINITION, &without_unnamed_rates(&dbd, is_named))
+        write(folder, DEFINITION, &without_unnamed_rates(&dbd, |choice| self.names_choice(choice)))
+    }
+
+    fn names_choice(&self, choice: &str) -> bool {
+        // A rate may be put together from a macro: `$(RATE) Hz`.
+        let names = |text: &String| [choice, ") Hz", "} Hz"].iter().any(|n| text.contains(n));
+        self.texts_of_records().iter().any(names)
     }
 
     /// Everything that may name a scan rate.
@@ -107,7 +137,8 @@ impl StartUp {
         let values = |macros: &[(String, String)]| {
             macros.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join("\n")
         };
-        let mut texts: Vec<String> = self.rate_hz.map(scan_choice).into_iter().collect();
+        let rates = self.rate_hz.iter().chain(&self.may_scan_hz);
+        let mut texts: Vec<String> = rates.copied().map(scan_choice).collect();
         texts.extend(self.before_init.iter().chain(&self.after_init).cloned());
         for records in &self.records {
             let (text, macros) = match records {

@@ -16,7 +16,31 @@ const PORTS_PER_BLOCK: u16 = 4;
 
 /// libca's array limit for every process: pyepics raises it by itself, and the
 /// size of libca's buffers changes how it behaves, so it is the same for all.
-const MAX_ARRAY_BYTES: &str = "16777216";
+const USUAL_MAX_ARRAY_BYTES: u64 = 16_777_216;
+
+/// How large the arrays may be that an IOC and its clients exchange, which is
+/// the same for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArrayLimit {
+    /// 16 MiB, or this many bytes where that is more. A Base that grows its
+    /// buffers by itself, which is its default, may exceed it.
+    RoomFor(u64),
+    /// This many bytes (`EPICS_CA_MAX_ARRAY_BYTES`), with the growth of buffers
+    /// switched off (`EPICS_CA_AUTO_ARRAY_BYTES=NO`).
+    Exactly(u64),
+}
+
+impl ArrayLimit {
+    fn environment(self) -> Vec<(String, String)> {
+        let most = |bytes: u64| ("EPICS_CA_MAX_ARRAY_BYTES", bytes.to_string());
+        match self {
+            ArrayLimit::RoomFor(bytes) => owned([most(bytes.max(USUAL_MAX_ARRAY_BYTES))]),
+            ArrayLimit::Exactly(bytes) => {
+                owned([most(bytes), ("EPICS_CA_AUTO_ARRAY_BYTES", "NO".to_owned())])
+            }
+        }
+    }
+}
 
 /// A block of ports that nobody else has.
 ///
@@ -69,20 +93,21 @@ fn is_free(port: u16) -> bool {
 }
 
 /// What a CA client needs to find the IOC on `ports`, and nothing else.
-pub fn client_environment(ports: &Ports) -> Vec<(String, String)> {
-    owned([
+pub fn client_environment(ports: &Ports, arrays: ArrayLimit) -> Vec<(String, String)> {
+    let mut environment = owned([
         ("EPICS_CA_ADDR_LIST", "127.0.0.1".to_owned()),
         ("EPICS_CA_AUTO_ADDR_LIST", "NO".to_owned()),
         ("EPICS_CA_SERVER_PORT", ports.ca_server().to_string()),
         ("EPICS_CA_REPEATER_PORT", ports.ca_repeater().to_string()),
-        ("EPICS_CA_MAX_ARRAY_BYTES", MAX_ARRAY_BYTES.to_owned()),
-    ])
+    ]);
+    environment.extend(arrays.environment());
+    environment
 }
 
 /// What an IOC needs to serve on `ports` of loopback only. Its own CA links
 /// find itself.
-pub fn server_environment(ports: &Ports) -> Vec<(String, String)> {
-    let mut environment = client_environment(ports);
+pub fn server_environment(ports: &Ports, arrays: ArrayLimit) -> Vec<(String, String)> {
+    let mut environment = client_environment(ports, arrays);
     environment.extend(owned([
         ("EPICS_CAS_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
         ("EPICS_CAS_SERVER_PORT", ports.ca_server().to_string()),

@@ -17,7 +17,7 @@ mod usage;
 pub use child::{Child, Event};
 pub use command::Command;
 pub use deadline::{Deadline, Stopped, interrupt, interrupted};
-pub use isolation::{Ports, client_environment, server_environment};
+pub use isolation::{ArrayLimit, Ports, client_environment, server_environment};
 pub use network::{NetworkBytes, NetworkCounter, NetworkError, SocketBytes, socket_bytes};
 pub use output::Output;
 pub use repeater::Repeater;

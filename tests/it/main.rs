@@ -8,6 +8,7 @@ mod isolation;
 mod judged;
 mod measured;
 mod processes;
+mod scanning;
 mod softioc;
 mod support;
 mod tidy;

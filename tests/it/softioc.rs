@@ -124,6 +124,21 @@ fn a_command_returns_what_it_printed_and_nothing_of_the_command_before() {
     assert!(lines > 20, "only {lines} lines of help");
     assert!(matches!(ioc.command("echo a\necho b"), Err(IocError::Asked(_))));
     assert!(ioc.log().unwrap().iter().any(|line| line.text == "two" && line.event.is_none()));
+    assert!(ioc.new_log_lines().unwrap().iter().any(|line| line.text == "two"));
+    ioc.command("echo three").unwrap();
+    let new: Vec<String> = ioc.new_log_lines().unwrap().into_iter().map(|line| line.text).collect();
+    assert_eq!(new, ["three"], "each line once");
+}
+
+#[test]
+fn a_long_answer_is_returned_whole_and_the_log_stays_bounded() {
+    let mut ioc = SoftIoc::builder().pvs(12_000).start().unwrap();
+    let records = ioc.command("dbl").unwrap();
+    assert!(records.lines().count() > 12_000, "{} lines", records.lines().count());
+    ioc.command("echo last").unwrap();
+    let log = ioc.log().unwrap();
+    assert_eq!(log.len(), 10_000);
+    assert_eq!(log[log.len() - 1].text, "last");
 }
 
 #[test]
@@ -370,6 +385,10 @@ fn an_overflow_of_each_callback_queue_is_an_event_in_the_log() {
             has_line(&mut ioc, LogEvent::CallbackQueueFull, queue)
         });
     }
+    // The log has a line per episode, the server counts every lost request.
+    let episodes = ioc.count_of(LogEvent::CallbackQueueFull).unwrap();
+    let lost = ioc.counters().unwrap().callback_overflows;
+    assert!(episodes >= 3 && lost >= episodes, "{episodes} episodes, {lost} lost");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::process::Command;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("units", &[]),
+    ("frame", &[]),
     ("stats", &[]),
     ("channel_access", &[]),
     ("sys", &[]),

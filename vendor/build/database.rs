@@ -1,4 +1,5 @@
-//! Writes softIoc.dbd: one file without `include` lines, with our scan rates.
+//! Writes softIoc.dbd: one file without `include` lines, with our scan rates and
+//! our device support.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,15 +7,22 @@ use std::path::{Path, PathBuf};
 use crate::stop::{Outcome, Stop, Trying, read, watch, write};
 
 const OUR_SCAN_RATES: &str = "db/menuScan.dbd";
+const OUR_DEVICE_SUPPORT: &str = "db/frames.dbd";
 
 /// Flattens the archive's `base.dbd`, which is all that its softIoc loads.
 pub(crate) fn write_flattened(folder: &Path, target: &Path) -> Outcome<()> {
     let files = dbd_files(folder)?;
-    write(target, &with_our_scan_rates(&flattened("base.dbd", &files)?)?)
+    write(target, &with_ours(&flattened("base.dbd", &files)?)?)
+}
+
+/// A flattened dbd file with our scan rates and our device support.
+pub(crate) fn with_ours(dbd: &str) -> Outcome<String> {
+    watch(OUR_DEVICE_SUPPORT);
+    Ok(with_our_scan_rates(dbd)? + &read(Path::new(OUR_DEVICE_SUPPORT))?)
 }
 
 /// Swaps the scan rates of a flattened dbd file for ours.
-pub(crate) fn with_our_scan_rates(dbd: &str) -> Outcome<String> {
+fn with_our_scan_rates(dbd: &str) -> Outcome<String> {
     watch(OUR_SCAN_RATES);
     let ours = read(Path::new(OUR_SCAN_RATES))?;
     let menu = dbd.find("menu(menuScan)");

@@ -1,15 +1,16 @@
 //! An EPICS Base that is installed already, named by `EPICS_BASE`: nothing of
-//! Base is fetched or compiled then.
+//! Base is fetched or compiled then. Its softIoc is linked anew, from its own
+//! libraries and our device support.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::Base;
-use crate::database;
 use crate::libraries::{operating_system, target_architecture, targets_macos};
 use crate::stop::{
     Outcome, Stop, Trying, copy, make_folder, out_dir, read, remove, variable, write,
 };
+use crate::{database, link};
 
 pub(crate) fn from_variable() -> Outcome<Option<Base>> {
     // Watched even when unused, and before anything can fail.
@@ -25,19 +26,22 @@ pub(crate) fn from_variable() -> Outcome<Option<Base>> {
     let version_header = found(&root, root.join("include/epicsVersion.h"))?;
     let version = version(&root, &read(&version_header)?)?;
     found(&root, root.join("include/cadef.h"))?;
-    for program in ["softIoc", "caRepeater", "catime"] {
+    for program in ["caRepeater", "catime"] {
         link_program(&found(&root, programs.join(program))?, &out_dir().join(program))?;
     }
     let dbd = read(&found(&root, root.join("dbd/softIoc.dbd"))?)?;
-    write(&out_dir().join("softIoc.dbd"), &database::with_our_scan_rates(&dbd)?)?;
+    write(&out_dir().join("softIoc.dbd"), &database::with_ours(&dbd)?)?;
 
     let compiler = if targets_macos() { "clang" } else { "gcc" };
+    let includes = vec![
+        root.join("include"),
+        root.join("include/os").join(operating_system()),
+        root.join("include/compiler").join(compiler),
+    ];
+    let absolute = std::path::absolute(&libraries).trying(|| "find the libraries".to_string())?;
+    link::installed_soft_ioc(&includes, &absolute)?;
     Ok(Some(Base {
-        includes: vec![
-            root.join("include"),
-            root.join("include/os").join(operating_system()),
-            root.join("include/compiler").join(compiler),
-        ],
+        includes,
         libraries: libraries_to_link(&root, &libraries)?,
         version,
         origin: root.display().to_string(),

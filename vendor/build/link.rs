@@ -10,27 +10,45 @@ use crate::compiler::{compiler, identity};
 use crate::libraries::{LIBRARIES, targets_macos};
 use crate::stop::{Outcome, make_folder, out_dir, remove, run, watch};
 
+/// Parts of ours in every softIoc.
+const SOFT_IOC_SHIMS: [&str; 2] =
+    ["vendor/shim/softioc_register.cpp", "vendor/shim/frame_generator.cpp"];
+
+/// The main program of a softIoc from an installed Base.
+const SOFT_IOC_MAIN: &str = "vendor/shim/softioc_main.cpp";
+
 /// What Base needs of the system, on Linux.
 const SYSTEM_LIBRARIES: [&str; 4] = ["pthread", "m", "rt", "dl"];
 
 /// Base's own programs: the IOC, the repeater, and the yardstick for clients.
 pub(crate) fn programs(built: &Built) -> Outcome<()> {
-    let shim = compiled_shim("vendor/shim/softioc_register.cpp", built)?;
+    let folder = &built.libraries;
     let object = |source| built.program_object(source);
-    link(
-        "softIoc",
-        &[object("modules/database/src/std/softIoc/softMain.cpp"), shim],
-        built,
-        Archives::Whole,
-    )?;
-    link(
-        "caRepeater",
-        &[object("modules/ca/src/client/caRepeater.cpp")],
-        built,
-        Archives::AsNeeded,
-    )?;
+    let mut soft_ioc = compiled_shims(&SOFT_IOC_SHIMS, std::slice::from_ref(&built.include))?;
+    soft_ioc.push(object("modules/database/src/std/softIoc/softMain.cpp"));
+    link("softIoc", &soft_ioc, folder, Libraries::WholeArchives)?;
+    let repeater = object("modules/ca/src/client/caRepeater.cpp");
+    link("caRepeater", &[repeater], folder, Libraries::Archives)?;
     let catime = ["modules/ca/src/client/catimeMain.c", "modules/ca/src/client/catime.c"];
-    link("catime", &catime.map(object), built, Archives::AsNeeded)
+    link("catime", &catime.map(object), folder, Libraries::Archives)
+}
+
+/// The IOC of an installed Base, whose own program lacks our device support.
+pub(crate) fn installed_soft_ioc(includes: &[PathBuf], libraries: &Path) -> Outcome<()> {
+    let mut objects = compiled_shims(&SOFT_IOC_SHIMS, includes)?;
+    objects.extend(compiled_shims(&[SOFT_IOC_MAIN], includes)?);
+    let files = |suffix| {
+        LIBRARIES.each_ref().map(|library| libraries.join(format!("lib{}.{suffix}", library.name)))
+    };
+    let shared = if targets_macos() { "dylib" } else { "so" };
+    let (files, kind) = match files("a") {
+        archives if archives.iter().all(|archive| archive.is_file()) => {
+            (archives, Libraries::WholeArchives)
+        }
+        _ => (files(shared), Libraries::Shared),
+    };
+    files.iter().for_each(|file| watch(&file.display().to_string()));
+    link("softIoc", &objects, libraries, kind)
 }
 
 /// Our small supervisor of child processes.
@@ -67,38 +85,51 @@ pub(crate) fn tell_cargo(base: &Base) {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Archives {
+enum Libraries {
     /// Every object, exported by name: record support is looked up with dlsym.
-    Whole,
-    AsNeeded,
+    WholeArchives,
+    Archives,
+    /// Needed whether or not a symbol of them is named: see above.
+    Shared,
 }
 
-fn link(program: &str, objects: &[PathBuf], built: &Built, archives: Archives) -> Outcome<()> {
+fn link(program: &str, objects: &[PathBuf], folder: &Path, kind: Libraries) -> Outcome<()> {
     let path = out_dir().join(program);
     remove(&path)?;
     let mut command = compiler(true).get_compiler().to_command();
     command.arg("-o").arg(&path).args(objects);
-    add_archives(&mut command, &built.libraries, archives);
+    add_libraries(&mut command, folder, kind);
     if !targets_macos() {
-        command.args(SYSTEM_LIBRARIES.map(|library| format!("-l{library}")));
+        command.args(SYSTEM_LIBRARIES.each_ref().map(|library| format!("-l{library}")));
     }
     command.args(strip_flags());
-    run(&mut command, |_| "see that the C++ compiler above can link a program".to_string())
-        .map(drop)
+    run(&mut command, |_| {
+        "see that the C++ compiler above can link a program; an EPICS_BASE has to be of version \
+         7.0.5 or later"
+            .to_string()
+    })
+    .map(drop)
 }
 
-fn add_archives(command: &mut Command, folder: &Path, archives: Archives) {
+fn add_libraries(command: &mut Command, folder: &Path, kind: Libraries) {
     let paths = LIBRARIES.iter().map(|library| folder.join(format!("lib{}.a", library.name)));
-    match archives {
-        Archives::AsNeeded => {
+    match kind {
+        Libraries::Archives => {
             command.args(paths);
         }
-        Archives::Whole if targets_macos() => {
+        Libraries::Shared => {
+            if !targets_macos() {
+                command.args(["-rdynamic", "-Wl,--no-as-needed"]);
+            }
+            command.arg(format!("-Wl,-rpath,{}", folder.display())).arg("-L").arg(folder);
+            command.args(LIBRARIES.iter().map(|library| format!("-l{}", library.name)));
+        }
+        Libraries::WholeArchives if targets_macos() => {
             command
                 .arg("-rdynamic")
                 .args(paths.map(|path| format!("-Wl,-force_load,{}", path.display())));
         }
-        Archives::Whole => {
+        Libraries::WholeArchives => {
             command
                 .args(["-rdynamic", "-Wl,--whole-archive"])
                 .args(paths)
@@ -112,12 +143,17 @@ fn strip_flags() -> &'static [&'static str] {
     if targets_macos() { &[] } else { &["-s"] }
 }
 
-fn compiled_shim(source: &str, built: &Built) -> Outcome<PathBuf> {
+fn compiled_shims(sources: &[&str], includes: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
+    sources.iter().map(|source| compiled_shim(source, includes)).collect()
+}
+
+fn compiled_shim(source: &str, includes: &[PathBuf]) -> Outcome<PathBuf> {
     watch(source);
     let object = out_dir().join("shim").join(source).with_extension("o");
     make_folder(object.parent().unwrap_or(Path::new(".")))?;
     let mut command = compiler(true).get_compiler().to_command();
-    command.arg("-c").arg(source).arg("-I").arg(&built.include).arg("-o").arg(&object);
+    command.args(["-std=c++11", "-c", source, "-o"]).arg(&object);
+    command.args(includes.iter().map(|folder| format!("-I{}", folder.display())));
     run(&mut command, |_| format!("correct {source}"))?;
     Ok(object)
 }
