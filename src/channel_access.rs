@@ -10,6 +10,8 @@ pub(crate) const CA_MINOR_PROTOCOL_REVISION: u16 = 13;
 
 /// Announces the speaker's version; the first message in each direction.
 pub(crate) const CA_PROTO_VERSION: u16 = 0;
+/// Subscribes to a PV, or brings an update of it.
+pub(crate) const CA_PROTO_EVENT_ADD: u16 = 1;
 /// Asks who serves a PV, or answers that; the answer has the TCP port as data type.
 pub(crate) const CA_PROTO_SEARCH: u16 = 6;
 /// Says that a request failed; carries the request's header and a text.
@@ -39,6 +41,12 @@ pub(crate) const CA_PROTO_SERVER_DISCONN: u16 = 27;
 pub(crate) const DONTREPLY: u16 = 5;
 /// The plain type of a 64 bit floating-point value.
 pub(crate) const DBR_DOUBLE: u16 = 6;
+/// A time-stamped array of 16 bit integers.
+pub(crate) const DBR_TIME_SHORT: u16 = 15;
+/// A time-stamped 64 bit floating-point value.
+pub(crate) const DBR_TIME_DOUBLE: u16 = 20;
+/// In a subscription: changes of the value are to be sent.
+pub(crate) const DBE_VALUE: u16 = 1;
 /// The status of a request that succeeded.
 pub(crate) const ECA_NORMAL: u32 = 1;
 
@@ -78,24 +86,31 @@ pub(crate) struct Message<'a> {
 /// The first message in `bytes`, or the number of bytes in all that it takes to
 /// know more.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Message<'_>, usize> {
-    let Some(short) = bytes.first_chunk::<HEADER_BYTES>() else {
-        return Err(HEADER_BYTES);
-    };
-    let mut header = short_header(short);
-    let mut start = HEADER_BYTES;
-    if u16_at(short, 2) == EXTENDED {
-        start += 8;
-        let Some(extension) = bytes.get(HEADER_BYTES..start) else {
-            return Err(start);
-        };
-        header.payload_bytes = u32_at(extension, 0);
-        header.count = u32_at(extension, 4);
-    }
+    let (header, start) = decode_header(bytes)?;
     let length = start + header.payload_bytes as usize;
     match bytes.get(start..length) {
         Some(payload) => Ok(Message { header, payload, length }),
         None => Err(length),
     }
+}
+
+/// The header at the beginning of `bytes` and its length, or the number of bytes
+/// that it takes to know more.
+pub(crate) fn decode_header(bytes: &[u8]) -> Result<(Header, usize), usize> {
+    let Some(short) = bytes.first_chunk::<HEADER_BYTES>() else {
+        return Err(HEADER_BYTES);
+    };
+    let mut header = short_header(short);
+    if u16_at(short, 2) != EXTENDED {
+        return Ok((header, HEADER_BYTES));
+    }
+    let length = HEADER_BYTES + 8;
+    let Some(extension) = bytes.get(HEADER_BYTES..length) else {
+        return Err(length);
+    };
+    header.payload_bytes = u32_at(extension, 0);
+    header.count = u32_at(extension, 4);
+    Ok((header, length))
 }
 
 /// Appends a message whose payload fits 16 bits, with its padding.
@@ -167,6 +182,40 @@ pub(crate) fn encode_read(buffer: &mut Vec<u8>, sid: u32, ioid: u32) {
 pub(crate) fn encode_write(buffer: &mut Vec<u8>, sid: u32, ioid: u32, value: f64) {
     encode(buffer, CA_PROTO_WRITE_NOTIFY, DBR_DOUBLE, 1, sid, ioid, &value.to_be_bytes());
 }
+
+/// Appends a subscription to changes of the value, with as many elements as the PV
+/// has at the time; its updates repeat `subscription`.
+pub(crate) fn encode_subscribe(buffer: &mut Vec<u8>, data_type: u16, sid: u32, subscription: u32) {
+    const ALL_ELEMENTS: u16 = 0;
+    // Three floating-point limits that no server has ever used come first.
+    let mut payload = [0; 16];
+    payload[12..14].copy_from_slice(&DBE_VALUE.to_be_bytes());
+    encode(buffer, CA_PROTO_EVENT_ADD, data_type, ALL_ELEMENTS, sid, subscription, &payload);
+}
+
+/// The payload of a `DBR_TIME_…`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamped<'a> {
+    /// The server's time stamp: seconds since the start of 1990.
+    pub(crate) seconds: u32,
+    /// Its nanoseconds.
+    pub(crate) nanoseconds: u32,
+    /// The elements, with the padding at the end of the payload.
+    pub(crate) elements: &'a [u8],
+}
+
+/// The parts of a payload whose elements begin at `elements_at`, as
+/// [`DBR_TIME_SHORT_ELEMENTS`] says.
+pub(crate) fn decode_stamped(payload: &[u8], elements_at: usize) -> Option<Stamped<'_>> {
+    let elements = payload.get(elements_at..)?;
+    // Status and severity of the alarm come first.
+    Some(Stamped { seconds: u32_at(payload, 4), nanoseconds: u32_at(payload, 8), elements })
+}
+
+/// Where the elements of a `DBR_TIME_SHORT` begin (`dbr_value_offset`).
+pub(crate) const DBR_TIME_SHORT_ELEMENTS: usize = 14;
+/// Where the value of a `DBR_TIME_DOUBLE` begins.
+pub(crate) const DBR_TIME_DOUBLE_VALUE: usize = 16;
 
 /// The value in the payload of an answered read, if it has one.
 pub(crate) fn decode_double(payload: &[u8]) -> Option<f64> {
@@ -324,6 +373,29 @@ mod tests {
         assert_eq!(message.header.parameter_2, 6);
         assert_eq!(message.length, 24);
         assert_eq!(decode_double(message.payload), Some(1.5));
+    }
+
+    #[test]
+    fn a_subscription_is_these_bytes() {
+        let mut buffer = Vec::new();
+        encode_subscribe(&mut buffer, DBR_TIME_DOUBLE, 5, 6);
+        assert_eq!(
+            buffer,
+            b"\x00\x01\x00\x10\x00\x14\x00\x00\x00\x00\x00\x05\x00\x00\x00\x06\
+              \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00"
+        );
+    }
+
+    #[test]
+    fn a_stamped_payload_is_decoded() {
+        let payload = b"\x00\x03\x00\x02\x00\x00\x00\x07\x00\x00\x00\x08\
+                        \x00\x00\x00\x00\x3f\xf8\x00\x00\x00\x00\x00\x00";
+        let double = decode_stamped(payload, DBR_TIME_DOUBLE_VALUE).unwrap();
+        assert_eq!((double.seconds, double.nanoseconds), (7, 8));
+        assert_eq!(decode_double(double.elements), Some(1.5));
+        let shorts = decode_stamped(payload, DBR_TIME_SHORT_ELEMENTS).unwrap();
+        assert_eq!(shorts.elements[2..4], [0x3f, 0xf8]);
+        assert_eq!(decode_stamped(&payload[..13], DBR_TIME_SHORT_ELEMENTS), None);
     }
 
     #[test]

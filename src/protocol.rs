@@ -10,7 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol that this build speaks.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// One timed step of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,11 +32,15 @@ pub enum Stage {
     Put,
     /// Reading back what was written.
     Readback,
+    /// Subscribing, until every PV has sent its first update.
+    Subscribe,
+    /// Taking updates for a given time.
+    Collect,
 }
 
 impl Stage {
     /// Every stage, in the order in which a worker meets them.
-    pub const ALL: [Stage; 8] = [
+    pub const ALL: [Stage; 10] = [
         Stage::Import,
         Stage::Context,
         Stage::Create,
@@ -45,6 +49,8 @@ impl Stage {
         Stage::GetAgain,
         Stage::Put,
         Stage::Readback,
+        Stage::Subscribe,
+        Stage::Collect,
     ];
 
     /// The name in messages, files and tables.
@@ -58,6 +64,8 @@ impl Stage {
             Stage::GetAgain => "get-again",
             Stage::Put => "put",
             Stage::Readback => "readback",
+            Stage::Subscribe => "subscribe",
+            Stage::Collect => "collect",
         }
     }
 }
@@ -129,6 +137,45 @@ pub struct StageCommand {
     /// For `put`: the values to write, one per PV meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<Vec<f64>>,
+    /// For `subscribe`: what the updates hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<Monitor>,
+    /// For `collect`: how long to take updates, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+impl StageCommand {
+    /// A command for all PVs of the job, without values.
+    pub fn new(stage: Stage, mode: Mode) -> StageCommand {
+        StageCommand { stage, mode, pvs: None, values: None, monitor: None, seconds: None }
+    }
+}
+
+/// What a subscription is to bring.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Monitor {
+    /// What one update holds.
+    pub content: Content,
+    /// By how much the number of an update is greater than that of the one
+    /// before, when none is lost.
+    pub step: f64,
+    /// For how many updates in all the worker makes room beforehand, so that its
+    /// own notes do not look like a leak. More may come.
+    pub room: usize,
+}
+
+/// What one update holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// One `DBR_TIME_DOUBLE`; its value is the update's number.
+    Scalars,
+    /// An array of `DBR_TIME_SHORT`, whose elements are read as unsigned. The
+    /// update's number is element 0 plus 65536 times element 1; the sum of all
+    /// elements goes with it.
+    Frames,
 }
 
 /// What a worker says.
@@ -157,7 +204,8 @@ pub struct Hello {
     /// language.
     pub versions: BTreeMap<String, String>,
     /// The stages that the library can separate. Without `create`, `connect`
-    /// does both and its figure is shown as joint.
+    /// does both and its figure is shown as joint. `subscribe` stands for
+    /// `collect` too; without it the approach has no monitors.
     pub stages: Vec<Stage>,
     /// The modes that `connect`, `get` and `put` can run in.
     pub modes: Vec<Mode>,
@@ -197,9 +245,46 @@ pub struct Done {
     /// For stages that read: the values, in the order of the PVs meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<Vec<f64>>,
+    /// For `collect`: what arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<Updates>,
     /// What a reader of the figures should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// Every update that arrived since `subscribe` began.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Updates {
+    /// The updates of each PV in the order of their arrival; whatever does not
+    /// follow on the update before begins a new run.
+    pub runs: Vec<UpdateRun>,
+    /// Time from the server's time stamp to the callback, in ns, with the count
+    /// of updates that took so long. At least three digits are kept. Updates
+    /// that arrived before `collect` began have none.
+    pub latencies: Vec<(i64, u64)>,
+    /// What the library itself counts, by the names that it gives: updates that
+    /// it dropped or merged, for instance.
+    #[serde(default)]
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// Updates of one PV that followed on one another without a gap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateRun {
+    /// The PV, by its index in the job.
+    pub pv: usize,
+    /// The number of the first update.
+    pub first: f64,
+    /// How many updates.
+    pub count: u64,
+    /// When the first arrived, on the system's monotonic clock.
+    pub start_ns: u64,
+    /// For frames: the sums, one per update.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sums: Vec<u64>,
 }
 
 /// A stage that could not be finished.

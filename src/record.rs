@@ -3,14 +3,19 @@
 //! The first line is the run, then one line per worker, then the end. A file
 //! without its end is a run that was cut off; what it holds is still good.
 
+mod monitored;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Mode, Stage};
+pub use monitored::{
+    Disturbance, Load, Monitored, Network, Pixels, Recovery, ServerCounters, Usage, UsageSample,
+};
 
 /// The version of this format.
-pub const RECORD_FORMAT: u32 = 1;
+pub const RECORD_FORMAT: u32 = 2;
 
 /// One line of a record file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,6 +97,9 @@ pub struct Record {
     pub pvs: usize,
     /// How they were connected.
     pub mode: Mode,
+    /// What monitors were to take; none for scenarios without monitors.
+    #[serde(default)]
+    pub load: Option<Load>,
     /// The block, from 0; equal in all records of one block.
     pub block: usize,
     /// The worker's place in the random order of its block, from 0.
@@ -108,6 +116,10 @@ pub struct Record {
     /// The figures, in the order of the stages.
     #[serde(default)]
     pub samples: Vec<Sample>,
+    /// What monitors took; none for scenarios without, and where it failed
+    /// before.
+    #[serde(default)]
+    pub monitored: Option<Box<Monitored>>,
     /// What a reader should know.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -164,6 +176,13 @@ pub enum FailureKind {
     StageFailed,
     /// A value, or the number of values, was not what the server held.
     WrongValue,
+    /// An update arrived that the server never made so: torn, twice or out of
+    /// order.
+    WrongUpdate,
+    /// The server did not make updates at the rate that was asked.
+    RateNotHeld,
+    /// The client held more memory than it may.
+    TooMuchMemory,
     /// The IOC failed, not the worker.
     Ioc,
 }
@@ -178,6 +197,9 @@ impl FailureKind {
             FailureKind::Garbage => "garbage",
             FailureKind::StageFailed => "stage failed",
             FailureKind::WrongValue => "wrong value",
+            FailureKind::WrongUpdate => "wrong update",
+            FailureKind::RateNotHeld => "rate not held",
+            FailureKind::TooMuchMemory => "too much memory",
             FailureKind::Ioc => "IOC failed",
         }
     }

@@ -1,9 +1,54 @@
 //! Scenarios as data: what is asked of a server and an approach.
 
 use crate::protocol::{Mode, Stage};
+use crate::record::{Failure, FailureKind, Pixels, Record};
 
-/// The scenario that this build has.
+/// Connect, get, get again and put.
 pub const CONNECT: &str = "connect";
+
+/// A monitor on a camera's frames at a rate.
+pub const WAVEFORM: &str = "waveform";
+
+/// Monitors on many scalars at a rate.
+pub const SCALARS: &str = "scalars";
+
+/// The most scalars that an approach takes without loss, by search.
+pub const CAPACITY: &str = "capacity";
+
+/// Monitors through a stalled client, a restarted IOC and a PV that disappears.
+pub const DISTURBED: &str = "disturbed";
+
+/// All scenarios, in the order of reports, with what they ask.
+pub const ALL: [(&str, &str); 5] = [
+    (CONNECT, "connect, get, get again and put, one by one and in bulk"),
+    (WAVEFORM, "a monitor on frames of a camera, every frame checked"),
+    (SCALARS, "monitors on many PVs at a rate, every update counted"),
+    (CAPACITY, "the most PVs at a rate that arrive without loss, by search"),
+    (DISTURBED, "monitors while the client stalls, the IOC restarts, a PV disappears"),
+];
+
+/// Bytes of a Channel Access header, and of its extension for long messages.
+const HEADER_BYTES: u64 = 16;
+const LONG_HEADER_BYTES: u64 = 24;
+
+/// Longer payloads need the extension.
+const LONGEST_SHORT_PAYLOAD_BYTES: u64 = 0xfffe;
+
+/// Bytes before the value in `DBR_TIME_DOUBLE` and `DBR_TIME_SHORT`.
+const TIME_DOUBLE_OFFSET_BYTES: u64 = 16;
+const TIME_SHORT_OFFSET_BYTES: u64 = 14;
+
+/// The least bytes that one update with its time stamp takes on a circuit: a
+/// frame's, or a scalar's where there are no `pixels`.
+pub fn least_update_bytes(pixels: Option<Pixels>) -> u64 {
+    let payload = match pixels {
+        None => TIME_DOUBLE_OFFSET_BYTES + 8,
+        Some(pixels) => (TIME_SHORT_OFFSET_BYTES + pixels.bytes()).next_multiple_of(8),
+    };
+    let header =
+        if payload > LONGEST_SHORT_PAYLOAD_BYTES { LONG_HEADER_BYTES } else { HEADER_BYTES };
+    header + payload
+}
 
 /// Gets and puts go to one PV of this many: a high-level application reads 1 %
 /// of the PVs that it connects.
@@ -86,6 +131,13 @@ pub const FRAME_PV: &str = "gauge:frame";
 /// once more: the greatest index of a PV is below it.
 pub const PROCESSED_FACTOR: f64 = 1_048_576.0;
 
+/// Whether a worker failed in a way that answers what a search for a capacity
+/// asks: so many updates were too much for the client's memory.
+pub fn is_answer_of_a_search(record: &Record) -> bool {
+    let is_memory = |failure: &Failure| failure.kind == FailureKind::TooMuchMemory;
+    record.scenario == CAPACITY && record.failure.as_ref().is_some_and(is_memory)
+}
+
 /// Which stages read values.
 pub fn reads(stage: Stage) -> bool {
     matches!(stage, Stage::Get | Stage::GetAgain | Stage::Readback)
@@ -100,6 +152,13 @@ mod tests {
         let counts: Vec<usize> =
             [1, 99, 200, 10_000, 1_000_000].map(|pvs| sampled_pvs(pvs).len()).to_vec();
         assert_eq!(counts, [1, 1, 2, 100, 100]);
+    }
+
+    #[test]
+    fn the_least_bytes_of_an_update_are_those_of_one_message() {
+        assert_eq!(least_update_bytes(None), 40);
+        let frame = Pixels { width: 680, height: 480 };
+        assert_eq!(least_update_bytes(Some(frame)), 24 + 652_816);
     }
 
     #[test]

@@ -1,7 +1,9 @@
-"""A complete worker of epics-gauge: caproto, one PV at a time.
+"""A complete worker of epics-gauge, with caproto.
 
 Its argument is a folder with the Python packages of vendor/python.lock."""
 
+import collections
+import functools
 import importlib
 import json
 import os
@@ -18,9 +20,10 @@ def main():
     lines = queue.SimpleQueue()
     threading.Thread(target=read_stdin, args=(lines,), daemon=True).start()
     library, span = timed(lambda: importlib.import_module("caproto.threading.client"))
-    say("hello", protocol=1, approach="minimal", pid=os.getpid(),
+    say("hello", protocol=2, approach="minimal", pid=os.getpid(),
         versions={"python": platform.python_version(), "caproto": library.ca.__version__},
-        stages=["context", "connect", "get", "put"], modes=["serial"], **{"import": span})
+        stages=["context", "connect", "get", "put", "subscribe"], modes=["serial", "bulk"],
+        **{"import": span})
     client = None
     while True:
         command = json.loads(lines.get())
@@ -29,11 +32,13 @@ def main():
             continue
         try:
             values, span = timed(lambda: client.run(**command))
+            answer = {} if values is None else {"values": values}
+            if command["stage"] == "collect":
+                answer = {"updates": client.updates()}
         except Exception as error:
             say("failed", stage=command["stage"], error=f"{type(error).__name__}: {error}")
         else:
-            read = {} if values is None else {"values": values}
-            say("done", stage=command["stage"], mode=command["mode"], **span, **read)
+            say("done", stage=command["stage"], mode=command["mode"], **span, **answer)
 
 
 def read_stdin(lines):
@@ -44,21 +49,86 @@ def read_stdin(lines):
 
 class Client:
     def __init__(self, library, pvs, timeout_s):
-        self.library, self.names, self.timeout_s, self.pvs = library, pvs, timeout_s, []
+        self.library, self.names, self.timeout_s = library, pvs, timeout_s
+        self.pvs, self.callbacks = [], []
 
-    def run(self, stage, mode, pvs=None, values=None):
+    def run(self, stage, mode, pvs=None, values=None, monitor=None, seconds=0):
         pvs = range(len(self.names)) if pvs is None else pvs
+        groups = [pvs] if mode == "bulk" else [[pv] for pv in pvs]
         if stage == "context":
             self.context = self.library.Context(timeout=self.timeout_s)
         elif stage == "connect":
-            for name in self.names:
-                self.pvs += self.context.get_pvs(name)
-                self.pvs[-1].wait_for_connection()
+            for some in groups:
+                new = self.context.get_pvs(*[self.names[pv] for pv in some])
+                for pv in new:
+                    pv.wait_for_connection()
+                self.pvs += new
         elif stage == "put":
-            for pv, value in zip(pvs, values):
-                self.pvs[pv].write([value], wait=True)
+            new = dict(zip(pvs, values))
+            for some in groups:
+                self.ask(some, lambda batch, pv, keep: batch.write(self.pvs[pv], [new[pv]], keep))
+        elif stage == "subscribe":
+            self.monitor, self.noted, self.collecting_ns = monitor, [], 0
+            self.epoch_ns = time.time_ns() - time.monotonic_ns()
+            for some in groups:
+                self.ask(some, self.subscribe)
+        elif stage == "collect":
+            self.collecting_ns = time.time_ns()
+            time.sleep(seconds)  # The library's threads call back meanwhile.
         else:  # get, get-again, readback
-            return [float(self.pvs[pv].read().data[0]) for pv in pvs]
+            answers = {}
+            for some in groups:
+                answers |= self.ask(some, lambda batch, pv, keep: batch.read(self.pvs[pv], keep))
+            return [float(answers[pv].data[0]) for pv in pvs]
+
+    def ask(self, pvs, request):
+        """Requests all before it waits for any; returns each PV's first answer."""
+        answers, finished = {}, threading.Event()
+
+        def keep(pv, answer):
+            answers.setdefault(pv, answer)
+            if len(answers) == len(pvs):
+                finished.set()
+
+        with self.library.Batch(timeout=self.timeout_s) as batch:
+            for pv in pvs:
+                request(batch, pv, functools.partial(keep, pv))
+        if not finished.wait(self.timeout_s):
+            missing = [self.names[pv] for pv in pvs if pv not in answers]
+            raise TimeoutError(f"{len(missing)} of {len(pvs)} PVs are silent, first {missing[0]}")
+        return answers
+
+    def subscribe(self, _batch, pv, keep):
+        def on_update(_subscription, response):
+            arrived_ns = time.time_ns()
+            if self.monitor["content"] == "frames":
+                pixels = response.data.view(">u2")
+                low, high = [*pixels[:2].tolist(), 0, 0][:2]  # It may be empty at first.
+                number, sums = low + 65536 * high, [int(pixels.sum())]
+            else:
+                number, sums = float(response.data[0]), []
+            stamp_ns = round(response.metadata.timestamp * 1e9)
+            self.noted.append((pv, number, sums, arrived_ns, arrived_ns - stamp_ns))
+            keep(response)
+
+        self.callbacks.append(on_update)  # The library holds it weakly.
+        mask = self.library.ca.SubscriptionType.DBE_VALUE
+        self.pvs[pv].subscribe(data_type="time", mask=mask).add_callback(on_update)
+
+    def updates(self):
+        noted, self.noted = self.noted, []
+        runs, latest, latencies = [], {}, collections.Counter()
+        for pv, number, sums, arrived_ns, latency_ns in noted:
+            run = latest.get(pv)
+            if run is None or number != run["first"] + run["count"] * self.monitor["step"]:
+                run = latest[pv] = {"pv": pv, "first": number, "count": 0, "sums": [],
+                                    "start_ns": arrived_ns - self.epoch_ns}
+                runs.append(run)
+            run["count"] += 1
+            run["sums"] += sums
+            if arrived_ns >= self.collecting_ns:
+                latencies[int(float(f"{latency_ns:.3g}"))] += 1
+        return {"runs": runs, "latencies": list(latencies.items()), "counters": {}}
 
 
 def timed(work):

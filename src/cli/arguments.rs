@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 use epics_gauge::protocol::Mode;
+use epics_gauge::record::Pixels;
 
 /// Measures EPICS clients and IOCs and checks every value that comes back.
 ///
@@ -18,10 +19,15 @@ pub(super) struct Arguments {
     pub(super) subcommand: Option<Subcommand>,
 }
 
+/// 128 MiB in a frame are four times the largest cameras.
+const MOST_PIXELS: usize = 64 << 20;
+
 const EXAMPLES: &str = "\
 Examples:
   epics-gauge                                     everything, quick profile
   epics-gauge --approach pyca,pyepics --pvs 1000  two libraries at one size
+  epics-gauge run waveform --rate 10,120          CPU, memory and loss of a camera
+  epics-gauge run capacity --approach aioca       the most updates without loss
   epics-gauge ioc --pvs 100                       an isolated IOC to play with
   epics-gauge doctor                              what is missing, and how to get it
 
@@ -50,7 +56,7 @@ pub(super) enum Subcommand {
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
-    /// Scenarios to run; all of them when none is given
+    /// Scenarios to run [default: connect and waveform; all with --profile full]
     #[arg(value_name = "SCENARIO")]
     pub(super) scenarios: Vec<String>,
     /// Approaches to run, separated by commas; all when not given
@@ -68,7 +74,28 @@ pub(super) struct RunArguments {
     /// How PVs are connected, separated by commas; both when not given
     #[arg(long = "mode", value_name = "MODE", value_delimiter = ',', value_enum)]
     pub(super) modes: Vec<ModeArgument>,
-    /// Blocks of each cell; a verdict needs 5
+    /// Updates per second of each PV, separated by commas: rates of the IOC's scan menu
+    /// [default: waveform 120 (full profile 10 and 120), scalars and capacity 10, 100 and 1000,
+    /// disturbed 10]
+    #[arg(long = "rate", value_name = "HZ", value_delimiter = ',', value_parser = parse_rate, allow_negative_numbers = true)]
+    pub(super) rates: Vec<f64>,
+    /// Size of the waveform scenario's frames [default: 680x480]
+    #[arg(long, value_name = "WxH", value_parser = parse_pixels)]
+    pub(super) pixels: Option<Pixels>,
+    /// Seconds that monitors watch, or have to come back after a restart
+    /// [default: waveform 10, scalars 5, capacity 3, disturbed 25]
+    #[arg(long, value_name = "S", value_parser = parse_watch, allow_negative_numbers = true)]
+    pub(super) seconds: Option<f64>,
+    /// EPICS_CA_MAX_ARRAY_BYTES of server and clients, without the automatic size of newer
+    /// libraries [default: what the frames need]
+    #[arg(long, value_name = "BYTES", value_parser = parse_array_bytes)]
+    pub(super) array_bytes: Option<u64>,
+    /// A client that holds more memory while monitors watch is stopped, in MiB
+    /// [default: a quarter of the machine's]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) most_memory: Option<u32>,
+    /// Blocks of each cell; a verdict on times needs 5 [default: connect 5 (full profile 15),
+    /// monitors 1 (full profile 5)]
     #[arg(long, value_name = "B", value_parser = parse_blocks, allow_negative_numbers = true)]
     pub(super) blocks: Option<u32>,
     /// How thoroughly to measure
@@ -154,9 +181,9 @@ pub(super) struct WorkerArguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Profile {
-    /// Up to 10 000 PVs in a few minutes
+    /// Up to 10 000 PVs, and a camera at 120 Hz, in a few minutes
     Quick,
-    /// More blocks, and up to 1000 PVs one by one
+    /// All scenarios, more blocks, and up to 1000 PVs one by one
     Full,
 }
 
@@ -206,6 +233,43 @@ fn parse_pvs(text: &str) -> Result<usize, String> {
         Ok(pvs) if pvs > most => Err(format!("one IOC holds at most {most} PVs here")),
         Ok(pvs) => Ok(pvs),
         Err(error) => Err(format!("{error}; give a count such as 1000")),
+    }
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let rates = epics_gauge::ioc::SCAN_RATES_HZ;
+    match text.trim().parse::<f64>() {
+        Ok(rate) if rates.contains(&rate) => Ok(rate),
+        Ok(_) => Err(format!("the IOC cannot scan at this rate; its rates are {rates:?}")),
+        Err(error) => Err(format!("{error}; give a rate in Hz such as 120")),
+    }
+}
+
+fn parse_pixels(text: &str) -> Result<Pixels, String> {
+    let pixels: Pixels = text.parse()?;
+    match pixels.count() {
+        0 | 1 => Err("a frame needs two pixels at least, for its number".to_owned()),
+        count if count > MOST_PIXELS => {
+            Err(format!("{count} pixels are too many; give {MOST_PIXELS} at most"))
+        }
+        _ => Ok(pixels),
+    }
+}
+
+fn parse_watch(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (1.0..=86_400.0).contains(&seconds) => Ok(seconds),
+        Ok(_) => Err("give a time from 1 s up to a day".to_owned()),
+        Err(error) => Err(format!("{error}; give seconds such as 10")),
+    }
+}
+
+fn parse_array_bytes(text: &str) -> Result<u64, String> {
+    match text.trim().parse::<u64>() {
+        // Base rounds less up to this.
+        Ok(bytes) if (16_384..=u64::from(u32::MAX)).contains(&bytes) => Ok(bytes),
+        Ok(_) => Err("give 16384 to 4294967295 bytes".to_owned()),
+        Err(error) => Err(format!("{error}; give a count of bytes such as 16777216")),
     }
 }
 

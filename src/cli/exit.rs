@@ -40,7 +40,9 @@ impl Exit {
             .iter()
             .any(|failure| !(allow_missing && failure.kind == FailureKind::Missing));
         let judged = has(Outcome::Within) || has(Outcome::Over) || has(Outcome::Undecided);
-        if failed || !judged {
+        let watched = judgement.monitors.iter().any(|cell| cell.rows.iter().any(|row| !row.floor))
+            || judgement.capacities.iter().any(|capacity| !capacity.floor);
+        if failed || !(judged || watched) {
             Exit::CouldNotMeasure
         } else if judgement.verdicts.iter().any(|verdict| verdict.is_worse_than_expected()) {
             Exit::LimitBroken

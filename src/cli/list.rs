@@ -1,6 +1,8 @@
 //! `list`: what this build knows.
 
-use epics_gauge::judge::{BUDGET, LIMITS, Measure};
+use epics_gauge::judge::{
+    BUDGET, LEAK_BYTES_PER_MINUTE, LEAK_DERIVATION, LIMITS, Measure, PVS_LEFT_BEHIND,
+};
 use epics_gauge::scenario;
 use epics_gauge::units::grouped;
 
@@ -21,10 +23,9 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Failure> {
             lines += &format!("{:<12} calc records in EPICS Base's softIoc\n", "softioc");
         }
         Listed::Scenarios => {
-            lines += &format!(
-                "{:<12} connect, get, get again and put, one by one and in bulk\n",
-                scenario::CONNECT
-            );
+            for (name, description) in scenario::ALL {
+                lines += &format!("{name:<12} {description}\n");
+            }
         }
         Listed::Limits => lines += &limits(),
     }
@@ -50,5 +51,10 @@ fn limits() -> String {
             limit.derivation
         );
     }
-    lines
+    lines += &format!(
+        "{:<40} {:e} MB per minute: {LEAK_DERIVATION}\n",
+        "growth of memory while monitors watch",
+        LEAK_BYTES_PER_MINUTE / 1e6
+    );
+    lines + &format!("{:<40} {PVS_LEFT_BEHIND} PVs\n", "PVs that stay away after a disturbance")
 }

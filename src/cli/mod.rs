@@ -8,6 +8,7 @@ mod ioc;
 mod judge;
 mod list;
 mod output;
+mod profile;
 mod progress;
 mod run;
 mod stdout;

@@ -56,8 +56,15 @@ impl OutputFolder {
         if log.is_empty() {
             return Ok(());
         }
-        let Record { scenario, approach, pvs, mode, block, .. } = record;
-        self.write(&format!("logs/{scenario}-{approach}-{mode}-{pvs}-{block}.log"), log)
+        let Record { scenario, approach, pvs, mode, load, block, .. } = record;
+        let how = match load {
+            None => mode.to_string(),
+            Some(load) => {
+                let disturbance = load.disturbance.map_or("", |disturbance| disturbance.name());
+                format!("{disturbance}{}hz", load.rate_hz)
+            }
+        };
+        self.write(&format!("logs/{scenario}-{approach}-{how}-{pvs}-{block}.log"), log)
     }
 
     pub(super) fn write(&self, name: &str, text: &str) -> Result<(), Failure> {

@@ -23,7 +23,11 @@ impl Bar {
     }
 
     pub(super) fn started(&self, cell: &Cell, approach: &str) {
-        self.0.set_message(format!("{approach}, {} PVs, {}", cell.pvs, cell.mode));
+        let how = match cell.load {
+            Some(load) => format!("{} at {} Hz", cell.scenario, load.rate_hz),
+            None => cell.mode.to_string(),
+        };
+        self.0.set_message(format!("{approach}, {} PVs, {how}", cell.pvs));
     }
 
     pub(super) fn finished(&self) {

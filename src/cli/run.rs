@@ -1,20 +1,17 @@
 //! `run`: measure, judge, report.
 
-use std::time::Duration;
-
 use epics_gauge::approach::{Approach, Catalogue, Missing};
 use epics_gauge::embedded;
 use epics_gauge::judge::judge;
 use epics_gauge::measure::{self, Candidate, Plan, Progress};
-use epics_gauge::protocol::Mode;
 use epics_gauge::record::{End, Line, RECORD_FORMAT, Run, RunRecords};
 use epics_gauge::report::{Format, render};
 use epics_gauge::scenario;
-use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use super::arguments::{FormatArgument, Profile, RunArguments};
+use super::arguments::{FormatArgument, RunArguments};
 use super::exit::Exit;
 use super::output::OutputFolder;
+use super::profile;
 use super::progress::{Bar, python_site};
 use super::stdout::print;
 use super::{Failure, catalogue, interrupt};
@@ -22,18 +19,13 @@ use super::{Failure, catalogue, interrupt};
 pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
     let approaches = chosen(&catalogue, &arguments.approaches)?;
-    check_names("scenario", &arguments.scenarios, &[scenario::CONNECT]).map_err(|failure| {
+    let known: Vec<&str> = scenario::ALL.iter().map(|(name, _)| *name).collect();
+    check_names("scenario", &arguments.scenarios, &known).map_err(|failure| {
         // A subcommand with a typing error is taken for a scenario.
         Failure::usage(format!("{}; for subcommands see --help", failure.message))
     })?;
     check_names("server", &arguments.servers, &["softioc"])?;
-    let plan = plan(arguments);
-    if plan.cells.is_empty() {
-        return Err(Failure::usage(
-            "nothing to measure: serial mode is for up to 1000 PVs (--profile full) or 10 (quick); \
-             ask for fewer --pvs",
-        ));
-    }
+    let plan = profile::plan(arguments)?;
     let started = now();
     let mut output = OutputFolder::make(arguments.out.as_deref(), &started)?;
     interrupt::listen().map_err(Failure::unmeasured)?;
@@ -60,33 +52,6 @@ fn check_names(what: &str, names: &[String], known: &[&str]) -> Result<(), Failu
         Some(name) => {
             Err(Failure::usage(format!("unknown {what} `{name}`; there are: {}", known.join(", "))))
         }
-    }
-}
-
-/// The sizes of a profile; `--pvs`, `--mode` and `--blocks` replace their part.
-fn plan(arguments: &RunArguments) -> Plan {
-    let (usual_blocks, most_serial) = match arguments.profile {
-        Profile::Quick => (5, 10),
-        Profile::Full => (15, 1_000),
-    };
-    let modes: Vec<Mode> = if arguments.modes.is_empty() {
-        vec![Mode::Bulk, Mode::Serial]
-    } else {
-        arguments.modes.iter().copied().map(Mode::from).collect()
-    };
-    let pvs = if arguments.pvs.is_empty() {
-        vec![1, 100, 1_000, 10_000]
-    } else {
-        let mut pvs = arguments.pvs.clone();
-        pvs.sort_unstable();
-        pvs.dedup();
-        pvs
-    };
-    Plan {
-        cells: Plan::connect(&pvs, &modes, most_serial),
-        blocks: arguments.blocks.map_or(usual_blocks, |blocks| blocks as usize),
-        seed: arguments.seed.unwrap_or_else(|| u64::from(StdRng::from_os_rng().random::<u32>())),
-        timeout: arguments.timeout.map(Duration::from_secs_f64),
     }
 }
 
@@ -117,7 +82,7 @@ fn header(plan: &Plan, approaches: &[Approach], started_utc: String) -> Run {
         started_utc,
         arguments: std::env::args().skip(1).collect(),
         seed: plan.seed,
-        blocks: plan.blocks,
+        blocks: plan.blocks(),
         machine: measure::this_machine(),
         approaches: approaches.iter().map(Approach::facts).collect(),
     }
@@ -128,7 +93,8 @@ fn measure(
     candidates: &[Candidate],
     output: &mut OutputFolder,
 ) -> Result<bool, Failure> {
-    let bar = Bar::of(plan.cells.len() * plan.blocks * candidates.len());
+    let cells: usize = plan.cells.iter().map(|cell| cell.blocks).sum();
+    let bar = Bar::of(cells * candidates.len());
     measure::run(plan, candidates, |progress| {
         match progress {
             Progress::Started { cell, approach } => bar.started(cell, approach),
@@ -136,9 +102,8 @@ fn measure(
                 let line = Line::Record(record.clone());
                 output.add(&line)?;
                 output.add_log(&record, &log)?;
-                bar.finished();
             }
-            Progress::LeftOut => bar.finished(),
+            Progress::Done | Progress::LeftOut => bar.finished(),
         }
         Ok(())
     })

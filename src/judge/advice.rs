@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Outcome, Relative, Verdict};
 use crate::record::{ApproachFacts, RunRecords};
+use crate::scenario;
 
 /// Which approach to take.
 #[derive(Debug, Clone, Serialize)]
@@ -37,9 +38,9 @@ pub struct Slower {
 /// Applies the rule to the verdicts of the largest count of PVs, and of the
 /// slope.
 pub(super) fn advice(run: &RunRecords, verdicts: &[Verdict]) -> Advice {
-    let pvs = verdicts.iter().map(|verdict| verdict.pvs).max();
-    let judged: Vec<&Verdict> = verdicts
-        .iter()
+    let of_connecting = || verdicts.iter().filter(|verdict| verdict.scenario == scenario::CONNECT);
+    let pvs = of_connecting().map(|verdict| verdict.pvs).max();
+    let judged: Vec<&Verdict> = of_connecting()
         .filter(|verdict| Some(verdict.pvs) == pvs || verdict.outcome == Outcome::Failed)
         .filter(|verdict| {
             verdict.relative == Some(Relative::Fastest) || verdict.outcome == Outcome::Failed
@@ -75,7 +76,7 @@ fn worst(verdicts: &[&&Verdict]) -> Option<Slower> {
     verdicts
         .iter()
         .filter(|verdict| verdict.outcome == Outcome::Over)
-        .filter_map(|verdict| Some((verdict, verdict.over_s?.median, verdict.limit_s?)))
+        .filter_map(|verdict| Some((verdict, verdict.figure?.median, verdict.limit?)))
         .max_by(|(_, over, limit), (_, other_over, other_limit)| {
             (over / limit).total_cmp(&(other_over / other_limit))
         })

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use super::CONFIDENCE_WANTED;
 use crate::protocol::{Mode, Stage};
 use crate::record::{Record, RunRecords, Sample};
+use crate::scenario;
 use crate::stats::{Interval, median, median_interval};
 
 /// What is compared: a stage in a mode. `connect` is the time from the start of
@@ -142,7 +143,7 @@ pub fn figures(run: &RunRecords) -> Vec<Figures> {
 /// The records of each cell; cells sorted by mode and count of PVs.
 fn cells(run: &RunRecords) -> Vec<Vec<&Record>> {
     let mut cells: BTreeMap<_, Vec<&Record>> = BTreeMap::new();
-    for record in &run.records {
+    for record in run.records.iter().filter(|record| record.scenario == scenario::CONNECT) {
         let bulk_first = record.mode != Mode::Bulk;
         let key = (&record.scenario, &record.server, bulk_first, record.pvs);
         cells.entry(key).or_default().push(record);

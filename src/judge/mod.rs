@@ -1,20 +1,28 @@
 //! From records to verdicts; no I/O, no clock.
 
 mod advice;
+mod capacity;
 mod figures;
 mod limits;
+mod monitors;
 mod scaling;
 mod verdict;
 
 pub use advice::{Advice, Slower};
+pub use capacity::{Capacity, GaveWay, capacities};
 pub use figures::{Figures, Metric, Row, figures};
-pub use limits::{BUDGET, Budget, LIMITS, Limit, Measure, Relative, expectation};
+pub use limits::{
+    BUDGET, Budget, LEAK_BYTES_PER_MINUTE, LEAK_DERIVATION, LEAK_WATCH_S, LIMITS, Limit, Measure,
+    PVS_LEFT_BEHIND, Relative, expectation, expected_leak,
+};
+pub use monitors::{Memory, MonitorFigures, MonitorRow, UpdateCounts, monitors};
 pub use scaling::{Scaling, scaling};
-pub use verdict::{Outcome, Verdict};
+pub use verdict::{Outcome, Unit, Verdict};
 
 use serde::Serialize;
 
-use crate::record::{FailureKind, RunRecords};
+use crate::record::{FailureKind, Record, RunRecords};
+use crate::scenario::is_answer_of_a_search;
 
 /// A verdict needs an interval that covers the true median with at least this
 /// probability. Five blocks give 93.75 %, four 87.5 %.
@@ -27,6 +35,10 @@ pub struct Judgement {
     pub figures: Vec<Figures>,
     /// How connecting grows with the count of PVs.
     pub scaling: Vec<Scaling>,
+    /// What monitors took, one entry for each cell.
+    pub monitors: Vec<MonitorFigures>,
+    /// The most updates that arrive without loss, from searches.
+    pub capacities: Vec<Capacity>,
     /// A verdict for each limit, cell and approach.
     pub verdicts: Vec<Verdict>,
     /// Which approach to take.
@@ -54,19 +66,28 @@ pub struct FailedWorkers {
 pub fn judge(run: &RunRecords) -> Judgement {
     let figures = figures(run);
     let scaling = scaling(run);
-    let verdicts = verdict::verdicts(run, &figures, &scaling);
+    let monitors = monitors(run);
+    let verdicts = verdict::verdicts(run, &figures, &scaling, &monitors);
     let advice = advice::advice(run, &verdicts);
-    Judgement { figures, scaling, verdicts, advice, failures: failures(run) }
+    Judgement {
+        figures,
+        scaling,
+        monitors,
+        capacities: capacities(run),
+        verdicts,
+        advice,
+        failures: failures(run),
+    }
 }
 
 fn failures(run: &RunRecords) -> Vec<FailedWorkers> {
     let mut failures: Vec<FailedWorkers> = Vec::new();
-    for record in &run.records {
+    for record in run.records.iter().filter(|record| !is_answer_of_a_search(record)) {
         let Some(failure) = &record.failure else { continue };
         let known = failures
             .iter_mut()
             .find(|known| known.approach == record.approach && known.kind == failure.kind);
-        let cell = format!("{} PVs {}", record.pvs, record.mode);
+        let cell = cell_name(record);
         match known {
             Some(known) => {
                 known.count += 1;
@@ -84,4 +105,20 @@ fn failures(run: &RunRecords) -> Vec<FailedWorkers> {
         }
     }
     failures
+}
+
+/// A cell in a few words, such as `1000 PVs bulk` or `waveform 680x480 120 Hz`.
+fn cell_name(record: &Record) -> String {
+    let Some(load) = record.load else {
+        return format!("{} PVs {}", record.pvs, record.mode);
+    };
+    let mut name = record.scenario.clone();
+    if let Some(disturbance) = load.disturbance {
+        name += &format!(" {}", disturbance.name());
+    }
+    match load.pixels {
+        Some(pixels) => name += &format!(" {pixels}"),
+        None => name += &format!(" {} PVs", record.pvs),
+    }
+    name + &format!(" {} Hz", load.rate_hz)
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::Metric;
 use super::figures::{difference, interval};
 use crate::protocol::{Mode, Stage};
-use crate::record::RunRecords;
+use crate::record::{Record, RunRecords};
+use crate::scenario;
 use crate::stats::{Interval, theil_sen};
 
 /// One approach's line through connect times over counts of PVs.
@@ -43,7 +44,9 @@ type PointsByBlock = BTreeMap<usize, Vec<(f64, f64)>>;
 pub fn scaling(run: &RunRecords) -> Vec<Scaling> {
     let mut points: BTreeMap<&str, PointsByBlock> = BTreeMap::new();
     let mut counts: Vec<usize> = Vec::new();
-    for record in run.records.iter().filter(|record| record.mode == Mode::Bulk) {
+    let is_bulk =
+        |record: &&Record| record.scenario == scenario::CONNECT && record.mode == Mode::Bulk;
+    for record in run.records.iter().filter(is_bulk) {
         let Some(per_pv) = CONNECT.of(record) else { continue };
         let pvs = record.pvs as f64;
         let blocks = points.entry(&record.approach).or_default();

@@ -2,10 +2,14 @@
 
 use serde::Serialize;
 
-use super::limits::{BUDGET, LIMITS, Limit, Measure, Relative, expectation};
-use super::{CONFIDENCE_WANTED, Figures, Scaling};
+use super::limits::{
+    BUDGET, LEAK_BYTES_PER_MINUTE, LEAK_DERIVATION, LEAK_WATCH_S, LIMITS, Limit, Measure,
+    PVS_LEFT_BEHIND, Relative, expectation, expected_leak,
+};
+use super::{CONFIDENCE_WANTED, Figures, MonitorFigures, MonitorRow, Scaling};
 use crate::protocol::Mode;
-use crate::record::RunRecords;
+use crate::record::{Load, Record, RunRecords};
+use crate::scenario;
 use crate::stats::Interval;
 
 /// What the judge says of a figure against its limit.
@@ -46,23 +50,41 @@ impl Outcome {
     }
 }
 
+/// What a figure is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Seconds per PV.
+    SecondsPerPv,
+    /// Bytes per minute.
+    BytesPerMinute,
+    /// A count of PVs; exact.
+    Pvs,
+}
+
 /// One verdict.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict {
     /// The approach.
     pub approach: String,
-    /// What was judged, such as `connect bulk` or `connect slope`.
+    /// The scenario.
+    pub scenario: String,
+    /// What was judged, such as `connect bulk`, `connect slope` or `growth`.
     pub metric: String,
+    /// The unit of figure and limit.
+    pub unit: Unit,
+    /// What monitors were to take; none for scenarios without.
+    pub load: Option<Load>,
     /// How many PVs were connected; for a slope the most.
     pub pvs: usize,
     /// How they were connected.
     pub connected: Mode,
     /// What it was compared with; none when the approach failed.
     pub relative: Option<Relative>,
-    /// Seconds per PV over that; none when the approach failed.
-    pub over_s: Option<Interval>,
+    /// How much it is, over that; none when the approach failed.
+    pub figure: Option<Interval>,
     /// The most it may be; none when the approach failed.
-    pub limit_s: Option<f64>,
+    pub limit: Option<f64>,
     /// How the most is derived.
     pub derivation: &'static str,
     /// The verdict.
@@ -90,7 +112,12 @@ impl Verdict {
     }
 }
 
-pub(super) fn verdicts(run: &RunRecords, figures: &[Figures], scaling: &[Scaling]) -> Vec<Verdict> {
+pub(super) fn verdicts(
+    run: &RunRecords,
+    figures: &[Figures],
+    scaling: &[Scaling],
+    monitors: &[MonitorFigures],
+) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for limit in &LIMITS {
         match limit.measure {
@@ -104,6 +131,10 @@ pub(super) fn verdicts(run: &RunRecords, figures: &[Figures], scaling: &[Scaling
                 .filter(|scaling| !scaling.floor && scaling.most_pvs >= least_pvs)
                 .for_each(|scaling| of_scaling(limit, scaling, &mut verdicts)),
         }
+    }
+    for cell in monitors {
+        verdicts.extend(cell.rows.iter().filter_map(|row| of_growth(cell, row)));
+        verdicts.extend(cell.rows.iter().filter_map(|row| of_recovery(cell, row)));
     }
     verdicts.extend(of_failures(run));
     verdicts
@@ -142,39 +173,105 @@ fn verdict(
     relative: Relative,
     over: Interval,
 ) -> Verdict {
-    let limit_s = (limit.per_pv)(&BUDGET);
+    let most = (limit.per_pv)(&BUDGET);
     Verdict {
         approach: approach.to_owned(),
+        scenario: scenario::CONNECT.to_owned(),
         metric,
+        unit: Unit::SecondsPerPv,
+        load: None,
         pvs: 0,
         connected: Mode::Bulk,
         relative: Some(relative),
-        over_s: Some(over),
-        limit_s: Some(limit_s),
+        figure: Some(over),
+        limit: Some(most),
         derivation: limit.derivation,
-        outcome: Outcome::of(&over, limit_s),
+        outcome: Outcome::of(&over, most),
         expected_over: expectation(approach, limit.measure),
+    }
+}
+
+/// Whether the client leaks. The floor is not judged, like everywhere.
+fn of_growth(cell: &MonitorFigures, row: &MonitorRow) -> Option<Verdict> {
+    let growth = row.client_memory.growth_bytes_per_minute.filter(|_| !row.floor)?;
+    let outcome = Outcome::of(&growth, LEAK_BYTES_PER_MINUTE);
+    if outcome == Outcome::Undecided && cell.load.seconds < LEAK_WATCH_S
+        || cell.load.disturbance.is_some()
+    {
+        return None;
+    }
+    let limit = LEAK_BYTES_PER_MINUTE;
+    Some(Verdict {
+        unit: Unit::BytesPerMinute,
+        derivation: LEAK_DERIVATION,
+        outcome,
+        expected_over: expected_leak(&row.approach, cell.load.content()),
+        ..of_monitors(cell, row, "growth", growth, limit)
+    })
+}
+
+/// Whether every PV came back after a disturbance, in every block.
+fn of_recovery(cell: &MonitorFigures, row: &MonitorRow) -> Option<Verdict> {
+    let missing =
+        row.recoveries.iter().map(|one| one.wanted.saturating_sub(one.recovered)).max()?;
+    let exact = Interval::exact(missing as f64, row.blocks);
+    let outcome = if missing as f64 > PVS_LEFT_BEHIND { Outcome::Over } else { Outcome::Within };
+    (!row.floor).then(|| Verdict {
+        unit: Unit::Pvs,
+        derivation: "a client comes back by itself",
+        outcome,
+        ..of_monitors(cell, row, "PVs left behind", exact, PVS_LEFT_BEHIND)
+    })
+}
+
+fn of_monitors(
+    cell: &MonitorFigures,
+    row: &MonitorRow,
+    metric: &str,
+    figure: Interval,
+    limit: f64,
+) -> Verdict {
+    Verdict {
+        approach: row.approach.clone(),
+        scenario: cell.scenario.clone(),
+        metric: metric.to_owned(),
+        unit: Unit::Pvs,
+        load: Some(cell.load),
+        pvs: cell.pvs,
+        connected: Mode::Bulk,
+        relative: Some(Relative::Nothing),
+        figure: Some(figure),
+        limit: Some(limit),
+        derivation: "",
+        outcome: Outcome::Undecided,
+        expected_over: None,
     }
 }
 
 /// An approach that failed in a cell has failed there, whatever it did before.
 fn of_failures(run: &RunRecords) -> Vec<Verdict> {
     let mut failed: Vec<Verdict> = Vec::new();
-    for record in run.records.iter().filter(|record| record.failure.is_some()) {
+    let has_failed =
+        |record: &&Record| record.failure.is_some() && !scenario::is_answer_of_a_search(record);
+    for record in run.records.iter().filter(has_failed) {
         let stage = record.failure.as_ref().and_then(|failure| failure.stage);
         let known = failed.iter().any(|verdict| {
-            verdict.approach == record.approach
-                && (verdict.pvs, verdict.connected) == (record.pvs, record.mode)
+            (&verdict.approach, &verdict.scenario) == (&record.approach, &record.scenario)
+                && (verdict.pvs, verdict.connected, verdict.load)
+                    == (record.pvs, record.mode, record.load)
         });
         if !known {
             failed.push(Verdict {
                 approach: record.approach.clone(),
+                scenario: record.scenario.clone(),
+                unit: Unit::SecondsPerPv,
+                load: record.load,
                 metric: stage.map_or("start".to_owned(), |stage| stage.to_string()),
                 pvs: record.pvs,
                 connected: record.mode,
                 relative: None,
-                over_s: None,
-                limit_s: None,
+                figure: None,
+                limit: None,
                 derivation: "",
                 outcome: Outcome::Failed,
                 expected_over: None,

@@ -1,7 +1,12 @@
 //! Runs workers against IOCs and writes down what happened; knows no statistics.
 
+mod account;
+mod arrivals;
+mod capacity;
 mod connect;
+mod driven;
 mod machine;
+mod monitor;
 mod plan;
 mod session;
 
@@ -14,10 +19,12 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use crate::approach::{Approach, Missing};
-use crate::ioc::SoftIoc;
+use crate::ioc::{Builder, SoftIoc};
 use crate::process::{Command, interrupted};
 use crate::protocol::{Hello, Mode};
 use crate::record::{Failure, FailureKind, Record};
+use crate::scenario::{FRAME_PV, pv_name};
+use driven::Driven;
 use session::{Halt, Patience, Session, of_ioc};
 
 /// A dying IOC closes its sockets some time before its process is gone.
@@ -42,6 +49,8 @@ pub enum Progress<'a> {
         /// By whom.
         approach: &'a str,
     },
+    /// An approach is through with a cell.
+    Done,
     /// A worker is done, well or not, with what it printed on stderr.
     Finished {
         /// What it produced.
@@ -68,8 +77,9 @@ pub fn run<E>(
 ) -> Result<bool, E> {
     let mut random = plan.random();
     let mut failed: Vec<(Cell, String)> = Vec::new();
-    for block in 0..plan.blocks {
+    for block in 0..plan.blocks() {
         let mut cells = plan.cells.clone();
+        cells.retain(|cell| cell.blocks > block);
         cells.shuffle(&mut random);
         for cell in &cells {
             let mut runner = BlockRunner { plan, cell, block, ioc: None, failed: &mut failed };
@@ -134,23 +144,51 @@ impl BlockRunner<'_> {
                 continue;
             }
             tell(Progress::Started { cell: self.cell, approach })?;
-            let mut record = self.empty_record(position, approach);
-            let mut log = String::new();
-            match self.measure(candidate, &mut record, &mut log) {
-                Ok(()) => {}
-                Err(Halt::Interrupted) => return Ok(false),
-                Err(Halt::Failed(failure)) => self.note_failure(&mut record, failure),
+            let completed = if self.cell.is_probe() {
+                capacity::search(self.cell, |probe| self.worker(probe, candidate, position, tell))?
+            } else {
+                self.worker(self.cell, candidate, position, tell)?.is_some()
+            };
+            if !completed {
+                return Ok(false);
             }
-            tell(Progress::Finished { record: Box::new(record), log })?;
+            tell(Progress::Done)?;
         }
+        self.end_ioc();
+        Ok(!interrupted())
+    }
+
+    /// Runs one worker and tells its record; none when interrupted.
+    fn worker<E>(
+        &mut self,
+        cell: &Cell,
+        candidate: &Candidate,
+        position: usize,
+        tell: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
+    ) -> Result<Option<Record>, E> {
+        let mut record = self.empty_record(cell, position, &candidate.approach.name);
+        let mut log = String::new();
+        match self.measure(cell, candidate, &mut record, &mut log) {
+            Ok(()) => {}
+            Err(Halt::Interrupted) => return Ok(None),
+            Err(Halt::Failed(failure)) => self.note_failure(&mut record, failure),
+        }
+        if cell.needs_fresh_iocs() {
+            self.end_ioc();
+        }
+        tell(Progress::Finished { record: Box::new(record.clone()), log })?;
+        Ok(Some(record))
+    }
+
+    fn end_ioc(&mut self) {
         if let Some(ioc) = self.ioc.take() {
             ioc.stop();
         }
-        Ok(!interrupted())
     }
 
     fn measure(
         &mut self,
+        cell: &Cell,
         candidate: &Candidate,
         record: &mut Record,
         log: &mut String,
@@ -164,11 +202,10 @@ impl BlockRunner<'_> {
         })?;
         let ioc = match self.ioc.take() {
             Some(ioc) => ioc,
-            None => SoftIoc::builder().pvs(self.cell.pvs).start()?,
+            None => ioc_for(cell).start()?,
         };
         let ioc = self.ioc.insert(ioc);
-        let patience = Patience::new(self.plan.timeout, usual_timeout(self.cell));
-        match connect::run(command, ioc, self.cell, patience, record, log) {
+        match drive(command, ioc, cell, self.plan, record, log) {
             Err(Halt::Failed(failure)) => {
                 // Whatever the worker says: an IOC that died is the reason.
                 std::thread::sleep(TIME_TO_DIE);
@@ -183,28 +220,74 @@ impl BlockRunner<'_> {
         if failure.kind == FailureKind::Ioc {
             // The next worker gets a fresh one.
             self.ioc = None;
-        } else {
+        } else if failure.kind != FailureKind::TooMuchMemory || !self.cell.is_probe() {
             self.failed.push((self.cell.clone(), record.approach.clone()));
         }
         record.failure = Some(failure);
     }
 
-    fn empty_record(&self, position: usize, approach: &str) -> Record {
+    fn empty_record(&self, cell: &Cell, position: usize, approach: &str) -> Record {
         Record {
-            scenario: self.cell.scenario.clone(),
-            server: self.cell.server.clone(),
-            pvs: self.cell.pvs,
-            mode: self.cell.mode,
+            scenario: cell.scenario.clone(),
+            server: cell.server.clone(),
+            pvs: cell.pvs,
+            mode: cell.mode,
+            load: cell.load,
             block: self.block,
             position,
             approach: approach.to_owned(),
             versions: std::collections::BTreeMap::new(),
             create_is_joint: false,
             samples: Vec::new(),
+            monitored: None,
             warnings: Vec::new(),
             failure: None,
         }
     }
+}
+
+/// The IOC that a cell is measured against.
+fn ioc_for(cell: &Cell) -> Builder {
+    let builder = SoftIoc::builder();
+    let Some(load) = cell.load else { return builder.pvs(cell.pvs) };
+    let mut builder = builder.may_scan_at(load.rate_hz);
+    builder = match load.pixels {
+        Some(pixels) => builder.frames(pixels.width, pixels.height),
+        None => builder.pvs(cell.pvs),
+    };
+    match load.array_bytes {
+        Some(bytes) => builder.max_array_bytes(bytes),
+        None => builder,
+    }
+}
+
+/// Runs one worker; fills `record` as far as it gets and `log` with what the
+/// worker printed on stderr.
+fn drive(
+    command: &Command,
+    ioc: &mut SoftIoc,
+    cell: &Cell,
+    plan: &Plan,
+    record: &mut Record,
+    log: &mut String,
+) -> Result<(), Halt> {
+    let patience = Patience::new(plan.timeout, usual_timeout(cell));
+    let command = command.clone().environment(ioc.client_environment());
+    let session = Session::start(&command, patience)?;
+    let mut driven = Driven::new(session, ioc, record);
+    let pvs = match cell.load.and_then(|load| load.pixels) {
+        Some(_) => vec![FRAME_PV.to_owned()],
+        None => (0..cell.pvs).map(pv_name).collect(),
+    };
+    let outcome = driven.greet(cell.mode, pvs).and_then(|hello| match cell.load {
+        None => connect::run(&mut driven, cell, &hello),
+        Some(load) => monitor::run(&mut driven, cell, load, plan.most_memory_bytes, &hello),
+    });
+    *log = match outcome {
+        Ok(()) => driven.session.end(),
+        Err(_) => driven.session.log(),
+    };
+    outcome
 }
 
 /// How long a stage may take, unless the user said it: some three times what the

@@ -1,6 +1,7 @@
 //! One worker, spoken to: every wait has a deadline, every answer is checked
 //! against what was asked.
 
+use std::collections::VecDeque;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,10 @@ const LOOK_AFTER_IOC: Duration = Duration::from_millis(100);
 
 /// How long a worker may take to leave when its stdin ends.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Timers may end a little early; a worker that ends much earlier has missed
+/// updates.
+const SHORTEST_OF_ASKED: f64 = 0.999;
 
 /// Characters of an unintelligible line that an error shows.
 const SHOWN_OF_A_LINE: usize = 200;
@@ -85,6 +90,14 @@ pub(super) struct Session {
     patience: Patience,
     /// When, by its own clock, the worker finished what it did last.
     free_since_ns: u64,
+    /// Lines that came before they were awaited.
+    unread: VecDeque<String>,
+}
+
+/// A stage that was asked for and is not answered yet.
+pub(super) struct Begun {
+    command: StageCommand,
+    asked: Instant,
 }
 
 impl Session {
@@ -92,7 +105,15 @@ impl Session {
     pub(super) fn start(command: &Command, patience: Patience) -> Result<Session, Halt> {
         let started = Instant::now();
         let child = command.start().map_err(|error| of_process(error, None))?;
-        Ok(Session { child, started, log: Output::default(), pvs: 0, patience, free_since_ns: 0 })
+        Ok(Session {
+            child,
+            started,
+            log: Output::default(),
+            pvs: 0,
+            patience,
+            free_since_ns: 0,
+            unread: VecDeque::new(),
+        })
     }
 
     /// Waits for the worker's first words.
@@ -127,30 +148,75 @@ impl Session {
         commands: &[StageCommand],
         look_after_ioc: &mut dyn FnMut() -> Result<(), IocError>,
     ) -> Result<Vec<Done>, Halt> {
+        let begun: Vec<Begun> = commands.iter().map(|command| self.begin(command)).collect();
+        begun.into_iter().map(|begun| self.finish(begun, look_after_ioc)).collect()
+    }
+
+    /// Asks for a stage without waiting for its answer: [`Session::finish`] does.
+    pub(super) fn begin(&mut self, command: &StageCommand) -> Begun {
+        // Before the worker hears of it, so that it cannot seem to have taken longer.
         let asked = Instant::now();
-        for command in commands {
-            self.say(&ToWorker::Stage(command.clone()));
-        }
-        let mut answers = Vec::new();
-        for command in commands {
-            let deadline = Deadline::after(self.patience.stage + GRACE);
-            let stage = Some(command.stage);
-            match self.next_message(&deadline, stage, look_after_ioc)? {
-                FromWorker::Done(done) => {
-                    self.check(command, &done, asked.elapsed())?;
-                    answers.push(done);
-                }
-                FromWorker::Failed(failure) if failure.stage == command.stage => {
-                    return Err(failed(FailureKind::StageFailed, stage, failure.error));
-                }
-                other => {
-                    let got = shown(&other);
-                    let message = format!("expected the end of {}, got {got}", command.stage);
-                    return Err(garbage(stage, message));
-                }
+        self.say(&ToWorker::Stage(command.clone()));
+        Begun { command: command.clone(), asked }
+    }
+
+    /// Lets `duration` pass while the worker works on `begun`. What the worker
+    /// says meanwhile is kept for [`Session::finish`].
+    pub(super) fn meanwhile(
+        &mut self,
+        begun: &Begun,
+        duration: Duration,
+        look_after_ioc: &mut dyn FnMut() -> Result<(), IocError>,
+    ) -> Result<(), Halt> {
+        let stage = Some(begun.command.stage);
+        let deadline = Deadline::after(duration);
+        while !deadline.remaining().is_zero() {
+            if let Some(line) = self.next_line(&deadline, stage, look_after_ioc)? {
+                self.unread.push_back(line);
             }
         }
-        Ok(answers)
+        Ok(())
+    }
+
+    /// Waits for the answer to `begun`.
+    pub(super) fn finish(
+        &mut self,
+        begun: Begun,
+        look_after_ioc: &mut dyn FnMut() -> Result<(), IocError>,
+    ) -> Result<Done, Halt> {
+        let Begun { command, asked } = begun;
+        let collecting = Duration::from_secs_f64(command.seconds.unwrap_or(0.0));
+        let deadline = Deadline::since(asked, collecting + self.patience.stage + GRACE);
+        let stage = Some(command.stage);
+        match self.next_message(&deadline, stage, look_after_ioc)? {
+            FromWorker::Done(done) => {
+                self.check(&command, &done, asked.elapsed())?;
+                Ok(done)
+            }
+            FromWorker::Failed(failure) if failure.stage == command.stage => {
+                Err(failed(FailureKind::StageFailed, stage, failure.error))
+            }
+            other => {
+                let message =
+                    format!("expected the end of {}, got {}", command.stage, shown(&other));
+                Err(garbage(stage, message))
+            }
+        }
+    }
+
+    /// Stops the worker in whatever it does, until [`Session::resume`].
+    pub(super) fn pause(&self) {
+        self.child.pause();
+    }
+
+    /// Lets a paused worker go on.
+    pub(super) fn resume(&self) {
+        self.child.resume();
+    }
+
+    /// The process that was started: the worker itself, or what wraps it.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.pid()
     }
 
     /// Ends the worker and gives what it printed on stderr.
@@ -184,26 +250,45 @@ impl Session {
         stage: Option<Stage>,
         look_after_ioc: &mut dyn FnMut() -> Result<(), IocError>,
     ) -> Result<FromWorker, Halt> {
-        let what = stage.map_or("say hello".to_owned(), |stage| format!("finish {stage}"));
         loop {
-            let look = Deadline::after(LOOK_AFTER_IOC.min(deadline.remaining()));
-            match self.child.next_event(&look, &what) {
-                Ok(Event::Stdout(line)) => {
-                    return serde_json::from_str(&line).map_err(|error| {
-                        garbage(stage, format!("{error} in its line: {}", shortened(&line)))
-                    });
-                }
+            let line = match self.unread.pop_front() {
+                Some(line) => line,
+                None => match self.next_line(deadline, stage, look_after_ioc)? {
+                    Some(line) => line,
+                    None if deadline.remaining().is_zero() => {
+                        let error = self.child.timed_out(deadline, &awaited(stage));
+                        return Err(of_process(error, stage));
+                    }
+                    None => continue,
+                },
+            };
+            return serde_json::from_str(&line).map_err(|error| {
+                garbage(stage, format!("{error} in its line: {}", shortened(&line)))
+            });
+        }
+    }
+
+    /// The next line on stdout, if one comes before it is time to look after the
+    /// IOC, which is then done.
+    fn next_line(
+        &mut self,
+        deadline: &Deadline,
+        stage: Option<Stage>,
+        look_after_ioc: &mut dyn FnMut() -> Result<(), IocError>,
+    ) -> Result<Option<String>, Halt> {
+        let look = Deadline::after(LOOK_AFTER_IOC.min(deadline.remaining()));
+        loop {
+            match self.child.next_event(&look, &awaited(stage)) {
+                Ok(Event::Stdout(line)) => return Ok(Some(line)),
                 Ok(Event::Stderr(line)) => self.log.push(line),
                 Ok(Event::Ended(status)) => {
                     // A worker that loses its IOC may die of it: blame the IOC.
                     look_after_ioc().map_err(|error| of_ioc(&error, stage))?;
                     return Err(of_process(self.child.ended_early(status), stage));
                 }
-                Err(ProcessError::TimedOut { .. }) if !deadline.remaining().is_zero() => {
-                    look_after_ioc().map_err(|error| of_ioc(&error, stage))?;
-                }
                 Err(ProcessError::TimedOut { .. }) => {
-                    return Err(of_process(self.child.timed_out(deadline, &what), stage));
+                    look_after_ioc().map_err(|error| of_ioc(&error, stage))?;
+                    return Ok(None);
                 }
                 Err(error) => return Err(of_process(error, stage)),
             }
@@ -232,6 +317,22 @@ impl Session {
             let message = format!("{got} values came back for {expected} PVs");
             return Err(failed(FailureKind::WrongValue, stage, message));
         }
+        self.check_collected(command, done)
+    }
+
+    /// Only `collect` brings updates, and it takes the time that was asked.
+    fn check_collected(&self, command: &StageCommand, done: &Done) -> Result<(), Halt> {
+        let stage = Some(command.stage);
+        if (command.stage == Stage::Collect) != done.updates.is_some() {
+            let with = if done.updates.is_some() { "with" } else { "without" };
+            return Err(garbage(stage, format!("the answer came {with} updates")));
+        }
+        let asked_s = command.seconds.unwrap_or(0.0);
+        let took_s = done.end_ns.saturating_sub(done.start_ns) as f64 / 1e9;
+        if took_s < asked_s * SHORTEST_OF_ASKED {
+            let message = format!("it took updates for {took_s:.3} s of {asked_s:.3} s");
+            return Err(garbage(stage, message));
+        }
         Ok(())
     }
 
@@ -254,6 +355,11 @@ impl Session {
         self.free_since_ns = end_ns;
         Ok(())
     }
+}
+
+/// What a worker is waited for to do, for errors.
+fn awaited(stage: Option<Stage>) -> String {
+    stage.map_or("say hello".to_owned(), |stage| format!("finish {stage}"))
 }
 
 fn garbage(stage: Option<Stage>, message: impl Display) -> Halt {

@@ -1,12 +1,18 @@
 //! Which approach to take, and which limits are broken.
 
-use super::cells::range;
 use super::document::Part;
-use crate::judge::{Advice, BUDGET, Judgement, Verdict};
-use crate::units::{grouped, scientific, signed};
+use super::{capacity, monitors};
+use crate::judge::{Advice, BUDGET, Judgement, Unit, Verdict};
+use crate::units::{grouped, signed};
 
 pub(super) fn answer(judgement: &Judgement) -> Vec<Part> {
-    let mut statements = advice_statements(&judgement.advice);
+    let mut statements = Vec::new();
+    let watched = !judgement.monitors.is_empty() || !judgement.capacities.is_empty();
+    if !judgement.figures.is_empty() || !watched {
+        statements.extend(advice_statements(&judgement.advice));
+    }
+    statements.extend(monitors::statements(&judgement.monitors));
+    statements.extend(capacity::statements(&judgement.capacities));
     for verdict in judgement.verdicts.iter().filter(|verdict| verdict.is_worse_than_expected()) {
         statements.push(format!("LIMIT BROKEN: {}", described(verdict)));
     }
@@ -30,17 +36,47 @@ pub(super) fn answer(judgement: &Judgement) -> Vec<Part> {
 }
 
 fn described(verdict: &Verdict) -> String {
-    let over = verdict.over_s.as_ref().map_or("not measured".to_owned(), |over| {
-        format!("{} s per PV ({})", signed(over.median), range(over))
-    });
+    let (figure, range) = match &verdict.figure {
+        None => ("not measured".to_owned(), String::new()),
+        Some(figure) => (
+            amount(verdict.unit, figure.median),
+            format!(
+                " ({} .. {})",
+                amount(verdict.unit, figure.low),
+                amount(verdict.unit, figure.high)
+            ),
+        ),
+    };
+    let range = if verdict.unit == Unit::Pvs { String::new() } else { range };
     format!(
-        "{}, {} at {} PVs: {over} {}, limit {}",
+        "{}, {} {} at {}: {figure}{range} {}, limit {}",
         verdict.approach,
+        verdict.scenario,
         verdict.metric,
-        grouped(verdict.pvs),
+        cell(verdict),
         verdict.relative.map_or("", |relative| relative.name()),
-        verdict.limit_s.map_or("-".to_owned(), scientific),
+        verdict.limit.map_or("-".to_owned(), |limit| {
+            amount(verdict.unit, limit).trim_start_matches('+').to_owned()
+        }),
     )
+}
+
+/// A figure with its unit.
+fn amount(unit: Unit, figure: f64) -> String {
+    match unit {
+        Unit::SecondsPerPv => format!("{} s per PV", signed(figure)),
+        Unit::BytesPerMinute => format!("{:.2} MB per minute", figure / 1e6),
+        Unit::Pvs => format!("{figure}"),
+    }
+}
+
+fn cell(verdict: &Verdict) -> String {
+    let pvs = format!("{} PVs", grouped(verdict.pvs));
+    let Some(load) = verdict.load else { return pvs };
+    let what = load.pixels.map_or(pvs, |pixels| pixels.to_string());
+    let disturbance =
+        load.disturbance.map_or(String::new(), |disturbance| format!(", {}", disturbance.name()));
+    format!("{what}, {} Hz{disturbance}", load.rate_hz)
 }
 
 fn advice_statements(advice: &Advice) -> Vec<String> {

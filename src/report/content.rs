@@ -1,9 +1,11 @@
 //! What a report says, in which order.
 
 use super::answer::answer;
+use super::capacity::capacity_section;
 use super::document::Part;
 use super::method::{blocks, method_section};
-use super::published::published_section;
+use super::monitors::monitors_section;
+use super::published::{published_cpu_section, published_section};
 use super::tables::{figures_section, scaling_section};
 use crate::judge::{Figures, Judgement};
 use crate::protocol::{Mode, Stage};
@@ -26,6 +28,11 @@ pub(super) fn report(run: &RunRecords, judgement: &Judgement, detail: Detail) ->
     }
     parts.extend(scaling_section(judgement));
     parts.extend(published_section(judgement));
+    for cell in &judgement.monitors {
+        parts.extend(monitors_section(cell, &judgement.verdicts));
+    }
+    parts.extend(published_cpu_section(judgement));
+    parts.extend(capacity_section(judgement));
     parts.extend(failures_section(judgement));
     parts.extend(answer(judgement));
     match detail {

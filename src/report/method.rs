@@ -1,7 +1,7 @@
 //! How the figures were made, so that anybody can make them again.
 
 use super::document::Part;
-use crate::judge::BUDGET;
+use crate::judge::{BUDGET, LEAK_BYTES_PER_MINUTE};
 use crate::record::RunRecords;
 use crate::units::scientific;
 
@@ -27,6 +27,12 @@ pub(super) fn method_section(run: &RunRecords) -> Vec<Part> {
             scientific(BUDGET.get_s_per_pv())
         ),
         format!(
+            "monitors: every update that the server's own database counts is expected; CPU is that \
+             of the process and its descendants, client and server apart; memory may grow by {} MB \
+             per minute",
+            LEAK_BYTES_PER_MINUTE / 1e6
+        ),
+        format!(
             "machine: {} cores of {}, {}, kernel {}, {} MiB",
             machine.cores,
             machine.model,
@@ -43,7 +49,7 @@ pub(super) fn method_section(run: &RunRecords) -> Vec<Part> {
 
 pub(super) fn blocks(run: &RunRecords) -> String {
     let noun = if run.run.blocks == 1 { "block" } else { "blocks" };
-    format!("{} {noun} of each cell in random order, seed {}.", run.run.blocks, run.run.seed)
+    format!("Up to {} {noun} of each cell in random order, seed {}.", run.run.blocks, run.run.seed)
 }
 
 fn versions(run: &RunRecords) -> Vec<String> {

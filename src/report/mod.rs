@@ -1,11 +1,13 @@
 //! Every sentence and table that a user reads; decides nothing.
 
 mod answer;
+mod capacity;
 mod cells;
 mod content;
 mod document;
 mod markdown;
 mod method;
+mod monitors;
 mod published;
 mod tables;
 mod terminal;
@@ -40,7 +42,7 @@ pub fn render(run: &RunRecords, judgement: &Judgement, format: Format) -> String
 }
 
 /// The version of the JSON report.
-pub const REPORT_FORMAT: u32 = 1;
+pub const REPORT_FORMAT: u32 = 2;
 
 #[derive(Serialize)]
 struct JsonReport<'a> {
@@ -49,6 +51,7 @@ struct JsonReport<'a> {
     complete: bool,
     judgement: &'a Judgement,
     published: &'a [published::Published],
+    published_cpu: &'a [published::PublishedCpu],
 }
 
 fn json(run: &RunRecords, judgement: &Judgement) -> String {
@@ -58,6 +61,7 @@ fn json(run: &RunRecords, judgement: &Judgement) -> String {
         complete: run.end.as_ref().is_some_and(|end| !end.interrupted),
         judgement,
         published: &published::SLAC,
+        published_cpu: &published::SLAC_CPU,
     };
     match serde_json::to_string_pretty(&report) {
         Ok(text) => text + "\n",

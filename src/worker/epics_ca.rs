@@ -1,27 +1,30 @@
 //! The approach `epics-ca`: the Rust crate of that name over libca, driven by a
 //! tokio runtime on the worker's thread.
 //!
-//! Used as its examples do: [`Context::connect`] for one PV after the other;
-//! [`Channel::new`] and `connected` to make channels first and wait for them
-//! later; value channels, which the crate recommends where only values are
-//! needed. It has no call for many PVs at once: its futures are joined, with the
-//! crate `futures` that it is built on itself.
+//! Used as its examples do: [`Channel::new`], `connected` and a typed channel,
+//! which is what its `Context::connect` does where the type is known beforehand;
+//! value channels, which the crate recommends where only values are needed;
+//! streams of updates (`monitors`). It has no call for many PVs at once: its
+//! futures are joined, with the crate `futures` that it is built on itself.
 //!
 //! A get asks for count 0, which means all elements the PV has, and every
 //! request flushes: both are the crate's choice.
+
+mod monitors;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::time::Duration;
 
-use ::epics_ca::{Channel, Context, Error, ValueChannel};
+use ::epics_ca::{Channel, Context, Error, TypedChannel, ValueChannel};
 use futures::future::{join_all, try_join_all};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
+use self::monitors::{Failure, Monitors, NotRunning, Subject};
 use super::{Client, StageError, libca};
-use crate::protocol::{Job, Mode};
+use crate::protocol::{Content, Job, Mode, Monitor, Updates};
 
 /// The version of the crate that Cargo.lock names.
 const EPICS_CA_VERSION: &str = "0.1.2";
@@ -80,6 +83,14 @@ impl Client for EpicsCa {
         });
         confirmed.map(drop)
     }
+
+    fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
+        self.session()?.subscribe(mode, pvs, monitor)
+    }
+
+    fn collect(&mut self, duration: Duration) -> Result<Updates, StageError> {
+        self.session()?.collect(duration)
+    }
 }
 
 struct Session {
@@ -90,7 +101,18 @@ struct Session {
     /// Made and not yet waited for.
     created: Vec<Channel>,
     /// Connected, by PV index.
-    connected: Vec<ValueChannel<f64>>,
+    connected: Vec<Connected>,
+    monitors: Option<Monitors>,
+}
+
+/// A channel whose type is known.
+enum Connected {
+    /// To a scalar.
+    Value(ValueChannel<f64>),
+    /// To an array.
+    Frames(TypedChannel<[i16]>),
+    /// Lent to its subscription, for good.
+    Lent,
 }
 
 impl Session {
@@ -103,6 +125,7 @@ impl Session {
             timeout: libca::timeout_of(job)?,
             created: Vec::with_capacity(job.pvs.len()),
             connected: Vec::with_capacity(job.pvs.len()),
+            monitors: None,
         })
     }
 
@@ -131,9 +154,7 @@ impl Session {
         }
         for channel in self.created.drain(..) {
             let name = &self.names[self.connected.len()];
-            let typed = channel.into_typed::<f64>();
-            let typed = typed.map_err(|(error, _)| failed(&text(name), error))?;
-            self.connected.push(typed.into_value());
+            self.connected.push(typed(channel).map_err(|error| failed(&text(name), error))?);
         }
         Ok(())
     }
@@ -142,8 +163,10 @@ impl Session {
         let (context, connected) = (&self.context, &mut self.connected);
         let connect_each = async {
             for name in &self.names[connected.len()..] {
-                let channel = context.connect::<f64>(name).await;
-                connected.push(channel.map_err(|error| failed(&text(name), error))?);
+                let because = |error| failed(&text(name), error);
+                let mut channel = Channel::new(context, name).map_err(because)?;
+                channel.connected().await;
+                connected.push(typed(channel).map_err(because)?);
             }
             Ok(())
         };
@@ -178,7 +201,8 @@ impl Session {
             Mode::Serial => self.runtime.block_on(async {
                 let ask_each = async {
                     for (position, pv) in pvs.iter().enumerate() {
-                        ask_one(&mut self.connected[*pv], position).await?;
+                        let channel = self.connected[*pv].value(&names[*pv])?;
+                        ask_one(channel, position).await?;
                     }
                     Ok(())
                 };
@@ -205,23 +229,126 @@ impl Session {
         }
     }
 
+    /// Subscribes to `pvs` and waits for the first update of each.
+    fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
+        if self.monitors.is_some() {
+            return Err(StageError("this job has its subscriptions already".to_owned()));
+        }
+        let deadline = tokio::time::Instant::now() + self.timeout;
+        let mut monitors = Monitors::new(monitor, self.names.len());
+        let batch_size = match mode {
+            Mode::Serial => 1,
+            Mode::Bulk => pvs.len().max(1),
+        };
+        let mut elements = 1;
+        let subscribed = pvs.chunks(batch_size).try_for_each(|batch| {
+            for pv in batch {
+                let subject = self.lend(*pv, monitor.content, &mut elements)?;
+                monitors.add(*pv, subject);
+            }
+            let waited = monitors.wait_for(&self.runtime, batch, deadline);
+            waited.map_err(|why| self.not_running(&why, &monitors, pvs, elements))
+        });
+        self.monitors = Some(monitors);
+        subscribed
+    }
+
+    /// Takes updates for `duration`.
+    fn collect(&mut self, duration: Duration) -> Result<Updates, StageError> {
+        let nothing = || StageError("nothing is subscribed to".to_owned());
+        let monitors = self.monitors.as_mut().ok_or_else(nothing)?;
+        let collected = monitors.collect(&self.runtime, duration);
+        collected.map_err(|failure| self.not_subscribed(&failure))
+    }
+
+    /// Gives a channel away to its subscription, and tells how many elements it
+    /// has if that is more than `elements`.
+    fn lend(
+        &mut self,
+        pv: usize,
+        content: Content,
+        elements: &mut usize,
+    ) -> Result<Subject, StageError> {
+        let name = text(&self.names[pv]);
+        let Some(place) = self.connected.get_mut(pv) else {
+            return Err(StageError(format!("{name} is not connected")));
+        };
+        match (content, std::mem::replace(place, Connected::Lent)) {
+            (Content::Scalars, Connected::Value(channel)) => Ok(Subject::Scalar(channel.into())),
+            (Content::Frames, Connected::Frames(channel)) => {
+                *elements = channel.element_count().unwrap_or(1).max(*elements);
+                Ok(Subject::Frames(channel))
+            }
+            (_, Connected::Lent) => Err(StageError(format!("{name} is subscribed to twice"))),
+            (_, channel) => {
+                *place = channel;
+                Err(failed(&name, ::epics_ca::error::BADTYPE))
+            }
+        }
+    }
+
+    fn not_running(
+        &self,
+        why: &NotRunning,
+        monitors: &Monitors,
+        pvs: &[usize],
+        elements: usize,
+    ) -> StageError {
+        if let NotRunning::Failed(failure) = why {
+            return self.not_subscribed(failure);
+        }
+        let mut silent = pvs.iter().filter(|pv| !monitors.is_running(**pv)).peekable();
+        let first = silent.peek().map_or(0, |pv| **pv);
+        let StageError(said) = self.unfinished("subscribed", silent.count(), pvs.len(), first);
+        let reason =
+            libca::why_dropped(elements * size_of::<i16>(), |name| std::env::var(name).ok());
+        StageError(reason.map_or(said.clone(), |reason| format!("{said}: {reason}")))
+    }
+
+    fn not_subscribed(&self, Failure(pv, error): &Failure) -> StageError {
+        failed(&format!("the subscription to {}", text(&self.names[*pv])), *error)
+    }
+
     fn unfinished(&self, what: &str, missing: usize, all: usize, first: usize) -> StageError {
         libca::unfinished(missing, all, what, self.timeout, &text(&self.names[first]))
+    }
+}
+
+impl Connected {
+    /// The channel to a scalar.
+    fn value(&mut self, name: &CString) -> Result<&mut ValueChannel<f64>, StageError> {
+        match self {
+            Connected::Value(channel) => Ok(channel),
+            Connected::Frames(_) => Err(failed(&text(name), ::epics_ca::error::BADTYPE)),
+            Connected::Lent => {
+                Err(StageError(format!("{} is lent to its subscription", text(name))))
+            }
+        }
+    }
+}
+
+/// Makes a channel one to a scalar, or else to a frame.
+fn typed(channel: Channel) -> Result<Connected, Error> {
+    match channel.into_typed::<f64>() {
+        Ok(channel) => Ok(Connected::Value(channel.into_value())),
+        Err((error, channel)) => {
+            channel.into_typed::<[i16]>().map(Connected::Frames).map_err(|_| error)
+        }
     }
 }
 
 /// The channels of `pvs`, borrowed all together: a channel carries one request
 /// at a time.
 fn each_once<'a>(
-    connected: &'a mut [ValueChannel<f64>],
+    connected: &'a mut [Connected],
     names: &[CString],
     pvs: &[usize],
 ) -> Result<Vec<&'a mut ValueChannel<f64>>, StageError> {
     let mut lent: Vec<_> = connected.iter_mut().map(Some).collect();
     pvs.iter()
-        .map(|pv| {
-            let name = &names[*pv];
-            lent[*pv].take().ok_or_else(|| StageError(format!("{} is asked twice", text(name))))
+        .map(|pv| match lent[*pv].take() {
+            Some(channel) => channel.value(&names[*pv]),
+            None => Err(StageError(format!("{} is asked twice", text(&names[*pv])))),
         })
         .collect()
 }

@@ -4,13 +4,16 @@
 pub mod epics_ca;
 pub mod libca;
 mod serve;
+mod updates;
 pub mod wire;
 
 pub use serve::serve;
 
 use std::collections::BTreeMap;
 
-use crate::protocol::{Job, Mode, Stage};
+use std::time::Duration;
+
+use crate::protocol::{Job, Mode, Monitor, Stage, Updates};
 
 /// Why a stage could not be finished: a sentence that names the first PV
 /// concerned.
@@ -31,7 +34,14 @@ pub trait Client {
 
     /// The stages that this approach can separate.
     fn stages(&self) -> Vec<Stage> {
-        vec![Stage::Context, Stage::Create, Stage::Connect, Stage::Get, Stage::Put]
+        vec![
+            Stage::Context,
+            Stage::Create,
+            Stage::Connect,
+            Stage::Get,
+            Stage::Put,
+            Stage::Subscribe,
+        ]
     }
 
     /// Makes the library's context and remembers the job; touches no PV.
@@ -49,4 +59,13 @@ pub trait Client {
 
     /// Writes `values` to `pvs` and waits for each server's confirmation.
     fn put(&mut self, mode: Mode, pvs: &[usize], values: &[f64]) -> Result<(), StageError>;
+
+    /// Subscribes to value changes of `pvs` and waits until each has sent its
+    /// first update. No library of ours has a call for one after the other, so
+    /// `mode` only says when the next is begun.
+    fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError>;
+
+    /// Takes updates for `duration` and tells all that arrived since
+    /// [`Client::subscribe`] began, or since the last call.
+    fn collect(&mut self, duration: Duration) -> Result<Updates, StageError>;
 }

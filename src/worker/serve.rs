@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Client, StageError};
 use crate::protocol::{
     Done, Failed, FromWorker, Hello, Job, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
-    ToWorker,
+    ToWorker, Updates,
 };
 
 /// Serves one harness on stdin and stdout until stdin ends.
@@ -80,21 +80,31 @@ fn run(client: &mut impl Client, job: &Job, command: &StageCommand) -> FromWorke
     let span = started.until_now();
     match outcome {
         // JSON has no word for them.
-        Ok(Some(values)) if values.iter().any(|value| !value.is_finite()) => {
+        Ok(Answer { values: Some(values), .. })
+            if values.iter().any(|value| !value.is_finite()) =>
+        {
             let error = "a value is not a finite number".to_owned();
             FromWorker::Failed(Failed { stage: command.stage, error })
         }
-        Ok(values) => FromWorker::Done(Done {
+        Ok(Answer { values, updates }) => FromWorker::Done(Done {
             stage: command.stage,
             mode: command.mode,
             start_ns: span.start_ns,
             end_ns: span.end_ns,
             cpu_ns: span.cpu_ns,
             values,
+            updates,
             warnings: Vec::new(),
         }),
         Err(StageError(error)) => FromWorker::Failed(Failed { stage: command.stage, error }),
     }
+}
+
+/// What a stage brings beside its times.
+#[derive(Default)]
+struct Answer {
+    values: Option<Vec<f64>>,
+    updates: Option<Updates>,
 }
 
 fn run_stage(
@@ -102,22 +112,36 @@ fn run_stage(
     job: &Job,
     command: &StageCommand,
     pvs: &[usize],
-) -> Result<Option<Vec<f64>>, StageError> {
+) -> Result<Answer, StageError> {
     if let Some(index) = pvs.iter().find(|index| **index >= job.pvs.len()) {
         return Err(StageError(format!("PV index {index} is not in the job")));
     }
+    let nothing = |()| Answer::default();
+    let values = |values| Answer { values: Some(values), updates: None };
     match command.stage {
         Stage::Import => Err(StageError("import was over before hello".to_owned())),
-        Stage::Context => client.context(job).map(|()| None),
-        Stage::Create => client.create().map(|()| None),
-        Stage::Connect => client.connect(command.mode).map(|()| None),
-        Stage::Get | Stage::GetAgain | Stage::Readback => client.get(command.mode, pvs).map(Some),
+        Stage::Context => client.context(job).map(nothing),
+        Stage::Create => client.create().map(nothing),
+        Stage::Connect => client.connect(command.mode).map(nothing),
+        Stage::Get | Stage::GetAgain | Stage::Readback => client.get(command.mode, pvs).map(values),
         Stage::Put => {
             let values = command.values.as_deref().unwrap_or_default();
             if values.len() != pvs.len() {
                 return Err(StageError(format!("{} values for {} PVs", values.len(), pvs.len())));
             }
-            client.put(command.mode, pvs, values).map(|()| None)
+            client.put(command.mode, pvs, values).map(nothing)
+        }
+        Stage::Subscribe => {
+            let without = || StageError("subscribe without `monitor`".to_owned());
+            let monitor = command.monitor.ok_or_else(without)?;
+            client.subscribe(command.mode, pvs, monitor).map(nothing)
+        }
+        Stage::Collect => {
+            let seconds = command.seconds.unwrap_or_default();
+            let duration = Duration::try_from_secs_f64(seconds)
+                .map_err(|error| StageError(format!("collect for {seconds} s: {error}")))?;
+            let updates = client.collect(duration)?;
+            Ok(Answer { values: None, updates: Some(updates) })
         }
     }
 }
@@ -154,7 +178,8 @@ impl Clock {
     }
 }
 
-fn read(clock: libc::clockid_t) -> Duration {
+/// What a clock of the system shows.
+pub(super) fn read(clock: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the clock exists on every system we build for and `time` is a
     // valid place for the answer.

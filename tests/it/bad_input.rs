@@ -8,6 +8,7 @@ mod full_disk;
 mod interrupted;
 mod ioc_death;
 mod missing;
+mod monitors;
 mod output_folder;
 mod record_file;
 mod tampering;
@@ -32,7 +33,7 @@ const STAGES_IN_SERIAL: usize = 7;
 
 /// Far longer than any run here takes on a busy machine, and shorter than the
 /// deadlines that a broken harness might wait for.
-const PATIENCE: Duration = Duration::from_secs(100);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// One invocation of the program, in folders of its own: what it leaves behind,
 /// files or processes, can be found.
@@ -168,6 +169,10 @@ impl Ended {
         self.file("out").join(name)
     }
 
+    fn report(&self) -> String {
+        fs::read_to_string(self.out("report.md")).unwrap()
+    }
+
     fn run(&self) -> RunRecords {
         let text = fs::read_to_string(self.out("records.jsonl")).unwrap();
         RunRecords::parse(&text).unwrap()
@@ -207,8 +212,7 @@ impl Ended {
             assert_eq!((failure.kind, failure.stage), (kind, stage), "{}", failure.message);
             assert_holds(&failure.message, words);
         }
-        let report = fs::read_to_string(self.out("report.md")).unwrap();
-        for text in [&report, &self.stdout] {
+        for text in [&self.report(), &self.stdout] {
             assert_holds(text, &[&format!("{approach}: {}", kind.name())]);
             assert_holds(text, words);
         }

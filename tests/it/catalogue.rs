@@ -24,8 +24,10 @@ fn names_of(is_meant: impl Fn(&Approach) -> bool) -> Vec<String> {
 
 /// One block of each in both modes; every value was checked when none failed.
 fn one_block(approaches: &[String], pvs: &str) -> Ran {
-    let arguments =
-        format!("--approach {} --pvs {pvs} --blocks 1 --profile full", approaches.join(","));
+    let arguments = format!(
+        "connect --approach {} --pvs {pvs} --blocks 1 --profile full",
+        approaches.join(",")
+    );
     let ran = Gauge::run(&arguments).finish();
     for record in ran.records() {
         let Record { approach, pvs, mode, failure, .. } = &record;
@@ -95,7 +97,8 @@ fn every_python_approach_answers_every_value_right_and_says_its_versions() {
 fn versions_are_those_of_the_lock_file() {
     let locked = locked_versions();
     let packages = [("aioca", "aioca"), ("caproto", "caproto"), ("pyepics", "pyepics")];
-    let ran = Gauge::run("--approach aioca,caproto,pyepics --pvs 1 --mode serial --blocks 1");
+    let ran =
+        Gauge::run("connect --approach aioca,caproto,pyepics --pvs 1 --mode serial --blocks 1");
     let records = ran.finish().records();
     for (approach, package) in packages {
         let record = records.iter().find(|record| record.approach == approach).unwrap();
@@ -112,7 +115,8 @@ fn the_documented_example_of_an_own_approach_runs_as_written() {
         usage,
         "# epics-gauge --approaches docs/examples/approaches.toml --approach minimal --mode serial"
     );
-    let gauge = Gauge::run("--approach minimal --mode serial --pvs 1,3 --blocks 1 --approaches");
+    let gauge =
+        Gauge::run("connect --approach minimal --mode serial --pvs 1,3 --blocks 1 --approaches");
     let ran = gauge.argument(&file).finish();
     let records = ran.records();
     for approach in ["wire", "minimal"] {

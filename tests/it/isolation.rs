@@ -35,7 +35,7 @@ fn read_over_ca(
     let pvs = pvs.iter().map(|pv| (*pv).to_owned()).collect();
     worker.write_line(&say(&ToWorker::Job(Job { pvs, timeout_s })));
     for stage in [Stage::Context, Stage::Create, Stage::Connect, Stage::Get] {
-        let command = StageCommand { stage, mode: Mode::Bulk, pvs: None, values: None };
+        let command = StageCommand::new(stage, Mode::Bulk);
         worker.write_line(&say(&ToWorker::Stage(command)));
     }
     let deadline = Deadline::after(PATIENCE);

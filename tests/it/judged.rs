@@ -1,6 +1,8 @@
 //! The judge on literal records, and the exit code that follows: each verdict is
 //! made to come out good and bad.
 
+mod monitors;
+
 use std::collections::BTreeMap;
 use std::process::Command;
 
@@ -33,7 +35,12 @@ fn run_of(approaches: &[(&str, Speed)]) -> RunRecords {
             records.push(record(name, block, position, *speed));
         }
     }
-    let facts = approaches.iter().enumerate().map(|(index, (name, _))| ApproachFacts {
+    let names: Vec<&str> = approaches.iter().map(|(name, _)| *name).collect();
+    run_with(&names, records)
+}
+
+fn run_with(approaches: &[&str], records: Vec<Record>) -> RunRecords {
+    let facts = approaches.iter().enumerate().map(|(index, name)| ApproachFacts {
         name: (*name).to_owned(),
         floor: *name == "wire",
         simplicity: (*name != "wire").then_some(10 - index as u32),
@@ -84,12 +91,14 @@ fn record(approach: &str, block: usize, position: usize, speed: Speed) -> Record
         server: "softioc".to_owned(),
         pvs: PVS,
         mode: Mode::Bulk,
+        load: None,
         block,
         position,
         approach: approach.to_owned(),
         versions: BTreeMap::new(),
         create_is_joint: false,
         samples,
+        monitored: None,
         warnings: Vec::new(),
         failure: None,
     }

@@ -51,7 +51,7 @@ fn libca_agrees_with_bases_own_catime() {
 }
 
 fn by_libca() -> Figures {
-    let arguments = format!("--approach libca --pvs {PVS} --mode bulk --blocks 1");
+    let arguments = format!("connect --approach libca --pvs {PVS} --mode bulk --blocks 1");
     let records = Gauge::run(&arguments).finish().records();
     let record = records.iter().find(|record| record.approach == "libca").unwrap();
     let figure = |stage, mode| Metric { stage, mode }.of(record).unwrap();

@@ -95,14 +95,34 @@ impl WorkerDriver {
     }
 
     pub(crate) fn job(&mut self, pvs: usize) {
-        let pvs = (0..pvs).map(pv_name).collect();
-        self.say(&ToWorker::Job(Job { pvs, timeout_s: 60.0 }));
+        self.job_of((0..pvs).map(pv_name).collect(), 60.0);
+    }
+
+    /// A job of any PVs, with its own time limit.
+    pub(crate) fn job_of(&mut self, pvs: Vec<String>, timeout_s: f64) {
+        self.say(&ToWorker::Job(Job { pvs, timeout_s }));
     }
 
     pub(crate) fn stage(&mut self, stage: Stage, mode: Mode) -> Done {
-        self.say(&ToWorker::Stage(StageCommand { stage, mode, pvs: None, values: None }));
+        self.run(&StageCommand::new(stage, mode)).unwrap()
+    }
+
+    /// Runs a stage to its end; a failed one is the worker's error.
+    pub(crate) fn run(&mut self, command: &StageCommand) -> Result<Done, String> {
+        self.begin(command);
+        self.finish()
+    }
+
+    /// Begins a stage, to do something else while it runs.
+    pub(crate) fn begin(&self, command: &StageCommand) {
+        self.say(&ToWorker::Stage(command.clone()));
+    }
+
+    /// Waits for the end of the stage that was begun.
+    pub(crate) fn finish(&mut self) -> Result<Done, String> {
         match self.answer() {
-            FromWorker::Done(done) => done,
+            FromWorker::Done(done) => Ok(done),
+            FromWorker::Failed(failed) => Err(failed.error),
             other => panic!("{other:?}"),
         }
     }

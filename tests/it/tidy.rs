@@ -16,15 +16,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("channel_access", &[]),
     ("sys", &[]),
     ("record", &["protocol"]),
-    ("scenario", &["protocol"]),
+    ("scenario", &["protocol", "record"]),
     ("embedded", &[]),
     ("process", &["channel_access", "embedded"]),
     ("ioc", &["channel_access", "embedded", "process"]),
     ("worker", &["channel_access", "protocol", "sys"]),
     ("approach", &["embedded", "process", "record"]),
-    ("measure", &["approach", "ioc", "process", "protocol", "record", "scenario"]),
-    ("judge", &["protocol", "record", "stats"]),
-    ("report", &["judge", "protocol", "record", "stats", "units"]),
+    ("measure", &["approach", "frame", "ioc", "process", "protocol", "record", "scenario"]),
+    ("judge", &["protocol", "record", "scenario", "stats"]),
+    ("report", &["judge", "protocol", "record", "scenario", "stats", "units"]),
 ];
 
 fn root() -> &'static Path {

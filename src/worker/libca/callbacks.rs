@@ -9,7 +9,9 @@ use std::ffi::{c_int, c_long, c_void};
 
 use super::answers::{Answer, Answers};
 use super::connections::Connections;
+use super::monitors::{Monitors, is_passing};
 use crate::sys;
+use crate::worker::updates::{Arrived, number_and_sum, stamp_ns};
 
 /// What callbacks write and the worker's thread awaits.
 pub(super) struct Callbacks {
@@ -17,6 +19,8 @@ pub(super) struct Callbacks {
     pub(super) connections: Connections,
     /// What came back.
     pub(super) answers: Answers,
+    /// What comes on subscriptions.
+    pub(super) monitors: Monitors,
 }
 
 /// What a channel's user pointer leads to.
@@ -30,6 +34,7 @@ pub(super) fn leaked_callbacks(pvs: usize) -> (&'static Callbacks, &'static [Own
     let callbacks: &'static Callbacks = Box::leak(Box::new(Callbacks {
         connections: Connections::new(pvs),
         answers: Answers::new(),
+        monitors: Monitors::new(pvs),
     }));
     let owners: Vec<Owner> = (0..pvs).map(|pv| Owner { callbacks, pv }).collect();
     (callbacks, owners.leak())
@@ -73,9 +78,64 @@ pub(super) unsafe extern "C" fn put_confirmed(event: sys::event_handler_args) {
     unsafe { note(&event, without_value(event.status)) };
 }
 
+/// What is noted of an update.
+pub(super) struct Update {
+    pub(super) number: f64,
+    pub(super) sum: u64,
+    pub(super) stamp_ns: i64,
+    pub(super) arrived: Arrived,
+}
+
+/// A subscription to `DBR_TIME_DOUBLE` or `DBR_TIME_SHORT` brought an update, or
+/// the word that there is none.
+///
+/// # Safety
+/// The channel's user pointer must lead to an [`Owner`].
+pub(super) unsafe extern "C" fn update_arrived(event: sys::event_handler_args) {
+    let arrived = Arrived::now();
+    if is_passing(event.status) {
+        return;
+    }
+    // SAFETY: the caller promises what `owner` needs.
+    let owner = unsafe { owner(event.chid) };
+    // SAFETY: libca lends what the event says for the time of the callback.
+    let update = unsafe { read_update(&event, arrived) };
+    owner.callbacks.monitors.note(owner.pv, update);
+}
+
 /// A request's number as libca carries it: never followed as a pointer.
 pub(super) fn user_argument(number: usize) -> *mut c_void {
     std::ptr::without_provenance_mut(number)
+}
+
+/// Reads an update where it lies in libca's buffer.
+///
+/// # Safety
+/// If the status is good, `dbr` must be null or lead to `count` elements of `type_`.
+unsafe fn read_update(event: &sys::event_handler_args, arrived: Arrived) -> Result<Update, c_int> {
+    if event.status != sys::ECA_NORMAL {
+        return Err(event.status);
+    }
+    let kind = c_int::try_from(event.type_).unwrap_or(c_int::MAX);
+    if kind == sys::DBR_TIME_DOUBLE && event.count == 1 && !event.dbr.is_null() {
+        // SAFETY: promised by the caller; libca aligns payloads to 8 bytes.
+        let update = unsafe { &*event.dbr.cast::<sys::dbr_time_double>() };
+        let stamp_ns = stamp_ns(update.stamp.secPastEpoch, update.stamp.nsec);
+        return Ok(Update { number: update.value, sum: 0, stamp_ns, arrived });
+    }
+    if kind == sys::DBR_TIME_SHORT && event.count >= 0 && !event.dbr.is_null() {
+        let update = event.dbr.cast::<sys::dbr_time_short>();
+        // SAFETY: promised by the caller. The elements follow on one another from
+        // the place of the first; there may be none.
+        let (stamp, pixels) = unsafe {
+            let pixels = (&raw const (*update).value).cast::<i16>();
+            (&(*update).stamp, std::slice::from_raw_parts(pixels, event.count as usize))
+        };
+        let (number, sum) = number_and_sum(pixels);
+        let stamp_ns = stamp_ns(stamp.secPastEpoch, stamp.nsec);
+        return Ok(Update { number, sum, stamp_ns, arrived });
+    }
+    Err(sys::ECA_BADTYPE)
 }
 
 fn without_value(status: c_int) -> Answer {

@@ -17,17 +17,19 @@ mod answers;
 mod callbacks;
 mod connections;
 mod context;
+mod monitors;
 mod sentences;
 mod session;
 mod status;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use self::session::Session;
 use super::{Client, StageError};
-use crate::protocol::{Job, Mode};
+use crate::protocol::{Job, Mode, Monitor, Updates};
 
-pub(super) use self::sentences::{c_names, timeout_of, unfinished};
+pub(super) use self::sentences::{c_names, timeout_of, unfinished, why_dropped};
 pub(super) use self::status::{failed, versions};
 
 /// libca as a client; see the module.
@@ -77,5 +79,13 @@ impl Client for Libca {
 
     fn put(&mut self, mode: Mode, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
         self.session()?.put(mode, pvs, values)
+    }
+
+    fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
+        self.session()?.subscribe(mode, pvs, monitor)
+    }
+
+    fn collect(&mut self, duration: Duration) -> Result<Updates, StageError> {
+        self.session()?.collect(duration)
     }
 }

@@ -8,9 +8,10 @@ use super::answers::Answer;
 use super::callbacks::{self, Callbacks, Owner};
 use super::connections::NotConnected;
 use super::context::Context;
-use super::sentences::{c_names, timeout_of, unfinished};
+use super::monitors::{Failure, NotRunning};
+use super::sentences::{c_names, timeout_of, unfinished, why_dropped};
 use super::status::{Refused, check};
-use crate::protocol::{Job, Mode};
+use crate::protocol::{Content, Job, Mode, Monitor, Updates};
 use crate::sys;
 use crate::worker::StageError;
 
@@ -86,6 +87,84 @@ impl Session {
             }
         });
         confirmed.map(drop)
+    }
+
+    /// Subscribes to `pvs` and waits for the first update of each.
+    pub(super) fn subscribe(
+        &self,
+        mode: Mode,
+        pvs: &[usize],
+        monitor: Monitor,
+    ) -> Result<(), StageError> {
+        if !self.callbacks.monitors.begin(monitor) {
+            return Err(StageError("this job has its subscriptions already".to_owned()));
+        }
+        let deadline = self.deadline();
+        let batch_size = match mode {
+            Mode::Serial => 1,
+            Mode::Bulk => pvs.len().max(1),
+        };
+        for (batch, pvs_before) in pvs.chunks(batch_size).zip((0..).step_by(batch_size)) {
+            for pv in batch {
+                self.callbacks.monitors.expect(*pv);
+                let request = self.add_subscription(self.channel(*pv)?, monitor.content);
+                request.map_err(|refused| refused.of(&self.name(*pv)))?;
+            }
+            self.context.flush()?;
+            let unbegun = pvs.len() - pvs_before - batch.len();
+            let waited = self.callbacks.monitors.wait_for_all(deadline);
+            waited.map_err(|why| self.not_running(&why, unbegun, pvs.len()))?;
+        }
+        Ok(())
+    }
+
+    /// Takes updates for `duration`.
+    pub(super) fn collect(&self, duration: Duration) -> Result<Updates, StageError> {
+        let collected = self.callbacks.monitors.collect(duration);
+        let updates = collected.map_err(|failure| self.failed(failure))?;
+        updates.ok_or_else(|| StageError("nothing is subscribed to".to_owned()))
+    }
+
+    /// With count 0, which means all elements that the PV has at the time.
+    fn add_subscription(&self, channel: sys::chid, content: Content) -> Result<(), Refused> {
+        const ALL_ELEMENTS: u8 = 0;
+        let kind = match content {
+            Content::Scalars => sys::DBR_TIME_DOUBLE,
+            Content::Frames => sys::DBR_TIME_SHORT,
+        };
+        // SAFETY: the channel is alive and its user pointer leads to an owner. The
+        // subscription ends with its channel, so its identifier is not needed.
+        check(unsafe {
+            sys::ca_create_subscription(
+                c_long::from(kind),
+                ALL_ELEMENTS.into(),
+                channel,
+                c_long::from(sys::DBE_VALUE),
+                Some(callbacks::update_arrived),
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+            )
+        })
+    }
+
+    /// `unbegun` of `all` subscriptions were not even made.
+    fn not_running(&self, why: &NotRunning, unbegun: usize, all: usize) -> StageError {
+        let (silent, first) = match *why {
+            NotRunning::Failed(failure) => return self.failed(failure),
+            NotRunning::Silent(silent, first) => (silent, first),
+        };
+        let name = self.name(first);
+        let StageError(said) = unfinished(silent + unbegun, all, "subscribed", self.timeout, &name);
+        // SAFETY: a channel that is expected to bring updates is alive.
+        let elements = unsafe { sys::ca_element_count(self.channels[first]) };
+        let bytes = elements as usize * size_of::<sys::dbr_short_t>();
+        let reason = why_dropped(bytes, |name| std::env::var(name).ok());
+        StageError(reason.map_or(said.clone(), |reason| format!("{said}: {reason}")))
+    }
+
+    fn failed(&self, failure: Failure) -> StageError {
+        let name = self.name(failure.pv);
+        Refused(failure.status).of(&format!("the subscription to {name}"))
     }
 
     /// Sends a request for each PV and waits for the answers: for each at once

@@ -1,6 +1,7 @@
 """Approach aioca: its coroutines, with lists of PVs for bulk work."""
 
 import asyncio
+import time
 
 import numpy  # noqa: F401  (aioca uses it)
 
@@ -17,10 +18,11 @@ SECOND_CHANCE_S = 0.5
 
 class Client(gauge_worker.Client):
     # Without `create`: `connect` does both.
-    stages = ("context", "connect", "get", "put")
+    stages = ("context", "connect", "get", "put", "subscribe")
 
     def __init__(self):
         self.loop = asyncio.new_event_loop()
+        self.subscriptions = []
 
     def versions(self):
         return {
@@ -71,6 +73,46 @@ class Client(gauge_worker.Client):
                     await aioca.caput(name, value, wait=True, timeout=deadline.remaining_s())
         except aioca.CANothing as error:
             await self.explain(error, "written", pvs)
+
+    async def subscribe(self, mode, pvs):
+        deadline = self.job.deadline()
+        for done, some in gauge_worker.groups(mode, pvs):
+            pending = self.log.silent = gauge_worker.Pending(some, asyncio.Event())
+            self.monitor(some)
+            try:
+                await asyncio.wait_for(pending.finished.wait(), deadline.remaining_s())
+            except asyncio.TimeoutError:
+                missing = list(pending.missing) + pvs[done:]
+                raise self.job.unfinished("subscribed", missing, len(pvs)) from None
+        self.log.silent = None
+
+    def monitor(self, pvs):
+        def on_update(value, index):
+            arrived_ns = time.time_ns()
+            seconds, nanoseconds = value.raw_stamp
+            stamp_ns = seconds * 1_000_000_000 + nanoseconds
+            self.log.note(pvs[index], value, stamp_ns, arrived_ns)
+
+        self.subscriptions += aioca.camonitor(
+            [self.job.pvs[pv] for pv in pvs],
+            on_update,
+            events=aioca.DBE_VALUE,
+            format=aioca.FORMAT_TIME,
+            all_updates=True,
+        )
+
+    async def collect(self, seconds):
+        await asyncio.sleep(seconds)
+
+    def counters(self):
+        dropped = sum(subscription.dropped_callbacks for subscription in self.subscriptions)
+        return {"dropped_callbacks": dropped}
+
+    def next_line(self, lines):
+        """Updates come while the event loop runs, so it runs between stages too."""
+        if not self.subscriptions:
+            return lines.get()
+        return self.loop.run_until_complete(self.loop.run_in_executor(None, lines.get))
 
     async def explain(self, error, what, pvs):
         """Raises the error of a stage, naming the PVs that are silent still."""

@@ -2,10 +2,11 @@
 
 import contextlib
 import functools
+import time
 
 import numpy  # noqa: F401  (caproto uses it when it is there)
 
-from caproto import CaprotoTimeoutError
+from caproto import CaprotoTimeoutError, SubscriptionType
 from caproto.threading.client import Batch, Context
 
 import gauge_worker
@@ -15,6 +16,8 @@ class Client(gauge_worker.Client):
     def __init__(self):
         self.library_context = None
         self.pvs = []
+        # The library keeps weak references only.
+        self.callbacks = []
 
     def versions(self):
         return gauge_worker.distribution_versions("caproto", "numpy")
@@ -91,6 +94,19 @@ class Client(gauge_worker.Client):
                 self.pvs[pv].write([value], wait=True, timeout=deadline.remaining_s())
             except CaprotoTimeoutError:
                 raise self.job.unfinished("written", pvs[done:], len(pvs)) from None
+
+    def monitor(self, pvs):
+        for pv in pvs:
+            subscription = self.pvs[pv].subscribe("time", mask=SubscriptionType.DBE_VALUE)
+            self.callbacks.append(functools.partial(self.on_update, pv))
+            subscription.add_callback(self.callbacks[-1])
+
+    def on_update(self, pv, _subscription, response):
+        arrived_ns = time.time_ns()
+        stamp = response.metadata.stamp
+        stamp_ns = gauge_worker.unix_ns(stamp.secondsSinceEpoch, stamp.nanoSeconds)
+        data = response.data
+        self.log.note(pv, data if self.log.has_sums else data[0], stamp_ns, arrived_ns)
 
     @contextlib.contextmanager
     def batch(self, pvs):

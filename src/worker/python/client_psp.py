@@ -39,6 +39,22 @@ class Client(client_pyca.Client):
             self.blocking(done, pvs, deadline)
             raise
 
+    def subscribe(self, mode, pvs):
+        super().subscribe(mode, pvs)
+        for pv in pvs:
+            # The first update of a `Pv` takes this callback away.
+            self.pvs[pv].getevt_cb = functools.partial(self.on_answer, pv)
+
+    def monitor(self, pvs):
+        self.require_connected(pvs)
+        for index in pvs:
+            pv = self.pvs[index]
+            pv.use_numpy = True
+            pv.add_monitor_callback(functools.partial(self.on_update, index))
+            # Otherwise it would block for the answer to a get, one PV at a time.
+            pv.monitor(pyca.DBE_VALUE, wait_for_init=False)
+        pyca.flush_io()
+
     def new_pv(self, index):
         pv = self.unconnected_pv(index)
         pv.add_connection_callback(functools.partial(self.on_connection, index))

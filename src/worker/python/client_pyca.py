@@ -5,6 +5,8 @@ Bulk requests are queued, sent with `flush_io`, and awaited with one event.
 
 import ctypes
 import functools
+import sys
+import time
 
 import numpy  # noqa: F401  (pyca is linked to it)
 
@@ -15,13 +17,15 @@ import loaded_libca
 
 # For `get_data`: the value with its time stamp, not with its control limits.
 CONTROL = False
+# For `state`: `cs_conn` of cadef.h.
+CONNECTED = 2
 # For `get_data` and `put_data`, as timeout: return at once and call back.
 CALL_BACK = -1.0
 
 
 class Client(gauge_worker.Client):
     # Without `context`: importing pyca makes it.
-    stages = ("create", "connect", "get", "put")
+    stages = ("create", "connect", "get", "put", "subscribe")
     warnings = (
         "get asks for DBR_TIME_DOUBLE: the library has no plain request",
         "import makes the context: the library does it when it is loaded",
@@ -102,6 +106,30 @@ class Client(gauge_worker.Client):
             self.pvs[pv].put_data(value, CALL_BACK)
         pyca.flush_io()
         self.wait("written", pvs, deadline)
+
+    def monitor(self, pvs):
+        self.require_connected(pvs)
+        for pv in pvs:
+            channel = self.pvs[pv]
+            channel.use_numpy = True
+            channel.monitor_cb = functools.partial(self.on_update, pv)
+            channel.subscribe_channel(pyca.DBE_VALUE, CONTROL)
+        pyca.flush_io()
+
+    def on_update(self, pv, error=None):
+        arrived_ns = time.time_ns()
+        if error is not None:
+            print(f"an update of {self.job.pvs[pv]}: {error}", file=sys.stderr, flush=True)
+            return
+        data = self.pvs[pv].data
+        stamp_ns = gauge_worker.unix_ns(data["secs"], data["nsec"])
+        self.log.note(pv, data["value"], stamp_ns, arrived_ns)
+
+    def require_connected(self, pvs):
+        """The library's own error does not say how many are not."""
+        missing = [pv for pv in pvs if self.pvs[pv].state() != CONNECTED]
+        if missing:
+            raise self.job.disconnected(missing, len(pvs))
 
     def new_pv(self, index):
         pv = pyca.capv(self.job.pvs[index])

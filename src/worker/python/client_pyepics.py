@@ -1,11 +1,15 @@
-"""Approach pyepics: PV objects without monitors.
+"""Approach pyepics: PV objects, without monitors until they are subscribed to.
 
 Bulk work follows "Strategies for connecting to a large number of PVs" in its
 documentation: all PV objects are made before any is waited for, and values are
-asked with `ca.get(wait=False)` and collected with `ca.get_complete`.
+asked with `ca.get(wait=False)` and collected with `ca.get_complete`. Monitors
+are switched on with `auto_monitor`, which the documentation wants to be explicit
+for large arrays.
 """
 
 import ctypes
+import functools
+import time
 
 import numpy  # noqa: F401  (pyepics uses it when it is there)
 
@@ -97,6 +101,20 @@ class Client(gauge_worker.Client):
                     missing = [pv for pv in pvs if not self.pvs[pv].put_complete]
                     raise self.job.unfinished("written", missing, len(pvs))
                 ca.poll()
+
+    def monitor(self, pvs):
+        for index in pvs:
+            pv = self.pvs[index]
+            pv.form = "time"
+            # Without control limits, which it would ask for one PV at a time.
+            callback = functools.partial(self.on_update, index)
+            pv.add_callback(callback, with_ctrlvars=False)
+            pv.auto_monitor = epics.dbr.DBE_VALUE
+
+    def on_update(self, pv, value, posixseconds, nanoseconds, **_):
+        arrived_ns = time.time_ns()
+        stamp_ns = int(posixseconds) * 1_000_000_000 + nanoseconds
+        self.log.note(pv, value, stamp_ns, arrived_ns)
 
 
 def new_pv(name):

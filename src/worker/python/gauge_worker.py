@@ -6,7 +6,6 @@ its own.
 """
 
 import importlib
-import json
 import math
 import os
 import platform
@@ -17,9 +16,10 @@ import time
 import traceback
 from importlib import metadata
 
-PROTOCOL_VERSION = 1
-STAGES = ("import", "context", "create", "connect", "get", "get-again", "put", "readback")
-MODES = ("serial", "bulk")
+from messages import MODES, PROTOCOL_VERSION, ProtocolError, parse, say
+
+# From the Unix epoch to the start of 1990, which EPICS counts from.
+EPICS_EPOCH_S = 631_152_000
 # EX_DATAERR of sysexits.h: what came on stdin is not of the protocol.
 EXIT_PROTOCOL = 65
 EXIT_CRASH = 1
@@ -33,10 +33,12 @@ class Client:
     """
 
     # The stages that the library can separate.
-    stages = ("context", "create", "connect", "get", "put")
+    stages = ("context", "create", "connect", "get", "put", "subscribe")
     # What a reader of the figures should know.
     warnings = ()
     job = None
+    # Where callbacks note updates; new for every `subscribe`.
+    log = None
 
     def versions(self):
         """Versions of everything below the approach, as texts."""
@@ -66,6 +68,35 @@ class Client:
         """Writes `values` to `pvs` and waits for each server's confirmation."""
         raise NotImplementedError
 
+    def subscribe(self, mode, pvs):
+        """Subscribes to value changes of `pvs` and waits until each has sent its
+        first update. `mode` says when the next is begun: no library has a call
+        for one after the other."""
+        deadline = self.job.deadline()
+        for done, some in groups(mode, pvs):
+            pending = self.log.silent = Pending(some)
+            self.monitor(some)
+            missing = pending.wait(deadline)
+            if missing:
+                raise self.job.unfinished("subscribed", missing + pvs[done:], len(pvs))
+        self.log.silent = None
+
+    def monitor(self, pvs):
+        """Subscribes to `pvs`; from now on `self.log` notes their updates."""
+        raise NotImplementedError
+
+    def collect(self, seconds):
+        """Takes updates for a time: the library's threads call back meanwhile."""
+        time.sleep(seconds)
+
+    def counters(self):
+        """What the library itself counts of its updates, by the names it gives."""
+        return {}
+
+    def next_line(self, lines):
+        """Waits for the harness."""
+        return lines.get()
+
     def timed(self, work):
         """Calls `work` and returns its result and its span."""
         clock = Clock()
@@ -75,10 +106,6 @@ class Client:
 
 class StageError(Exception):
     """Why a stage could not be finished: a sentence naming the first PV concerned."""
-
-
-class ProtocolError(Exception):
-    """A line on stdin that is not of the protocol."""
 
 
 class Job:
@@ -124,9 +151,9 @@ class Pending:
     returns at once, with the value of the request before.
     """
 
-    def __init__(self, pvs):
+    def __init__(self, pvs, finished=None):
         self.missing = set(pvs)
-        self.finished = threading.Event()
+        self.finished = finished or threading.Event()
 
     def arrived(self, pv):
         """To be called by the library's callback, on any thread."""
@@ -156,6 +183,11 @@ class Clock:
         return {"start_ns": self.start_ns, "end_ns": end_ns, "cpu_ns": cpu_ns}
 
 
+def unix_ns(seconds, nanoseconds):
+    """A time stamp of Channel Access, which counts from 1990, since the Unix epoch."""
+    return (seconds + EPICS_EPOCH_S) * 1_000_000_000 + nanoseconds
+
+
 def serve(approach):
     """Serves one harness on stdin and stdout until stdin ends; never returns."""
     answers = take_over_stdout()
@@ -168,7 +200,7 @@ def serve(approach):
         span = clock.until_now()
         say(answers, hello(approach, client, span))
         while True:
-            obey(client, parse(lines.get()), answers)
+            obey(client, parse(client.next_line(lines)), answers)
     except ProtocolError as error:
         print(f"worker {approach}: {error}", file=sys.stderr, flush=True)
         os._exit(EXIT_PROTOCOL)
@@ -220,60 +252,6 @@ def distribution_versions(*names):
     return {name: metadata.version(name) for name in names}
 
 
-def parse(line):
-    """A message from the harness, or ProtocolError."""
-    try:
-        message = json.loads(line)
-    except ValueError as error:
-        raise ProtocolError(f"not JSON: {error}") from error
-    if not isinstance(message, dict):
-        raise ProtocolError("not a JSON object")
-    kind = message.pop("message", None)
-    if kind == "job":
-        check_fields(kind, message, required={"pvs", "timeout_s"})
-        check("pvs", is_list_of(message["pvs"], str))
-        check("timeout_s", is_number(message["timeout_s"]))
-    elif kind == "stage":
-        check_fields(kind, message, required={"stage", "mode"}, optional={"pvs", "values"})
-        check("stage", message["stage"] in STAGES)
-        check("mode", message["mode"] in MODES)
-        check("pvs", message.get("pvs") is None or is_list_of_indices(message["pvs"]))
-        check("values", message.get("values") is None or is_list_of_numbers(message["values"]))
-    else:
-        raise ProtocolError(f"unknown message {kind!r}")
-    return kind, message
-
-
-def check_fields(kind, message, required, optional=frozenset()):
-    missing = required - message.keys()
-    unknown = message.keys() - required - optional
-    if missing or unknown:
-        raise ProtocolError(
-            f"message {kind!r}: missing fields {sorted(missing)}, unknown fields {sorted(unknown)}"
-        )
-
-
-def check(field, is_valid):
-    if not is_valid:
-        raise ProtocolError(f"field {field!r} has an invalid value")
-
-
-def is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def is_list_of(value, kind):
-    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
-
-
-def is_list_of_numbers(value):
-    return isinstance(value, list) and all(is_number(item) for item in value)
-
-
-def is_list_of_indices(value):
-    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
-
-
 def obey(client, parsed, answers):
     kind, message = parsed
     if kind == "job":
@@ -285,14 +263,12 @@ def obey(client, parsed, answers):
 
 
 def run(client, command):
-    stage = command["stage"]
+    stage, mode = command["stage"], command["mode"]
     try:
-        work, reads = work_of(client, command)
+        work, answer_of = work_of(client, command)
         result, span = client.timed(work)
-        done = {"message": "done", "stage": stage, "mode": command["mode"], **span}
-        if reads:
-            done["values"] = finite(client.job, reads, result)
-        return done
+        answer = answer_of(result) if answer_of else {}
+        return {"message": "done", "stage": stage, "mode": mode, **span, **answer}
     except StageError as error:
         return {"message": "failed", "stage": stage, "error": str(error)}
     except Exception as error:
@@ -301,15 +277,10 @@ def run(client, command):
 
 
 def work_of(client, command):
-    """What a command asks for, ready to be timed, and the PVs that it reads."""
+    """What a command asks for, ready to be timed, and what makes the fields of
+    the answer from its result, if there are any."""
     stage, mode = command["stage"], command["mode"]
-    total = len(client.job.pvs)
-    pvs = command.get("pvs")
-    if pvs is None:
-        pvs = list(range(total))
-    for index in pvs:
-        if index >= total:
-            raise StageError(f"PV index {index} is not in the job")
+    pvs = pvs_meant(client.job, command)
     if stage == "import":
         raise StageError("import was over before hello")
     if stage == "context":
@@ -323,7 +294,49 @@ def work_of(client, command):
         if len(values) != len(pvs):
             raise StageError(f"{len(values)} values for {len(pvs)} PVs")
         return lambda: client.put(mode, pvs, values), None
-    return lambda: client.get(mode, pvs), pvs
+    if stage == "subscribe":
+        if command.get("monitor") is None:
+            raise StageError("subscribe without `monitor`")
+        # Not before: it loads numpy, which belongs to the import of the clients.
+        from update_log import UpdateLog
+
+        client.log = UpdateLog(command["monitor"])
+        return lambda: client.subscribe(mode, pvs), None
+    if stage == "collect":
+        seconds = command.get("seconds") or 0
+        if not 0 <= seconds <= threading.TIMEOUT_MAX:
+            raise StageError(f"collect for {seconds} s")
+        if client.log is None:
+            raise StageError("collect before subscribe")
+        client.log.begin_collecting()
+        return lambda: client.collect(seconds), lambda _: {"updates": updates(client)}
+    return lambda: client.get(mode, pvs), lambda values: {"values": finite(client.job, pvs, values)}
+
+
+def pvs_meant(job, command):
+    pvs = command.get("pvs")
+    if pvs is None:
+        return list(range(len(job.pvs)))
+    for index in pvs:
+        if index >= len(job.pvs):
+            raise StageError(f"PV index {index} is not in the job")
+    return pvs
+
+
+def groups(mode, pvs):
+    """The PVs that are asked at once, and how many they are with those before."""
+    if mode == "bulk":
+        return [(len(pvs), pvs)]
+    return [(done, [pv]) for done, pv in enumerate(pvs, start=1)]
+
+
+def updates(client):
+    """What arrived, as JSON can write it."""
+    taken = client.log.take()
+    for run in taken["runs"]:
+        if not math.isfinite(run["first"]):
+            raise StageError(f"an update of {client.job.pvs[run['pv']]} is {run['first']}")
+    return {**taken, "counters": client.counters()}
 
 
 def finite(job, pvs, values):
@@ -333,8 +346,3 @@ def finite(job, pvs, values):
         if not math.isfinite(value):
             raise StageError(f"the value of {job.pvs[pv]} is {value}")
     return values
-
-
-def say(answers, message):
-    answers.write(json.dumps(message).encode() + b"\n")
-    answers.flush()

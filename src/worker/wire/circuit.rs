@@ -5,14 +5,19 @@ use std::net::{SocketAddrV4, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
-use super::message::{self, Message};
+use super::message::{self, Header, Message};
 
 /// Bytes waiting to be written above which no request should be added.
 const FULL_BYTES: usize = 64 * 1024;
-/// No message is longer: an array of 16 million `DBR_DOUBLE`.
-const LONGEST_MESSAGE_BYTES: usize = 128 << 20;
-/// Bytes that a circuit reads at once.
+/// Bytes that a circuit reads at once. Longer messages are taken in parts while
+/// they are in the processor's cache: that takes a quarter less CPU time of a frame
+/// of 650 kB than one buffer that holds all of it.
 const INPUT_BYTES: usize = 64 * 1024;
+/// Payloads are padded to a multiple of this, and so are parts of them.
+const PADDED_BYTES: usize = 8;
+/// The first part of a payload has at least so many bytes: all that comes before
+/// the elements of any array, and a few of them.
+const FIRST_PART_BYTES: usize = 64;
 
 /// A circuit. Requests are put into its output, which [`Circuit::flush`] writes.
 #[derive(Debug)]
@@ -86,8 +91,9 @@ impl Circuit {
     /// Says that the circuit can be used no more.
     pub(super) fn down(&mut self) {
         self.is_down = true;
-        self.output.clear();
+        self.output = Vec::new();
         self.written = 0;
+        self.input = Input::default();
     }
 
     /// Whether the circuit can be used no more.
@@ -116,11 +122,11 @@ impl Circuit {
         Ok(())
     }
 
-    /// Reads once what has come from the server.
+    /// Reads once what has come from the server; says whether there may be more.
     ///
     /// # Errors
     /// Those of the socket; `UnexpectedEof` when the server has closed it.
-    pub(super) fn read(&mut self) -> io::Result<()> {
+    pub(super) fn read(&mut self) -> io::Result<bool> {
         self.input.read(&mut self.stream)
     }
 
@@ -136,59 +142,93 @@ impl AsRawFd for Circuit {
     }
 }
 
-/// Bytes of which the first messages are whole.
+/// What a circuit brings.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// A whole message.
+    Message(Message<'a>),
+    /// A part of a message that is too long for the buffer.
+    Part(Part<'a>),
+}
+
+/// A part of a message's payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part<'a> {
+    /// The message's header.
+    pub(super) header: Header,
+    /// Where in the payload the part begins, a multiple of 8; the parts of a
+    /// message follow on one another from 0 to its end.
+    pub(super) at: usize,
+    /// The part: at the beginning at least 64 bytes.
+    pub(super) bytes: &'a [u8],
+}
+
+/// Bytes that were read and not taken yet.
 #[derive(Debug, Default)]
 pub(super) struct Input {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    /// How long the message at `start` is, as far as is known.
-    needed: usize,
+    /// The message of which parts are taken, and where in its payload the next
+    /// begins.
+    long: Option<(Header, usize)>,
 }
 
 impl Input {
-    /// Takes the next whole message off, if there is one.
-    pub(super) fn next_message(&mut self) -> Option<Message<'_>> {
-        match message::decode(&self.bytes[self.start..self.end]) {
-            Ok(message) => {
+    /// Takes the next message off, or the next part of a long one, if it is there.
+    pub(super) fn next_piece(&mut self) -> Option<Piece<'_>> {
+        if self.long.is_none() {
+            let (header, length) =
+                message::decode_header(&self.bytes[self.start..self.end]).ok()?;
+            if length + header.payload_bytes as usize <= self.bytes.len() {
+                let message = message::decode(&self.bytes[self.start..self.end]).ok()?;
                 self.start += message.length;
-                Some(message)
+                return Some(Piece::Message(message));
             }
-            Err(needed) => {
-                self.needed = needed;
-                None
-            }
+            self.start += length;
+            self.long = Some((header, 0));
         }
+        let (header, at) = self.long?;
+        self.next_part(header, at).map(Piece::Part)
     }
 
-    fn read(&mut self, stream: &mut impl Read) -> io::Result<()> {
-        self.make_room()?;
+    fn next_part(&mut self, header: Header, at: usize) -> Option<Part<'_>> {
+        let missing = header.payload_bytes as usize - at;
+        let there = self.end - self.start;
+        let length = if there >= missing { missing } else { there / PADDED_BYTES * PADDED_BYTES };
+        if length == 0 || (at == 0 && length < FIRST_PART_BYTES) {
+            return None;
+        }
+        self.long = (length < missing).then_some((header, at + length));
+        let bytes = &self.bytes[self.start..self.start + length];
+        self.start += length;
+        Some(Part { header, at, bytes })
+    }
+
+    fn read(&mut self, stream: &mut impl Read) -> io::Result<bool> {
+        self.make_room();
         loop {
             match stream.read(&mut self.bytes[self.end..]) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(read) => self.end += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(read) => {
+                    self.end += read;
+                    return Ok(self.end == self.bytes.len());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
-            return Ok(());
         }
     }
 
-    /// Moves the beginning of the next message to the front and makes room for
-    /// all of it.
-    fn make_room(&mut self) -> io::Result<()> {
-        if self.needed > LONGEST_MESSAGE_BYTES {
-            return Err(io::Error::other(format!("a message of {} bytes", self.needed)));
+    /// Moves what was not taken, which is no whole message, to the front.
+    fn make_room(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes.resize(INPUT_BYTES, 0);
         }
         self.bytes.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        let size = self.needed.max(INPUT_BYTES);
-        if self.bytes.len() < size {
-            self.bytes.resize(size, 0);
-        }
-        Ok(())
     }
 }
 
@@ -212,12 +252,29 @@ mod tests {
         let mut stream = Stream(stream, byte_by_byte);
         let mut input = Input::default();
         let mut parameters = Vec::new();
+        let mut next = 0;
         while input.read(&mut stream).is_ok() {
-            while let Some(message) = input.next_message() {
-                assert_eq!(message.payload.len(), message.header.payload_bytes as usize);
-                parameters.push(message.header.parameter_2);
+            while let Some(piece) = input.next_piece() {
+                match piece {
+                    Piece::Message(message) => {
+                        assert_eq!(message.payload.len(), message.header.payload_bytes as usize);
+                        parameters.push(message.header.parameter_2);
+                    }
+                    Piece::Part(Part { header, at, bytes }) => {
+                        assert!(at == next && at.is_multiple_of(8));
+                        assert!(at > 0 || bytes.len() >= FIRST_PART_BYTES);
+                        let expected = (at..at + bytes.len()).map(|index| index as u8);
+                        assert!(bytes.iter().copied().eq(expected));
+                        next = at + bytes.len();
+                        if next == header.payload_bytes as usize {
+                            parameters.push(header.parameter_2);
+                            next = 0;
+                        }
+                    }
+                }
             }
         }
+        assert_eq!(next, 0);
         parameters
     }
 
@@ -233,22 +290,17 @@ mod tests {
     }
 
     #[test]
-    fn a_message_longer_than_the_buffer_is_read() {
-        let mut bytes = b"\x00\x0f\xff\xff\x00\x06\x00\x00\x00\x00\x00\x01\x00\x00\x00\x06\
-                          \x00\x10\x00\x00\x00\x02\x00\x00"
-            .to_vec();
-        bytes.resize(24 + 0x10_0000, 0);
-        message::encode_write(&mut bytes, 1, 7, 2.0);
-        assert_eq!(parameters(&bytes, false), [6, 7]);
-    }
-
-    #[test]
-    fn a_message_of_absurd_length_is_refused() {
-        let bytes = [b"\0\x0f\xff\xff".as_slice(), &[0; 12], &[0xff; 8]].concat();
-        let mut stream = Stream(&bytes, false);
-        let mut input = Input::default();
-        input.read(&mut stream).unwrap();
-        assert_eq!(input.next_message(), None);
-        assert!(input.read(&mut stream).unwrap_err().to_string().contains("a message of"));
+    fn a_message_longer_than_the_buffer_comes_in_parts() {
+        let header = b"\x00\x0f\xff\xff\x00\x06\x00\x00\x00\x00\x00\x01\x00\x00\x00\x06\
+                       \x00\x03\x00\x00\x00\x00\x60\x00";
+        let mut bytes = Vec::new();
+        for _ in 0..2 {
+            message::encode_write(&mut bytes, 1, 5, 2.0);
+            bytes.extend_from_slice(header);
+            bytes.extend((0..0x3_0000).map(|index| index as u8));
+            message::encode_write(&mut bytes, 1, 7, 2.0);
+        }
+        assert_eq!(parameters(&bytes, false), [5, 6, 7, 5, 6, 7]);
+        assert_eq!(parameters(&bytes, true), [5, 6, 7, 5, 6, 7]);
     }
 }

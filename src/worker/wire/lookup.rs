@@ -155,6 +155,9 @@ impl TcpLookup {
                 round.finished = None;
             }
             let circuit = &mut circuits[usize::from(round.circuit)];
+            if circuit.is_down() {
+                continue;
+            }
             while !round.next.is_empty() && !circuit.is_full() {
                 let pv = round.next.start;
                 round.next.start += 1;

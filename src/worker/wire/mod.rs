@@ -4,8 +4,9 @@
 //! One thread, blocking calls, the standard library and `poll`. Searches are
 //! packed into datagrams under a window (`search`), channels are created on one
 //! circuit per server as the answers come in (`circuit`), requests are
-//! pipelined and matched by number (`request`). `docs/wire.md` says what is
-//! sent when, and what was measured.
+//! pipelined and matched by number (`request`), updates are taken where they lie
+//! in the receive buffer (`subscriptions`). `docs/wire.md` says what is sent when,
+//! and what was measured.
 //!
 //! Invariant: no packet ever leaves loopback; other addresses are refused.
 
@@ -18,15 +19,17 @@ mod request;
 mod search;
 mod session;
 mod socket;
+mod subscriptions;
 
 pub use search::SearchStatistics;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use self::session::Session;
 use super::{Client, StageError};
 use crate::channel_access as message;
-use crate::protocol::{Job, Mode, Stage};
+use crate::protocol::{Job, Mode, Monitor, Stage, Updates};
 
 /// The floor as a client; see the module.
 #[derive(Default)]
@@ -74,7 +77,7 @@ impl Client for Wire {
     /// `create` is joint with `connect`: the first thing to be done for a PV is
     /// to encode its search, and when that happens is up to the window.
     fn stages(&self) -> Vec<Stage> {
-        vec![Stage::Context, Stage::Connect, Stage::Get, Stage::Put]
+        vec![Stage::Context, Stage::Connect, Stage::Get, Stage::Put, Stage::Subscribe]
     }
 
     fn context(&mut self, job: &Job) -> Result<(), StageError> {
@@ -96,5 +99,13 @@ impl Client for Wire {
 
     fn put(&mut self, mode: Mode, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
         self.session()?.put(mode, pvs, values)
+    }
+
+    fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
+        self.session()?.subscribe(mode, pvs, monitor)
+    }
+
+    fn collect(&mut self, duration: Duration) -> Result<Updates, StageError> {
+        self.session()?.collect(duration)
     }
 }

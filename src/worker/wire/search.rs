@@ -159,6 +159,17 @@ impl Search {
         self.fresh = pvs;
     }
 
+    /// Seeks a PV again that was found and is lost since. It counts as one that
+    /// was never asked for, so that it is soon asked for several times.
+    pub(super) fn want_again(&mut self, pv: u32) {
+        if self.state[pv as usize] == FOUND {
+            self.state[pv as usize] = QUEUED;
+            self.sends[pv as usize] = 0;
+            self.again.push_back(pv);
+            self.missing += 1;
+        }
+    }
+
     /// How many PVs are sought and not found.
     pub(super) fn missing(&self) -> usize {
         self.missing
@@ -653,6 +664,25 @@ mod tests {
         let mut search = Search::new(SETTINGS, 2);
         assert!(!search.found(1, Duration::ZERO));
         assert!(!search.found(2, Duration::ZERO));
+        assert_eq!(search.missing(), 0);
+    }
+
+    #[test]
+    fn a_pv_that_was_lost_is_sought_again_like_a_new_one() {
+        let names = names(2);
+        let mut search = Search::new(SETTINGS, 2);
+        let mut buffer = Vec::new();
+        search.want(0..2);
+        assert!(search.next_datagram(Duration::ZERO, &names, &mut buffer));
+        assert!(search.found(0, MICROSECOND));
+        search.want_again(0);
+        // PV 1 is still on its way.
+        search.want_again(1);
+        assert_eq!(search.missing(), 2);
+        assert!(search.next_datagram(MICROSECOND, &names, &mut buffer));
+        assert_eq!(searched(&buffer, &names), [0]);
+        assert!(!search.next_datagram(MICROSECOND, &names, &mut buffer));
+        assert!(search.found(0, MICROSECOND) && search.found(1, MICROSECOND));
         assert_eq!(search.missing(), 0);
     }
 

@@ -1,5 +1,7 @@
 //! One job's sockets and channels, the stages, and the loop that drives them.
 
+mod monitors;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddrV4;
@@ -8,18 +10,22 @@ use std::time::{Duration, Instant};
 
 use super::address::{self, Destinations};
 use super::channel::{Channel, ChannelState, why_not_connected};
-use super::circuit::Circuit;
+use super::circuit::{Circuit, Piece};
 use super::lookup::{self, TcpLookup, UdpLookup};
 use super::message::{self, Message};
 use super::names::Names;
 use super::request::Requests;
 use super::search::SearchStatistics;
 use super::socket::Waiting;
+use super::subscriptions::Subscriptions;
 use crate::protocol::{Job, Mode};
 use crate::worker::StageError;
 
 /// Bytes waiting to be written on all circuits above which no search is sent.
 const OUTPUT_BYTES: usize = 1 << 20;
+
+/// How often a circuit is read before another gets its turn: a frame of a camera.
+const READS_IN_A_TURN: usize = 16;
 
 /// Longer names count as invalid, as `unreasonablePVNameSize` of `caProto.h`.
 const UNREASONABLE_PV_NAME_SIZE: usize = 500;
@@ -42,9 +48,21 @@ pub(super) struct Session {
     latest: Option<(SocketAddrV4, u16)>,
     requests: Requests,
     next_ioid: u32,
+    subscriptions: Option<Subscriptions>,
+    losses: Losses,
     waiting: Waiting,
     /// Room for the PVs answered in one turn.
     found: Vec<(u32, SocketAddrV4)>,
+}
+
+/// What was lost and is to be sought again.
+#[derive(Default)]
+struct Losses {
+    /// A loss is no error of the stage.
+    are_borne: bool,
+    pvs: Vec<u32>,
+    /// When they are to be sought.
+    due: Option<Duration>,
 }
 
 /// How servers are found.
@@ -83,6 +101,8 @@ impl Session {
             latest: None,
             requests: Requests::none(),
             next_ioid: 0,
+            subscriptions: None,
+            losses: Losses::default(),
             waiting: Waiting::default(),
             found: Vec::new(),
         })
@@ -267,14 +287,16 @@ impl Session {
     /// Sends what may be sent, waits until something can be done but not beyond
     /// `deadline`, and takes what has come.
     fn turn(&mut self, deadline: Duration) -> Result<(), StageError> {
+        self.seek_losses(deadline);
         let lookup_timeout = self.send_searches();
         for circuit in 0..self.circuits.len() {
             if let Err(error) = self.circuits[circuit].flush() {
-                return Err(self.circuit_is_down(circuit, &error));
+                self.circuit_is_down(circuit, &error)?;
             }
         }
-        let is_searching =
-            self.wait(lookup_timeout.map_or(deadline, |first| first.min(deadline)))?;
+        let timeouts = [lookup_timeout, self.losses.due];
+        let until = timeouts.into_iter().flatten().fold(deadline, Duration::min);
+        let is_searching = self.wait(until)?;
         if is_searching {
             if self.waiting.is_readable(0) {
                 self.receive_answers(deadline)?;
@@ -346,17 +368,29 @@ impl Session {
         result
     }
 
+    /// Reads while there is more, but for so long only that other circuits get
+    /// their turn.
     fn receive_messages(&mut self, circuit: usize, deadline: Duration) -> Result<(), StageError> {
-        if let Err(error) = self.circuits[circuit].read() {
-            return Err(self.circuit_is_down(circuit, &error));
+        for _ in 0..READS_IN_A_TURN {
+            let may_have_more = match self.circuits[circuit].read() {
+                Ok(may_have_more) => may_have_more,
+                Err(error) => return self.circuit_is_down(circuit, &error),
+            };
+            let mut input = std::mem::take(self.circuits[circuit].input());
+            let mut result = Ok(());
+            while let (Ok(()), Some(piece)) = (&result, input.next_piece()) {
+                result = match piece {
+                    Piece::Message(message) => self.take(circuit, &message, deadline),
+                    Piece::Part(part) => self.take_part(circuit, &part),
+                };
+            }
+            *self.circuits[circuit].input() = input;
+            result?;
+            if !may_have_more {
+                break;
+            }
         }
-        let mut input = std::mem::take(self.circuits[circuit].input());
-        let mut result = Ok(());
-        while let (Ok(()), Some(message)) = (&result, input.next_message()) {
-            result = self.take(circuit, &message, deadline);
-        }
-        *self.circuits[circuit].input() = input;
-        result
+        Ok(())
     }
 
     fn take(
@@ -367,6 +401,7 @@ impl Session {
     ) -> Result<(), StageError> {
         let header = &message.header;
         match header.command {
+            message::CA_PROTO_EVENT_ADD => return self.take_update(circuit, message),
             message::CA_PROTO_READ_NOTIFY | message::CA_PROTO_WRITE_NOTIFY => {
                 self.requests.answer(message);
             }
@@ -408,7 +443,14 @@ impl Session {
         server: SocketAddrV4,
         deadline: Duration,
     ) -> Result<(), StageError> {
-        let circuit = self.circuit_to(server, deadline)?;
+        let circuit = match self.circuit_to(server, deadline) {
+            Ok(circuit) => circuit,
+            Err(_) if self.losses.are_borne => {
+                self.lose([pv]);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         let channel = &mut self.channels[pv as usize];
         channel.circuit = circuit;
         channel.state = ChannelState::Asked;
@@ -450,8 +492,12 @@ impl Session {
         }
         channel.state = state;
         channel.sid = sid;
-        *if state == ChannelState::Connected { &mut self.connected } else { &mut self.refused } +=
-            1;
+        if state == ChannelState::Refused {
+            self.refused += 1;
+            return;
+        }
+        self.connected += 1;
+        self.subscribe_again(pv);
     }
 
     fn channel_is_lost(&mut self, circuit: usize, pv: u32) -> Result<(), StageError> {
@@ -460,6 +506,10 @@ impl Session {
         };
         self.connected -= usize::from(channel.state == ChannelState::Connected);
         channel.state = ChannelState::Lost;
+        if self.losses.are_borne {
+            self.lose([pv]);
+            return Ok(());
+        }
         let (name, server) = (self.names.get(pv), self.circuits[circuit].address());
         Err(StageError(format!("{server} has taken {name} away")))
     }
@@ -479,26 +529,40 @@ impl Session {
         if self.requests.refuse(request.command, request.parameter_2, why.clone()) {
             return Ok(());
         }
+        if request.command == message::CA_PROTO_EVENT_ADD
+            && (request.parameter_2 as usize) < self.channels.len()
+        {
+            let name = self.names.get(request.parameter_2);
+            return Err(StageError(format!("the subscription to {name}: {why}")));
+        }
         Err(StageError(why))
     }
 
-    fn circuit_is_down(&mut self, circuit: usize, error: &io::Error) -> StageError {
+    fn circuit_is_down(&mut self, circuit: usize, error: &io::Error) -> Result<(), StageError> {
+        let server = self.circuits[circuit].address();
         self.circuits[circuit].down();
-        for channel in &mut self.channels {
+        self.circuit_of.remove(&server);
+        self.latest = None;
+        let mut lost = Vec::new();
+        for (pv, channel) in (0..).zip(&mut self.channels) {
             let is_settled = channel.state == ChannelState::Connected;
             if usize::from(channel.circuit) == circuit
                 && (is_settled || channel.state == ChannelState::Asked)
             {
                 self.connected -= usize::from(is_settled);
                 channel.state = ChannelState::Lost;
+                lost.push(pv);
             }
         }
-        let server = self.circuits[circuit].address();
+        if self.losses.are_borne {
+            self.lose(lost);
+            return Ok(());
+        }
         let why = match error.kind() {
             io::ErrorKind::UnexpectedEof => "closed by the server".to_owned(),
             _ => error.to_string(),
         };
-        StageError(format!("circuit to {server}: {why}"))
+        Err(StageError(format!("circuit to {server}: {why}")))
     }
 }
 

@@ -67,6 +67,11 @@ impl Waiting {
         self.sockets[place].revents & !libc::POLLOUT != 0
     }
 
+    /// Whether nothing is to be done for any socket.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.sockets.iter().all(|socket| socket.revents == 0)
+    }
+
     /// Whether the socket at `place` can be written.
     pub(super) fn is_writable(&self, place: usize) -> bool {
         self.sockets[place].revents & libc::POLLOUT != 0
@@ -109,6 +114,7 @@ mod tests {
         waiting.wait(Duration::from_secs(5)).unwrap();
         assert!(!waiting.is_readable(0) && !waiting.is_writable(0));
         assert!(waiting.is_readable(1) && waiting.is_writable(1));
+        assert!(!waiting.is_quiet());
     }
 
     #[test]
@@ -118,6 +124,6 @@ mod tests {
         let mut waiting = Waiting::default();
         waiting.add(&quiet, false, 0);
         waiting.wait(Duration::from_millis(1)).unwrap();
-        assert!(!waiting.is_readable(0));
+        assert!(!waiting.is_readable(0) && waiting.is_quiet());
     }
 }

@@ -4,7 +4,7 @@ use super::Invocation;
 
 #[track_caller]
 fn refused(text: &str, words: &[&str]) {
-    let arguments = "run --approaches FOLDER/mine.toml --pvs 1 --out OUT";
+    let arguments = "run connect --approaches FOLDER/mine.toml --pvs 1 --out OUT";
     let ended = Invocation::of(arguments).file("mine.toml", text).finish();
     ended.exits_with(64).says(&["mine.toml"]).says(words);
     assert!(!ended.file("out").exists());
@@ -72,6 +72,6 @@ fn an_environment_that_would_leave_loopback_is_refused() {
 
 #[test]
 fn a_file_that_is_not_there_is_refused() {
-    let ended = Invocation::of("run --approaches FOLDER/none.toml").finish();
+    let ended = Invocation::of("run connect --approaches FOLDER/none.toml").finish();
     ended.exits_with(64).says(&["cannot read", "none.toml", "No such file"]);
 }

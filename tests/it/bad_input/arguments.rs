@@ -18,7 +18,7 @@ fn an_unknown_approach_is_refused_with_those_that_there_are() {
 
 #[test]
 fn an_unknown_scenario_or_subcommand_is_refused_with_where_to_look() {
-    refused("run conect", &["unknown scenario `conect`", "there are: connect"]);
+    refused("run conect", &["unknown scenario `conect`", "there are: connect, waveform"]);
     refused("docter", &["unknown scenario `docter`", "subcommands", "--help"]);
 }
 

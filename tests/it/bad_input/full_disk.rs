@@ -35,7 +35,7 @@ fn with_tiny_disk(folder: &str, size: &str, arguments: &str, after: &str) -> Opt
 #[test]
 fn a_full_temporary_folder_is_the_iocs_failure_and_says_how_to_mend_it() {
     // The IOC's start-up files for one PV need some 400 kB, for 50 000 over 1 MB.
-    let arguments = "run --approach wire --pvs 1,50000 --mode bulk --blocks 2 --out OUT";
+    let arguments = "run connect --approach wire --pvs 1,50000 --mode bulk --blocks 2 --out OUT";
     let list = "ls \"$TMPDIR\" >&2";
     let Some(ended) = with_tiny_disk("temporary", "1m", arguments, list) else { return };
     ended.exits_with(4);
@@ -56,7 +56,8 @@ fn a_full_temporary_folder_is_the_iocs_failure_and_says_how_to_mend_it() {
 
 #[test]
 fn a_full_output_folder_ends_the_run_and_keeps_what_was_written() {
-    let arguments = "run --approach wire --pvs 1 --mode serial --blocks 100 --out FOLDER/disk/out";
+    let arguments =
+        "run connect --approach wire --pvs 1 --mode serial --blocks 100 --out FOLDER/disk/out";
     let save = "cp disk/out/records.jsonl saved.jsonl";
     let Some(ended) = with_tiny_disk("disk", "16k", arguments, save) else { return };
     ended.exits_with(4).says(&["cannot write", "disk/out/", "No space left on device"]);

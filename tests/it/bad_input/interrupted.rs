@@ -20,7 +20,7 @@ fn was_interrupted(ended: &Ended) {
 
 #[test]
 fn a_run_keeps_its_records_and_says_that_it_was_interrupted() {
-    let arguments = "run --approach wire --pvs 1 --mode serial --blocks 10000 --out OUT";
+    let arguments = "run connect --approach wire --pvs 1 --mode serial --blocks 10000 --out OUT";
     let mut running = Invocation::of(arguments).start();
     running.wait_until("three records", |folder| {
         fs::read_to_string(folder.join("out/records.jsonl"))
@@ -38,7 +38,7 @@ fn a_run_keeps_its_records_and_says_that_it_was_interrupted() {
 
 #[test]
 fn a_worker_that_hangs_is_not_waited_for() {
-    let arguments = "run --approaches FOLDER/mine.toml --approach hanging --pvs 20 --mode bulk \
+    let arguments = "run connect --approaches FOLDER/mine.toml --approach hanging --pvs 20 --mode bulk \
                      --blocks 2 --out OUT --timeout 3600";
     let approaches = tampering::entry("hanging", "hang-at-connect", "{python}");
     let mut running = Invocation::of(arguments).file("mine.toml", &approaches).start();
@@ -56,7 +56,8 @@ fn a_worker_that_hangs_is_not_waited_for() {
 #[test]
 fn preparing_the_python_packages_can_be_interrupted() {
     let script = "#!/bin/sh\ntouch \"${0%/*}/sign\"\nsleep 3600\n";
-    let arguments = "run --approach pyca,psp,pyepics,caproto,aioca --pvs 1 --mode serial --out OUT";
+    let arguments =
+        "run connect --approach pyca,psp,pyepics,caproto,aioca --pvs 1 --mode serial --out OUT";
     let invocation = Invocation::of(arguments).file("python", script);
     let python = invocation.folder.path().join("python");
     let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);

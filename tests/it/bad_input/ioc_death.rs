@@ -11,7 +11,7 @@ const BLOCKS: usize = 4;
 /// Runs `wire`, an honest worker and one that kills the IOC.
 fn with_killer(how: &str) -> Ended {
     let arguments = format!(
-        "run --approaches FOLDER/mine.toml --approach honest,killer --pvs 20 --mode bulk \
+        "run connect --approaches FOLDER/mine.toml --approach honest,killer --pvs 20 --mode bulk \
          --blocks {BLOCKS} --seed 1 --out OUT"
     );
     let approaches = tampering::entry("honest", "honest", "{python}")

@@ -10,8 +10,9 @@ const SHORT: &str = "--pvs 1 --mode serial --blocks 1 --out OUT";
 fn a_program_that_is_not_there_is_a_missing_row() {
     let approaches = "[approach.absent]\ncommand = ['./no-such-worker']\n\
                       [approach.text]\ncommand = ['./mine.toml']\n";
-    let arguments =
-        format!("run --approaches FOLDER/mine.toml --approach absent,text {SHORT} --allow-missing");
+    let arguments = format!(
+        "run connect --approaches FOLDER/mine.toml --approach absent,text {SHORT} --allow-missing"
+    );
     let ended = Invocation::of(&arguments).file("mine.toml", approaches).finish();
     let words = ["cannot start", "no-such-worker", "No such file"];
     ended.has_failed("absent", FailureKind::Missing, None, &words);
@@ -27,8 +28,9 @@ fn a_program_that_is_not_there_is_a_missing_row() {
 fn missing_approaches_can_be_left_out_of_the_exit_code() {
     let approaches = tampering::entry("honest", "honest", "python3");
     let run = |more: &str| {
-        let arguments =
-            format!("run --approaches FOLDER/mine.toml --approach pyca,honest {SHORT} {more}");
+        let arguments = format!(
+            "run connect --approaches FOLDER/mine.toml --approach pyca,honest {SHORT} {more}"
+        );
         let ended = Invocation::of(&arguments)
             .file("mine.toml", &approaches)
             .environment("EPICS_GAUGE_PYTHON", "/nonexistent/python")
@@ -48,7 +50,7 @@ fn missing_approaches_can_be_left_out_of_the_exit_code() {
 
 #[test]
 fn without_a_python_its_approaches_are_missing_rows_that_say_how_to_mend_it() {
-    let ended = Invocation::of(&format!("run --approach pyca,caproto {SHORT}"))
+    let ended = Invocation::of(&format!("run connect --approach pyca,caproto {SHORT}"))
         .environment("EPICS_GAUGE_PYTHON", "/nonexistent/python")
         .finish();
     ended.exits_with(4).is_complete("wire", 1, STAGES_IN_SERIAL);
@@ -60,7 +62,7 @@ fn without_a_python_its_approaches_are_missing_rows_that_say_how_to_mend_it() {
 
 #[test]
 fn a_python_that_is_none_is_said_to_be_none() {
-    let ended = Invocation::of(&format!("run --approach pyca {SHORT}"))
+    let ended = Invocation::of(&format!("run connect --approach pyca {SHORT}"))
         .environment("EPICS_GAUGE_PYTHON", "/bin/false")
         .finish();
     let words = ["/bin/false", "exit status: 1", "EPICS_GAUGE_PYTHON"];
@@ -69,7 +71,8 @@ fn a_python_that_is_none_is_said_to_be_none() {
 
 #[test]
 fn a_cache_that_cannot_be_written_is_named_with_how_to_mend_it() {
-    let invocation = Invocation::of(&format!("run --approach pyca {SHORT}")).file("file", "");
+    let invocation =
+        Invocation::of(&format!("run connect --approach pyca {SHORT}")).file("file", "");
     let cache = invocation.folder.path().join("file/cache");
     let ended = invocation.environment("EPICS_GAUGE_CACHE", cache).finish();
     let words = ["file/cache", "Not a directory", "EPICS_GAUGE_CACHE"];

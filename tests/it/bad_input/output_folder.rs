@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 
 use super::Invocation;
 
-const SHORT: &str = "run --approach wire --pvs 1 --mode serial --blocks 1 --out";
+const SHORT: &str = "run connect --approach wire --pvs 1 --mode serial --blocks 1 --out";
 
 #[test]
 fn a_folder_that_holds_a_run_is_refused_and_not_touched() {

@@ -9,7 +9,7 @@ use super::{Ended, Invocation, assert_holds};
 fn good() -> &'static str {
     static RECORDS: OnceLock<String> = OnceLock::new();
     RECORDS.get_or_init(|| {
-        let arguments = "run --approach wire --pvs 1 --mode serial --blocks 3 --out OUT";
+        let arguments = "run connect --approach wire --pvs 1 --mode serial --blocks 3 --out OUT";
         let ended = Invocation::of(arguments).finish();
         fs::read_to_string(ended.out("records.jsonl")).unwrap()
     })
@@ -106,9 +106,9 @@ fn an_unknown_field_is_refused_with_its_line_and_name() {
 #[test]
 fn another_version_of_the_format_is_refused_as_such() {
     let newer = with_line(1, |line| {
-        line.replace("\"format\":1", "\"format\":2,\"a_field_of_format_2\":true")
+        line.replace("\"format\":2", "\"format\":3,\"a_field_of_format_3\":true")
     });
-    refused(&newer, &["line 1", "format 2", "reads format 1"]);
+    refused(&newer, &["line 1", "format 3", "reads format 2"]);
 }
 
 #[test]

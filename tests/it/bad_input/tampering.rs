@@ -27,7 +27,7 @@ pub(super) fn entry(name: &str, how: &str, python: &str) -> String {
 /// Runs `wire` and one worker that is tampered with, in the same blocks.
 fn tampered(how: &str, more: &str) -> Ended {
     let arguments = format!(
-        "run --approaches FOLDER/mine.toml --approach tampered --pvs {PVS} --mode bulk \
+        "run connect --approaches FOLDER/mine.toml --approach tampered --pvs {PVS} --mode bulk \
          --blocks {BLOCKS} --out OUT {more}"
     );
     Invocation::of(&arguments).file("mine.toml", &entry("tampered", how, "{python}")).finish()
@@ -212,7 +212,7 @@ fn a_readback_of_another_value_is_found() {
 #[test]
 fn a_worker_of_another_protocol_is_refused_with_both_versions() {
     let ended = tampered("wrong-protocol-version", "");
-    let words = ["speaks protocol 7", "this build speaks 1"];
+    let words = ["speaks protocol 7", "this build speaks 2"];
     caught(&ended, FailureKind::Garbage, None, &words);
 }
 

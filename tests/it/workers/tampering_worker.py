@@ -13,10 +13,15 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 FOREVER_S = 3600
 NOISE_BYTES = 1 << 20
+# One update of so many is lost, counted for each PV.
+LOST_EVERY = 50
+LEAK_BYTES = 400_000
+LEAK_EVERY_S = 0.1
 
 
 def main():
@@ -33,6 +38,8 @@ def main():
             worker.tell(command)
             tampering.pvs = command["pvs"]
         else:
+            if command.get("monitor"):
+                tampering.step = command["monitor"]["step"]
             say(tamper(command["stage"], command, lambda: worker.ask(command)))
     tamper("end", {}, lambda: None)
 
@@ -63,6 +70,9 @@ class Tampering:
         self.worker = worker
         self.pvs = []
         self.kept = None
+        # By how much the numbers of updates grow.
+        self.step = None
+        self.leaked = []
 
     def honest(self, stage, command, answer):
         return answer()
@@ -90,6 +100,12 @@ class Tampering:
             begin()
             time.sleep(FOREVER_S)
         return answer()
+
+    def without_monitors(self, stage, command, answer):
+        answered = answer()
+        if stage == "hello":
+            answered["stages"].remove("subscribe")
+        return answered
 
     def silent(self, stage, command, answer):
         print("loading, loading, loading", file=sys.stderr, flush=True)
@@ -214,6 +230,90 @@ class Tampering:
             answered["import"]["end_ns"] = answered["import"]["start_ns"] + 3600 * 10**9
         return answered
 
+    def loses_updates(self, stage, command, answer):
+        """As a library would whose queue is too short; it tells no latencies of
+        what it lost."""
+        def lose(updates):
+            numbered = enumerate(updates, start=1)
+            return [update for number, update in numbered if number % LOST_EVERY]
+
+        return self.tampered_updates(stage, answer, lose, pvs=self.every_pv())
+
+    def repeats_an_update(self, stage, command, answer):
+        def repeat(updates):
+            middle = len(updates) // 2
+            return [*updates[: middle + 1], *updates[middle:]]
+
+        return self.tampered_updates(stage, answer, repeat)
+
+    def swaps_two_updates(self, stage, command, answer):
+        def swap(updates):
+            middle = len(updates) // 2
+            earlier, later = updates[middle - 1], updates[middle]
+            return [*updates[: middle - 1], later, earlier, *updates[middle + 1 :]]
+
+        return self.tampered_updates(stage, answer, swap)
+
+    def tears_a_frame(self, stage, command, answer):
+        def tear(updates):
+            middle = len(updates) // 2
+            number, start_ns, total = updates[middle]
+            return [*updates[:middle], (number, start_ns, total + 1), *updates[middle + 1 :]]
+
+        return self.tampered_updates(stage, answer, tear)
+
+    def invents_an_update(self, stage, command, answer):
+        def invent(updates):
+            number, start_ns, total = updates[-1]
+            return [*updates, (number + self.step, start_ns, total)]
+
+        return self.tampered_updates(stage, answer, invent)
+
+    def wrong_pv(self, stage, command, answer):
+        """The updates of the first two PVs change places."""
+        answered = answer()
+        if stage == "collect":
+            for run in answered["updates"]["runs"]:
+                run["pv"] = {0: 1, 1: 0}.get(run["pv"], run["pv"])
+        return answered
+
+    def collects_too_short(self, stage, command, answer):
+        return answer() if stage != "collect" else self.worker.ask({**command, "seconds": 0})
+
+    def leaks(self, stage, command, answer):
+        """4 MB a second while it collects, in this process: its pid is in hello."""
+        if stage != "collect":
+            return answer()
+        finished = threading.Event()
+
+        def leak():
+            while not finished.wait(LEAK_EVERY_S):
+                self.leaked.append(b"\xff" * LEAK_BYTES)
+
+        leaking = threading.Thread(target=leak)
+        leaking.start()
+        answered = answer()
+        finished.set()
+        leaking.join()
+        return answered
+
+    def tampered_updates(self, stage, answer, change, pvs=(0,)):
+        """`change` gets and returns the updates of one PV in the order of arrival,
+        each as number, time and sum."""
+        answered = answer()
+        if stage == "collect":
+            runs = answered["updates"]["runs"]
+            for pv in pvs:
+                updates = change(updates_of(pv, runs, self.step))
+                runs = [run for run in runs if run["pv"] != pv]
+                runs += runs_of(pv, updates, self.step)
+            answered["updates"]["runs"] = runs
+            answered["updates"]["latencies"] = as_many(answered["updates"])
+        return answered
+
+    def every_pv(self):
+        return range(len(self.pvs))
+
     def noisy_stderr(self, stage, command, answer):
         if stage in ("hello", "end"):
             for number in range(NOISE_BYTES // 64):
@@ -240,6 +340,37 @@ class Tampering:
             begin()
             os.kill(ioc_pid(), signal.SIGKILL)
         return answered
+
+
+def updates_of(pv, runs, step):
+    """The updates of one PV, each as number, time of its run and sum."""
+    return [
+        (run["first"] + at * step, run["start_ns"], run["sums"][at] if "sums" in run else None)
+        for run in runs
+        if run["pv"] == pv
+        for at in range(run["count"])
+    ]
+
+
+def runs_of(pv, updates, step):
+    runs = []
+    for number, start_ns, total in updates:
+        if not runs or number != runs[-1]["first"] + runs[-1]["count"] * step:
+            runs.append({"pv": pv, "first": number, "count": 0, "start_ns": start_ns})
+        runs[-1]["count"] += 1
+        if total is not None:
+            runs[-1].setdefault("sums", []).append(total)
+    return runs
+
+
+def as_many(updates):
+    """The latencies, not more of them than updates."""
+    room = sum(run["count"] for run in updates["runs"])
+    latencies = []
+    for latency, count in updates["latencies"]:
+        latencies.append([latency, min(count, room)])
+        room -= min(count, room)
+    return [pair for pair in latencies if pair[1]]
 
 
 def ioc_pid():

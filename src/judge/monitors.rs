@@ -1,0 +1,273 @@
+//! What monitors took: CPU, memory, loss, latency and bytes per cell and
+//! approach.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::CONFIDENCE_WANTED;
+use super::figures::difference;
+use crate::record::{
+    Disturbance, Failure, FailureKind, Load, Monitored, Record, Recovery, RunRecords,
+    ServerCounters, Usage,
+};
+use crate::scenario;
+use crate::stats::{
+    CpuLoad, Interval, Percentiles, between, cpu_load, growth, median, median_interval, percentiles,
+};
+
+/// The windows of CPU use, as of `top`.
+const CPU_WINDOW_NS: u64 = 1_000_000_000;
+
+/// One cell of a scenario with monitors.
+#[derive(Debug, Clone, Serialize)]
+pub struct MonitorFigures {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The server's name.
+    pub server: String,
+    /// How many PVs were monitored.
+    pub pvs: usize,
+    /// What the monitors were to take.
+    pub load: Load,
+    /// One row per approach, in the order of the catalogue.
+    pub rows: Vec<MonitorRow>,
+}
+
+/// One approach's figures: sums of counts and pooled samples over all blocks.
+#[derive(Debug, Clone, Serialize)]
+pub struct MonitorRow {
+    /// The approach.
+    pub approach: String,
+    /// Whether it is the floor.
+    pub floor: bool,
+    /// How many blocks.
+    pub blocks: usize,
+    /// Updates of one PV per second that the server made.
+    pub made_hz: f64,
+    /// The client's CPU use over windows of a second and in all.
+    pub client_cpu: Option<CpuLoad>,
+    /// The server's.
+    pub server_cpu: Option<CpuLoad>,
+    /// The client's CPU use less the floor's, within blocks, in % of a core.
+    pub over_floor_percent: Option<Interval>,
+    /// The client's memory.
+    pub client_memory: Memory,
+    /// The server's memory.
+    pub server_memory: Memory,
+    /// How the updates fared.
+    pub updates: UpdateCounts,
+    /// Time from the server's time stamp to the callback.
+    pub latency: Option<Percentiles>,
+    /// Bytes that the client received, and the least that it could.
+    pub received_bytes: Option<u64>,
+    /// The least bytes that the updates received can take.
+    pub least_bytes: Option<u64>,
+    /// CPU use of the harness's own sampling thread, in % of a core.
+    pub sampler_percent: f64,
+    /// How it came back, for each block of a disturbed cell.
+    pub recoveries: Vec<Recovery>,
+}
+
+/// Memory in bytes; medians over blocks.
+#[derive(Debug, Clone, Serialize)]
+pub struct Memory {
+    /// When the figures begin.
+    pub start_bytes: f64,
+    /// The most.
+    pub peak_bytes: f64,
+    /// When the server stopped making updates.
+    pub end_bytes: f64,
+    /// Growth in bytes per minute after the warm-up.
+    pub growth_bytes_per_minute: Option<Interval>,
+}
+
+/// How updates fared.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct UpdateCounts {
+    /// Made by the server, the first of each PV included.
+    pub expected: u64,
+    /// Arrived.
+    pub received: u64,
+    /// Did not arrive.
+    pub lost: u64,
+    /// Of those, made after the last that arrived.
+    pub late: u64,
+    /// What the server counted.
+    pub server: ServerCounters,
+    /// What the library counted, by its own names.
+    pub library: BTreeMap<String, u64>,
+}
+
+/// All cells with monitors, in the order of scenarios, rates and counts of PVs.
+/// Those of a search are not among them.
+pub fn monitors(run: &RunRecords) -> Vec<MonitorFigures> {
+    let mut cells: Vec<(usize, &Record)> = Vec::new();
+    for record in run.records.iter().filter(|record| trusted(record).is_some()) {
+        let order = scenario::ALL.iter().position(|(name, _)| *name == record.scenario);
+        let known = cells.iter().any(|(_, other)| is_same_cell(record, other));
+        if record.scenario != scenario::CAPACITY && !known {
+            cells.push((order.unwrap_or(usize::MAX), record));
+        }
+    }
+    let rate = |record: &Record| record.load.map_or(0.0, |load| load.rate_hz);
+    cells.sort_by(|(order, a), (other_order, b)| {
+        order
+            .cmp(other_order)
+            .then(rate(a).total_cmp(&rate(b)))
+            .then(a.pvs.cmp(&b.pvs))
+            .then(disturbance(a).cmp(&disturbance(b)))
+    });
+    cells.into_iter().filter_map(|(_, first)| cell(run, first)).collect()
+}
+
+/// What monitors took, unless an update was wrong: then nothing was counted.
+fn trusted(record: &Record) -> Option<&Monitored> {
+    let is_wrong = |failure: &Failure| failure.kind == FailureKind::WrongUpdate;
+    record.monitored.as_deref().filter(|_| !record.failure.as_ref().is_some_and(is_wrong))
+}
+
+fn disturbance(record: &Record) -> Option<Disturbance> {
+    record.load.and_then(|load| load.disturbance)
+}
+
+fn is_same_cell(record: &Record, other: &Record) -> bool {
+    (&record.scenario, &record.server, record.pvs, record.load)
+        == (&other.scenario, &other.server, other.pvs, other.load)
+}
+
+fn cell(run: &RunRecords, first: &Record) -> Option<MonitorFigures> {
+    let load = first.load?;
+    let mut by_approach: BTreeMap<&str, BTreeMap<usize, &Monitored>> = BTreeMap::new();
+    for record in run.records.iter().filter(|record| is_same_cell(record, first)) {
+        if let Some(monitored) = trusted(record) {
+            by_approach.entry(&record.approach).or_default().insert(record.block, monitored);
+        }
+    }
+    let facts = &run.run.approaches;
+    let floor = facts.iter().find(|facts| facts.floor);
+    let floor = floor.and_then(|floor| by_approach.get(floor.name.as_str())).map(cpu_by_block);
+    let rows = facts
+        .iter()
+        .filter_map(|facts| {
+            let blocks = by_approach.get(facts.name.as_str())?;
+            let own = cpu_by_block(blocks);
+            let over_floor_percent = floor.as_ref().and_then(|floor| difference(&own, floor));
+            Some(MonitorRow {
+                approach: facts.name.clone(),
+                floor: facts.floor,
+                over_floor_percent: over_floor_percent.filter(|_| !facts.floor),
+                ..row(&blocks.values().copied().collect::<Vec<_>>())
+            })
+        })
+        .collect();
+    Some(MonitorFigures {
+        scenario: first.scenario.clone(),
+        server: first.server.clone(),
+        pvs: first.pvs,
+        load,
+        rows,
+    })
+}
+
+fn cpu_by_block(blocks: &BTreeMap<usize, &Monitored>) -> BTreeMap<usize, f64> {
+    let percent = |monitored: &Monitored| Some(cpu(&[monitored], |one| &one.client)?.mean_percent);
+    blocks.iter().filter_map(|(block, one)| Some((*block, percent(one)?))).collect()
+}
+
+fn row(blocks: &[&Monitored]) -> MonitorRow {
+    let medians =
+        |of: fn(&Monitored) -> f64| median(&blocks.iter().map(|one| of(one)).collect::<Vec<f64>>());
+    let sum = |of: fn(&crate::record::Network) -> u64| {
+        blocks.iter().map(|one| one.network.as_ref().map(of)).sum::<Option<u64>>()
+    };
+    let latencies: Vec<(i64, u64)> =
+        blocks.iter().flat_map(|one| one.latencies.iter().copied()).collect();
+    MonitorRow {
+        approach: String::new(),
+        floor: false,
+        blocks: blocks.len(),
+        made_hz: medians(|one| one.made_hz),
+        client_cpu: cpu(blocks, |one| &one.client),
+        server_cpu: cpu(blocks, |one| &one.server),
+        over_floor_percent: None,
+        client_memory: memory(blocks, |one| &one.client),
+        server_memory: memory(blocks, |one| &one.server),
+        updates: update_counts(blocks),
+        latency: percentiles(&latencies),
+        received_bytes: sum(|network| network.received_bytes),
+        least_bytes: sum(|network| network.least_bytes),
+        sampler_percent: medians(sampler_percent),
+        recoveries: blocks.iter().filter_map(|one| one.recovery).collect(),
+    }
+}
+
+fn sampler_percent(monitored: &Monitored) -> f64 {
+    let samples = &monitored.client.samples;
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return 0.0 };
+    100.0 * monitored.sampler_cpu_ns as f64 / last.at_ns.saturating_sub(first.at_ns).max(1) as f64
+}
+
+/// The load over all blocks, set one after the other.
+fn cpu(blocks: &[&Monitored], of: fn(&Monitored) -> &Usage) -> Option<CpuLoad> {
+    let mut joined: Vec<(u64, u64)> = Vec::new();
+    for block in blocks {
+        let samples: Vec<(u64, u64)> =
+            of(block).samples.iter().map(|sample| (sample.at_ns, sample.cpu_ns)).collect();
+        let watched = between(&samples, block.start_ns, block.end_ns);
+        let Some(first) = watched.first().copied() else { continue };
+        let end = joined.last().copied().unwrap_or((0, 0));
+        let shifted = watched.iter().map(|(at, cpu)| (at - first.0 + end.0, cpu - first.1 + end.1));
+        joined.extend(shifted);
+    }
+    cpu_load(&joined, CPU_WINDOW_NS)
+}
+
+fn memory(blocks: &[&Monitored], of: fn(&Monitored) -> &Usage) -> Memory {
+    let during = |block: &&Monitored| -> Vec<(u64, u64)> {
+        let within = block.start_ns..=block.end_ns;
+        let samples = of(block).samples.iter().filter(|sample| within.contains(&sample.at_ns));
+        samples.map(|sample| (sample.at_ns, sample.rss_bytes)).collect()
+    };
+    let medians = |bytes: Vec<Option<u64>>| {
+        let known: Vec<f64> = bytes.into_iter().flatten().map(|bytes| bytes as f64).collect();
+        median(&known)
+    };
+    let rss = |sample: Option<&(u64, u64)>| sample.map(|(_, bytes)| *bytes);
+    Memory {
+        start_bytes: medians(blocks.iter().map(|block| rss(during(block).first())).collect()),
+        peak_bytes: medians(blocks.iter().map(|block| Some(of(block).peak_rss_bytes)).collect()),
+        end_bytes: medians(blocks.iter().map(|block| rss(during(block).last())).collect()),
+        growth_bytes_per_minute: growth_over(blocks.iter().map(during).collect()),
+    }
+}
+
+/// With enough blocks the growths of the blocks make the interval, else each
+/// block's own samples do: the widest then speaks for all.
+fn growth_over(blocks: Vec<Vec<(u64, u64)>>) -> Option<Interval> {
+    let each: Vec<Interval> =
+        blocks.iter().filter_map(|samples| growth(samples, CONFIDENCE_WANTED)).collect();
+    let medians: Vec<f64> = each.iter().map(|interval| interval.median).collect();
+    let over_blocks = median_interval(&medians, CONFIDENCE_WANTED)?;
+    if over_blocks.confidence >= CONFIDENCE_WANTED {
+        return Some(over_blocks);
+    }
+    each.into_iter().max_by(|a, b| (a.high - a.low).total_cmp(&(b.high - b.low)))
+}
+
+fn update_counts(blocks: &[&Monitored]) -> UpdateCounts {
+    let mut counts = UpdateCounts::default();
+    for block in blocks {
+        counts.expected += block.expected;
+        counts.received += block.received;
+        counts.lost += block.lost();
+        counts.late += block.late;
+        counts.server.scan_overruns += block.server_counters.scan_overruns;
+        counts.server.merged_updates += block.server_counters.merged_updates;
+        counts.server.callback_overflows += block.server_counters.callback_overflows;
+        for (name, count) in &block.library_counters {
+            *counts.library.entry(name.clone()).or_insert(0) += count;
+        }
+    }
+    counts
+}

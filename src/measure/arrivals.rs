@@ -1,0 +1,218 @@
+//! What arrived against what the server made: no I/O, no clock.
+
+use crate::frame;
+use crate::protocol::UpdateRun;
+use crate::record::Pixels;
+use crate::scenario::{PROCESSED_FACTOR, pv_name};
+
+/// The updates that an IOC made from its start, or from a subscription, to its
+/// end.
+#[derive(Debug, Clone)]
+pub(super) struct Life {
+    /// What arrived earlier, on the monotonic clock, belongs to the life before.
+    pub(super) from_ns: u64,
+    /// The number of each PV's update at the subscription; none where it is not
+    /// known, because clients came back at a moment of their own.
+    pub(super) first: Option<Vec<u64>>,
+    /// The number of each PV's last update.
+    pub(super) last: Vec<u64>,
+}
+
+/// How many updates of one life were to arrive and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) expected: u64,
+    pub(super) received: u64,
+    /// Not arrived, and made after the last that arrived.
+    pub(super) late: u64,
+    /// PVs whose last update arrived.
+    pub(super) caught_up: usize,
+    /// When each PV's first update of this life arrived.
+    pub(super) began_ns: Vec<Option<u64>>,
+}
+
+/// Counts the updates of each life.
+///
+/// # Errors
+/// A sentence on the first update that the server never made so: of another PV,
+/// torn, twice, out of order, or invented.
+pub(super) fn tally(
+    runs: &[UpdateRun],
+    lives: &[Life],
+    pixels: Option<Pixels>,
+) -> Result<Vec<Tally>, String> {
+    let mut tallies = Vec::new();
+    for (number, life) in lives.iter().enumerate() {
+        let until_ns = lives.get(number + 1).map_or(u64::MAX, |next| next.from_ns);
+        let own: Vec<&UpdateRun> =
+            runs.iter().filter(|run| (life.from_ns..until_ns).contains(&run.start_ns)).collect();
+        tallies.push(tally_of(&own, life, pixels)?);
+    }
+    Ok(tallies)
+}
+
+fn tally_of(runs: &[&UpdateRun], life: &Life, pixels: Option<Pixels>) -> Result<Tally, String> {
+    let pvs = life.last.len();
+    let mut tally = Tally { began_ns: vec![None; pvs], ..Tally::default() };
+    let mut next: Vec<u64> = life.first.clone().unwrap_or_else(|| vec![0; pvs]);
+    for run in runs {
+        let last = *life.last.get(run.pv).ok_or_else(|| format!("there is no PV {}", run.pv))?;
+        let numbers = match pixels {
+            Some(pixels) => frame_numbers(run, pixels)?,
+            None => scalar_numbers(run)?,
+        };
+        let name = name_of(run.pv, pixels);
+        if numbers.start < next[run.pv] {
+            let (number, next) = (numbers.start, next[run.pv]);
+            return Err(format!(
+                "update {number} of {name} arrived twice or out of order: {next} was the next"
+            ));
+        }
+        if numbers.end > last + 1 {
+            let invented = numbers.end - 1;
+            return Err(format!(
+                "update {invented} of {name} arrived, but the IOC made {last} at most"
+            ));
+        }
+        next[run.pv] = numbers.end;
+        tally.received += numbers.end - numbers.start;
+        if tally.began_ns[run.pv].is_none() {
+            tally.began_ns[run.pv] = Some(run.start_ns);
+            let first = life.first.as_ref().map_or(numbers.start, |first| first[run.pv]);
+            tally.expected += last + 1 - first;
+        }
+    }
+    tally.caught_up = (0..pvs).filter(|pv| next[*pv] == life.last[*pv] + 1).count();
+    for pv in 0..pvs {
+        match (tally.began_ns[pv], &life.first) {
+            (Some(_), _) => tally.late += life.last[pv] + 1 - next[pv],
+            (None, Some(first)) => {
+                tally.expected += life.last[pv] + 1 - first[pv];
+                tally.late += life.last[pv] + 1 - first[pv];
+            }
+            (None, None) => {}
+        }
+    }
+    Ok(tally)
+}
+
+/// A value tells its PV and how often that was processed.
+fn scalar_numbers(run: &UpdateRun) -> Result<std::ops::Range<u64>, String> {
+    let index = run.first % PROCESSED_FACTOR;
+    let is_unprocessed = run.first == 0.0 && run.count == 1;
+    if index != run.pv as f64 && !is_unprocessed {
+        return Err(format!("{} sent {}, which it never had", pv_name(run.pv), run.first));
+    }
+    let first = (run.first / PROCESSED_FACTOR) as u64;
+    Ok(first..first + run.count)
+}
+
+/// A frame's sum tells whether all of it is of the same frame.
+fn frame_numbers(run: &UpdateRun, pixels: Pixels) -> Result<std::ops::Range<u64>, String> {
+    if run.sums.len() as u64 != run.count {
+        return Err(format!("{} sums came for {} frames", run.sums.len(), run.count));
+    }
+    let first = run.first as u64;
+    for (number, sum) in (first..).zip(&run.sums) {
+        let number = u32::try_from(number).map_err(|_| format!("frame {number} does not exist"))?;
+        let whole = frame::sum(number, pixels.count());
+        if *sum != whole {
+            return Err(format!(
+                "frame {number} arrived torn: its pixels sum to {sum}, those of the whole frame \
+                 to {whole}"
+            ));
+        }
+    }
+    Ok(first..first + run.count)
+}
+
+fn name_of(pv: usize, pixels: Option<Pixels>) -> String {
+    match pixels {
+        Some(_) => crate::scenario::FRAME_PV.to_owned(),
+        None => pv_name(pv),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: Pixels = Pixels { width: 4, height: 2 };
+
+    fn run(pv: usize, first: u64, count: u64) -> UpdateRun {
+        let first = pv as f64 + first as f64 * PROCESSED_FACTOR;
+        UpdateRun { pv, first, count, start_ns: 10, sums: Vec::new() }
+    }
+
+    fn frames(first: u64, sums: Vec<u64>) -> UpdateRun {
+        UpdateRun { pv: 0, first: first as f64, count: sums.len() as u64, start_ns: 10, sums }
+    }
+
+    fn life(first: u64, last: Vec<u64>) -> Life {
+        Life { from_ns: 0, first: Some(vec![first; last.len()]), last }
+    }
+
+    fn one(runs: &[UpdateRun], life: Life) -> Result<Tally, String> {
+        tally(runs, &[life], None).map(|mut tallies| tallies.remove(0))
+    }
+
+    #[test]
+    fn everything_that_was_made_arrived() {
+        let tally = one(&[run(0, 1, 5), run(1, 1, 4)], life(1, vec![5, 4])).unwrap();
+        assert_eq!((tally.expected, tally.received, tally.late), (9, 9, 0));
+        assert_eq!(tally.caught_up, 2);
+    }
+
+    #[test]
+    fn a_gap_is_lost_and_a_missing_end_is_late() {
+        let tally = one(&[run(0, 1, 2), run(0, 5, 2)], life(1, vec![9])).unwrap();
+        assert_eq!((tally.expected, tally.received, tally.late), (9, 4, 3));
+        assert_eq!(tally.caught_up, 0);
+    }
+
+    #[test]
+    fn a_pv_that_never_sent_anything_has_lost_everything() {
+        let tally = one(&[run(0, 1, 5)], life(1, vec![5, 5])).unwrap();
+        assert_eq!((tally.expected, tally.received, tally.late), (10, 5, 5));
+    }
+
+    #[test]
+    fn what_the_server_never_made_so_is_an_error_with_its_number() {
+        let wrong = |runs: &[UpdateRun]| one(runs, life(1, vec![5, 5])).unwrap_err();
+        assert!(wrong(&[run(0, 1, 2), run(0, 2, 1)]).contains("update 2 of gauge:0 arrived twice"));
+        assert!(wrong(&[run(0, 3, 1), run(0, 1, 1)]).contains("update 1 of gauge:0"));
+        assert!(wrong(&[run(0, 1, 6)]).contains("update 6 of gauge:0 arrived, but"));
+        assert!(wrong(&[run(7, 1, 1)]).contains("there is no PV 7"));
+        let of_another = UpdateRun { pv: 0, ..run(1, 1, 1) };
+        assert!(wrong(&[of_another]).contains("gauge:0 sent 1048577, which it never had"));
+    }
+
+    #[test]
+    fn a_torn_frame_is_an_error_with_its_number() {
+        let whole = |number| frame::sum(number, FRAME.count());
+        let check = |sums| tally(&[frames(7, sums)], &[life(7, vec![8])], Some(FRAME));
+        assert_eq!(check(vec![whole(7), whole(8)]).unwrap()[0].received, 2);
+        let error = check(vec![whole(7), whole(8) + 1]).unwrap_err();
+        assert!(error.contains("frame 8 arrived torn"), "{error}");
+        assert!(tally(&[run(0, 7, 1)], &[life(7, vec![8])], Some(FRAME)).is_err());
+    }
+
+    #[test]
+    fn numbers_begin_again_in_a_second_life() {
+        let second = |first, count| UpdateRun { start_ns: 200, ..run(1, first, count) };
+        let runs = [run(0, 1, 5), run(1, 1, 5), second(3, 2)];
+        let again = Life { from_ns: 100, first: None, last: vec![4, 4] };
+        let tallies = tally(&runs, &[life(1, vec![5, 5]), again], None).unwrap();
+        assert_eq!((tallies[0].expected, tallies[0].received), (10, 10));
+        assert_eq!((tallies[1].expected, tallies[1].received), (2, 2));
+        assert_eq!(tallies[1].began_ns, [None, Some(200)]);
+        assert_eq!(tallies[1].caught_up, 1);
+    }
+
+    #[test]
+    fn a_record_that_was_never_processed_sends_zero_whatever_its_index() {
+        let zero = UpdateRun { pv: 3, first: 0.0, count: 1, start_ns: 10, sums: Vec::new() };
+        let tally = one(&[zero, run(3, 1, 2)], life(0, vec![0, 0, 0, 2])).unwrap();
+        assert_eq!((tally.received, tally.expected), (3, 6));
+    }
+}

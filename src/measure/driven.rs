@@ -1,0 +1,118 @@
+//! A worker with its IOC and its record, and the steps that every scenario
+//! begins with.
+
+use super::session::{Halt, Session, failed};
+use crate::ioc::{IocError, SoftIoc};
+use crate::protocol::{Done, Hello, Mode, Stage, StageCommand};
+use crate::record::{FailureKind, Record, Sample};
+
+/// A worker that is driven through a scenario.
+pub(super) struct Driven<'a> {
+    pub(super) session: Session,
+    pub(super) ioc: &'a mut SoftIoc,
+    pub(super) record: &'a mut Record,
+    /// The start of the worker's import: times are recorded from there.
+    origin_ns: u64,
+}
+
+impl<'a> Driven<'a> {
+    /// A worker that was just started.
+    pub(super) fn new(
+        session: Session,
+        ioc: &'a mut SoftIoc,
+        record: &'a mut Record,
+    ) -> Driven<'a> {
+        Driven { session, ioc, record, origin_ns: 0 }
+    }
+
+    /// Hears the worker's hello and tells it its PVs.
+    pub(super) fn greet(&mut self, mode: Mode, pvs: Vec<String>) -> Result<Hello, Halt> {
+        let hello = self.session.hello()?;
+        if hello.approach != self.record.approach {
+            let message = format!(
+                "the worker says hello as `{}`, but was started as `{}`",
+                hello.approach, self.record.approach
+            );
+            return Err(failed(FailureKind::Garbage, None, message));
+        }
+        self.origin_ns = hello.import.start_ns;
+        self.record.versions = hello.versions.clone();
+        self.record.warnings = hello.warnings.clone();
+        self.record.create_is_joint =
+            mode == Mode::Serial || !hello.stages.contains(&Stage::Create);
+        self.record.samples.push(Sample {
+            stage: Stage::Import,
+            mode: Mode::Bulk,
+            pvs: 0,
+            start_ns: 0,
+            end_ns: hello.import.end_ns - hello.import.start_ns,
+            cpu_ns: hello.import.cpu_ns,
+        });
+        self.session.job(pvs);
+        Ok(hello)
+    }
+
+    /// Fails when the approach cannot treat PVs in this mode.
+    pub(super) fn require_mode(&self, hello: &Hello, mode: Mode) -> Result<(), Halt> {
+        if hello.modes.contains(&mode) {
+            return Ok(());
+        }
+        let message = format!("the approach has no {mode} mode");
+        Err(failed(FailureKind::StageFailed, Some(Stage::Connect), message))
+    }
+
+    /// Makes the context; some libraries make theirs when they are loaded.
+    pub(super) fn context(&mut self, hello: &Hello) -> Result<(), Halt> {
+        match hello.stages.contains(&Stage::Context) {
+            true => self.plain(&[Stage::Context], Mode::Bulk, 0),
+            false => Ok(()),
+        }
+    }
+
+    /// Creates and connects all `pvs` PVs.
+    pub(super) fn connect(&mut self, mode: Mode, pvs: usize) -> Result<(), Halt> {
+        match self.record.create_is_joint {
+            true => self.plain(&[Stage::Connect], mode, pvs),
+            false => self.plain(&[Stage::Create, Stage::Connect], mode, pvs),
+        }
+    }
+
+    /// Asks for one stage and waits for its answer.
+    pub(super) fn ask_one(&mut self, command: StageCommand) -> Result<Done, Halt> {
+        let mut answers = self.ask(&[command])?;
+        Ok(answers.remove(0))
+    }
+
+    /// Records the times of a stage that treated `pvs` PVs.
+    pub(super) fn keep(&mut self, done: &Done, pvs: usize) {
+        for warning in &done.warnings {
+            if !self.record.warnings.contains(warning) {
+                self.record.warnings.push(warning.clone());
+            }
+        }
+        self.record.samples.push(Sample {
+            stage: done.stage,
+            mode: done.mode,
+            pvs,
+            start_ns: done.start_ns.saturating_sub(self.origin_ns),
+            end_ns: done.end_ns.saturating_sub(self.origin_ns),
+            cpu_ns: done.cpu_ns,
+        });
+    }
+
+    /// Stages without values, asked for in one go.
+    fn plain(&mut self, stages: &[Stage], mode: Mode, pvs: usize) -> Result<(), Halt> {
+        let commands: Vec<StageCommand> =
+            stages.iter().map(|stage| StageCommand::new(*stage, mode)).collect();
+        for done in self.ask(&commands)? {
+            self.keep(&done, pvs);
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, commands: &[StageCommand]) -> Result<Vec<Done>, Halt> {
+        let ioc = &mut *self.ioc;
+        let mut look_after_ioc = || -> Result<(), IocError> { ioc.log().map(|_| ()) };
+        self.session.stages(commands, &mut look_after_ioc)
+    }
+}

@@ -1,0 +1,222 @@
+//! What a worker's monitors were to take, and what they took.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::Content;
+
+/// What monitors were to take.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// Updates per second of each PV.
+    pub rate_hz: f64,
+    /// For how long, after the warm-up.
+    pub seconds: f64,
+    /// The size of frames; none for scalars.
+    #[serde(default)]
+    pub pixels: Option<Pixels>,
+    /// `EPICS_CA_MAX_ARRAY_BYTES` of server and client, when the user set it.
+    #[serde(default)]
+    pub array_bytes: Option<u64>,
+    /// What was done to client or server in the middle.
+    #[serde(default)]
+    pub disturbance: Option<Disturbance>,
+}
+
+impl Load {
+    /// What one update holds.
+    pub fn content(&self) -> Content {
+        match self.pixels {
+            Some(_) => Content::Frames,
+            None => Content::Scalars,
+        }
+    }
+
+    /// Updates per second of `pvs` PVs together.
+    pub fn updates_hz(&self, pvs: usize) -> f64 {
+        self.rate_hz * pvs as f64
+    }
+}
+
+/// The size of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pixels {
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+}
+
+impl Pixels {
+    /// How many there are in a frame.
+    pub fn count(self) -> usize {
+        self.width as usize * self.height as usize
+    }
+
+    /// Bytes of a frame: 16 bits for each pixel.
+    pub fn bytes(self) -> u64 {
+        2 * self.count() as u64
+    }
+}
+
+impl fmt::Display for Pixels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
+impl FromStr for Pixels {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Pixels, String> {
+        let wrong = || format!("`{text}` is no size; give width and height such as 680x480");
+        let (width, height) = text.trim().split_once('x').ok_or_else(wrong)?;
+        let width = width.parse().map_err(|_| wrong())?;
+        let height = height.parse().map_err(|_| wrong())?;
+        Ok(Pixels { width, height })
+    }
+}
+
+/// What is done to client or server while monitors watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disturbance {
+    /// The client's process is stopped for five seconds, so that it reads
+    /// nothing.
+    Stall,
+    /// The IOC is killed, and started again a second later.
+    Restart,
+    /// The same, but the first PV does not come back.
+    Vanish,
+}
+
+impl Disturbance {
+    /// All of them.
+    pub const ALL: [Disturbance; 3] =
+        [Disturbance::Stall, Disturbance::Restart, Disturbance::Vanish];
+
+    /// The name in tables and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Disturbance::Stall => "stall",
+            Disturbance::Restart => "restart",
+            Disturbance::Vanish => "vanish",
+        }
+    }
+}
+
+/// What monitors took, and what that cost both sides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Monitored {
+    /// When the figures of usage begin (after the warm-up), on the system's
+    /// monotonic clock.
+    pub start_ns: u64,
+    /// When the server stopped making updates, on the same clock.
+    pub end_ns: u64,
+    /// Updates of one PV per second that the server made, on average.
+    pub made_hz: f64,
+    /// Updates that were to arrive: each PV's first one and all that the server
+    /// made since, by its own count.
+    pub expected: u64,
+    /// Different updates that arrived.
+    pub received: u64,
+    /// Of those that did not arrive, how many came after the last that did, so
+    /// that they may only have been late.
+    pub late: u64,
+    /// Time from the server's time stamp to the callback in ns, with counts.
+    pub latencies: Vec<(i64, u64)>,
+    /// What the server counted.
+    pub server_counters: ServerCounters,
+    /// What the library counted, by its own names.
+    #[serde(default)]
+    pub library_counters: BTreeMap<String, u64>,
+    /// The client's process and its descendants.
+    pub client: Usage,
+    /// The server's process and its descendants.
+    pub server: Usage,
+    /// CPU time of the thread that took the samples of usage, from the first to
+    /// the last.
+    pub sampler_cpu_ns: u64,
+    /// Bytes over the client's own TCP connections; none where the system does
+    /// not tell.
+    #[serde(default)]
+    pub network: Option<Network>,
+    /// How the approach came back after a disturbance.
+    #[serde(default)]
+    pub recovery: Option<Recovery>,
+}
+
+impl Monitored {
+    /// Updates that did not arrive.
+    pub fn lost(&self) -> u64 {
+        self.expected.saturating_sub(self.received)
+    }
+}
+
+/// What the server counted while monitors watched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerCounters {
+    /// Scans that took longer than their period.
+    pub scan_overruns: u64,
+    /// Updates that were replaced by the next in the queue of a subscription.
+    /// Arrays are not counted by the server: they are never queued twice.
+    pub merged_updates: u64,
+    /// Requests that found a callback queue full.
+    pub callback_overflows: u64,
+}
+
+/// CPU time and memory of a process and its descendants.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// In the order of time, from before the first update to after the last.
+    pub samples: Vec<UsageSample>,
+    /// The most memory that the process itself ever held.
+    pub peak_rss_bytes: u64,
+}
+
+/// One moment of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UsageSample {
+    /// When, on the system's monotonic clock.
+    pub at_ns: u64,
+    /// CPU time since the process began, user and system.
+    pub cpu_ns: u64,
+    /// Memory that it holds (resident set).
+    pub rss_bytes: u64,
+}
+
+/// Bytes of TCP payload from before the first update that the server made after
+/// the subscription to after the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Bytes that the client received.
+    pub received_bytes: u64,
+    /// Bytes that the client sent.
+    pub sent_bytes: u64,
+    /// The least that the updates received can take: one message with time
+    /// stamp each.
+    pub least_bytes: u64,
+}
+
+/// How an approach came back after a disturbance.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recovery {
+    /// PVs that were to send updates again.
+    pub wanted: usize,
+    /// PVs that did, up to the last update that the server made.
+    pub recovered: usize,
+    /// From the moment when client and server could both work again to the first
+    /// update of the last PV that recovered; none when that is not known.
+    pub slowest_s: Option<f64>,
+}

@@ -1,0 +1,270 @@
+//! What monitors took: tables of CPU, updates, latency, memory and bytes.
+
+use super::cells::worst;
+use super::document::{Part, Table, number, words};
+use crate::judge::{MonitorFigures, MonitorRow, UpdateCounts, Verdict};
+use crate::record::Disturbance;
+use crate::stats::{CpuLoad, Interval, Percentiles};
+use crate::units::{grouped, mebibytes, milliseconds, percent};
+
+/// All tables of one cell.
+pub(super) fn monitors_section(cell: &MonitorFigures, verdicts: &[Verdict]) -> Vec<Part> {
+    let own: Vec<&Verdict> = verdicts
+        .iter()
+        .filter(|verdict| {
+            (&verdict.scenario, verdict.pvs, verdict.load)
+                == (&cell.scenario, cell.pvs, Some(cell.load))
+        })
+        .collect();
+    let mut parts = vec![Part::Heading(2, title(cell))];
+    if cell.load.disturbance.is_some() {
+        parts.push(Part::Table(recovery_table(cell, &own)));
+    } else {
+        parts.push(Part::Table(cpu_table(cell)));
+    }
+    parts.push(Part::Table(updates_table(cell)));
+    if cell.load.disturbance.is_none() {
+        parts.push(Part::Table(memory_table(cell, &own)));
+    }
+    parts.push(Part::Text(cost_of_sampling(cell)));
+    let losses: Vec<String> = cell.rows.iter().filter_map(loss).collect();
+    if !losses.is_empty() {
+        parts.push(Part::List(losses));
+    }
+    parts
+}
+
+/// What the instrument itself took of the machine, beside client and server.
+fn cost_of_sampling(cell: &MonitorFigures) -> String {
+    let most = cell.rows.iter().map(|row| row.sampler_percent).fold(0.0, f64::max);
+    format!("Reading CPU, memory and bytes took {most:.2} % of a core at most.")
+}
+
+/// A cell in a heading: `waveform: 680x480 at 120 Hz`.
+pub(super) fn title(cell: &MonitorFigures) -> String {
+    let noun = if cell.pvs == 1 { "PV" } else { "PVs" };
+    let what = match cell.load.pixels {
+        Some(pixels) => pixels.to_string(),
+        None => format!("{} {noun}", grouped(cell.pvs)),
+    };
+    let how = match cell.load.disturbance {
+        None => "",
+        Some(Disturbance::Stall) => ", client stopped for 5 s",
+        Some(Disturbance::Restart) => ", IOC killed and restarted",
+        Some(Disturbance::Vanish) => ", IOC restarted without the first PV",
+    };
+    format!("{}: {what} at {} Hz{how}", cell.scenario, cell.load.rate_hz)
+}
+
+fn cpu_table(cell: &MonitorFigures) -> Table {
+    let load = |load: &Option<CpuLoad>| match load {
+        Some(load) => [load.mean_percent, load.median_percent, load.max_percent, load.min_percent]
+            .map(percent),
+        None => ["-"; 4].map(str::to_owned),
+    };
+    let row = |row: &MonitorRow| {
+        let [mean, median, max, min] = load(&row.client_cpu);
+        let [server_mean, _, server_max, _] = load(&row.server_cpu);
+        let over_floor = match row.over_floor_percent {
+            _ if row.floor => "floor".to_owned(),
+            Some(over) => format!("{:+.1}", over.median),
+            None => "-".to_owned(),
+        };
+        vec![row.approach.clone(), mean, median, max, min, over_floor, server_mean, server_max]
+    };
+    Table {
+        columns: vec![
+            words("client CPU %"),
+            number("mean"),
+            number("median"),
+            number("max"),
+            number("min"),
+            number("over floor"),
+            number("server mean"),
+            number("max"),
+        ],
+        rows: cell.rows.iter().map(row).collect(),
+    }
+}
+
+fn updates_table(cell: &MonitorFigures) -> Table {
+    // A restarted IOC sends values with time stamps of long ago first.
+    let has_latency =
+        cell.load.disturbance.is_none_or(|disturbance| disturbance == Disturbance::Stall);
+    let row = |row: &MonitorRow| {
+        let latency = |of: fn(&Percentiles) -> u64| {
+            let known = row.latency.as_ref().filter(|_| has_latency);
+            known.map_or("-".to_owned(), |latency| milliseconds(of(latency)))
+        };
+        vec![
+            row.approach.clone(),
+            row.updates.expected.to_string(),
+            row.updates.lost.to_string(),
+            merged(&row.updates).to_string(),
+            latency(|latency| latency.p50_ns),
+            latency(|latency| latency.p90_ns),
+            latency(|latency| latency.p99_ns),
+            latency(|latency| latency.p99_9_ns),
+            latency(|latency| latency.max_ns),
+        ]
+    };
+    Table {
+        columns: vec![
+            words("updates"),
+            number("made"),
+            number("lost"),
+            number("merged"),
+            number("p50 ms"),
+            number("p90"),
+            number("p99"),
+            number("p99.9"),
+            number("max"),
+        ],
+        rows: cell.rows.iter().map(row).collect(),
+    }
+}
+
+/// Updates that server or library say they replaced or dropped.
+fn merged(updates: &UpdateCounts) -> u64 {
+    updates.server.merged_updates + updates.library.values().sum::<u64>()
+}
+
+fn memory_table(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
+    let row = |row: &MonitorRow| {
+        let memory = &row.client_memory;
+        let bytes = match (row.received_bytes, row.least_bytes) {
+            (Some(received), Some(least)) if least > 0 => {
+                format!("{:.4}", received as f64 / least as f64)
+            }
+            _ => "-".to_owned(),
+        };
+        let own = verdicts.iter().copied().filter(|verdict| verdict.approach == row.approach);
+        let verdict = match worst(own) {
+            _ if row.floor => "floor".to_owned(),
+            word if word.is_empty() => "too short".to_owned(),
+            word => word,
+        };
+        vec![
+            row.approach.clone(),
+            mebibytes(memory.start_bytes),
+            mebibytes(memory.peak_bytes),
+            mebibytes(memory.end_bytes),
+            growth(memory.growth_bytes_per_minute.as_ref()),
+            verdict,
+            bytes,
+        ]
+    };
+    Table {
+        columns: vec![
+            words("memory MiB"),
+            number("start"),
+            number("peak"),
+            number("end"),
+            number("growth MB/min"),
+            words("leak"),
+            number("bytes/least"),
+        ],
+        rows: cell.rows.iter().map(row).collect(),
+    }
+}
+
+fn growth(growth: Option<&Interval>) -> String {
+    let megabytes = |bytes: f64| format!("{:.2}", bytes / 1e6);
+    growth.map_or("-".to_owned(), |growth| {
+        format!("{} .. {}", megabytes(growth.low), megabytes(growth.high))
+    })
+}
+
+fn recovery_table(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
+    let row = |row: &MonitorRow| {
+        let recovered: Vec<String> = row
+            .recoveries
+            .iter()
+            .map(|one| format!("{} of {}", one.recovered, one.wanted))
+            .collect();
+        let slowest =
+            row.recoveries.iter().filter_map(|one| one.slowest_s).fold(f64::NAN, f64::max);
+        let own = verdicts.iter().copied().filter(|verdict| verdict.approach == row.approach);
+        vec![
+            row.approach.clone(),
+            recovered.join(", "),
+            if slowest.is_nan() { "-".to_owned() } else { format!("{slowest:.2}") },
+            if row.floor { "floor".to_owned() } else { worst(own) },
+        ]
+    };
+    Table {
+        columns: vec![
+            words("approach"),
+            number("PVs that came back"),
+            number("after s, the last"),
+            words("verdict"),
+        ],
+        rows: cell.rows.iter().map(row).collect(),
+    }
+}
+
+/// Where updates were lost, as far as anybody counts.
+fn loss(row: &MonitorRow) -> Option<String> {
+    let updates = &row.updates;
+    if updates.lost == 0 && updates.server.scan_overruns == 0 {
+        return None;
+    }
+    let mut stages = Vec::new();
+    let mut stage = |count: u64, words: &str| {
+        if count > 0 {
+            stages.push(format!("{} {words}", grouped(count as usize)));
+        }
+    };
+    let counted = &updates.server;
+    stage(counted.scan_overruns, "scans of the server took longer than their period");
+    stage(counted.callback_overflows, "requests found a callback queue of the server full");
+    stage(counted.merged_updates, "merged in the server's queue, because the client was slow");
+    for (name, count) in &updates.library {
+        stage(*count, &format!("in the library's own count `{name}`"));
+    }
+    stage(updates.late, "had not arrived when the time was over");
+    let explained = counted.merged_updates + updates.library.values().sum::<u64>() + updates.late;
+    let unexplained = updates.lost.saturating_sub(explained);
+    stage(unexplained, "in no count (the server queues an array once and does not count the rest)");
+    Some(format!(
+        "{}: {} of {} updates lost: {}.",
+        row.approach,
+        grouped(updates.lost as usize),
+        grouped(updates.expected as usize),
+        stages.join("; ")
+    ))
+}
+
+/// What was lost, in a sentence for each cell.
+pub(super) fn statements(monitors: &[MonitorFigures]) -> Vec<String> {
+    let plain = |cell: &&MonitorFigures| cell.load.disturbance.is_none();
+    let has_rows = |cell: &&MonitorFigures| cell.rows.iter().any(|row| !row.floor);
+    monitors.iter().filter(plain).filter(has_rows).map(statement).collect()
+}
+
+fn statement(cell: &MonitorFigures) -> String {
+    let rows = || cell.rows.iter().filter(|row| !row.floor);
+    let lossless: Vec<&str> =
+        rows().filter(|row| row.updates.lost == 0).map(|row| row.approach.as_str()).collect();
+    let lossy: Vec<String> = rows()
+        .filter(|row| row.updates.lost > 0)
+        .map(|row| {
+            let part = 100.0 * row.updates.lost as f64 / row.updates.expected.max(1) as f64;
+            format!("{} lost {} ({part:.2} %)", row.approach, row.updates.lost)
+        })
+        .collect();
+    let took = match (lossless.is_empty(), lossy.is_empty()) {
+        (_, true) => format!("every update arrived at {}", lossless.join(", ")),
+        (true, false) => format!("no approach took every update: {}", lossy.join(", ")),
+        (false, false) => {
+            format!("every update arrived at {}; {}", lossless.join(", "), lossy.join(", "))
+        }
+    };
+    let least = rows()
+        .filter_map(|row| Some((row.client_cpu.as_ref()?.mean_percent, row.approach.as_str())))
+        .min_by(|(a, _), (b, _)| a.total_cmp(b));
+    let cpu = least.map_or(String::new(), |(percent, approach)| {
+        format!(" The least CPU: {approach} with {percent:.1} % of a core.")
+    });
+    format!("{}: {took}.{cpu}", title(cell))
+}

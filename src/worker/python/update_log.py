@@ -1,0 +1,116 @@
+"""What arrived on subscriptions: noted in callbacks, summed up afterwards.
+
+The Python twin of `src/worker/updates.rs`, the same for every client.
+"""
+
+import struct
+import threading
+import time
+
+import numpy
+
+# Digits of a latency that are kept.
+LATENCY_DIGITS = 3
+
+# One update, as the callback packs it and as numpy reads it.
+NOTE = struct.Struct("=qdQqq")
+NOTE_TYPE = numpy.dtype(
+    [("pv", "i8"), ("number", "f8"), ("sum", "u8"), ("stamp_ns", "i8"), ("arrived_ns", "i8")]
+)
+
+POWERS_OF_TEN = 10 ** numpy.arange(19, dtype=numpy.int64)
+
+
+class UpdateLog:
+    """The notes of one subscription, in the order of arrival.
+
+    Room is made, and touched, before the first update, so that noting allocates
+    nothing and the process's memory shows what the library holds.
+    """
+
+    def __init__(self, monitor):
+        self.step = monitor["step"]
+        self.has_sums = monitor["content"] == "frames"
+        self.notes = bytearray(b"\xff" * NOTE.size) * monitor["room"]
+        self.noted_bytes = 0
+        # The PVs whose first update is awaited; replaced by who awaits it.
+        self.silent = None
+        # Callbacks may come on several threads.
+        self.lock = threading.Lock()
+        # Updates that arrived before this moment have no latency.
+        self.latencies_from_ns = None
+        # What the monotonic clock is behind the one since the Unix epoch.
+        self.epoch_ns = time.time_ns() - time.monotonic_ns()
+
+    def note(self, pv, value, stamp_ns, arrived_ns):
+        """Notes an update of `pv`, to be called by the library's callback.
+
+        `value` is a number, or for frames a numpy array of 16 bit elements,
+        signed or not. Both times are since the Unix epoch; the callback reads
+        `arrived_ns` before it does anything else.
+        """
+        number, total = frame_number_and_sum(value) if self.has_sums else (value, 0)
+        with self.lock:
+            place = self.noted_bytes
+            if place == len(self.notes):
+                self.notes.extend(bytes(NOTE.size))
+            NOTE.pack_into(self.notes, place, pv, number, total, stamp_ns, arrived_ns)
+            self.noted_bytes = place + NOTE.size
+        silent = self.silent
+        if silent is not None:
+            silent.arrived(pv)
+
+    def begin_collecting(self):
+        """From now on latencies count."""
+        self.latencies_from_ns = time.time_ns()
+
+    def take(self):
+        """Takes all notes, in the form of the protocol without the counters."""
+        with self.lock:
+            noted = bytes(memoryview(self.notes)[: self.noted_bytes])
+            self.noted_bytes = 0
+        notes = numpy.frombuffer(noted, NOTE_TYPE)
+        return {"runs": self.runs(notes), "latencies": self.latencies(notes)}
+
+    def runs(self, notes):
+        """Whatever does not follow on the update before begins a new run."""
+        by_pv = numpy.argsort(notes["pv"], kind="stable")
+        notes = notes[by_pv]
+        pvs, numbers = notes["pv"], notes["number"]
+        begins = numpy.ones(len(notes), dtype=bool)
+        begins[1:] = (pvs[1:] != pvs[:-1]) | (numbers[1:] != numbers[:-1] + self.step)
+        starts = numpy.flatnonzero(begins)
+        counts = numpy.diff(starts, append=len(notes))
+        by_arrival = numpy.argsort(by_pv[starts])
+        starts, counts = starts[by_arrival], counts[by_arrival]
+        start_ns = numpy.maximum(notes["arrived_ns"][starts] - self.epoch_ns, 0)
+        columns = [column.tolist() for column in (pvs[starts], numbers[starts], counts, start_ns)]
+        runs = [dict(zip(("pv", "first", "count", "start_ns"), row)) for row in zip(*columns)]
+        if self.has_sums:
+            for run, start in zip(runs, starts.tolist()):
+                run["sums"] = notes["sum"][start : start + run["count"]].tolist()
+        return runs
+
+    def latencies(self, notes):
+        if self.latencies_from_ns is None:
+            return []
+        collected = notes[notes["arrived_ns"] >= self.latencies_from_ns]
+        latencies_ns = rounded(collected["arrived_ns"] - collected["stamp_ns"])
+        values, counts = numpy.unique(latencies_ns, return_counts=True)
+        return [list(pair) for pair in zip(values.tolist(), counts.tolist())]
+
+
+def frame_number_and_sum(elements):
+    pixels = numpy.atleast_1d(elements)
+    pixels = pixels.view(pixels.dtype.str.replace("i", "u"))
+    # What an IOC sends before its first frame may be empty.
+    low, high = pixels[:2].tolist() if len(pixels) > 1 else (0, 0)
+    return low + 65536 * high, pixels.sum(dtype=numpy.uint64)
+
+
+def rounded(latencies_ns):
+    """To LATENCY_DIGITS digits."""
+    sizes = numpy.abs(latencies_ns)
+    digits = numpy.searchsorted(POWERS_OF_TEN, sizes, side="right")
+    units = POWERS_OF_TEN[numpy.maximum(digits - LATENCY_DIGITS, 0)]
+    return numpy.sign(latencies_ns) * ((sizes + units // 2) // units * units)

@@ -1,0 +1,276 @@
+//! What arrived on subscriptions, noted in callbacks and summed up afterwards.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::protocol::{Content, Monitor, UpdateRun, Updates};
+
+/// Digits of a latency that are kept.
+const LATENCY_DIGITS: u32 = 3;
+
+/// From the Unix epoch to the start of 1990, which EPICS counts from.
+const EPICS_EPOCH_S: i64 = 631_152_000;
+
+/// So many 16 bit numbers never overflow a sum of 32 bit, in which a processor
+/// adds more of them at once than in 64 bit.
+const ADDENDS: usize = 1 << 16;
+
+/// One update.
+#[derive(Debug, Clone, Copy, Default)]
+struct Note {
+    pv: u32,
+    number: f64,
+    sum: u64,
+    /// Server's time stamp and arrival, since the Unix epoch.
+    stamp_ns: i64,
+    arrived_ns: i64,
+}
+
+/// The notes of one subscription, in the order of arrival. Room is made, and
+/// touched, before the first update, so that noting allocates nothing.
+#[derive(Debug)]
+pub(super) struct UpdateLog {
+    notes: Vec<Note>,
+    noted: usize,
+    step: f64,
+    has_sums: bool,
+    /// Updates that arrived before this moment have no latency.
+    latencies_from_ns: i64,
+    /// What the monotonic clock is behind the one since the Unix epoch.
+    epoch_ns: i64,
+}
+
+impl UpdateLog {
+    /// Makes room for the updates of `monitor`.
+    pub(super) fn new(monitor: Monitor) -> UpdateLog {
+        UpdateLog {
+            notes: vec![Note { pv: u32::MAX, ..Note::default() }; monitor.room],
+            noted: 0,
+            step: monitor.step,
+            has_sums: monitor.content == Content::Frames,
+            latencies_from_ns: i64::MAX,
+            epoch_ns: now_ns(libc::CLOCK_REALTIME) - now_ns(libc::CLOCK_MONOTONIC),
+        }
+    }
+
+    /// Notes an update of `pv` with the server's time stamp and the moment of its
+    /// arrival; `sum` is that of a frame, else 0.
+    pub(super) fn note(
+        &mut self,
+        pv: usize,
+        number: f64,
+        sum: u64,
+        stamp_ns: i64,
+        Arrived(arrived_ns): Arrived,
+    ) {
+        let note = Note { pv: pv as u32, number, sum, stamp_ns, arrived_ns };
+        match self.notes.get_mut(self.noted) {
+            Some(place) => *place = note,
+            None => self.notes.push(note),
+        }
+        self.noted += 1;
+    }
+
+    /// How many updates were noted since the last [`UpdateLog::take`].
+    pub(super) fn noted(&self) -> usize {
+        self.noted
+    }
+
+    /// From now on latencies count.
+    pub(super) fn begin_collecting(&mut self) {
+        self.latencies_from_ns = now_ns(libc::CLOCK_REALTIME);
+    }
+
+    /// Takes all notes, in the form of the protocol.
+    pub(super) fn take(&mut self) -> Updates {
+        let notes = &self.notes[..self.noted];
+        let updates = Updates {
+            runs: self.runs(notes),
+            latencies: self.latencies(notes),
+            counters: BTreeMap::new(),
+        };
+        self.noted = 0;
+        updates
+    }
+
+    fn runs(&self, notes: &[Note]) -> Vec<UpdateRun> {
+        const NONE: usize = usize::MAX;
+        let mut runs: Vec<UpdateRun> = Vec::new();
+        let pvs = notes.iter().map(|note| note.pv as usize + 1).max().unwrap_or(0);
+        // Each PV's latest run.
+        let mut latest = vec![NONE; pvs];
+        for note in notes {
+            let at = &mut latest[note.pv as usize];
+            let follows =
+                |run: &&mut UpdateRun| note.number == run.first + run.count as f64 * self.step;
+            match runs.get_mut(*at).filter(follows) {
+                Some(run) => {
+                    run.count += 1;
+                    run.sums.extend(self.has_sums.then_some(note.sum));
+                }
+                None => {
+                    *at = runs.len();
+                    runs.push(UpdateRun {
+                        pv: note.pv as usize,
+                        first: note.number,
+                        count: 1,
+                        start_ns: u64::try_from(note.arrived_ns - self.epoch_ns).unwrap_or(0),
+                        sums: self.has_sums.then_some(note.sum).into_iter().collect(),
+                    });
+                }
+            }
+        }
+        runs
+    }
+
+    fn latencies(&self, notes: &[Note]) -> Vec<(i64, u64)> {
+        let collected = notes.iter().filter(|note| note.arrived_ns >= self.latencies_from_ns);
+        let mut latencies: Vec<i64> =
+            collected.map(|note| rounded(note.arrived_ns - note.stamp_ns)).collect();
+        latencies.sort_unstable();
+        latencies
+            .chunk_by(|one, next| one == next)
+            .map(|same| (same[0], same.len() as u64))
+            .collect()
+    }
+}
+
+/// When an update arrived, since the Unix epoch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrived(i64);
+
+impl Arrived {
+    /// Just now. To be asked for as soon as the library hands over the update,
+    /// before anything is done with it.
+    pub(super) fn now() -> Arrived {
+        Arrived(now_ns(libc::CLOCK_REALTIME))
+    }
+}
+
+/// A time stamp of EPICS, in seconds since 1990 and ns, since the Unix epoch.
+pub(super) fn stamp_ns(seconds: u32, nanoseconds: u32) -> i64 {
+    (i64::from(seconds) + EPICS_EPOCH_S) * 1_000_000_000 + i64::from(nanoseconds)
+}
+
+/// The number of the frame that begins with the pixels `first` and `second`.
+pub(super) fn frame_number(first: u16, second: u16) -> f64 {
+    f64::from(u32::from(first) + (u32::from(second) << 16))
+}
+
+/// The number of a frame and the sum of its pixels, as unsigned. What an IOC
+/// sends before its first frame is empty: number and sum 0.
+pub(super) fn number_and_sum(pixels: &[i16]) -> (f64, u64) {
+    let pixel = |index: usize| pixels.get(index).map_or(0, |pixel| pixel.cast_unsigned());
+    let sums = pixels
+        .chunks(ADDENDS)
+        .map(|pixels| pixels.iter().map(|pixel| u32::from(pixel.cast_unsigned())).sum::<u32>());
+    (frame_number(pixel(0), pixel(1)), sums.map(u64::from).sum())
+}
+
+/// To [`LATENCY_DIGITS`] digits.
+fn rounded(latency_ns: i64) -> i64 {
+    let digits = latency_ns.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
+    let unit = 10_i64.pow(digits.saturating_sub(LATENCY_DIGITS));
+    (latency_ns + latency_ns.signum() * unit / 2) / unit * unit
+}
+
+fn now_ns(clock: libc::clockid_t) -> i64 {
+    let now: Duration = super::serve::read(clock);
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl UpdateLog {
+        fn note_now(&mut self, pv: usize, number: f64, sum: u64, stamp_ns: i64) {
+            self.note(pv, number, sum, stamp_ns, Arrived::now());
+        }
+    }
+
+    fn log(content: Content, step: f64) -> UpdateLog {
+        UpdateLog::new(Monitor { content, step, room: 2 })
+    }
+
+    fn shape(updates: &Updates) -> Vec<(usize, f64, u64)> {
+        updates.runs.iter().map(|run| (run.pv, run.first, run.count)).collect()
+    }
+
+    #[test]
+    fn updates_that_follow_on_one_another_are_one_run_for_each_pv() {
+        let mut log = log(Content::Scalars, 10.0);
+        for number in [0.0, 10.0, 20.0] {
+            log.note_now(0, number, 0, 0);
+            log.note_now(1, number + 1.0, 0, 0);
+        }
+        assert_eq!(shape(&log.take()), [(0, 0.0, 3), (1, 1.0, 3)]);
+        assert_eq!(shape(&log.take()), []);
+    }
+
+    #[test]
+    fn a_gap_a_repetition_and_a_step_back_begin_a_run() {
+        let mut log = log(Content::Scalars, 1.0);
+        for number in [1.0, 2.0, 4.0, 4.0, 3.0] {
+            log.note_now(0, number, 0, 0);
+        }
+        assert_eq!(shape(&log.take()), [(0, 1.0, 2), (0, 4.0, 1), (0, 4.0, 1), (0, 3.0, 1)]);
+    }
+
+    #[test]
+    fn the_sums_of_frames_stay_with_their_frames() {
+        let mut log = log(Content::Frames, 1.0);
+        for (number, sum) in [(1.0, 11), (2.0, 12), (5.0, 15)] {
+            log.note_now(0, number, sum, 0);
+        }
+        let sums: Vec<Vec<u64>> = log.take().runs.into_iter().map(|run| run.sums).collect();
+        assert_eq!(sums, [vec![11, 12], vec![15]]);
+    }
+
+    #[test]
+    fn latencies_count_from_collecting_on() {
+        let mut log = log(Content::Scalars, 1.0);
+        log.note_now(0, 1.0, 0, 0);
+        log.begin_collecting();
+        let stamp_ns = now_ns(libc::CLOCK_REALTIME) - 5_000_000_000;
+        log.note_now(0, 2.0, 0, stamp_ns);
+        let latencies = log.take().latencies;
+        assert_eq!(latencies.len(), 1);
+        assert!((5_000_000_000..6_000_000_000).contains(&latencies[0].0), "{latencies:?}");
+        assert_eq!(latencies[0].1, 1);
+    }
+
+    #[test]
+    fn equal_latencies_are_counted_together_in_order() {
+        let mut log = log(Content::Scalars, 1.0);
+        log.begin_collecting();
+        let Arrived(arrived_ns) = Arrived::now();
+        for latency_ns in [90, 70, 90, -5] {
+            log.note(0, 0.0, 0, arrived_ns - latency_ns, Arrived(arrived_ns));
+        }
+        assert_eq!(log.take().latencies, [(-5, 1), (70, 1), (90, 2)]);
+    }
+
+    #[test]
+    fn a_stamp_counts_from_1990() {
+        // `date -u -d 2024-02-29T12:00:00 +%s` minus that of 1990-01-01.
+        assert_eq!(stamp_ns(1_078_056_000, 7), 1_709_208_000_000_000_007);
+    }
+
+    #[test]
+    fn a_frame_has_the_number_of_its_first_pixels_and_the_sum_of_all() {
+        let ramp: Vec<i16> = (0..150_000_u32).map(|index| (index * 7) as u16 as i16).collect();
+        let sum: u64 = (0..150_000_u32).map(|index| u64::from((index * 7) as u16)).sum();
+        assert_eq!(number_and_sum(&ramp), (f64::from(7 << 16), sum));
+        assert_eq!(number_and_sum(&[-1; 1 << 17]), (f64::from(u32::MAX), 65_535 << 17));
+        assert_eq!(number_and_sum(&[]), (0.0, 0));
+    }
+
+    #[test]
+    fn a_latency_keeps_three_digits() {
+        assert_eq!(rounded(123_456), 123_000);
+        assert_eq!(rounded(-999_600), -1_000_000);
+        assert_eq!(rounded(7), 7);
+        assert_eq!(rounded(0), 0);
+    }
+}

@@ -1,0 +1,219 @@
+//! The stages `subscribe` and `collect`, and finding again what is lost in the
+//! meantime.
+
+use std::time::Duration;
+
+use super::{Lookup, Session};
+use crate::protocol::{Mode, Monitor, Updates};
+use crate::worker::StageError;
+use crate::worker::wire::channel::ChannelState;
+use crate::worker::wire::circuit::Part;
+use crate::worker::wire::message::{self, Message};
+use crate::worker::wire::subscriptions::{BadUpdate, Subscriptions};
+
+/// How long what was lost is left alone: a server that answers searches and
+/// accepts no circuit is not to be asked without a pause.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long opening a circuit to a server that came back may hold up the others.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long reading what came before `collect` may take. It ends earlier unless
+/// updates come as fast as they can be taken.
+const CATCHING_UP: Duration = Duration::from_millis(50);
+
+impl Session {
+    /// Subscribes to `pvs` and waits for the first update of each.
+    pub(in crate::worker::wire) fn subscribe(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        monitor: Monitor,
+    ) -> Result<(), StageError> {
+        if self.subscriptions.is_some() {
+            return Err(StageError("this job has its subscriptions already".to_owned()));
+        }
+        self.check_connected(pvs)?;
+        let deadline = self.now().saturating_add(self.timeout);
+        self.subscriptions = Some(Subscriptions::new(monitor, self.channels.len()));
+        match mode {
+            Mode::Bulk => self.subscribe_pvs(pvs, pvs, deadline),
+            Mode::Serial => pvs.chunks(1).try_for_each(|pv| self.subscribe_pvs(pv, pvs, deadline)),
+        }
+    }
+
+    /// Takes updates for `duration`. What is lost meanwhile is sought again until
+    /// it is found, and subscribed to again.
+    pub(in crate::worker::wire) fn collect(
+        &mut self,
+        duration: Duration,
+    ) -> Result<Updates, StageError> {
+        if self.subscriptions.is_none() {
+            return Err(StageError("nothing is subscribed to".to_owned()));
+        }
+        self.losses.are_borne = true;
+        let collected = self.catch_up().and_then(|()| self.take_updates_for(duration));
+        self.losses.are_borne = false;
+        collected?;
+        let subscriptions = self.subscriptions.as_mut();
+        Ok(subscriptions.map(|subscriptions| subscriptions.log.take()).unwrap_or_default())
+    }
+
+    /// Reads what came since the last stage, which was left in the sockets: its
+    /// latency would tell nothing of this client.
+    fn catch_up(&mut self) -> Result<(), StageError> {
+        let end = self.now() + CATCHING_UP;
+        loop {
+            self.turn(Duration::ZERO)?;
+            if self.waiting.is_quiet() || self.now() >= end {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take_updates_for(&mut self, duration: Duration) -> Result<(), StageError> {
+        let end = self.now().saturating_add(duration);
+        if let Some(subscriptions) = &mut self.subscriptions {
+            subscriptions.log.begin_collecting();
+        }
+        while self.now() < end {
+            self.turn(end)?;
+        }
+        Ok(())
+    }
+
+    /// Subscribes to `pvs`, of `all` that the stage is for. The requests are
+    /// pipelined while updates are read.
+    fn subscribe_pvs(
+        &mut self,
+        pvs: &[usize],
+        all: &[usize],
+        deadline: Duration,
+    ) -> Result<(), StageError> {
+        let mut sent = 0;
+        while sent < pvs.len() || self.silent() > 0 {
+            while let Some(pv) = pvs.get(sent) {
+                let channel = self.channels[*pv];
+                let circuit = &mut self.circuits[usize::from(channel.circuit)];
+                let Some(subscriptions) = self.subscriptions.as_mut() else {
+                    break;
+                };
+                if circuit.is_full() {
+                    break;
+                }
+                subscriptions.add(circuit.output(), *pv as u32, channel.sid);
+                sent += 1;
+            }
+            if self.now() >= deadline {
+                let why = format!("no update after {} s", self.timeout.as_secs_f64());
+                return Err(self.not_subscribed(all, &why));
+            }
+            self.turn(deadline).map_err(|StageError(why)| self.not_subscribed(all, &why))?;
+        }
+        Ok(())
+    }
+
+    fn silent(&self) -> usize {
+        self.subscriptions.as_ref().map_or(0, Subscriptions::silent)
+    }
+
+    fn not_subscribed(&self, all: &[usize], why: &str) -> StageError {
+        let is_running = |pv: &usize| {
+            self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.is_running(*pv))
+        };
+        let count = all.iter().filter(|pv| !is_running(pv)).count();
+        let first = all.iter().find(|pv| !is_running(pv)).map_or(0, |pv| *pv);
+        let (of, first) = (all.len(), self.names.get(first as u32));
+        StageError(format!("{count} of {of} PVs not subscribed, first {first}: {why}"))
+    }
+
+    /// Takes an update off a circuit.
+    pub(super) fn take_update(
+        &mut self,
+        circuit: usize,
+        message: &Message<'_>,
+    ) -> Result<(), StageError> {
+        self.take_part_of_update(
+            circuit,
+            &Part { header: message.header, at: 0, bytes: message.payload },
+        )
+    }
+
+    /// Takes a part of a message that is too long for the circuit's buffer. Only
+    /// updates are that long.
+    pub(super) fn take_part(&mut self, circuit: usize, part: &Part<'_>) -> Result<(), StageError> {
+        if part.header.command == message::CA_PROTO_EVENT_ADD {
+            return self.take_part_of_update(circuit, part);
+        }
+        let server = self.circuits[circuit].address();
+        let (command, bytes) = (part.header.command, part.header.payload_bytes);
+        Err(StageError(format!("{server} sends a message {command} of {bytes} bytes")))
+    }
+
+    fn take_part_of_update(&mut self, circuit: usize, part: &Part<'_>) -> Result<(), StageError> {
+        let Some(subscriptions) = &mut self.subscriptions else {
+            return Ok(());
+        };
+        subscriptions.take(part).map_err(|BadUpdate { pv, why }| {
+            let server = self.circuits[circuit].address();
+            let is_ours = (pv as usize) < self.names.len();
+            let name = if is_ours { self.names.get(pv) } else { "no PV of this job" };
+            StageError(format!("the subscription to {name}: {server} reports {why}"))
+        })
+    }
+
+    /// Subscribes to a PV whose channel is back, if it was subscribed to before.
+    pub(super) fn subscribe_again(&mut self, pv: u32) {
+        let Some(subscriptions) = &mut self.subscriptions else {
+            return;
+        };
+        if subscriptions.is_wanted(pv) {
+            let channel = self.channels[pv as usize];
+            let output = self.circuits[usize::from(channel.circuit)].output();
+            subscriptions.add(output, pv, channel.sid);
+        }
+    }
+
+    /// Remembers PVs that are to be sought again.
+    pub(super) fn lose(&mut self, pvs: impl IntoIterator<Item = u32>) {
+        for pv in pvs {
+            self.channels[pv as usize].state = ChannelState::NotFound;
+            self.losses.pvs.push(pv);
+        }
+        let due = self.now() + PAUSE;
+        self.losses.due.get_or_insert(due);
+    }
+
+    /// Begins to seek what was lost, if it is time for that.
+    pub(super) fn seek_losses(&mut self, deadline: Duration) {
+        if self.losses.due.is_none_or(|due| self.now() < due) {
+            return;
+        }
+        self.losses.due = None;
+        let lost = std::mem::take(&mut self.losses.pvs);
+        match &mut self.lookup {
+            Lookup::Udp(udp) => lost.into_iter().for_each(|pv| udp.search.want_again(pv)),
+            Lookup::Tcp(_) => self.seek_at_name_servers(deadline),
+        }
+    }
+
+    /// Asks the name servers for all that is not found. A circuit to one of them
+    /// may be what was lost: it is opened again, if need be later.
+    fn seek_at_name_servers(&mut self, deadline: Duration) {
+        let Lookup::Tcp(tcp) = &self.lookup else {
+            return;
+        };
+        let servers = tcp.servers.clone();
+        let all = servers.len();
+        let until = deadline.min(self.now() + PATIENCE);
+        let circuits: Vec<u16> =
+            servers.into_iter().filter_map(|server| self.circuit_to(server, until).ok()).collect();
+        if circuits.len() < all {
+            self.lose([]);
+        }
+        let pvs = 0..self.channels.len() as u32;
+        if let Lookup::Tcp(tcp) = &mut self.lookup {
+            tcp.want(pvs, circuits);
+        }
+    }
+}

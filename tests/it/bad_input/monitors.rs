@@ -1,0 +1,210 @@
+//! Monitors that go wrong, on either side: each has a row, a reason and an exit
+//! code.
+
+use epics_gauge::protocol::Stage;
+use epics_gauge::record::{Disturbance, FailureKind, Monitored, Record};
+
+use super::tampering::entry;
+use super::{Ended, Invocation, assert_holds};
+
+/// One worker that lies in a way of `workers/tampering_worker.py`, beside the
+/// floor.
+fn tampered(how: &str, arguments: &str) -> Ended {
+    let arguments =
+        format!("run {arguments} --approaches FOLDER/mine.toml --approach tampered --out OUT");
+    Invocation::of(&arguments).file("mine.toml", &entry("tampered", how, "{python}")).finish()
+}
+
+const FRAMES: &str = "waveform --pixels 64x32 --rate 50 --seconds 2";
+const SCALARS: &str = "scalars --pvs 3 --rate 50 --seconds 2";
+
+#[track_caller]
+fn caught(ended: &Ended, kind: FailureKind, words: &[&str]) {
+    ended.exits_with(4);
+    ended.has_failed("tampered", kind, Some(Stage::Collect), words);
+    assert!(watch(&ended.records_of("wire")[0]).lost() == 0);
+}
+
+#[track_caller]
+fn watch(record: &Record) -> &Monitored {
+    record.monitored.as_ref().unwrap_or_else(|| panic!("{record:?}"))
+}
+
+#[test]
+fn an_honest_worker_passes_the_checks_that_catch_the_others() {
+    for arguments in [FRAMES, SCALARS] {
+        let ended = tampered("honest", arguments);
+        ended.exits_with(0);
+        assert_eq!(watch(&ended.records_of("tampered")[0]).lost(), 0);
+    }
+}
+
+#[test]
+fn lost_updates_are_counted() {
+    let ended = tampered("loses-updates", SCALARS);
+    let watch = watch(&ended.records_of("tampered")[0]).clone();
+    assert!(watch.lost() > 0 && watch.lost() < watch.expected / 10, "{}", watch.lost());
+    assert!(ended.report().contains("tampered lost"), "{}", ended.report());
+}
+
+#[test]
+fn an_update_that_arrives_twice_is_an_error_with_its_number() {
+    caught(
+        &tampered("repeats-an-update", SCALARS),
+        FailureKind::WrongUpdate,
+        &["arrived twice or out of order", "gauge:"],
+    );
+}
+
+#[test]
+fn updates_out_of_order_are_an_error() {
+    caught(
+        &tampered("swaps-two-updates", SCALARS),
+        FailureKind::WrongUpdate,
+        &["arrived twice or out of order"],
+    );
+}
+
+#[test]
+fn a_torn_frame_is_an_error_with_its_number() {
+    caught(
+        &tampered("tears-a-frame", FRAMES),
+        FailureKind::WrongUpdate,
+        &["frame", "arrived torn"],
+    );
+}
+
+#[test]
+fn an_update_that_the_server_never_made_is_an_error() {
+    caught(
+        &tampered("invents-an-update", SCALARS),
+        FailureKind::WrongUpdate,
+        &["but the IOC made"],
+    );
+}
+
+#[test]
+fn updates_of_another_pv_are_an_error() {
+    caught(&tampered("wrong-pv", SCALARS), FailureKind::WrongUpdate, &["which it never had"]);
+}
+
+#[test]
+fn a_worker_that_stops_collecting_early_is_caught() {
+    caught(
+        &tampered("collects-too-short", SCALARS),
+        FailureKind::Garbage,
+        &["it took updates for"],
+    );
+}
+
+#[test]
+fn a_leak_breaks_its_limit() {
+    let ended = tampered("leaks", "scalars --pvs 3 --rate 50 --seconds 6");
+    ended.exits_with(1);
+    assert!(
+        ended.report().contains("LIMIT BROKEN: tampered, scalars growth"),
+        "{}",
+        ended.report()
+    );
+}
+
+#[test]
+fn a_client_that_eats_up_memory_is_stopped() {
+    let ended = tampered("leaks", "scalars --pvs 3 --rate 50 --seconds 20 --most-memory 30");
+    let words = ["more than the 30 MiB that it may"];
+    caught(&ended, FailureKind::TooMuchMemory, &words);
+}
+
+#[test]
+fn an_approach_without_monitors_is_a_row_with_that_reason() {
+    let ended = tampered("without-monitors", SCALARS);
+    ended.exits_with(4);
+    let words = ["the approach has no monitors"];
+    ended.has_failed("tampered", FailureKind::StageFailed, Some(Stage::Subscribe), &words);
+}
+
+#[test]
+fn a_rate_that_the_scan_cannot_hold_is_told_with_what_it_held() {
+    let ended = Invocation::of(
+        "run waveform --approach libca --pixels 3000x3000 --rate 1000 --seconds 1 --out OUT",
+    )
+    .finish();
+    ended.exits_with(4);
+    let words = ["of 1000 updates per second", "ask for a lower --rate"];
+    ended.has_failed("libca", FailureKind::RateNotHeld, Some(Stage::Collect), &words);
+    let watch = watch(&ended.records_of("libca")[0]).clone();
+    assert!(watch.made_hz < 950.0 && watch.server_counters.scan_overruns > 0, "{watch:?}");
+    assert!(ended.report().contains("scans of the server took longer than their period"));
+}
+
+#[test]
+fn a_rate_that_the_menu_does_not_have_is_refused() {
+    let ended = Invocation::of("run waveform --rate 37").finish();
+    ended.exits_with(64).says(&["--rate", "cannot scan", "120.0"]);
+}
+
+#[test]
+fn options_that_mean_nothing_to_a_scenario_are_refused() {
+    for (arguments, words) in [
+        ("run waveform --pvs 10", ["--pvs means nothing to waveform", "connect"]),
+        ("run connect --rate 10", ["--rate means nothing to connect", "waveform"]),
+        ("run scalars --pixels 10x10", ["--pixels means nothing to scalars", "waveform"]),
+        ("run waveform --mode bulk", ["--mode means nothing to waveform", "connect"]),
+    ] {
+        Invocation::of(arguments).finish().exits_with(64).says(&words);
+    }
+    Invocation::of("run waveform --pixels 680").finish().exits_with(64).says(&["680x480"]);
+    Invocation::of("run waveform --pixels 1x1").finish().exits_with(64).says(&["two pixels"]);
+    Invocation::of("run waveform --seconds 0").finish().exits_with(64).says(&["1 s up to"]);
+}
+
+/// Each library has its own words for it; the frame and the limit stand below
+/// them all.
+#[test]
+fn an_array_beyond_the_limit_is_a_row_with_both_sizes() {
+    let approaches = "libca,epics-ca,pyca,psp,pyepics,caproto,aioca";
+    let arguments = format!(
+        "run waveform --approach {approaches} --array-bytes 100000 --rate 10 --seconds 1 \
+         --timeout 3 --out OUT"
+    );
+    let ended = Invocation::of(&arguments).finish();
+    ended.exits_with(4);
+    let words = ["a frame of 680x480 has 652800 bytes, EPICS_CA_MAX_ARRAY_BYTES is 100000"];
+    for approach in approaches.split(',').chain(["wire"]) {
+        ended.has_failed(approach, FailureKind::StageFailed, Some(Stage::Subscribe), &words);
+    }
+}
+
+/// Every approach through every disturbance: what comes back, comes back by
+/// itself. They mostly wait, so they do it side by side.
+#[test]
+fn every_approach_comes_back_after_each_disturbance() {
+    let approaches = ["libca", "epics-ca", "pyca", "psp", "pyepics", "caproto", "aioca"];
+    let started = approaches.map(|approach| {
+        let arguments =
+            format!("run disturbed --approach {approach} --pvs 5 --seconds 8 --out OUT");
+        (approach, Invocation::of(&arguments).start())
+    });
+    for (approach, running) in started {
+        let ended = running.finish();
+        for disturbance in Disturbance::ALL {
+            came_back(&ended, "wire", disturbance);
+            came_back(&ended, approach, disturbance);
+        }
+        ended.exits_with(0);
+        assert_holds(&ended.report(), &["5 PVs at 10 Hz, IOC restarted without the first PV"]);
+    }
+}
+
+#[track_caller]
+fn came_back(ended: &Ended, approach: &str, disturbance: Disturbance) {
+    let records = ended.records_of(approach);
+    let of = |record: &&Record| record.load.unwrap().disturbance == Some(disturbance);
+    let record = records.iter().find(of).unwrap();
+    assert_eq!(record.failure, None, "{approach}");
+    let recovery = watch(record).recovery.unwrap();
+    let wanted = if disturbance == Disturbance::Vanish { 4 } else { 5 };
+    assert_eq!(recovery.wanted, wanted);
+    assert_eq!(recovery.recovered, wanted, "{approach} after {}", disturbance.name());
+    assert_eq!(recovery.slowest_s.is_some(), disturbance != Disturbance::Stall, "{approach}");
+}

@@ -1,0 +1,226 @@
+//! The judge on literal records of monitors.
+
+use std::collections::BTreeMap;
+
+use epics_gauge::judge::{GaveWay, Outcome, judge};
+use epics_gauge::protocol::{Mode, Stage};
+use epics_gauge::record::{
+    Disturbance, Failure, FailureKind, Load, Monitored, Network, Pixels, Record, Recovery,
+    RunRecords, ServerCounters, Usage, UsageSample,
+};
+use epics_gauge::report::{Format, render};
+
+use super::{exit_code_of, run_with};
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// Ten samples a second for a minute: CPU in % of a core, memory growing by
+/// `leak_bytes_s`.
+fn usage(percent: u64, leak_bytes_s: u64) -> Usage {
+    let samples = (0..=600)
+        .map(|tenth| UsageSample {
+            at_ns: tenth * SECOND_NS / 10,
+            cpu_ns: tenth * SECOND_NS / 1000 * percent,
+            rss_bytes: (50 << 20) + tenth * leak_bytes_s / 10,
+        })
+        .collect();
+    Usage { samples, peak_rss_bytes: 60 << 20 }
+}
+
+fn load() -> Load {
+    Load {
+        rate_hz: 120.0,
+        seconds: 60.0,
+        pixels: Some(Pixels { width: 680, height: 480 }),
+        array_bytes: None,
+        disturbance: None,
+    }
+}
+
+fn monitored() -> Monitored {
+    Monitored {
+        start_ns: 0,
+        end_ns: 60 * SECOND_NS,
+        made_hz: 120.0,
+        expected: 7201,
+        received: 7201,
+        late: 0,
+        latencies: vec![(200_000, 7190), (4_000_000, 10)],
+        server_counters: ServerCounters::default(),
+        library_counters: BTreeMap::new(),
+        client: usage(20, 0),
+        server: usage(10, 0),
+        sampler_cpu_ns: SECOND_NS / 10,
+        network: Some(Network { received_bytes: 1001, sent_bytes: 10, least_bytes: 1000 }),
+        recovery: None,
+    }
+}
+
+fn record(scenario: &str, approach: &str, load: Load, monitored: Monitored) -> Record {
+    Record {
+        scenario: scenario.to_owned(),
+        server: "softioc".to_owned(),
+        pvs: 1,
+        mode: Mode::Bulk,
+        load: Some(load),
+        block: 0,
+        position: 0,
+        approach: approach.to_owned(),
+        versions: BTreeMap::new(),
+        create_is_joint: false,
+        samples: Vec::new(),
+        monitored: Some(Box::new(monitored)),
+        warnings: Vec::new(),
+        failure: None,
+    }
+}
+
+/// The floor, `libca` as it should be, and `aioca` as given.
+fn waveform(aioca: Monitored) -> RunRecords {
+    let of = |approach, monitored| record("waveform", approach, load(), monitored);
+    let floor = Monitored { client: usage(5, 0), ..monitored() };
+    run_with(
+        &["wire", "libca", "aioca"],
+        vec![of("wire", floor), of("libca", monitored()), of("aioca", aioca)],
+    )
+}
+
+fn growth_of(run: &RunRecords, approach: &str) -> Vec<Outcome> {
+    let judgement = judge(run);
+    let own = judgement
+        .verdicts
+        .iter()
+        .filter(|verdict| verdict.approach == approach && verdict.metric == "growth");
+    own.map(|verdict| verdict.outcome).collect()
+}
+
+#[test]
+fn memory_that_stays_is_within_and_a_leak_is_over() {
+    let good = waveform(monitored());
+    assert_eq!(growth_of(&good, "aioca"), [Outcome::Within]);
+    assert_eq!(exit_code_of(&good, &[]), 0);
+    // 20 kB/s are 1.2 MB per minute.
+    let leaking = waveform(Monitored { client: usage(20, 20_000), ..monitored() });
+    assert_eq!(growth_of(&leaking, "aioca"), [Outcome::Over]);
+    assert_eq!(growth_of(&leaking, "libca"), [Outcome::Within]);
+    assert_eq!(exit_code_of(&leaking, &[]), 1);
+}
+
+#[test]
+fn cpu_is_told_by_windows_in_all_and_over_the_floor() {
+    let judgement = judge(&waveform(monitored()));
+    let rows = &judgement.monitors[0].rows;
+    let aioca = rows.iter().find(|row| row.approach == "aioca").unwrap();
+    let cpu = aioca.client_cpu.as_ref().unwrap();
+    assert!((cpu.mean_percent - 20.0).abs() < 0.01 && (cpu.max_percent - 20.0).abs() < 0.01);
+    assert!((aioca.over_floor_percent.unwrap().median - 15.0).abs() < 0.01);
+    assert!(rows.iter().find(|row| row.floor).unwrap().over_floor_percent.is_none());
+    assert!((aioca.sampler_percent - 0.1667).abs() < 0.001, "{}", aioca.sampler_percent);
+}
+
+#[test]
+fn the_report_says_at_which_stage_updates_were_lost() {
+    let lossy = Monitored {
+        received: 7101,
+        late: 30,
+        server_counters: ServerCounters { merged_updates: 40, ..ServerCounters::default() },
+        library_counters: BTreeMap::from([("dropped_callbacks".to_owned(), 20)]),
+        ..monitored()
+    };
+    let run = waveform(lossy);
+    let report = render(&run, &judge(&run), Format::Markdown);
+    for words in [
+        "aioca: 100 of 7 201 updates lost",
+        "40 merged in the server's queue",
+        "20 in the library's own count `dropped_callbacks`",
+        "30 had not arrived when the time was over",
+        "10 in no count",
+        "every update arrived at libca; aioca lost 100",
+    ] {
+        assert!(report.contains(words), "{words}:\n{report}");
+    }
+}
+
+#[test]
+fn percentiles_and_published_figures_stand_in_the_report() {
+    let run = waveform(monitored());
+    let report = render(&run, &judge(&run), Format::Markdown);
+    assert!(report.contains("| aioca | 7201 | 0 | 0 | 0.200 | 0.200 | 0.200 |"), "{report}");
+    assert!(report.contains("| caproto | 78.06 | - |"), "{report}");
+    assert!(report.contains("1.0010"), "{report}");
+}
+
+#[test]
+fn a_pv_that_does_not_come_back_breaks_a_limit() {
+    let disturbed = |recovered| {
+        let load =
+            Load { disturbance: Some(Disturbance::Restart), pixels: None, rate_hz: 10.0, ..load() };
+        let recovery = Some(Recovery { wanted: 100, recovered, slowest_s: Some(1.5) });
+        let of = |approach, recovery| {
+            record("disturbed", approach, load, Monitored { recovery, ..monitored() })
+        };
+        let whole = Some(Recovery { wanted: 100, recovered: 100, slowest_s: Some(0.5) });
+        run_with(&["wire", "aioca"], vec![of("wire", whole), of("aioca", recovery)])
+    };
+    assert_eq!(exit_code_of(&disturbed(100), &[]), 0);
+    assert_eq!(exit_code_of(&disturbed(99), &[]), 1);
+    let report = render(&disturbed(99), &judge(&disturbed(99)), Format::Markdown);
+    assert!(report.contains("| aioca | 99 of 100 | 1.50 | OVER |"), "{report}");
+}
+
+/// A probe of a search: `lost` updates of `pvs` PVs at 100 Hz.
+fn probe(pvs: usize, lost: u64, made_hz: f64, counters: ServerCounters) -> Record {
+    let load = Load { rate_hz: 100.0, pixels: None, ..load() };
+    let received = 7201 - lost;
+    let monitored = Monitored { received, made_hz, server_counters: counters, ..monitored() };
+    Record { pvs, ..record("capacity", "aioca", load, monitored) }
+}
+
+#[test]
+fn capacity_is_the_most_below_the_least_loss() {
+    let merged = ServerCounters { merged_updates: 5, ..ServerCounters::default() };
+    let none = ServerCounters::default();
+    let probes = vec![
+        probe(1000, 50, 100.0, merged),
+        probe(100, 0, 100.0, none),
+        probe(500, 5, 100.0, merged),
+        // A lucky one above a loss does not count.
+        probe(600, 0, 100.0, none),
+        probe(100, 0, 100.0, none),
+    ];
+    let judgement = judge(&run_with(&["wire", "aioca"], probes));
+    assert!(judgement.monitors.is_empty());
+    let [capacity] = judgement.capacities.as_slice() else { panic!("{judgement:?}") };
+    assert_eq!((capacity.lossless_pvs, capacity.confirmed), (Some(100), 2));
+    assert_eq!((capacity.lossy_pvs, capacity.gave_way), (Some(500), Some(GaveWay::ServerQueue)));
+    assert_eq!(capacity.lossless_updates_hz, 10_000.0);
+}
+
+#[test]
+fn a_probe_that_ran_out_of_memory_is_an_answer_and_no_failure() {
+    let none = ServerCounters::default();
+    let mut eaten = probe(1000, 0, 100.0, none);
+    eaten.monitored = None;
+    eaten.failure = Some(Failure {
+        kind: FailureKind::TooMuchMemory,
+        stage: Some(Stage::Collect),
+        message: "the client held 6000 MiB".to_owned(),
+    });
+    let run = run_with(&["wire", "aioca"], vec![eaten.clone(), probe(100, 0, 100.0, none)]);
+    let judgement = judge(&run);
+    assert_eq!(judgement.capacities[0].gave_way, Some(GaveWay::Memory));
+    assert_eq!(judgement.capacities[0].lossless_pvs, Some(100));
+    assert_eq!(exit_code_of(&run, &[]), 0);
+    // Elsewhere it is a failure.
+    let watched = Record { scenario: "scalars".to_owned(), ..eaten };
+    assert_eq!(exit_code_of(&run_with(&["wire", "aioca"], vec![watched]), &[]), 4);
+}
+
+#[test]
+fn a_server_that_cannot_make_the_updates_is_not_the_clients_limit() {
+    let none = ServerCounters::default();
+    let probes = vec![probe(1000, 0, 70.0, none), probe(100, 0, 100.0, none)];
+    let judgement = judge(&run_with(&["wire", "aioca"], probes));
+    assert_eq!(judgement.capacities[0].gave_way, Some(GaveWay::ServerScan));
+    assert_eq!(judgement.capacities[0].lossless_pvs, Some(100));
+}

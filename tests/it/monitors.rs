@@ -1,0 +1,315 @@
+//! The native approaches' monitors against real IOCs: what they report is what
+//! the IOC's own database says was produced.
+
+mod delaying_relay;
+
+use std::collections::BTreeMap;
+use std::thread::sleep;
+use std::time::Duration;
+
+use epics_gauge::frame;
+use epics_gauge::ioc::{Builder, SoftIoc};
+use epics_gauge::protocol::{Content, Mode, Monitor, Stage, StageCommand, UpdateRun, Updates};
+use epics_gauge::scenario::{FRAME_PV, PROCESSED_FACTOR, pv_name};
+
+use self::delaying_relay::DelayingRelay;
+use crate::support::WorkerDriver;
+
+const APPROACHES: [&str; 3] = ["wire", "libca", "epics-ca"];
+
+/// As a camera of the plan has it.
+const WIDTH: u32 = 680;
+const HEIGHT: u32 = 480;
+
+#[test]
+fn every_update_of_100_pvs_at_10_hz_arrives_once_and_in_order() {
+    every_update_arrives(100, 10.0);
+}
+
+#[test]
+fn every_update_of_3_pvs_at_1000_hz_arrives_once_and_in_order() {
+    every_update_arrives(3, 1000.0);
+}
+
+fn every_update_arrives(pvs: usize, rate_hz: f64) {
+    for approach in APPROACHES {
+        let mut ioc = scanned(SoftIoc::builder().pvs(pvs), rate_hz);
+        let mut worker = connected(approach, ioc.client_environment(), scalars(pvs));
+        subscribe(&mut worker, Content::Scalars, Mode::Bulk).unwrap();
+        let updates = collect_while_scanning(&mut worker, &mut ioc, rate_hz);
+        let merged = ioc.counters().unwrap().merged_updates;
+        let mut received = 0;
+        for index in 0..pvs {
+            let runs = runs_of(&updates, index);
+            assert_eq!(runs[0].first, index as f64, "{approach}: the value at subscription");
+            assert_rising(&runs, approach);
+            let produced = ioc.field_value(&pv_name(index)).unwrap();
+            assert_eq!(last(runs[runs.len() - 1], PROCESSED_FACTOR), produced, "{approach}");
+            received += runs.iter().map(|run| run.count).sum::<u64>();
+        }
+        // Where this machine stalls a process, the server itself merges updates.
+        let produced: u64 = ioc.processed().unwrap().iter().map(|count| count + 1).sum();
+        assert_eq!(received + merged, produced, "{approach}: {merged} merged");
+        assert!(produced > pvs as u64 * 10, "{produced} updates prove nothing");
+        assert_latencies(&updates, received - pvs as u64, approach);
+    }
+}
+
+#[test]
+fn the_sums_of_frames_are_those_of_the_generator() {
+    let pixels = (WIDTH * HEIGHT) as usize;
+    for approach in APPROACHES {
+        let mut ioc = scanned(SoftIoc::builder().frames(WIDTH, HEIGHT), 10.0);
+        let mut worker = connected(approach, ioc.client_environment(), vec![FRAME_PV.to_owned()]);
+        subscribe(&mut worker, Content::Frames, Mode::Bulk).unwrap();
+        let updates = collect_while_scanning(&mut worker, &mut ioc, 10.0);
+        let runs = runs_of(&updates, 0);
+        assert_eq!(runs[0].first, 0.0, "{approach}: the frame at subscription");
+        let mut received = 0;
+        for run in &runs {
+            assert_eq!(run.sums.len() as u64, run.count, "{approach}");
+            for (offset, sum) in run.sums.iter().enumerate() {
+                let number = run.first as u32 + offset as u32;
+                assert_eq!(*sum, frame::sum(number, pixels), "{approach}: frame {number}");
+            }
+            received += run.count;
+        }
+        let made = ioc.frames_made().unwrap();
+        assert_eq!(last(runs[runs.len() - 1], 1.0), made as f64, "{approach}");
+        assert!(made > 10, "{made} frames prove nothing");
+        assert_eq!(received, made + 1, "{approach}: {runs:?}");
+        assert_latencies(&updates, received - 1, approach);
+    }
+}
+
+#[test]
+fn pvs_can_be_subscribed_to_one_after_the_other() {
+    for approach in APPROACHES {
+        let ioc = SoftIoc::builder().pvs(20).start().unwrap();
+        let mut worker = connected(approach, ioc.client_environment(), scalars(20));
+        subscribe(&mut worker, Content::Scalars, Mode::Serial).unwrap();
+        let updates = collect(&mut worker, Duration::from_millis(10));
+        let first: Vec<_> = updates.runs.iter().map(|run| (run.pv, run.first, run.count)).collect();
+        let expected: Vec<_> = (0..20).map(|index| (index, index as f64, 1)).collect();
+        assert_eq!(first, expected, "{approach}");
+        assert_eq!(updates.latencies, [], "{approach}: they came before `collect`");
+        let again = subscribe(&mut worker, Content::Scalars, Mode::Bulk).unwrap_err();
+        assert_eq!(again, "this job has its subscriptions already", "{approach}");
+    }
+}
+
+/// libca drops what is too large for it and says so on stderr only, once.
+#[test]
+fn a_frame_too_large_for_the_client_is_told_as_that() {
+    let ioc = SoftIoc::builder().frames(WIDTH, HEIGHT).start().unwrap();
+    let mut environment = ioc.client_environment();
+    environment.retain(|(name, _)| !name.contains("ARRAY_BYTES"));
+    environment.push(("EPICS_CA_MAX_ARRAY_BYTES".to_owned(), "20000".to_owned()));
+    environment.push(("EPICS_CA_AUTO_ARRAY_BYTES".to_owned(), "NO".to_owned()));
+    for approach in ["libca", "epics-ca"] {
+        assert_eq!(
+            error_of_frames(approach, environment.clone()),
+            "1 of 1 PVs not subscribed after 5 s, first gauge:frame: its 652800 bytes are more \
+             than EPICS_CA_MAX_ARRAY_BYTES=20000, and EPICS_CA_AUTO_ARRAY_BYTES=NO"
+        );
+    }
+}
+
+#[test]
+fn a_frame_too_large_for_the_server_is_told_as_that() {
+    let ioc = SoftIoc::builder().frames(WIDTH, HEIGHT).max_array_bytes(20_000).start().unwrap();
+    for (approach, said) in [
+        ("wire", "ECA_TOLARGE (0x48): server unable to load read (or subscription update)"),
+        ("libca", "the subscription to gauge:frame: The requested data transfer is greater"),
+        ("epics-ca", "the subscription to gauge:frame: The requested data transfer is greater"),
+    ] {
+        let error = error_of_frames(approach, ioc.client_environment());
+        assert!(error.contains(said) && error.contains(FRAME_PV), "{approach}: {error}");
+    }
+}
+
+fn error_of_frames(approach: &str, environment: Vec<(String, String)>) -> String {
+    let mut worker = WorkerDriver::start(approach, environment);
+    worker.job_of(vec![FRAME_PV.to_owned()], 5.0);
+    worker.stage(Stage::Context, Mode::Bulk);
+    worker.stage(Stage::Connect, Mode::Bulk);
+    subscribe(&mut worker, Content::Frames, Mode::Bulk).unwrap_err()
+}
+
+#[test]
+fn updates_come_again_when_the_ioc_does() {
+    each_at_once(|approach| updates_come_again(approach, SoftIoc::client_environment, None));
+}
+
+#[test]
+fn a_pv_that_does_not_come_back_holds_up_no_other() {
+    each_at_once(|approach| updates_come_again(approach, SoftIoc::client_environment, Some(3)));
+}
+
+#[test]
+fn the_floor_finds_an_ioc_again_through_a_name_server_too() {
+    let by_name_server = |ioc: &SoftIoc| {
+        let mut environment = ioc.client_environment();
+        environment.retain(|(name, _)| name != "EPICS_CA_ADDR_LIST");
+        let server = format!("127.0.0.1:{}", ioc.port());
+        environment.push(("EPICS_CA_NAME_SERVERS".to_owned(), server));
+        environment
+    };
+    updates_come_again("wire", by_name_server, None);
+}
+
+/// Kills an IOC while its updates are collected, and restarts it, if asked for
+/// without one of its PVs.
+fn updates_come_again(
+    approach: &str,
+    environment: impl Fn(&SoftIoc) -> Vec<(String, String)>,
+    without: Option<usize>,
+) {
+    const PVS: usize = 10;
+    let mut ioc = scanned(SoftIoc::builder().pvs(PVS), 10.0);
+    let mut worker = connected(approach, environment(&ioc), scalars(PVS));
+    subscribe(&mut worker, Content::Scalars, Mode::Bulk).unwrap();
+    // libca looks at its lost channels once in 10 s only
+    // (`disconnectGovernorPeriod` of `disconnectGovernorTimer.cpp`).
+    let seconds = if approach == "wire" { 6 } else { 20 };
+    begin_collecting(&worker, Duration::from_secs(seconds));
+    ioc.start_scanning(10.0).unwrap();
+    sleep(Duration::from_millis(500));
+    ioc.crash();
+    let killed_ns = monotonic_ns();
+    sleep(Duration::from_millis(500));
+    ioc.restart(without).unwrap();
+    ioc.start_scanning(10.0).unwrap();
+    let updates = worker.finish().unwrap().updates.unwrap();
+    for index in 0..PVS {
+        let runs = runs_of(&updates, index);
+        let of_the_second_ioc: Vec<_> =
+            runs.iter().filter(|run| run.start_ns > killed_ns).collect();
+        assert_eq!(runs[0].first, index as f64, "{approach} {index}");
+        assert!(runs[0].count > 2, "{approach} {index}: {runs:?}");
+        if without == Some(index) {
+            assert!(of_the_second_ioc.is_empty(), "{approach} {index}: {runs:?}");
+        } else {
+            let count: u64 = of_the_second_ioc.iter().map(|run| run.count).sum();
+            assert!(count > 2, "{approach} {index}: {runs:?}");
+        }
+    }
+}
+
+/// Checks the reported latency with one that is known: a relay holds back all
+/// that the server sends.
+#[test]
+fn the_latency_grows_by_the_delay_of_a_relay() {
+    const DELAY: Duration = Duration::from_millis(50);
+    for approach in APPROACHES {
+        let mut ioc = scanned(SoftIoc::builder().pvs(20), 10.0);
+        let (environment, port) = (ioc.client_environment(), ioc.port());
+        let mut median_of = |environment: Vec<(String, String)>| {
+            let mut worker = connected(approach, environment, scalars(20));
+            subscribe(&mut worker, Content::Scalars, Mode::Bulk).unwrap();
+            median(&collect_while_scanning(&mut worker, &mut ioc, 10.0))
+        };
+        let direct = median_of(environment.clone());
+        let relay = DelayingRelay::to(port, DELAY);
+        let mut through_relay = environment;
+        through_relay.retain(|(name, _)| name != "EPICS_CA_ADDR_LIST");
+        through_relay.push(("EPICS_CA_ADDR_LIST".to_owned(), relay.address().to_string()));
+        let grown = median_of(through_relay) - direct;
+        let delay = DELAY.as_nanos() as i64;
+        assert!(grown > delay * 9 / 10 && grown < delay * 2, "{approach}: {direct} + {grown} ns");
+    }
+}
+
+/// The approaches wait most of their time: let them do so together.
+fn each_at_once(check: impl Fn(&str) + Sync) {
+    std::thread::scope(|scope| {
+        for approach in APPROACHES {
+            scope.spawn(|| check(approach));
+        }
+    });
+}
+
+fn scanned(builder: Builder, rate_hz: f64) -> SoftIoc {
+    builder.may_scan_at(rate_hz).start().unwrap()
+}
+
+fn scalars(pvs: usize) -> Vec<String> {
+    (0..pvs).map(pv_name).collect()
+}
+
+fn connected(approach: &str, environment: Vec<(String, String)>, pvs: Vec<String>) -> WorkerDriver {
+    let mut worker = WorkerDriver::start(approach, environment);
+    worker.job_of(pvs, 60.0);
+    worker.stage(Stage::Context, Mode::Bulk);
+    worker.stage(Stage::Connect, Mode::Bulk);
+    worker
+}
+
+fn subscribe(worker: &mut WorkerDriver, content: Content, mode: Mode) -> Result<(), String> {
+    let step = if content == Content::Scalars { PROCESSED_FACTOR } else { 1.0 };
+    let monitor = Some(Monitor { content, step, room: 10_000 });
+    let command = StageCommand { monitor, ..StageCommand::new(Stage::Subscribe, mode) };
+    worker.run(&command).map(drop)
+}
+
+fn begin_collecting(worker: &WorkerDriver, duration: Duration) {
+    let seconds = Some(duration.as_secs_f64());
+    let command = StageCommand { seconds, ..StageCommand::new(Stage::Collect, Mode::Bulk) };
+    worker.begin(&command);
+}
+
+fn collect(worker: &mut WorkerDriver, duration: Duration) -> Updates {
+    begin_collecting(worker, duration);
+    worker.finish().unwrap().updates.unwrap()
+}
+
+/// Scans for 2 of the 4 seconds that the worker collects.
+fn collect_while_scanning(worker: &mut WorkerDriver, ioc: &mut SoftIoc, rate_hz: f64) -> Updates {
+    begin_collecting(worker, Duration::from_secs(4));
+    // It is no error if the first scans come before `collect`: they have no
+    // latency then.
+    sleep(Duration::from_millis(300));
+    ioc.start_scanning(rate_hz).unwrap();
+    sleep(Duration::from_secs(2));
+    ioc.stop_scanning().unwrap();
+    worker.finish().unwrap().updates.unwrap()
+}
+
+fn runs_of(updates: &Updates, pv: usize) -> Vec<&UpdateRun> {
+    updates.runs.iter().filter(|run| run.pv == pv).collect()
+}
+
+fn last(run: &UpdateRun, step: f64) -> f64 {
+    run.first + (run.count - 1) as f64 * step
+}
+
+fn assert_rising(runs: &[&UpdateRun], approach: &str) {
+    for pair in runs.windows(2) {
+        assert!(pair[1].first > last(pair[0], PROCESSED_FACTOR), "{approach}: {pair:?}");
+    }
+}
+
+/// All updates that came while they were collected have one, which is possible.
+fn assert_latencies(updates: &Updates, count: u64, approach: &str) {
+    assert_eq!(updates.latencies.iter().map(|(_, count)| count).sum::<u64>(), count, "{approach}");
+    let (least, most) = (updates.latencies.first().unwrap(), updates.latencies.last().unwrap());
+    assert!(least.0 > 0 && most.0 < 1_000_000_000, "{approach}: {least:?} to {most:?}");
+}
+
+fn median(updates: &Updates) -> i64 {
+    let counts: BTreeMap<i64, u64> = updates.latencies.iter().copied().collect();
+    let half = counts.values().sum::<u64>() / 2;
+    let mut seen = 0;
+    let middle = counts.iter().find(|(_, count)| {
+        seen += **count;
+        seen > half
+    });
+    *middle.unwrap().0
+}
+
+fn monotonic_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place for the answer.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}

@@ -1,0 +1,185 @@
+//! What the Python workers share of their monitors: the notebook of updates,
+//! which follows the rules of the native one, and the checks of commands.
+
+use std::path::Path;
+use std::time::Duration;
+
+use epics_gauge::approach::{PythonSite, python_program};
+use epics_gauge::embedded;
+use epics_gauge::process::{Command, Deadline, Event};
+use serde_json::{Value, json};
+
+use crate::support::Gauge;
+
+/// Notes updates, given as rows of PV, value, time stamp and arrival, and prints
+/// what the notebook makes of them.
+const NOTEBOOK: &str = "
+import json, sys
+sys.path[:0] = sys.argv[1:3]
+import numpy, update_log
+asked = json.load(sys.stdin)
+log = update_log.UpdateLog(asked['monitor'])
+log.epoch_ns = 1000
+log.latencies_from_ns = asked['latencies_from_ns']
+for pv, value, stamp_ns, arrived_ns in asked['updates']:
+    if isinstance(value, list):
+        value = numpy.array(value, asked['elements'])
+    log.note(pv, value, stamp_ns, arrived_ns)
+taken = log.take()
+assert log.take() == {'runs': [], 'latencies': []}
+print(json.dumps(taken))
+";
+
+/// `sys.path` for workers: the pinned packages and the workers' own folder.
+fn search_path() -> [String; 2] {
+    let site = PythonSite::install(|_| ()).unwrap();
+    let worker = embedded::tool("update_log.py").unwrap();
+    [site.folder(), worker.parent().unwrap()].map(|folder| folder.display().to_string())
+}
+
+fn noted(asked: &Value) -> Value {
+    let output = assert_cmd::Command::new(python_program().unwrap())
+        .args(["-I", "-S", "-c", NOTEBOOK])
+        .args(search_path())
+        .write_stdin(asked.to_string())
+        .timeout(Duration::from_secs(60))
+        .assert()
+        .success();
+    serde_json::from_slice(&output.get_output().stdout).unwrap()
+}
+
+/// Room for two updates, so that a third makes the notebook grow.
+fn monitor(content: &str, step: f64) -> Value {
+    json!({"content": content, "step": step, "room": 2})
+}
+
+#[test]
+fn updates_that_follow_on_one_another_are_one_run_for_each_pv() {
+    let taken = noted(&json!({
+        "monitor": monitor("scalars", 10.0),
+        "latencies_from_ns": 3000,
+        "updates": [
+            [5, 0.0, 900, 2000], [1, 1.0, 900, 2001], [5, 10.0, 900, 2002], [1, 11.0, 900, 2003],
+            [6, 20.0, 900, 2004],
+        ],
+    }));
+    let runs = json!([
+        {"pv": 5, "first": 0.0, "count": 2, "start_ns": 1000},
+        {"pv": 1, "first": 1.0, "count": 2, "start_ns": 1001},
+        {"pv": 6, "first": 20.0, "count": 1, "start_ns": 1004},
+    ]);
+    assert_eq!(taken, json!({"runs": runs, "latencies": []}));
+}
+
+#[test]
+fn a_gap_a_repetition_and_a_step_back_begin_a_run() {
+    let numbers = [1.0, 2.0, 4.0, 4.0, 3.0];
+    let updates: Vec<Value> = numbers.iter().map(|number| json!([0, number, 0, 2000])).collect();
+    let taken = noted(&json!({
+        "monitor": monitor("scalars", 1.0), "latencies_from_ns": 3000, "updates": updates,
+    }));
+    let shape = |run: &Value| (run["first"].as_f64().unwrap(), run["count"].as_u64().unwrap());
+    let shapes: Vec<(f64, u64)> = taken["runs"].as_array().unwrap().iter().map(shape).collect();
+    assert_eq!(shapes, [(1.0, 2), (4.0, 1), (4.0, 1), (3.0, 1)]);
+}
+
+#[test]
+fn the_elements_of_frames_are_unsigned_whatever_their_byte_order() {
+    for elements in ["<i2", ">i2", "<u2"] {
+        let of = |first: i64, last: i64| match elements {
+            "<u2" => json!([first, 1, last.rem_euclid(65_536)]),
+            _ => json!([first, 1, last]),
+        };
+        let taken = noted(&json!({
+            "monitor": monitor("frames", 1.0),
+            "latencies_from_ns": 3000,
+            "elements": elements,
+            "updates": [
+                [0, [], 0, 2000], [0, of(7, -1), 0, 2001], [0, of(8, -2), 0, 2002],
+                [0, of(11, 5), 0, 2003],
+            ],
+        }));
+        let runs = json!([
+            {"pv": 0, "first": 0.0, "count": 1, "start_ns": 1000, "sums": [0]},
+            {"pv": 0, "first": 65_543.0, "count": 2, "start_ns": 1001, "sums": [65_543, 65_543]},
+            {"pv": 0, "first": 65_547.0, "count": 1, "start_ns": 1003, "sums": [17]},
+        ]);
+        assert_eq!(taken["runs"], runs, "{elements}");
+    }
+}
+
+#[test]
+fn latencies_count_from_collecting_on_and_keep_three_digits() {
+    let latencies = [123_456_i64, 123_500, -999_600, 7, 0, 1005];
+    let mut updates = vec![json!([0, 0.0, 0, 2999])];
+    updates.extend(latencies.iter().map(|latency| json!([0, 0.0, 3000 - latency, 3000])));
+    let taken = noted(&json!({
+        "monitor": monitor("scalars", 1.0), "latencies_from_ns": 3000, "updates": updates,
+    }));
+    let counted = json!([[-1_000_000, 1], [0, 1], [7, 1], [1010, 1], [123_000, 1], [124_000, 1]]);
+    assert_eq!(counted_together(&taken["latencies"]), counted_together(&counted));
+}
+
+fn counted_together(latencies: &Value) -> Vec<(i64, u64)> {
+    serde_json::from_value(latencies.clone()).unwrap()
+}
+
+/// With what a worker ends that is told this command; nothing when it answers.
+fn exit_code_after(stage: &str, field: &str, value: &Value) -> Option<i32> {
+    let [site, folder] = search_path();
+    let main = Path::new(&folder).join("main.py");
+    let command = Command::new(python_program().unwrap())
+        .arguments(["-I", "-S"])
+        .argument(main)
+        .arguments(["--site", &site, "caproto"]);
+    let mut worker = command.start().unwrap();
+    let job = json!({"message": "job", "pvs": ["gauge:0"], "timeout_s": 1.0});
+    let mut command = json!({"message": "stage", "stage": stage, "mode": "bulk"});
+    command[field] = value.clone();
+    worker.write_line(&job.to_string());
+    worker.write_line(&command.to_string());
+    let deadline = Deadline::after(Duration::from_secs(60));
+    loop {
+        match worker.next_event(&deadline, "end").unwrap() {
+            Event::Ended(status) => return status.code(),
+            Event::Stdout(line) if line.contains("hello") => {}
+            Event::Stdout(_) => return None,
+            Event::Stderr(line) => eprintln!("{line}"),
+        }
+    }
+}
+
+#[test]
+fn a_monitor_that_is_not_of_the_protocol_ends_a_python_worker() {
+    let good = json!({"content": "scalars", "step": 1, "room": 0});
+    assert_eq!(exit_code_after("subscribe", "monitor", &good), None);
+    for (field, value) in [
+        ("content", json!("pictures")),
+        ("step", json!("1")),
+        ("room", json!(-1)),
+        ("room", json!(1.5)),
+        ("colour", json!("red")),
+    ] {
+        let mut monitor = good.clone();
+        monitor[field] = value;
+        assert_eq!(exit_code_after("subscribe", "monitor", &monitor), Some(65), "{field}");
+    }
+    let short = json!({"content": "scalars"});
+    assert_eq!(exit_code_after("subscribe", "monitor", &short), Some(65));
+    assert_eq!(exit_code_after("collect", "seconds", &json!("long")), Some(65));
+}
+
+#[test]
+fn the_documented_example_of_an_own_approach_has_monitors() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples/approaches.toml");
+    for load in ["scalars --pvs 20", "waveform --pixels 64x32"] {
+        let arguments = format!("{load} --approach minimal --rate 10 --seconds 1 --approaches");
+        let ran = Gauge::run(&arguments).argument(&file).finish();
+        let records = ran.records();
+        let own = records.iter().find(|record| record.approach == "minimal").unwrap();
+        assert_eq!(own.failure, None, "{}", ran.stderr);
+        let monitored = own.monitored.as_ref().unwrap();
+        assert_eq!(monitored.lost(), 0, "{monitored:?}");
+        assert!(monitored.received >= 10, "{monitored:?}");
+    }
+}
