@@ -57,7 +57,7 @@ pub(super) fn run(
     hello: &Hello,
 ) -> Result<(), Halt> {
     if !hello.stages.contains(&Stage::Subscribe) {
-        let message = "the approach has no monitors";
+        let message = "the approach has no monitors; name the scenarios to run without them";
         return Err(failed(FailureKind::StageFailed, Some(Stage::Subscribe), message));
     }
     driven.require_mode(hello, Mode::Bulk)?;

@@ -20,7 +20,8 @@ pub(super) fn monitors_section(cell: &MonitorFigures, verdicts: &[Verdict]) -> V
     if cell.load.disturbance.is_some() {
         parts.push(Part::Table(recovery_table(cell, &own)));
     } else {
-        parts.push(Part::Table(cpu_table(cell)));
+        parts.push(Part::Table(cpu_table(cell, "client CPU %", |row| &row.client_cpu, true)));
+        parts.push(Part::Table(cpu_table(cell, "server CPU %", |row| &row.server_cpu, false)));
     }
     parts.push(Part::Table(updates_table(cell)));
     if cell.load.disturbance.is_none() {
@@ -56,35 +57,37 @@ pub(super) fn title(cell: &MonitorFigures) -> String {
     format!("{}: {what} at {} Hz{how}", cell.scenario, cell.load.rate_hz)
 }
 
-fn cpu_table(cell: &MonitorFigures) -> Table {
-    let load = |load: &Option<CpuLoad>| match load {
-        Some(load) => [load.mean_percent, load.median_percent, load.max_percent, load.min_percent]
-            .map(percent),
-        None => ["-"; 4].map(str::to_owned),
-    };
+/// One side's CPU; `over_floor` only for the client.
+fn cpu_table(
+    cell: &MonitorFigures,
+    heading: &'static str,
+    of: fn(&MonitorRow) -> &Option<CpuLoad>,
+    over_floor: bool,
+) -> Table {
     let row = |row: &MonitorRow| {
-        let [mean, median, max, min] = load(&row.client_cpu);
-        let [server_mean, _, server_max, _] = load(&row.server_cpu);
-        let over_floor = match row.over_floor_percent {
-            _ if row.floor => "floor".to_owned(),
-            Some(over) => format!("{:+.1}", over.median),
-            None => "-".to_owned(),
-        };
-        vec![row.approach.clone(), mean, median, max, min, over_floor, server_mean, server_max]
+        let mut cells = vec![row.approach.clone()];
+        cells.extend(match of(row) {
+            Some(load) => {
+                [load.mean_percent, load.median_percent, load.max_percent, load.min_percent]
+                    .map(percent)
+            }
+            None => ["-"; 4].map(str::to_owned),
+        });
+        if over_floor {
+            cells.push(match row.over_floor_percent {
+                _ if row.floor => "floor".to_owned(),
+                Some(over) => format!("{:+.1}", over.median),
+                None => "-".to_owned(),
+            });
+        }
+        cells
     };
-    Table {
-        columns: vec![
-            words("client CPU %"),
-            number("mean"),
-            number("median"),
-            number("max"),
-            number("min"),
-            number("over floor"),
-            number("server mean"),
-            number("max"),
-        ],
-        rows: cell.rows.iter().map(row).collect(),
+    let mut columns =
+        vec![words(heading), number("exact"), number("median"), number("max"), number("min")];
+    if over_floor {
+        columns.push(number("over floor"));
     }
+    Table { columns, rows: cell.rows.iter().map(row).collect() }
 }
 
 fn updates_table(cell: &MonitorFigures) -> Table {
@@ -99,6 +102,7 @@ fn updates_table(cell: &MonitorFigures) -> Table {
         vec![
             row.approach.clone(),
             row.updates.expected.to_string(),
+            row.updates.received.to_string(),
             row.updates.lost.to_string(),
             merged(&row.updates).to_string(),
             latency(|latency| latency.p50_ns),
@@ -112,6 +116,7 @@ fn updates_table(cell: &MonitorFigures) -> Table {
         columns: vec![
             words("updates"),
             number("made"),
+            number("received"),
             number("lost"),
             number("merged"),
             number("p50 ms"),

@@ -145,7 +145,7 @@ fn the_report_says_at_which_stage_updates_were_lost() {
 fn percentiles_and_published_figures_stand_in_the_report() {
     let run = waveform(monitored());
     let report = render(&run, &judge(&run), Format::Markdown);
-    assert!(report.contains("| aioca | 7201 | 0 | 0 | 0.200 | 0.200 | 0.200 |"), "{report}");
+    assert!(report.contains("| aioca | 7201 | 7201 | 0 | 0 | 0.200 | 0.200 | 0.200 |"), "{report}");
     assert!(report.contains("| caproto | 78.06 | - |"), "{report}");
     assert!(report.contains("1.0010"), "{report}");
 }
