@@ -79,7 +79,8 @@ pub(super) struct RunArguments {
     /// disturbed 10]
     #[arg(long = "rate", value_name = "HZ", value_delimiter = ',', value_parser = parse_rate, allow_negative_numbers = true)]
     pub(super) rates: Vec<f64>,
-    /// Size of the waveform scenario's frames [default: 680x480]
+    /// Size of frames: of the waveform scenario [default: 680x480], and of the disturbed one,
+    /// which else has scalars
     #[arg(long, value_name = "WxH", value_parser = parse_pixels)]
     pub(super) pixels: Option<Pixels>,
     /// Seconds that monitors watch, or have to come back after a restart

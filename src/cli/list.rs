@@ -52,7 +52,7 @@ fn limits() -> String {
         );
     }
     lines += &format!(
-        "{:<40} {:e} MB per minute: {LEAK_DERIVATION}\n",
+        "{:<40} {} MB per minute: {LEAK_DERIVATION}\n",
         "growth of memory while monitors watch",
         LEAK_BYTES_PER_MINUTE / 1e6
     );

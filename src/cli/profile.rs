@@ -20,7 +20,7 @@ const OPTIONS: [(&str, fn(&RunArguments) -> bool, &[&str]); 7] = [
     ("--pvs", |said| !said.pvs.is_empty(), &[CONNECT, SCALARS, CAPACITY, DISTURBED]),
     ("--mode", |said| !said.modes.is_empty(), &[CONNECT]),
     ("--rate", |said| !said.rates.is_empty(), &[WAVEFORM, SCALARS, CAPACITY, DISTURBED]),
-    ("--pixels", |said| said.pixels.is_some(), &[WAVEFORM]),
+    ("--pixels", |said| said.pixels.is_some(), &[WAVEFORM, DISTURBED]),
     ("--seconds", |said| said.seconds.is_some(), &[WAVEFORM, SCALARS, CAPACITY, DISTURBED]),
     ("--array-bytes", |said| said.array_bytes.is_some(), &[WAVEFORM, SCALARS, CAPACITY, DISTURBED]),
     ("--most-memory", |said| said.most_memory.is_some(), &[WAVEFORM, SCALARS, CAPACITY, DISTURBED]),
@@ -110,8 +110,12 @@ fn cells(arguments: &RunArguments, name: &str) -> Vec<Cell> {
             Plan::monitors(name, &[most], &rates, load(3.0), said_blocks.unwrap_or(1))
         }
         DISTURBED => {
-            let pvs = pvs(arguments, &[100]);
-            Plan::disturbed(&pvs, &rates(arguments, &[10.0]), load(25.0), said_blocks.unwrap_or(1))
+            let load = Load { pixels: arguments.pixels, ..load(25.0) };
+            let pvs = match arguments.pixels {
+                Some(_) => vec![1],
+                None => pvs(arguments, &[100]),
+            };
+            Plan::disturbed(&pvs, &rates(arguments, &[10.0]), load, said_blocks.unwrap_or(1))
         }
         _ => connect(arguments, said_blocks),
     }

@@ -1,46 +1,18 @@
 //! Scenarios with monitors: subscribes, lets the server make updates at a rate,
 //! and compares what arrived with what the server's own database counted.
 
-use std::time::Duration;
+mod observe;
 
+use self::observe::Observed;
 use super::Cell;
 use super::account::Account;
-use super::arrivals::{Life, Tally, tally};
+use super::arrivals::{Tally, tally};
 use super::driven::Driven;
 use super::session::{Begun, Halt, failed};
-use crate::ioc::{self, IocError};
-use crate::process::{Deadline, monotonic_ns};
+use crate::ioc;
 use crate::protocol::{Content, Done, Hello, Mode, Monitor, Stage, StageCommand, Updates};
 use crate::record::{Disturbance, FailureKind, Load, Monitored, Network, Recovery, ServerCounters};
 use crate::scenario::{PROCESSED_FACTOR, least_update_bytes};
-
-/// The worker's turn to begin collecting before the server begins to scan.
-const HEAD_START: Duration = Duration::from_millis(100);
-
-/// What is on its way when the server stops has this long to arrive.
-const DRAIN: Duration = Duration::from_millis(500);
-
-/// The worker collects this much longer than the rest is planned to take: shell
-/// commands take their time too.
-const SPARE: Duration = Duration::from_secs(2);
-
-/// Monitors watch this long before anything is done to them.
-const UNDISTURBED: Duration = Duration::from_secs(1);
-
-/// How long a stalled client is stopped.
-const STALL: Duration = Duration::from_secs(5);
-
-/// How long a stalled client has to catch up.
-const CATCH_UP: Duration = Duration::from_secs(3);
-
-/// How long a killed IOC stays away.
-const OUTAGE: Duration = Duration::from_secs(1);
-
-/// Starting an IOC takes most of a second; it may take more here.
-const IOC_START: Duration = Duration::from_secs(5);
-
-/// How often the client's memory is looked at.
-const LOOK_AT_MEMORY: Duration = Duration::from_millis(200);
 
 /// A server that makes fewer than this part of its updates did not hold its rate.
 const RATE_HELD: f64 = 0.95;
@@ -91,17 +63,6 @@ struct Watch<'a, 'b> {
     pvs: usize,
     load: Load,
     most_memory_bytes: u64,
-}
-
-/// What happened while a worker collected.
-struct Observed {
-    start_ns: u64,
-    end_ns: u64,
-    /// How long the server scanned, in all.
-    scanned: Duration,
-    lives: Vec<Life>,
-    /// When client and server could both work again, after a restart.
-    served_again_ns: Option<u64>,
 }
 
 impl Watch<'_, '_> {
@@ -181,121 +142,6 @@ impl Watch<'_, '_> {
         Ok(done)
     }
 
-    /// Scans, with the disturbance in the middle, stops, and lets things drain.
-    fn observe(
-        &mut self,
-        first: Vec<u64>,
-        begun: &Begun,
-        account: &Account,
-    ) -> Result<Observed, Halt> {
-        self.meanwhile(begun, account, HEAD_START)?;
-        let mut observed = Observed {
-            start_ns: 0,
-            end_ns: 0,
-            scanned: Duration::ZERO,
-            lives: vec![Life { from_ns: 0, first: Some(first), last: Vec::new() }],
-            served_again_ns: None,
-        };
-        let mut scanning_ns = self.start_scanning()?;
-        self.meanwhile(begun, account, self.warm_up())?;
-        observed.start_ns = monotonic_ns();
-        match self.load.disturbance {
-            None => self.meanwhile(begun, account, self.watch_time())?,
-            Some(Disturbance::Stall) => self.stall(begun, account)?,
-            Some(restart) => {
-                self.meanwhile(begun, account, UNDISTURBED)?;
-                self.stop_scanning(scanning_ns, &mut observed)?;
-                self.restart(restart, begun, account, &mut observed)?;
-                scanning_ns = self.start_scanning()?;
-                self.meanwhile(begun, account, self.watch_time())?;
-            }
-        }
-        observed.end_ns = monotonic_ns();
-        self.stop_scanning(scanning_ns, &mut observed)?;
-        self.meanwhile(begun, account, DRAIN)?;
-        Ok(observed)
-    }
-
-    fn start_scanning(&mut self) -> Result<u64, Halt> {
-        self.driven.ioc.start_scanning(self.load.rate_hz)?;
-        Ok(monotonic_ns())
-    }
-
-    /// Stops the scan that began at `since_ns` and notes what this life made.
-    fn stop_scanning(&mut self, since_ns: u64, observed: &mut Observed) -> Result<(), Halt> {
-        let scanned_ns = monotonic_ns() - since_ns;
-        self.driven.ioc.stop_scanning()?;
-        observed.scanned += Duration::from_nanos(scanned_ns);
-        let last = self.made()?;
-        if let Some(life) = observed.lives.last_mut() {
-            life.last = last;
-        }
-        Ok(())
-    }
-
-    fn stall(&mut self, begun: &Begun, account: &Account) -> Result<(), Halt> {
-        self.meanwhile(begun, account, UNDISTURBED)?;
-        self.driven.session.pause();
-        let stalled = self.meanwhile(begun, account, STALL);
-        self.driven.session.resume();
-        stalled?;
-        self.meanwhile(begun, account, CATCH_UP)
-    }
-
-    fn restart(
-        &mut self,
-        disturbance: Disturbance,
-        begun: &Begun,
-        account: &Account,
-        observed: &mut Observed,
-    ) -> Result<(), Halt> {
-        self.driven.ioc.crash();
-        let from_ns = monotonic_ns();
-        self.driven.session.meanwhile(begun, OUTAGE, &mut || Ok(()))?;
-        let without = (disturbance == Disturbance::Vanish).then_some(0);
-        self.driven.ioc.restart(without)?;
-        account.server_is_now(self.driven.ioc.pid());
-        observed.served_again_ns = Some(monotonic_ns());
-        observed.lives.push(Life { from_ns, first: None, last: Vec::new() });
-        Ok(())
-    }
-
-    /// Lets time pass, but not while the client eats up the machine's memory: a
-    /// leak, or a client that falls behind, can take gigabytes in seconds.
-    fn meanwhile(
-        &mut self,
-        begun: &Begun,
-        account: &Account,
-        duration: Duration,
-    ) -> Result<(), Halt> {
-        let deadline = Deadline::after(duration);
-        while !deadline.remaining().is_zero() {
-            let ioc = &mut *self.driven.ioc;
-            let mut look_after_ioc = || -> Result<(), IocError> { ioc.log().map(|_| ()) };
-            let slice = LOOK_AT_MEMORY.min(deadline.remaining());
-            self.driven.session.meanwhile(begun, slice, &mut look_after_ioc)?;
-            let (held, most) = (account.client_rss_bytes(), self.most_memory_bytes);
-            if held > most {
-                let message = format!(
-                    "the client held {} MiB, more than the {} MiB that it may (--most-memory); it \
-                     was stopped",
-                    held >> 20,
-                    most >> 20
-                );
-                return Err(failed(FailureKind::TooMuchMemory, Some(Stage::Collect), message));
-            }
-        }
-        Ok(())
-    }
-
-    /// The number of each PV's latest update, from the IOC's own database.
-    fn made(&mut self) -> Result<Vec<u64>, Halt> {
-        Ok(match self.load.pixels {
-            Some(_) => vec![self.driven.ioc.frames_made()?],
-            None => self.driven.ioc.processed()?,
-        })
-    }
-
     fn counters_since(&mut self, before: &ioc::ServerCounters) -> Result<ServerCounters, Halt> {
         let counted = self.driven.ioc.counters()?.since(before);
         Ok(ServerCounters {
@@ -351,26 +197,5 @@ impl Watch<'_, '_> {
     /// The first update of each PV was counted before the books were opened.
     fn least_bytes(&self, received: u64) -> u64 {
         received.saturating_sub(self.pvs as u64) * least_update_bytes(self.load.pixels)
-    }
-
-    /// How long to watch: without a disturbance all of it, with a restart the
-    /// time to come back.
-    fn watch_time(&self) -> Duration {
-        Duration::from_secs_f64(self.load.seconds)
-    }
-
-    /// CPU and memory of the first moments are not those of steady work.
-    fn warm_up(&self) -> Duration {
-        if self.load.seconds < 5.0 { Duration::from_millis(500) } else { Duration::from_secs(2) }
-    }
-
-    /// How long the worker collects.
-    fn longest(&self) -> Duration {
-        let watched = match self.load.disturbance {
-            None => self.watch_time(),
-            Some(Disturbance::Stall) => UNDISTURBED + STALL + CATCH_UP,
-            Some(_) => UNDISTURBED + OUTAGE + IOC_START + self.watch_time(),
-        };
-        HEAD_START + self.warm_up() + watched + DRAIN + SPARE
     }
 }

@@ -92,10 +92,12 @@ impl Plan {
         cells
     }
 
-    /// Every disturbance; `load` says the rest.
+    /// Every disturbance; `load` says the rest. Frames come from one PV, so none
+    /// of several can disappear.
     pub fn disturbed(pvs: &[usize], rates_hz: &[f64], load: Load, blocks: usize) -> Vec<Cell> {
         Disturbance::ALL
             .into_iter()
+            .filter(|disturbance| *disturbance != Disturbance::Vanish || load.pixels.is_none())
             .flat_map(|disturbance| {
                 let load = Load { disturbance: Some(disturbance), ..load };
                 Plan::monitors(scenario::DISTURBED, pvs, rates_hz, load, blocks)

@@ -9,7 +9,7 @@ use std::ffi::{c_int, c_long, c_void};
 
 use super::answers::{Answer, Answers};
 use super::connections::Connections;
-use super::monitors::{Monitors, is_passing};
+use super::monitors::{Monitors, Update, is_passing};
 use crate::sys;
 use crate::worker::updates::{Arrived, number_and_sum, stamp_ns};
 
@@ -76,14 +76,6 @@ pub(super) unsafe extern "C" fn value_arrived(event: sys::event_handler_args) {
 pub(super) unsafe extern "C" fn put_confirmed(event: sys::event_handler_args) {
     // SAFETY: the caller promises what `note` needs.
     unsafe { note(&event, without_value(event.status)) };
-}
-
-/// What is noted of an update.
-pub(super) struct Update {
-    pub(super) number: f64,
-    pub(super) sum: u64,
-    pub(super) stamp_ns: i64,
-    pub(super) arrived: Arrived,
 }
 
 /// A subscription to `DBR_TIME_DOUBLE` or `DBR_TIME_SHORT` brought an update, or

@@ -5,10 +5,9 @@ use std::ffi::c_int;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::callbacks::Update;
 use crate::protocol::{Monitor, Updates};
 use crate::sys;
-use crate::worker::updates::UpdateLog;
+use crate::worker::updates::{Arrived, UpdateLog};
 
 /// The subscriptions of a job, by PV index.
 pub(super) struct Monitors {
@@ -25,6 +24,14 @@ struct State {
     /// How many that are.
     missing: usize,
     failure: Option<Failure>,
+}
+
+/// What is noted of an update.
+pub(super) struct Update {
+    pub(super) number: f64,
+    pub(super) sum: u64,
+    pub(super) stamp_ns: i64,
+    pub(super) arrived: Arrived,
 }
 
 /// A subscription that libca says has failed.

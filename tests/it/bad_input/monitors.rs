@@ -196,6 +196,25 @@ fn every_approach_comes_back_after_each_disturbance() {
     }
 }
 
+/// While the client is stopped, its socket and the server's queue take what they
+/// can; the rest is lost, is told, and the stream goes on.
+#[test]
+fn a_client_that_stops_reading_loses_frames_and_catches_up() {
+    let ended = Invocation::of(
+        "run disturbed --approach libca --pixels 680x480 --rate 60 --seconds 8 --out OUT",
+    )
+    .finish();
+    ended.exits_with(0);
+    let records = ended.records_of("libca");
+    assert_eq!(records.len(), 2, "one PV cannot lose one of several");
+    let is_stall = |record: &&Record| record.load.unwrap().disturbance == Some(Disturbance::Stall);
+    let stalled = watch(records.iter().find(is_stall).unwrap());
+    assert_eq!(stalled.recovery.unwrap().recovered, 1);
+    // Five seconds at 60 Hz are 300 frames of 0.65 MB.
+    assert!((150..310).contains(&stalled.lost()), "{} lost", stalled.lost());
+    assert_holds(&ended.report(), &["in no count"]);
+}
+
 #[track_caller]
 fn came_back(ended: &Ended, approach: &str, disturbance: Disturbance) {
     let records = ended.records_of(approach);

@@ -1,0 +1,190 @@
+//! What happens while a worker collects: the server scans, something disturbs it
+//! perhaps, the server stops, and its counts are read.
+
+use std::time::Duration;
+
+use super::Watch;
+use crate::ioc::IocError;
+use crate::measure::account::Account;
+use crate::measure::arrivals::Life;
+use crate::measure::session::{Begun, Halt, failed};
+use crate::process::{Deadline, monotonic_ns};
+use crate::protocol::Stage;
+use crate::record::{Disturbance, FailureKind};
+
+/// The worker's turn to begin collecting before the server begins to scan.
+const HEAD_START: Duration = Duration::from_millis(100);
+
+/// What is on its way when the server stops has this long to arrive.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// The worker collects this much longer than the rest is planned to take: shell
+/// commands take their time too.
+const SPARE: Duration = Duration::from_secs(2);
+
+/// Monitors watch this long before anything is done to them.
+const UNDISTURBED: Duration = Duration::from_secs(1);
+
+/// How long a stalled client is stopped.
+const STALL: Duration = Duration::from_secs(5);
+
+/// How long a stalled client has to catch up.
+const CATCH_UP: Duration = Duration::from_secs(3);
+
+/// How long a killed IOC stays away.
+const OUTAGE: Duration = Duration::from_secs(1);
+
+/// Starting an IOC takes most of a second; it may take more here.
+const IOC_START: Duration = Duration::from_secs(5);
+
+/// How often the client's memory is looked at.
+const LOOK_AT_MEMORY: Duration = Duration::from_millis(200);
+
+/// What happened while a worker collected.
+pub(super) struct Observed {
+    pub(super) start_ns: u64,
+    pub(super) end_ns: u64,
+    /// How long the server scanned, in all.
+    pub(super) scanned: Duration,
+    pub(super) lives: Vec<Life>,
+    /// When client and server could both work again, after a restart.
+    pub(super) served_again_ns: Option<u64>,
+}
+
+impl Watch<'_, '_> {
+    /// Scans, with the disturbance in the middle, stops, and lets things drain.
+    pub(super) fn observe(
+        &mut self,
+        first: Vec<u64>,
+        begun: &Begun,
+        account: &Account,
+    ) -> Result<Observed, Halt> {
+        self.meanwhile(begun, account, HEAD_START)?;
+        let mut observed = Observed {
+            start_ns: 0,
+            end_ns: 0,
+            scanned: Duration::ZERO,
+            lives: vec![Life { from_ns: 0, first: Some(first), last: Vec::new() }],
+            served_again_ns: None,
+        };
+        let mut scanning_ns = self.start_scanning()?;
+        self.meanwhile(begun, account, self.warm_up())?;
+        observed.start_ns = monotonic_ns();
+        match self.load.disturbance {
+            None => self.meanwhile(begun, account, self.watch_time())?,
+            Some(Disturbance::Stall) => self.stall(begun, account)?,
+            Some(restart) => {
+                self.meanwhile(begun, account, UNDISTURBED)?;
+                self.stop_scanning(scanning_ns, &mut observed)?;
+                self.restart(restart, begun, account, &mut observed)?;
+                scanning_ns = self.start_scanning()?;
+                self.meanwhile(begun, account, self.watch_time())?;
+            }
+        }
+        observed.end_ns = monotonic_ns();
+        self.stop_scanning(scanning_ns, &mut observed)?;
+        self.meanwhile(begun, account, DRAIN)?;
+        Ok(observed)
+    }
+
+    fn start_scanning(&mut self) -> Result<u64, Halt> {
+        self.driven.ioc.start_scanning(self.load.rate_hz)?;
+        Ok(monotonic_ns())
+    }
+
+    /// Stops the scan that began at `since_ns` and notes what this life made.
+    fn stop_scanning(&mut self, since_ns: u64, observed: &mut Observed) -> Result<(), Halt> {
+        let scanned_ns = monotonic_ns() - since_ns;
+        self.driven.ioc.stop_scanning()?;
+        observed.scanned += Duration::from_nanos(scanned_ns);
+        let last = self.made()?;
+        if let Some(life) = observed.lives.last_mut() {
+            life.last = last;
+        }
+        Ok(())
+    }
+
+    fn stall(&mut self, begun: &Begun, account: &Account) -> Result<(), Halt> {
+        self.meanwhile(begun, account, UNDISTURBED)?;
+        self.driven.session.pause();
+        let stalled = self.meanwhile(begun, account, STALL);
+        self.driven.session.resume();
+        stalled?;
+        self.meanwhile(begun, account, CATCH_UP)
+    }
+
+    fn restart(
+        &mut self,
+        disturbance: Disturbance,
+        begun: &Begun,
+        account: &Account,
+        observed: &mut Observed,
+    ) -> Result<(), Halt> {
+        self.driven.ioc.crash();
+        let from_ns = monotonic_ns();
+        self.driven.session.meanwhile(begun, OUTAGE, &mut || Ok(()))?;
+        let without = (disturbance == Disturbance::Vanish).then_some(0);
+        self.driven.ioc.restart(without)?;
+        account.server_is_now(self.driven.ioc.pid());
+        observed.served_again_ns = Some(monotonic_ns());
+        observed.lives.push(Life { from_ns, first: None, last: Vec::new() });
+        Ok(())
+    }
+
+    /// Lets time pass, but not while the client eats up the machine's memory: a
+    /// leak, or a client that falls behind, can take gigabytes in seconds.
+    fn meanwhile(
+        &mut self,
+        begun: &Begun,
+        account: &Account,
+        duration: Duration,
+    ) -> Result<(), Halt> {
+        let deadline = Deadline::after(duration);
+        while !deadline.remaining().is_zero() {
+            let ioc = &mut *self.driven.ioc;
+            let mut look_after_ioc = || -> Result<(), IocError> { ioc.log().map(|_| ()) };
+            let slice = LOOK_AT_MEMORY.min(deadline.remaining());
+            self.driven.session.meanwhile(begun, slice, &mut look_after_ioc)?;
+            let (held, most) = (account.client_rss_bytes(), self.most_memory_bytes);
+            if held > most {
+                let message = format!(
+                    "the client held {} MiB, more than the {} MiB that it may (--most-memory); it \
+                     was stopped",
+                    held >> 20,
+                    most >> 20
+                );
+                return Err(failed(FailureKind::TooMuchMemory, Some(Stage::Collect), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of each PV's latest update, from the IOC's own database.
+    pub(super) fn made(&mut self) -> Result<Vec<u64>, Halt> {
+        Ok(match self.load.pixels {
+            Some(_) => vec![self.driven.ioc.frames_made()?],
+            None => self.driven.ioc.processed()?,
+        })
+    }
+
+    /// How long to watch: without a disturbance all of it, with a restart the
+    /// time to come back.
+    fn watch_time(&self) -> Duration {
+        Duration::from_secs_f64(self.load.seconds)
+    }
+
+    /// CPU and memory of the first moments are not those of steady work.
+    fn warm_up(&self) -> Duration {
+        if self.load.seconds < 5.0 { Duration::from_millis(500) } else { Duration::from_secs(2) }
+    }
+
+    /// How long the worker collects.
+    pub(super) fn longest(&self) -> Duration {
+        let watched = match self.load.disturbance {
+            None => self.watch_time(),
+            Some(Disturbance::Stall) => UNDISTURBED + STALL + CATCH_UP,
+            Some(_) => UNDISTURBED + OUTAGE + IOC_START + self.watch_time(),
+        };
+        HEAD_START + self.warm_up() + watched + DRAIN + SPARE
+    }
+}
