@@ -1,6 +1,8 @@
 //! The most updates that an approach takes without loss, from the probes of a
 //! search.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::record::{Record, RunRecords};
@@ -21,12 +23,13 @@ pub struct Capacity {
     pub rate_hz: f64,
     /// The most PVs that were tried.
     pub tried_pvs: usize,
-    /// The most PVs of which no update was lost, each time that it was tried;
-    /// none when there is no such count.
+    /// The most PVs of which no update was lost, more often than not and below the
+    /// least with a loss; none when there is no such count.
     pub lossless_pvs: Option<usize>,
-    /// How often that was measured.
+    /// How often that was seen.
     pub confirmed: usize,
-    /// The least PVs of which an update was lost; none when all arrived.
+    /// The least PVs of which an update was lost more often than not; none when
+    /// there is no such count.
     pub lossy_pvs: Option<usize>,
     /// Who gave way there.
     pub gave_way: Option<GaveWay>,
@@ -40,8 +43,8 @@ pub struct Capacity {
 pub enum GaveWay {
     /// The server did not make its updates in time.
     ServerScan,
-    /// The server replaced updates in a subscription's queue, because the client
-    /// did not take them.
+    /// The server replaced updates in a subscription's queue: client or server
+    /// paused for longer than the queue holds.
     ServerQueue,
     /// The library dropped or merged them, by its own counters.
     Library,
@@ -58,7 +61,7 @@ impl GaveWay {
     pub fn name(self) -> &'static str {
         match self {
             GaveWay::ServerScan => "the server's scan",
-            GaveWay::ServerQueue => "the server's queue: slow client",
+            GaveWay::ServerQueue => "the server's queue",
             GaveWay::Library => "the library's own queue",
             GaveWay::Late => "not in time",
             GaveWay::Memory => "the client's memory",
@@ -96,26 +99,44 @@ pub fn capacities(run: &RunRecords) -> Vec<Capacity> {
 }
 
 fn capacity(approach: &str, floor: bool, rate_hz: f64, probes: &[&&Record]) -> Capacity {
-    let lossy = probes.iter().filter(|record| gave_way(record).is_some());
-    let least_lossy = lossy.min_by_key(|record| record.pvs);
-    let lossy_pvs = least_lossy.map(|record| record.pvs);
-    let lossless_pvs = probes
-        .iter()
-        .filter(|record| gave_way(record).is_none())
-        .map(|record| record.pvs)
-        .filter(|pvs| lossy_pvs.is_none_or(|lossy| *pvs < lossy))
-        .max();
-    let confirmed = probes.iter().filter(|record| Some(record.pvs) == lossless_pvs).count();
+    let mut counts: BTreeMap<usize, Outcomes> = BTreeMap::new();
+    for record in probes {
+        let outcomes = counts.entry(record.pvs).or_default();
+        match gave_way(record) {
+            None => outcomes.lossless += 1,
+            Some(who) => outcomes.lossy.push(who),
+        }
+    }
+    let least_lossy = counts.iter().find(|(_, outcomes)| outcomes.is_lossy());
+    let lossy_pvs = least_lossy.map(|(pvs, _)| *pvs);
+    let most_lossless = counts
+        .range(..lossy_pvs.unwrap_or(usize::MAX))
+        .rfind(|(_, outcomes)| outcomes.lossless > outcomes.lossy.len());
+    let lossless_pvs = most_lossless.map(|(pvs, _)| *pvs);
     Capacity {
         approach: approach.to_owned(),
         floor,
         rate_hz,
-        tried_pvs: probes.iter().map(|record| record.pvs).max().unwrap_or(0),
+        tried_pvs: counts.keys().copied().max().unwrap_or(0),
         lossless_pvs,
-        confirmed,
+        confirmed: most_lossless.map_or(0, |(_, outcomes)| outcomes.lossless),
         lossy_pvs,
-        gave_way: least_lossy.and_then(|record| gave_way(record)),
+        gave_way: least_lossy.and_then(|(_, outcomes)| outcomes.lossy.first().copied()),
         lossless_updates_hz: lossless_pvs.unwrap_or(0) as f64 * rate_hz,
+    }
+}
+
+/// What came of one count of PVs, each time that it was tried.
+#[derive(Default)]
+struct Outcomes {
+    lossless: usize,
+    lossy: Vec<GaveWay>,
+}
+
+impl Outcomes {
+    /// One loss among successes may be a pause of the machine.
+    fn is_lossy(&self) -> bool {
+        self.lossy.len() > self.lossless || (self.lossy.len() > 1 && self.lossless < 2)
     }
 }
 

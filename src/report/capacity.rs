@@ -27,8 +27,8 @@ pub(super) fn capacity_section(judgement: &Judgement) -> Vec<Part> {
         ],
         rows: capacities.iter().map(row).collect(),
     };
-    let text = "The most PVs at each rate of which every update arrived, found by search and \
-                measured at least twice, and the least of which one was lost.";
+    let text = "The most PVs at each rate of which every update arrived, and the least of which \
+                one was lost, both seen at least twice, found by search.";
     vec![
         Part::Heading(2, "capacity: updates without loss".to_owned()),
         Part::Text(text.to_owned()),

@@ -223,7 +223,7 @@ fn loss(row: &MonitorRow) -> Option<String> {
     let counted = &updates.server;
     stage(counted.scan_overruns, "scans of the server took longer than their period");
     stage(counted.callback_overflows, "requests found a callback queue of the server full");
-    stage(counted.merged_updates, "merged in the server's queue, because the client was slow");
+    stage(counted.merged_updates, "merged in the server's queue, which was not emptied in time");
     for (name, count) in &updates.library {
         stage(*count, &format!("in the library's own count `{name}`"));
     }
