@@ -89,6 +89,8 @@ pub struct UpdateCounts {
     pub expected: u64,
     /// Arrived.
     pub received: u64,
+    /// Frames that arrived once more right after themselves.
+    pub repeated: u64,
     /// Did not arrive.
     pub lost: u64,
     /// Of those, made after the last that arrived.
@@ -260,6 +262,7 @@ fn update_counts(blocks: &[&Monitored]) -> UpdateCounts {
     for block in blocks {
         counts.expected += block.expected;
         counts.received += block.received;
+        counts.repeated += block.repeated;
         counts.lost += block.lost();
         counts.late += block.late;
         counts.server.scan_overruns += block.server_counters.scan_overruns;

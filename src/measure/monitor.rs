@@ -159,6 +159,7 @@ impl Watch<'_, '_> {
             made_hz: self.made_hz(observed),
             expected: sum(|tally| tally.expected),
             received: sum(|tally| tally.received),
+            repeated: sum(|tally| tally.repeated),
             late: tallies.last().map_or(0, |tally| tally.late),
             latencies: updates.latencies,
             library_counters: updates.counters,

@@ -126,6 +126,10 @@ pub struct Monitored {
     pub expected: u64,
     /// Different updates that arrived.
     pub received: u64,
+    /// Frames that arrived once more right after themselves: the server sends an
+    /// array as it is when its turn comes.
+    #[serde(default)]
+    pub repeated: u64,
     /// Of those that did not arrive, how many came after the last that did, so
     /// that they may only have been late.
     pub late: u64,

@@ -211,7 +211,7 @@ fn recovery_table(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
 /// Where updates were lost, as far as anybody counts.
 fn loss(row: &MonitorRow) -> Option<String> {
     let updates = &row.updates;
-    if updates.lost == 0 && updates.server.scan_overruns == 0 {
+    if updates.lost + updates.repeated + updates.server.scan_overruns == 0 {
         return None;
     }
     let mut stages = Vec::new();
@@ -227,6 +227,10 @@ fn loss(row: &MonitorRow) -> Option<String> {
     for (name, count) in &updates.library {
         stage(*count, &format!("in the library's own count `{name}`"));
     }
+    stage(
+        updates.repeated,
+        "frames arrived twice (the server sends an array as it is when its turn comes)",
+    );
     stage(updates.late, "had not arrived when the time was over");
     let explained = counted.merged_updates + updates.library.values().sum::<u64>() + updates.late;
     let unexplained = updates.lost.saturating_sub(explained);

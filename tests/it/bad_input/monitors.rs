@@ -182,7 +182,7 @@ fn every_approach_comes_back_after_each_disturbance() {
     let approaches = ["libca", "epics-ca", "pyca", "psp", "pyepics", "caproto", "aioca"];
     let started = approaches.map(|approach| {
         let arguments =
-            format!("run disturbed --approach {approach} --pvs 5 --seconds 8 --out OUT");
+            format!("run disturbed --approach {approach} --pvs 5 --seconds 14 --out OUT");
         (approach, Invocation::of(&arguments).start())
     });
     for (approach, running) in started {
@@ -201,7 +201,7 @@ fn every_approach_comes_back_after_each_disturbance() {
 #[test]
 fn a_client_that_stops_reading_loses_frames_and_catches_up() {
     let ended = Invocation::of(
-        "run disturbed --approach libca --pixels 680x480 --rate 60 --seconds 8 --out OUT",
+        "run disturbed --approach libca --pixels 680x480 --rate 60 --seconds 14 --out OUT",
     )
     .finish();
     ended.exits_with(0);

@@ -44,6 +44,7 @@ fn monitored() -> Monitored {
         made_hz: 120.0,
         expected: 7201,
         received: 7201,
+        repeated: 0,
         late: 0,
         latencies: vec![(200_000, 7190), (4_000_000, 10)],
         server_counters: ServerCounters::default(),
@@ -122,6 +123,7 @@ fn cpu_is_told_by_windows_in_all_and_over_the_floor() {
 fn the_report_says_at_which_stage_updates_were_lost() {
     let lossy = Monitored {
         received: 7101,
+        repeated: 2,
         late: 30,
         server_counters: ServerCounters { merged_updates: 40, ..ServerCounters::default() },
         library_counters: BTreeMap::from([("dropped_callbacks".to_owned(), 20)]),
@@ -135,6 +137,7 @@ fn the_report_says_at_which_stage_updates_were_lost() {
         "20 in the library's own count `dropped_callbacks`",
         "30 had not arrived when the time was over",
         "10 in no count",
+        "2 frames arrived twice",
         "every update arrived at libca; aioca lost 100",
     ] {
         assert!(report.contains(words), "{words}:\n{report}");
