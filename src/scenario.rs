@@ -15,6 +15,10 @@ pub const SCALARS: &str = "scalars";
 /// The most scalars that an approach takes without loss, by search.
 pub const CAPACITY: &str = "capacity";
 
+/// A server that makes fewer than this part of its updates has given way itself,
+/// in a search for a capacity.
+pub const RATE_HELD_IN_SEARCH: f64 = 0.98;
+
 /// Monitors through a stalled client, a restarted IOC and a PV that disappears.
 pub const DISTURBED: &str = "disturbed";
 

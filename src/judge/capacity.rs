@@ -6,11 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::record::{Record, RunRecords};
-use crate::scenario::{self, is_answer_of_a_search};
-
-/// A server that makes fewer than this part of its updates did not hold its
-/// rate.
-const RATE_HELD: f64 = 0.98;
+use crate::scenario::{self, RATE_HELD_IN_SEARCH, is_answer_of_a_search};
 
 /// One approach at one rate.
 #[derive(Debug, Clone, Serialize)]
@@ -146,7 +142,7 @@ fn gave_way(record: &Record) -> Option<GaveWay> {
         return Some(GaveWay::Memory);
     }
     let (monitored, load) = (record.monitored.as_ref()?, record.load?);
-    if monitored.made_hz < RATE_HELD * load.rate_hz {
+    if monitored.made_hz < RATE_HELD_IN_SEARCH * load.rate_hz {
         return Some(GaveWay::ServerScan);
     }
     let lost = monitored.lost();

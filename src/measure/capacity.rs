@@ -4,15 +4,11 @@ use std::collections::BTreeMap;
 
 use super::Cell;
 use crate::record::Record;
-use crate::scenario::is_answer_of_a_search;
+use crate::scenario::{RATE_HELD_IN_SEARCH, is_answer_of_a_search};
 
 /// The search ends when the least count that was too much is at most this much
 /// greater than the most that was not.
 const CLOSE_ENOUGH: f64 = 1.15;
-
-/// A server that makes fewer than this part of its updates did not hold its
-/// rate, whatever arrived of them.
-const RATE_HELD: f64 = 0.98;
 
 /// A count is decided when it was seen so often with the same outcome: one pause
 /// of the machine is no limit, and one lucky moment is no capacity.
@@ -42,7 +38,7 @@ pub(super) fn search<E>(
 /// Whether the server made all updates and all arrived.
 fn is_lossless(record: &Record) -> bool {
     record.monitored.as_ref().zip(record.load).is_some_and(|(monitored, load)| {
-        monitored.lost() == 0 && monitored.made_hz >= RATE_HELD * load.rate_hz
+        monitored.lost() == 0 && monitored.made_hz >= RATE_HELD_IN_SEARCH * load.rate_hz
     })
 }
 
