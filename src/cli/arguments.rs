@@ -19,8 +19,8 @@ pub(super) struct Arguments {
     pub(super) subcommand: Option<Subcommand>,
 }
 
-/// 128 MiB in a frame are four times the largest cameras.
-const MOST_PIXELS: usize = 64 << 20;
+/// 64 MiB in a frame: the floor takes no message over 128 MiB.
+const MOST_PIXELS: usize = 32 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
