@@ -16,19 +16,26 @@ mod fetch;
 mod generate;
 #[path = "vendor/build/installed.rs"]
 mod installed;
+#[path = "vendor/build/libevent.rs"]
+mod libevent;
 #[path = "vendor/build/libraries.rs"]
 mod libraries;
 #[path = "vendor/build/link.rs"]
 mod link;
 #[path = "vendor/build/pins.rs"]
 mod pins;
+#[path = "vendor/build/pvxs.rs"]
+mod pvxs;
 #[path = "vendor/build/stop.rs"]
 mod stop;
 #[path = "vendor/build/tables.rs"]
 mod tables;
 
+use std::env;
 use std::path::PathBuf;
 
+use crate::link::SoftIoc;
+use crate::pvxs::Pvxs;
 use crate::stop::{Outcome, out_dir};
 
 /// An EPICS Base that is ready to be used, built here or installed before.
@@ -53,21 +60,35 @@ fn main() {
 }
 
 fn build() -> Outcome<()> {
-    let base = match installed::from_variable()? {
-        Some(base) => base,
+    let (base, soft_ioc) = match installed::from_variable()? {
+        Some(found) => found,
         None => from_pinned_source()?,
     };
     link::leash()?;
-    bind::write_bindings(&base.includes, &out_dir().join("ca.rs"))?;
-    link::tell_cargo(&base);
+    bind::write_libca(&base.includes, &out_dir().join("ca.rs"))?;
+    let pvxs = match env::var_os("CARGO_FEATURE_PVACCESS") {
+        Some(_) => Some(pv_access(&base, &soft_ioc)?),
+        None => None,
+    };
+    link::tell_cargo(&base, pvxs.as_ref());
     Ok(())
 }
 
-fn from_pinned_source() -> Outcome<Base> {
+fn from_pinned_source() -> Outcome<(Base, SoftIoc)> {
     let source = pins::pinned("epicscorelibs")?;
     let tree = fetch::unpacked_archive(&source)?;
     let built = compile::base(&tree, &source)?;
-    link::programs(&built)?;
+    let soft_ioc = link::programs(&built)?;
     database::write_flattened(&tree.join("modules/database/src"), &out_dir().join("softIoc.dbd"))?;
-    Ok(built.into_base(&source))
+    Ok((built.into_base(&source), soft_ioc))
+}
+
+fn pv_access(base: &Base, soft_ioc: &SoftIoc) -> Outcome<Pvxs> {
+    let out = out_dir();
+    let pvxs = pvxs::built(base)?;
+    soft_ioc.link_with_pvxs(&pvxs)?;
+    database::write_with_pvxs(&out.join("softIoc.dbd"), &pvxs.dbd, &out.join("softIocPvx.dbd"))?;
+    link::pvxs_client(&pvxs)?;
+    bind::write_pvxs_client(&out.join("pvxs_client.rs"))?;
+    Ok(pvxs)
 }

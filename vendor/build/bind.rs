@@ -1,5 +1,5 @@
-//! Describes libca's C interface to Rust with bindgen, and finds the libclang
-//! that bindgen needs.
+//! Describes C interfaces to Rust with bindgen, and finds the libclang that
+//! bindgen needs.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::compiler::compiler;
 use crate::fetch;
 use crate::libraries::targets_macos;
 use crate::pins::pinned;
-use crate::stop::{Outcome, Stop, Trying, run, write};
+use crate::stop::{Outcome, Stop, Trying, run, watch, write};
 
 const HEADERS: &str = "\
 #include <cadef.h>
@@ -25,43 +25,65 @@ const TYPES: &str = "dbr_.*|ca_.*|chid|chtype|evid|channel_state|oldChannelNotif
 const CONSTANTS: &str = "ECA_.*|CA_.*|DBR_.*|DBF_.*|DBE_.*|cs_.*|TYPENOTCONN|MAX_.*_SIZE|\
     MAX_ENUM_STATES|dbr_.*|dbf_.*|POSIX_TIME_AT_EPICS_EPOCH|NO_ALARM|.*_ALARM|epicsSev.*|epicsAlarm.*";
 
+/// Our interface to pvxs' client.
+const PVXS_CLIENT: &str = "vendor/shim/pvxs_client.h";
+
 /// Where the wheel keeps libclang.
 const WHEEL_LIBRARIES: &str = "libclang-VERSION.data/platlib/clang/native";
 
-pub(crate) fn write_bindings(includes: &[PathBuf], target: &Path) -> Outcome<()> {
-    load_libclang()?;
+/// Describes libca.
+pub(crate) fn write_libca(includes: &[PathBuf], target: &Path) -> Outcome<()> {
     // A real file, because clang's evaluation of macros reads it again.
     let header = target.with_extension("h");
     write(&header, HEADERS)?;
-    let bindings = bindgen::Builder::default()
-        .header(header.display().to_string())
-        .clang_args(includes.iter().map(|folder| format!("-I{}", folder.display())))
-        .clang_args(compiler_headers()?)
+    let builder = builder(&header, includes)?
         .allowlist_function(FUNCTIONS)
         .allowlist_type(TYPES)
         .allowlist_var(CONSTANTS)
         .prepend_enum_name(false)
-        .generate_comments(false)
-        .derive_default(true)
         // Status codes are compared with what functions return: C int.
         .default_macro_constant_type(bindgen::MacroTypeVariation::Signed)
         // The status codes are made by macros with arguments, which only
         // clang itself can work out.
         .clang_macro_fallback()
-        .clang_macro_fallback_build_dir(target.parent().unwrap_or(Path::new(".")))
-        .generate()
-        .map_err(|error| Stop {
-            tried: "describe cadef.h to Rust with bindgen".to_string(),
-            why: error.to_string(),
-            mend: "see that libclang finds the system's headers (`apt install libc6-dev libclang-dev`); \
-                   LIBCLANG_PATH=/folder chooses another libclang"
+        .clang_macro_fallback_build_dir(target.parent().unwrap_or(Path::new(".")));
+    write_bindings(builder, "cadef.h", target)
+}
+
+/// Describes our own interface to pvxs' client.
+pub(crate) fn write_pvxs_client(target: &Path) -> Outcome<()> {
+    watch(PVXS_CLIENT);
+    let builder = builder(Path::new(PVXS_CLIENT), &[])?.allowlist_file(format!(".*{PVXS_CLIENT}"));
+    write_bindings(builder, PVXS_CLIENT, target)
+}
+
+fn builder(header: &Path, includes: &[PathBuf]) -> Outcome<bindgen::Builder> {
+    load_libclang()?;
+    Ok(bindgen::Builder::default()
+        .header(header.display().to_string())
+        .clang_args(includes.iter().map(|folder| format!("-I{}", folder.display())))
+        .clang_args(compiler_headers()?)
+        .generate_comments(false)
+        .derive_default(true))
+}
+
+fn write_bindings(builder: bindgen::Builder, described: &str, target: &Path) -> Outcome<()> {
+    let bindings = builder.generate().map_err(|error| Stop {
+        tried: format!("describe {described} to Rust with bindgen"),
+        why: error.to_string(),
+        mend:
+            "see that libclang finds the system's headers (`apt install libc6-dev libclang-dev`); \
+               LIBCLANG_PATH=/folder chooses another libclang"
                 .to_string(),
-        })?;
+    })?;
     bindings.write_to_file(target).trying(|| format!("write {}", target.display()))
 }
 
 /// The system's libclang if there is one, else the pinned wheel's.
 fn load_libclang() -> Outcome<()> {
+    if clang_sys::is_loaded() {
+        return Ok(());
+    }
     let Err(missing) = clang_sys::load() else {
         return Ok(());
     };

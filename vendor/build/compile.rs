@@ -51,7 +51,7 @@ pub(crate) fn base(tree: &Path, source: &Source) -> Outcome<Built> {
         include,
     };
     let stamp = folder.join("key");
-    let key = key(source)?;
+    let key = key(source, &RECIPE)?;
     if fs::read_to_string(&stamp).is_ok_and(|known| known == key) {
         return Ok(built);
     }
@@ -80,15 +80,16 @@ impl Built {
     }
 }
 
+const RECIPE: [&str; 5] = [
+    include_str!("compile.rs"),
+    include_str!("compiler.rs"),
+    include_str!("generate.rs"),
+    include_str!("libraries.rs"),
+    include_str!("tables.rs"),
+];
+
 /// Everything that what is built depends on.
-fn key(source: &Source) -> Outcome<String> {
-    let recipe = [
-        include_str!("compile.rs"),
-        include_str!("compiler.rs"),
-        include_str!("generate.rs"),
-        include_str!("libraries.rs"),
-        include_str!("tables.rs"),
-    ];
+pub(crate) fn key(source: &Source, recipe: &[&str]) -> Outcome<String> {
     let mut key =
         format!("archive {}\nrecipe {}\n", source.sha256, sha256_hex(recipe.concat().as_bytes()));
     for cpp in [false, true] {
@@ -106,7 +107,9 @@ fn key(source: &Source) -> Outcome<String> {
 fn compile_all(tree: &Path, tables: &Path, built: &Built, objects: &Path) -> Outcome<()> {
     make_folder(objects)?;
     let mut owners = Vec::new();
+    let mut includes = vec![built.include.clone()];
     for library in &LIBRARIES {
+        includes.extend(library.include_folders(tree)?);
         owners.extend(library.sources(tree)?.into_iter().map(|file| (file, Some(library.name))));
     }
     owners.push((tables.to_path_buf(), Some("Com")));
@@ -119,7 +122,9 @@ fn compile_all(tree: &Path, tables: &Path, built: &Built, objects: &Path) -> Out
             .filter(|(file, _)| (file.extension().is_some_and(|e| e == "cpp")) == cpp)
             .cloned()
             .unzip();
-        let outputs = compile_files(cpp, &files, tree, &built.include, objects)?;
+        let outputs =
+            Compilation { what: "EPICS Base", cpp, defines: &DEFINES, includes: &includes }
+                .run(&files, objects)?;
         for ((file, name), output) in files.iter().zip(names).zip(outputs) {
             match PROGRAM_SOURCES.iter().find(|program| file.ends_with(program)) {
                 Some(program) => copy(&output, &built.program_object(program))?,
@@ -134,40 +139,46 @@ fn compile_all(tree: &Path, tables: &Path, built: &Built, objects: &Path) -> Out
     Ok(())
 }
 
-fn compile_files(
-    cpp: bool,
-    files: &[PathBuf],
-    tree: &Path,
-    include: &Path,
-    objects: &Path,
-) -> Outcome<Vec<PathBuf>> {
-    let said = Arc::new(Said::default());
-    let mut build = compiler(cpp);
-    build.out_dir(objects).include(include).files(files).message_logger(Some(said.clone()));
-    for library in &LIBRARIES {
-        build.includes(library.include_folders(tree)?);
-    }
-    let system_defines: &[(&str, Option<&str>)] = match operating_system() {
-        "Darwin" => &[("darwin", None)],
-        _ => &[("linux", None), ("_GNU_SOURCE", None), ("_DEFAULT_SOURCE", None)],
-    };
-    for (name, value) in DEFINES.iter().chain(system_defines) {
-        build.define(name, *value);
-    }
-    if cpp && targets_macos() {
-        build.std("c++11");
-    }
-    build.try_compile_intermediates().map_err(|error| Stop {
-        tried: format!("compile EPICS Base\n{error}"),
-        why: said.tail(),
-        mend:
-            "see that the compiler above works and knows C11 and C++11; CC and CXX choose another \
-               one, and EPICS_BASE=/path uses an installed EPICS Base instead"
-                .to_string(),
-    })
+/// Files that are compiled in one go, with what the compiler is told of them.
+pub(crate) struct Compilation<'a> {
+    pub(crate) what: &'a str,
+    pub(crate) cpp: bool,
+    pub(crate) defines: &'a [(&'a str, Option<&'a str>)],
+    pub(crate) includes: &'a [PathBuf],
 }
 
-fn archive<'a>(name: &str, objects: impl Iterator<Item = &'a Path>, folder: &Path) -> Outcome<()> {
+impl Compilation<'_> {
+    /// Answers with the object of each file.
+    pub(crate) fn run(&self, files: &[PathBuf], objects: &Path) -> Outcome<Vec<PathBuf>> {
+        let said = Arc::new(Said::default());
+        let mut build = compiler(self.cpp);
+        build.out_dir(objects).includes(self.includes).files(files);
+        build.message_logger(Some(said.clone()));
+        let system_defines: &[(&str, Option<&str>)] = match operating_system() {
+            "Darwin" => &[("darwin", None)],
+            _ => &[("linux", None), ("_GNU_SOURCE", None), ("_DEFAULT_SOURCE", None)],
+        };
+        for (name, value) in self.defines.iter().chain(system_defines) {
+            build.define(name, *value);
+        }
+        if self.cpp && targets_macos() {
+            build.std("c++11");
+        }
+        build.try_compile_intermediates().map_err(|error| Stop {
+            tried: format!("compile {}\n{error}", self.what),
+            why: said.tail(),
+            mend: "see that the compiler above works and knows C11 and C++11; CC and CXX choose \
+                   another one, and EPICS_BASE=/path uses an installed EPICS Base instead"
+                .to_string(),
+        })
+    }
+}
+
+pub(crate) fn archive<'a>(
+    name: &str,
+    objects: impl Iterator<Item = &'a Path>,
+    folder: &Path,
+) -> Outcome<()> {
     make_folder(folder)?;
     let mut build = compiler(true);
     build.out_dir(folder).objects(objects).cargo_metadata(false);

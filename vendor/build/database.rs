@@ -1,4 +1,4 @@
-//! Writes softIoc.dbd: one file without `include` lines, with our scan rates and
+//! Writes the IOCs' dbd files: each is one file without `include` lines, with our scan rates and
 //! our device support.
 
 use std::fs;
@@ -13,6 +13,11 @@ const OUR_DEVICE_SUPPORT: &str = "db/frames.dbd";
 pub(crate) fn write_flattened(folder: &Path, target: &Path) -> Outcome<()> {
     let files = dbd_files(folder)?;
     write(target, &with_ours(&flattened("base.dbd", &files)?)?)
+}
+
+/// Adds what pvxs declares to the dbd file of the IOC without it.
+pub(crate) fn write_with_pvxs(soft_ioc: &Path, pvxs: &Path, target: &Path) -> Outcome<()> {
+    write(target, &format!("{}\n{}", read(soft_ioc)?, read(pvxs)?))
 }
 
 /// A flattened dbd file with our scan rates and our device support.

@@ -70,7 +70,7 @@ fn value_of<'a>(definitions: &'a Definitions, name: &str) -> Outcome<&'a str> {
 }
 
 /// Replaces each `@NAME@` of a template by its definition.
-fn filled_in(template: &str, definitions: &Definitions) -> String {
+pub(crate) fn filled_in(template: &str, definitions: &Definitions) -> String {
     definitions
         .iter()
         .fold(template.to_string(), |text, (name, value)| text.replace(&format!("@{name}@"), value))

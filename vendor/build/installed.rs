@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use crate::Base;
 use crate::libraries::{operating_system, target_architecture, targets_macos};
+use crate::link::SoftIoc;
 use crate::stop::{
     Outcome, Stop, Trying, copy, make_folder, out_dir, read, remove, variable, write,
 };
 use crate::{database, link};
 
-pub(crate) fn from_variable() -> Outcome<Option<Base>> {
+pub(crate) fn from_variable() -> Outcome<Option<(Base, SoftIoc)>> {
     // Watched even when unused, and before anything can fail.
     let architecture = variable("EPICS_HOST_ARCH");
     let Some(root) = variable("EPICS_BASE").map(PathBuf::from) else {
@@ -39,14 +40,15 @@ pub(crate) fn from_variable() -> Outcome<Option<Base>> {
         root.join("include/compiler").join(compiler),
     ];
     let absolute = std::path::absolute(&libraries).trying(|| "find the libraries".to_string())?;
-    link::installed_soft_ioc(&includes, &absolute)?;
-    Ok(Some(Base {
+    let soft_ioc = link::installed_soft_ioc(&includes, &absolute)?;
+    let base = Base {
         includes,
         libraries: libraries_to_link(&root, &libraries)?,
         version,
         origin: root.display().to_string(),
         compiler: "not known: EPICS_BASE was compiled elsewhere".to_string(),
-    }))
+    };
+    Ok(Some((base, soft_ioc)))
 }
 
 /// Static libraries are copied to a folder without shared ones, which the

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Base;
-use crate::compile::Built;
+use crate::compile::{Built, archive};
 use crate::compiler::{compiler, identity};
 use crate::libraries::{LIBRARIES, targets_macos};
+use crate::pvxs::{self, Pvxs};
 use crate::stop::{Outcome, make_folder, out_dir, remove, run, watch};
 
 /// Parts of ours in every softIoc.
@@ -17,24 +18,55 @@ const SOFT_IOC_SHIMS: [&str; 2] =
 /// The main program of a softIoc from an installed Base.
 const SOFT_IOC_MAIN: &str = "vendor/shim/softioc_main.cpp";
 
+/// Our C interface to pvxs' client, which Rust calls.
+const PVXS_CLIENT: &str = "vendor/shim/pvxs_client.cpp";
+
+/// As in `lib<name>.a`.
+const PVXS_CLIENT_LIBRARY: &str = "epics_gauge_pvxs";
+
 /// What Base needs of the system, on Linux.
 const SYSTEM_LIBRARIES: [&str; 4] = ["pthread", "m", "rt", "dl"];
 
+/// What an IOC is linked from.
+pub(crate) struct SoftIoc {
+    objects: Vec<PathBuf>,
+    /// Where Base's libraries are.
+    folder: PathBuf,
+    kind: Libraries,
+}
+
+impl SoftIoc {
+    /// The IOC that serves Channel Access only.
+    fn link(&self) -> Outcome<()> {
+        link("softIoc", &self.objects, &[], &self.folder, self.kind)
+    }
+
+    /// The IOC that serves pvAccess too.
+    pub(crate) fn link_with_pvxs(&self, pvxs: &Pvxs) -> Outcome<()> {
+        let file = |name: &str| pvxs.libraries.join(format!("lib{name}.a"));
+        let mut libraries = whole(&[file(pvxs::IOC_LIBRARY)]);
+        libraries.extend(pvxs::LIBRARIES.map(|name| file(name).display().to_string()));
+        link("softIocPvx", &self.objects, &libraries, &self.folder, self.kind)
+    }
+}
+
 /// Base's own programs: the IOC, the repeater, and the yardstick for clients.
-pub(crate) fn programs(built: &Built) -> Outcome<()> {
+pub(crate) fn programs(built: &Built) -> Outcome<SoftIoc> {
     let folder = &built.libraries;
     let object = |source| built.program_object(source);
-    let mut soft_ioc = compiled_shims(&SOFT_IOC_SHIMS, std::slice::from_ref(&built.include))?;
-    soft_ioc.push(object("modules/database/src/std/softIoc/softMain.cpp"));
-    link("softIoc", &soft_ioc, folder, Libraries::WholeArchives)?;
+    let mut objects = compiled_shims(&SOFT_IOC_SHIMS, std::slice::from_ref(&built.include))?;
+    objects.push(object("modules/database/src/std/softIoc/softMain.cpp"));
+    let soft_ioc = SoftIoc { objects, folder: folder.clone(), kind: Libraries::WholeArchives };
+    soft_ioc.link()?;
     let repeater = object("modules/ca/src/client/caRepeater.cpp");
-    link("caRepeater", &[repeater], folder, Libraries::Archives)?;
+    link("caRepeater", &[repeater], &[], folder, Libraries::Archives)?;
     let catime = ["modules/ca/src/client/catimeMain.c", "modules/ca/src/client/catime.c"];
-    link("catime", &catime.map(object), folder, Libraries::Archives)
+    link("catime", &catime.map(object), &[], folder, Libraries::Archives)?;
+    Ok(soft_ioc)
 }
 
 /// The IOC of an installed Base, whose own program lacks our device support.
-pub(crate) fn installed_soft_ioc(includes: &[PathBuf], libraries: &Path) -> Outcome<()> {
+pub(crate) fn installed_soft_ioc(includes: &[PathBuf], libraries: &Path) -> Outcome<SoftIoc> {
     let mut objects = compiled_shims(&SOFT_IOC_SHIMS, includes)?;
     objects.extend(compiled_shims(&[SOFT_IOC_MAIN], includes)?);
     let files = |suffix| {
@@ -48,7 +80,15 @@ pub(crate) fn installed_soft_ioc(includes: &[PathBuf], libraries: &Path) -> Outc
         _ => (files(shared), Libraries::Shared),
     };
     files.iter().for_each(|file| watch(&file.display().to_string()));
-    link("softIoc", &objects, libraries, kind)
+    let soft_ioc = SoftIoc { objects, folder: libraries.to_path_buf(), kind };
+    soft_ioc.link()?;
+    Ok(soft_ioc)
+}
+
+/// Our C interface to pvxs' client, as a library beside those of pvxs.
+pub(crate) fn pvxs_client(pvxs: &Pvxs) -> Outcome<()> {
+    let object = compiled_shim(PVXS_CLIENT, &pvxs.includes)?;
+    archive(PVXS_CLIENT_LIBRARY, std::iter::once(object.as_path()), &pvxs.libraries)
 }
 
 /// Our small supervisor of child processes.
@@ -69,8 +109,17 @@ pub(crate) fn leash() -> Outcome<()> {
 /// Rust code, so that they also serve the crate `epics-ca`, which asks for the
 /// same two, and the C++ library behind them is found to be needed by every
 /// linker, for binaries, tests, doc tests and other crates alike.
-pub(crate) fn tell_cargo(base: &Base) {
+/// What needs a library comes before it.
+pub(crate) fn tell_cargo(base: &Base, pvxs: Option<&Pvxs>) {
     println!("cargo:rustc-link-search=native={}", base.libraries.display());
+    if let Some(pvxs) = pvxs {
+        println!("cargo:rustc-link-search=native={}", pvxs.libraries.display());
+        for library in [PVXS_CLIENT_LIBRARY].iter().chain(&pvxs::LIBRARIES) {
+            println!("cargo:rustc-link-lib=dylib={library}");
+        }
+        println!("cargo:rustc-env=GAUGE_PVXS_VERSION={}", pvxs.version);
+        println!("cargo:rustc-env=GAUGE_PVXS_SOURCE={}", pvxs.origin);
+    }
     for library in ["ca", "Com", if targets_macos() { "c++" } else { "stdc++" }] {
         println!("cargo:rustc-link-lib=dylib={library}");
     }
@@ -93,11 +142,18 @@ enum Libraries {
     Shared,
 }
 
-fn link(program: &str, objects: &[PathBuf], folder: &Path, kind: Libraries) -> Outcome<()> {
+/// `libraries` come between the objects and Base's libraries in `folder`.
+fn link(
+    program: &str,
+    objects: &[PathBuf],
+    libraries: &[String],
+    folder: &Path,
+    kind: Libraries,
+) -> Outcome<()> {
     let path = out_dir().join(program);
     remove(&path)?;
     let mut command = compiler(true).get_compiler().to_command();
-    command.arg("-o").arg(&path).args(objects);
+    command.arg("-o").arg(&path).args(objects).args(libraries);
     add_libraries(&mut command, folder, kind);
     if !targets_macos() {
         command.args(SYSTEM_LIBRARIES.each_ref().map(|library| format!("-l{library}")));
@@ -124,18 +180,22 @@ fn add_libraries(command: &mut Command, folder: &Path, kind: Libraries) {
             command.arg(format!("-Wl,-rpath,{}", folder.display())).arg("-L").arg(folder);
             command.args(LIBRARIES.iter().map(|library| format!("-l{}", library.name)));
         }
-        Libraries::WholeArchives if targets_macos() => {
-            command
-                .arg("-rdynamic")
-                .args(paths.map(|path| format!("-Wl,-force_load,{}", path.display())));
-        }
         Libraries::WholeArchives => {
-            command
-                .args(["-rdynamic", "-Wl,--whole-archive"])
-                .args(paths)
-                .arg("-Wl,--no-whole-archive");
+            command.arg("-rdynamic").args(whole(&paths.collect::<Vec<_>>()));
         }
     }
+}
+
+/// Has the linker take every object of `archives`.
+fn whole(archives: &[PathBuf]) -> Vec<String> {
+    let paths = archives.iter().map(|path| path.display().to_string());
+    if targets_macos() {
+        return paths.map(|path| format!("-Wl,-force_load,{path}")).collect();
+    }
+    let mut words = vec!["-Wl,--whole-archive".to_string()];
+    words.extend(paths);
+    words.push("-Wl,--no-whole-archive".to_string());
+    words
 }
 
 /// The symbols that dlsym finds are kept apart and survive stripping.
