@@ -1,0 +1,92 @@
+"""A Channel Access server of caproto, in pure Python: one `pvproperty` for each
+PV, written to by a coroutine that is started with the server.
+
+As in caproto's documentation: a `PVGroup`, `ioc.pvdb`, the asyncio server with a
+startup hook, and `instance.write(value)` in a loop.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+
+import caproto
+from asyncio_scans import AsyncioServer
+from caproto.asyncio.server import Context
+from caproto.server import PVGroup, pvproperty
+from gauge_server import DEADLINE_S, ServerError, pv_name, value_of
+from gauge_worker import distribution_versions
+
+
+class Gauge(PVGroup):
+    """One PV; its whole name is the group's prefix."""
+
+    value = pvproperty(value=0.0, name="")
+
+
+class DroppedUpdates(logging.Handler):
+    """Counts what the server says that it dropped."""
+
+    total = 0
+
+    def emit(self, record):
+        if "Dropped %d responses" in str(record.msg):
+            self.total += record.args[0]
+
+
+class Server(AsyncioServer):
+    def versions(self):
+        return {"caproto": caproto.__version__, **distribution_versions("numpy")}
+
+    def serve(self, identity):
+        caproto.config_caproto_logging(color=False, level="WARNING")
+        self.dropped = DroppedUpdates()
+        logging.getLogger("caproto").addHandler(self.dropped)
+        self.pvs = {index: Gauge(prefix=pv_name(index)) for index in self.indices}
+        pvdb = dict(Gauge(prefix=identity).pvdb)
+        for group in self.pvs.values():
+            pvdb.update(group.pvdb)
+        self.serving = threading.Event()
+        threading.Thread(target=self.run, args=(pvdb,), daemon=True).start()
+        if not self.serving.wait(DEADLINE_S) or self.loop is None:
+            raise ServerError("caproto's server does not run; its log says why")
+        return {"ca": self.context.port}
+
+    def run(self, pvdb):
+        """Runs the server's loop, to the end of the process."""
+        try:
+            asyncio.run(self.run_server(pvdb))
+        finally:
+            self.loop = None
+            self.serving.set()
+
+    async def run_server(self, pvdb):
+        self.context = Context(pvdb)
+        await self.context.run(startup_hook=self.started)
+
+    async def started(self, async_lib):
+        for index, group in self.pvs.items():
+            await group.value.write(value_of(index, 0), timestamp=time.time())
+        self.loop = asyncio.get_running_loop()
+        self.serving.set()
+
+    def tick(self):
+        self.finish(self.update_all())
+
+    async def update_all(self):
+        for index, group in self.pvs.items():
+            await group.value.write(self.next_value(index), timestamp=time.time())
+
+    def value(self, index):
+        return float(self.pvs[index].value.value)
+
+    def counters(self):
+        return {**super().counters(), **self.finish(self.circuits())}
+
+    async def circuits(self):
+        subscriptions = sum(
+            len(some)
+            for circuit in self.context.circuits
+            for some in circuit.subscriptions.values()
+        )
+        return {"subscriptions": subscriptions, "merged_updates": self.dropped.total}

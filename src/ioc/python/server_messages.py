@@ -1,0 +1,53 @@
+"""The lines that harness and server exchange; described in
+`docs/server-protocol.md`."""
+
+import json
+
+from messages import (
+    ProtocolError,
+    check,
+    check_fields,
+    check_unless_absent,
+    is_index,
+    is_number,
+    say,
+)
+
+PROTOCOL_VERSION = 1
+__all__ = ["PROTOCOL_VERSION", "ProtocolError", "parse", "say"]
+
+
+def parse(line):
+    """The kind of a message from the harness and its fields, or ProtocolError."""
+    try:
+        message = json.loads(line)
+    except ValueError as error:
+        raise ProtocolError(f"not JSON: {error}") from error
+    if not isinstance(message, dict):
+        raise ProtocolError("not a JSON object")
+    kind = message.pop("message", None)
+    if kind == "serve":
+        check_serve(message)
+    elif kind == "scan":
+        check_fields("scan", message, required={"rate_hz"})
+        check("rate_hz", is_rate(message["rate_hz"]))
+    elif kind == "value":
+        check_fields("value", message, required={"pv"})
+        check("pv", is_index(message["pv"]))
+    elif kind in ("tick", "stop-scan", "made", "counters"):
+        check_fields(kind, message, required=set())
+    else:
+        raise ProtocolError(f"unknown message {kind!r}")
+    return kind, message
+
+
+def check_serve(message):
+    check_fields("serve", message, required={"pvs", "identity"}, optional={"without", "rate_hz"})
+    check("pvs", is_index(message["pvs"]))
+    check("identity", isinstance(message["identity"], str))
+    check_unless_absent("without", message, is_index)
+    check_unless_absent("rate_hz", message, is_rate)
+
+
+def is_rate(value):
+    return is_number(value) and value > 0

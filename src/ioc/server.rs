@@ -1,0 +1,192 @@
+//! One way to be an IOC, seen from outside: what every server can be asked.
+
+use std::collections::BTreeMap;
+
+use super::{IocError, LogEvent, SoftIoc};
+
+/// What a server counts of its own work, all of it since its start; none where
+/// it does not count. The counts of one time are the difference of two readings,
+/// [`Counted::since`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Subscriptions of clients to the PVs of this crate, at this moment.
+    pub subscriptions: Option<u64>,
+    /// Updates that the server put over an older one of the same subscription,
+    /// or dropped because its queue was full.
+    pub merged_updates: Option<u64>,
+    /// Rounds of updates that took longer than their period.
+    pub scan_overruns: Option<u64>,
+    /// Requests that callback queues had no room for.
+    pub callback_overflows: Option<u64>,
+    /// Lines of its log that report an overload.
+    pub overloads: BTreeMap<LogEvent, u64>,
+}
+
+impl Counted {
+    /// The counts since `earlier`; subscriptions as they are now.
+    #[must_use]
+    pub fn since(&self, earlier: &Counted) -> Counted {
+        let difference = |now: Option<u64>, before: Option<u64>| {
+            now.map(|now| now.saturating_sub(before.unwrap_or(0)))
+        };
+        let new_overloads = self.overloads.iter().filter_map(|(event, count)| {
+            let before = earlier.overloads.get(event).copied().unwrap_or(0);
+            (*count > before).then(|| (*event, count - before))
+        });
+        Counted {
+            subscriptions: self.subscriptions,
+            merged_updates: difference(self.merged_updates, earlier.merged_updates),
+            scan_overruns: difference(self.scan_overruns, earlier.scan_overruns),
+            callback_overflows: difference(self.callback_overflows, earlier.callback_overflows),
+            overloads: new_overloads.collect(),
+        }
+    }
+}
+
+/// A running, isolated server with the PVs `gauge:0`, `gauge:1`, …, each a
+/// double that is its index plus 2^20 times the count of its updates so far.
+/// Dropping it kills it.
+///
+/// Every method that asks the server blocks, with a deadline, and fails when the
+/// server has died.
+pub trait Server {
+    /// The process id of the server.
+    fn pid(&self) -> u32;
+
+    /// Versions of the server's library and of what is below it, as it tells them.
+    fn versions(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    /// The environment in which a client of either protocol finds this server and
+    /// nothing else.
+    fn client_environment(&self) -> Vec<(String, String)>;
+
+    /// The value of PV `gauge:index` after all ticks and scans so far.
+    fn expected_value(&self, index: usize) -> f64;
+
+    /// Updates every PV once; blocks until all have their new values.
+    ///
+    /// # Errors
+    /// While it scans, or when the server fails.
+    fn tick(&mut self) -> Result<(), IocError>;
+
+    /// Updates every PV (or makes a frame) `rate_hz` times per second from now on.
+    ///
+    /// # Errors
+    /// When the server cannot update at this rate, or fails.
+    fn start_scanning(&mut self, rate_hz: f64) -> Result<(), IocError>;
+
+    /// Ends that; blocks until no PV changes any more.
+    ///
+    /// # Errors
+    /// When the server fails.
+    fn stop_scanning(&mut self) -> Result<(), IocError>;
+
+    /// How often each PV was updated since the start, by the server's own count.
+    ///
+    /// # Errors
+    /// When the server fails.
+    fn processed(&mut self) -> Result<Vec<u64>, IocError>;
+
+    /// The value that PV `gauge:index` holds, by the server's own word.
+    ///
+    /// # Errors
+    /// When the server fails.
+    fn held_value(&mut self, index: usize) -> Result<f64, IocError>;
+
+    /// How many frames were made after frame 0.
+    ///
+    /// # Errors
+    /// When the server makes no frames, or fails.
+    fn frames_made(&mut self) -> Result<u64, IocError>;
+
+    /// What the server counts.
+    ///
+    /// # Errors
+    /// When the server fails.
+    fn counted(&mut self) -> Result<Counted, IocError>;
+
+    /// Fails when the server has died.
+    ///
+    /// # Errors
+    /// With everything that it printed.
+    fn check(&mut self) -> Result<(), IocError>;
+
+    /// Kills the server at once, as a crash would.
+    fn crash(&mut self);
+
+    /// Starts it again in the same place, everything anew, perhaps without one PV.
+    ///
+    /// # Errors
+    /// When it does not come back, or the server has no such PV.
+    fn restart(&mut self, without: Option<usize>) -> Result<(), IocError>;
+
+    /// Lets the server leave by itself; kills it after a while.
+    fn stop(self: Box<Self>);
+}
+
+impl Server for SoftIoc {
+    fn pid(&self) -> u32 {
+        SoftIoc::pid(self)
+    }
+
+    fn client_environment(&self) -> Vec<(String, String)> {
+        SoftIoc::client_environment(self)
+    }
+
+    fn expected_value(&self, index: usize) -> f64 {
+        SoftIoc::expected_value(self, index)
+    }
+
+    fn tick(&mut self) -> Result<(), IocError> {
+        SoftIoc::tick(self)
+    }
+
+    fn start_scanning(&mut self, rate_hz: f64) -> Result<(), IocError> {
+        SoftIoc::start_scanning(self, rate_hz)
+    }
+
+    fn stop_scanning(&mut self) -> Result<(), IocError> {
+        SoftIoc::stop_scanning(self)
+    }
+
+    fn processed(&mut self) -> Result<Vec<u64>, IocError> {
+        SoftIoc::processed(self)
+    }
+
+    fn held_value(&mut self, index: usize) -> Result<f64, IocError> {
+        self.field_value(&format!("gauge:{index}"))
+    }
+
+    fn frames_made(&mut self) -> Result<u64, IocError> {
+        SoftIoc::frames_made(self)
+    }
+
+    fn counted(&mut self) -> Result<Counted, IocError> {
+        let counters = self.counters()?;
+        Ok(Counted {
+            subscriptions: Some(counters.subscriptions),
+            merged_updates: Some(counters.merged_updates),
+            scan_overruns: Some(counters.scan_overruns),
+            callback_overflows: Some(counters.callback_overflows),
+            overloads: self.overloads()?,
+        })
+    }
+
+    fn check(&mut self) -> Result<(), IocError> {
+        self.log().map(drop)
+    }
+
+    fn crash(&mut self) {
+        SoftIoc::crash(self);
+    }
+
+    fn restart(&mut self, without: Option<usize>) -> Result<(), IocError> {
+        SoftIoc::restart(self, without)
+    }
+
+    fn stop(self: Box<Self>) {
+        SoftIoc::stop(*self);
+    }
+}
