@@ -1,0 +1,284 @@
+//! Many IOCs at once, with one range of PVs over all of them.
+
+mod searches;
+mod server;
+
+pub use searches::{SearchCount, SearchCounter, searches_on_circuits};
+
+use std::net::SocketAddrV4;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use super::{IocError, MAX_PVS, PVS_WITH_INDEX, SoftIoc};
+use crate::process::{Deadline, ProcessError, usable_cores};
+
+/// The most IOCs of a fleet. Each takes four of the 12 000 ports of this crate.
+const MAX_IOCS: usize = 1_000;
+
+/// How long a fleet may take to start, whatever its size.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How much longer for each IOC: starting one takes most of a second of CPU time.
+const START_OF_AN_IOC: Duration = Duration::from_secs(3);
+
+/// How much longer for each PV.
+const START_OF_A_PV: Duration = Duration::from_micros(200);
+
+/// Resident memory of an IOC without records, of each calc record, and of each
+/// record's channel, a little over what was measured: 50 MB with 50 records and 91 MB
+/// with 10 000, on a system that gives memory in pages of 2 MB.
+const BYTES_OF_AN_IOC: u64 = 52 << 20;
+const BYTES_OF_A_PV: u64 = 4_400 + 300;
+
+/// Several running, isolated IOCs: the first has the PVs `gauge:0` to
+/// `gauge:n-1`, the second `gauge:n` to `gauge:2n-1`, and so on. Each is an
+/// ordinary [`SoftIoc`] on ports of its own; dropping the fleet kills them all.
+#[derive(Debug)]
+pub struct Fleet {
+    iocs: Vec<SoftIoc>,
+    pvs_per_ioc: usize,
+}
+
+impl Fleet {
+    /// Starts `iocs` IOCs with `pvs_per_ioc` PVs each, as many at a time as there
+    /// are processor cores; blocks until all serve.
+    ///
+    /// # Errors
+    /// When a fleet of this size cannot be, when the ports are not free, and when
+    /// an IOC does not serve: [`IocError::OfFleet`].
+    pub fn start(iocs: usize, pvs_per_ioc: usize) -> Result<Fleet, IocError> {
+        Fleet::check_size(iocs, pvs_per_ioc)?;
+        let started = start_all(iocs, pvs_per_ioc)?;
+        Ok(Fleet { iocs: started, pvs_per_ioc })
+    }
+
+    /// Whether there can be a fleet of this size: with an index for each PV and not
+    /// too many on one IOC.
+    ///
+    /// # Errors
+    /// [`IocError::Asked`] with what is too much.
+    pub fn check_size(iocs: usize, pvs_per_ioc: usize) -> Result<(), IocError> {
+        let asked = |message: String| Err(IocError::Asked(message));
+        if iocs == 0 || pvs_per_ioc == 0 {
+            return asked("a fleet has at least one IOC with at least one PV".to_owned());
+        }
+        if iocs > MAX_IOCS {
+            return asked(format!("{iocs} IOCs are too many; a fleet has at most {MAX_IOCS}"));
+        }
+        if pvs_per_ioc > MAX_PVS {
+            return asked(format!(
+                "{pvs_per_ioc} PVs are more than one IOC is given; ask for at most {MAX_PVS} on \
+                 each, on more IOCs"
+            ));
+        }
+        if iocs * pvs_per_ioc > PVS_WITH_INDEX {
+            return asked(format!(
+                "{iocs} IOCs with {pvs_per_ioc} PVs each are too many PVs; a fleet has at most \
+                 {PVS_WITH_INDEX}, as their indices are below that"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The memory in bytes that the processes of a fleet of this size take when a
+    /// client has connected; an upper estimate.
+    pub fn estimated_bytes(iocs: usize, pvs_per_ioc: usize) -> u64 {
+        iocs as u64 * (BYTES_OF_AN_IOC + pvs_per_ioc as u64 * BYTES_OF_A_PV)
+    }
+
+    /// The IOCs, in the order of their PVs.
+    pub fn iocs(&mut self) -> &mut [SoftIoc] {
+        &mut self.iocs
+    }
+
+    /// How many PVs all IOCs have together.
+    pub fn pvs(&self) -> usize {
+        self.iocs.len() * self.pvs_per_ioc
+    }
+
+    /// The process ids of the IOCs.
+    pub fn pids(&self) -> Vec<u32> {
+        self.iocs.iter().map(SoftIoc::pid).collect()
+    }
+
+    /// The environment in which a client finds the PVs of this fleet over UDP, at
+    /// one address for each IOC. `counter` is one address more, behind them.
+    pub fn udp_environment(&self, counter: Option<SocketAddrV4>) -> Vec<(String, String)> {
+        let mut addresses = self.addresses();
+        addresses.extend(counter.map(|address| address.to_string()));
+        self.environment(addresses.join(" "), String::new())
+    }
+
+    /// The environment in which a client asks the IOCs over TCP, as name servers.
+    /// Searches over UDP go nowhere, or to `counter` only.
+    ///
+    /// A client that knows nothing of name servers may take an empty address list
+    /// for none that was set, and broadcast (caproto 1.3 does): give it a `counter`
+    /// if its ways are not known.
+    pub fn name_server_environment(&self, counter: Option<SocketAddrV4>) -> Vec<(String, String)> {
+        let counter = counter.map(|address| address.to_string());
+        self.environment(counter.unwrap_or_default(), self.addresses().join(" "))
+    }
+
+    /// How many channels clients have at this moment, over Channel Access.
+    ///
+    /// # Errors
+    /// When an IOC fails.
+    pub fn channels(&mut self) -> Result<usize, IocError> {
+        let reports = self.ask_all(|ioc| ioc.command("casr 1"))?;
+        Ok(reports.iter().map(|report| channels_in(report)).sum())
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        self.iocs.iter().map(|ioc| format!("127.0.0.1:{}", ioc.port())).collect()
+    }
+
+    /// All clients share the repeater of the first IOC.
+    fn environment(&self, addresses: String, name_servers: String) -> Vec<(String, String)> {
+        let mut environment = self.iocs[0].client_environment();
+        let ours = ["EPICS_CA_ADDR_LIST", "EPICS_CA_NAME_SERVERS"];
+        environment.retain(|(name, _)| !ours.contains(&name.as_str()));
+        environment.push((ours[0].to_owned(), addresses));
+        if !name_servers.is_empty() {
+            environment.push((ours[1].to_owned(), name_servers));
+        }
+        environment
+    }
+
+    fn ioc_of(&self, index: usize) -> &SoftIoc {
+        &self.iocs[self.number_of(index)]
+    }
+
+    /// Which IOC has this PV; the last for one that does not exist.
+    fn number_of(&self, index: usize) -> usize {
+        (index / self.pvs_per_ioc).min(self.iocs.len() - 1)
+    }
+
+    /// Asks one IOC; its error tells which it was.
+    fn ask<T>(
+        &mut self,
+        number: usize,
+        ask: impl FnOnce(&mut SoftIoc) -> Result<T, IocError>,
+    ) -> Result<T, IocError> {
+        let (iocs, pvs) = (self.iocs.len(), pvs_of(number, self.pvs_per_ioc));
+        ask(&mut self.iocs[number]).map_err(|error| of_fleet(error, number, iocs, &pvs))
+    }
+
+    /// Asks all IOCs, one after the other.
+    fn ask_all<T>(
+        &mut self,
+        mut ask: impl FnMut(&mut SoftIoc) -> Result<T, IocError>,
+    ) -> Result<Vec<T>, IocError> {
+        (0..self.iocs.len()).map(|number| self.ask(number, &mut ask)).collect()
+    }
+}
+
+/// Adds up the clients of a report: `User 'u', V4.13, Priority = 0, 50 Channels`.
+fn channels_in(report: &str) -> usize {
+    let of_client = |line: &str| {
+        let (_, count) = line.rsplit_once("Priority = ")?.1.split_once(", ")?;
+        count.split_once(" Channel")?.0.parse::<usize>().ok()
+    };
+    report.lines().filter_map(of_client).sum()
+}
+
+/// Starts the IOCs from as many threads as there are cores. The first error ends
+/// all of it.
+fn start_all(iocs: usize, pvs_per_ioc: usize) -> Result<Vec<SoftIoc>, IocError> {
+    let deadline = Deadline::after(usual_deadline(iocs, pvs_per_ioc));
+    let waiting = Mutex::new(0..iocs);
+    let failed: Mutex<Option<IocError>> = Mutex::new(None);
+    let started: Mutex<Vec<(usize, SoftIoc)>> = Mutex::new(Vec::with_capacity(iocs));
+    let threads = usable_cores().len().clamp(1, iocs);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(number) = next(&waiting, &failed) {
+                    match start_one(number, pvs_per_ioc, &deadline) {
+                        Ok(ioc) => lock(&started).push((number, ioc)),
+                        Err(error) => {
+                            let pvs = pvs_of(number, pvs_per_ioc);
+                            let error = of_fleet(error, number, iocs, &pvs);
+                            lock(&failed).get_or_insert(error);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    if let Some(error) = lock(&failed).take() {
+        return Err(error);
+    }
+    let mut started = std::mem::take(&mut *lock(&started));
+    started.sort_by_key(|(number, _)| *number);
+    Ok(started.into_iter().map(|(_, ioc)| ioc).collect())
+}
+
+fn next(waiting: &Mutex<Range<usize>>, failed: &Mutex<Option<IocError>>) -> Option<usize> {
+    if lock(failed).is_some() { None } else { lock(waiting).next() }
+}
+
+fn start_one(number: usize, pvs: usize, deadline: &Deadline) -> Result<SoftIoc, IocError> {
+    let first = number * pvs;
+    SoftIoc::builder().pvs(pvs).first_pv(first).deadline(deadline.remaining()).start()
+}
+
+fn usual_deadline(iocs: usize, pvs_per_ioc: usize) -> Duration {
+    let times = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    START_DEADLINE + START_OF_AN_IOC * times(iocs) + START_OF_A_PV * times(iocs * pvs_per_ioc)
+}
+
+/// A thread that panicked while it held the lock has no half-done work there.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn pvs_of(number: usize, pvs_per_ioc: usize) -> Range<usize> {
+    number * pvs_per_ioc..(number + 1) * pvs_per_ioc
+}
+
+/// An interrupt and what is missing on this machine are no matter of one IOC.
+fn of_fleet(error: IocError, number: usize, iocs: usize, pvs: &Range<usize>) -> IocError {
+    match error {
+        IocError::Process(ProcessError::Interrupted) | IocError::Missing(_) => error,
+        error => IocError::OfFleet {
+            number: number + 1,
+            iocs,
+            pvs: format!("gauge:{} to gauge:{}", pvs.start, pvs.end - 1),
+            error: Box::new(error),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(iocs: usize, pvs_per_ioc: usize, word: &str) {
+        let error = Fleet::check_size(iocs, pvs_per_ioc).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+
+    #[test]
+    fn channels_are_those_of_all_clients() {
+        let report = "Channel Access Server V4.13\n2 clients connected:\n    TCP client at \
+                      127.0.0.1:1 'h':\n\tUser 'u', V4.13, Priority = 0, 50 Channels\n    TCP \
+                      client at 127.0.0.1:2 'h':\n\tUser 'u', V4.13, Priority = 0, 1 Channel\n";
+        assert_eq!(channels_in(report), 51);
+        assert_eq!(channels_in("No clients connected.\n"), 0);
+    }
+
+    #[test]
+    fn a_fleet_whose_pvs_have_no_index_or_no_place_is_refused() {
+        refused(0, 10, "at least one IOC");
+        refused(10, 0, "at least one PV");
+        refused(1_001, 10, "at most 1000");
+        refused(2, 200_001, "at most 200000 on each");
+        refused(100, 10_486, "at most 1048576");
+        assert!(Fleet::check_size(100, 10_485).is_ok());
+        assert!(Fleet::check_size(1_000, usize::MAX).is_err());
+    }
+}

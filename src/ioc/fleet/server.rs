@@ -1,0 +1,88 @@
+//! A fleet as one server.
+
+use super::Fleet;
+use crate::ioc::{Counted, IocError, Server, SoftIoc};
+
+impl Server for Fleet {
+    /// That of its first IOC; [`Fleet::pids`] has all.
+    fn pid(&self) -> u32 {
+        self.iocs[0].pid()
+    }
+
+    /// The one for searches over UDP.
+    fn client_environment(&self) -> Vec<(String, String)> {
+        self.udp_environment(None)
+    }
+
+    fn expected_value(&self, index: usize) -> f64 {
+        self.ioc_of(index).expected_value(index)
+    }
+
+    fn tick(&mut self) -> Result<(), IocError> {
+        self.ask_all(SoftIoc::tick).map(drop)
+    }
+
+    fn start_scanning(&mut self, rate_hz: f64) -> Result<(), IocError> {
+        self.ask_all(|ioc| ioc.start_scanning(rate_hz)).map(drop)
+    }
+
+    fn stop_scanning(&mut self) -> Result<(), IocError> {
+        self.ask_all(SoftIoc::stop_scanning).map(drop)
+    }
+
+    fn processed(&mut self) -> Result<Vec<u64>, IocError> {
+        Ok(self.ask_all(SoftIoc::processed)?.concat())
+    }
+
+    fn held_value(&mut self, index: usize) -> Result<f64, IocError> {
+        self.ask(self.number_of(index), |ioc| ioc.held_value(index))
+    }
+
+    fn frames_made(&mut self) -> Result<u64, IocError> {
+        Err(IocError::Asked("a fleet makes no frames".to_owned()))
+    }
+
+    /// The sum over all IOCs.
+    fn counted(&mut self) -> Result<Counted, IocError> {
+        let all = self.ask_all(Server::counted)?;
+        let sum = |part: fn(&Counted) -> Option<u64>| all.iter().map(part).sum();
+        let mut overloads = std::collections::BTreeMap::new();
+        for (event, count) in all.iter().flat_map(|counted| &counted.overloads) {
+            *overloads.entry(*event).or_default() += count;
+        }
+        Ok(Counted {
+            subscriptions: sum(|counted| counted.subscriptions),
+            merged_updates: sum(|counted| counted.merged_updates),
+            scan_overruns: sum(|counted| counted.scan_overruns),
+            callback_overflows: sum(|counted| counted.callback_overflows),
+            overloads,
+        })
+    }
+
+    fn check(&mut self) -> Result<(), IocError> {
+        self.ask_all(Server::check).map(drop)
+    }
+
+    fn crash(&mut self) {
+        self.iocs.iter_mut().for_each(SoftIoc::crash);
+    }
+
+    fn restart(&mut self, without: Option<usize>) -> Result<(), IocError> {
+        let pvs = self.pvs();
+        if let Some(index) = without.filter(|index| *index >= pvs) {
+            return Err(IocError::Asked(format!(
+                "there is no gauge:{index} to leave out: the fleet has {pvs} PVs"
+            )));
+        }
+        let has_it = without.map(|index| self.number_of(index));
+        for number in 0..self.iocs.len() {
+            let without = without.filter(|_| has_it == Some(number));
+            self.ask(number, |ioc| ioc.restart(without))?;
+        }
+        Ok(())
+    }
+
+    /// At once: letting a hundred IOCs leave one by one would take long, and each
+    /// has its folder removed either way.
+    fn stop(self: Box<Self>) {}
+}

@@ -1,0 +1,376 @@
+//! The fleet scenario: many IOCs, which all workers of a block share, and workers
+//! that connect all of their PVs.
+
+mod usage;
+
+use std::time::Duration;
+
+use self::usage::{ClientBooks, rss_bytes, settle};
+use super::driven::Driven;
+use super::session::{Halt, Patience, Session, failed, of_ioc};
+use super::{Candidate, Cell, Plan};
+use crate::approach::{Approach, Kind};
+use crate::ioc::{Fleet, IocError, SearchCounter, Server, searches_on_circuits};
+use crate::process::Command;
+use crate::protocol::{Done, Hello, Mode, Stage, StageCommand};
+use crate::record::{
+    Failure, FailureKind, FleetShape, FleetUse, Lookup, Record, Searches, SearchesCounted,
+};
+use crate::scenario::{pv_name, sampled_pvs};
+
+/// A dying IOC closes its sockets some time before its process is gone.
+const TIME_TO_DIE: Duration = Duration::from_millis(200);
+
+/// From so many PVs on, who was slow with fewer is not tried.
+const LARGE_PVS: usize = 500_000;
+
+/// What connecting may cost per PV with fewer: the write-ups' second for 10 000 PVs.
+/// More would be minutes here.
+const MOST_S_PER_PV: f64 = 1e-4;
+
+/// Clients that know nothing of `EPICS_CA_NAME_SERVERS`, by their sources. With an
+/// empty address list caproto 1.3 would broadcast, even when told not to.
+const WITHOUT_NAME_SERVERS: [&str; 1] = ["caproto"];
+
+/// The fleet of the cell that is being measured, and what came of cells before.
+#[derive(Default)]
+pub(super) struct Fleets {
+    fleet: Option<Fleet>,
+    /// Whether a client has connected to it.
+    is_used: bool,
+    /// Why it does not start: it would not for the next worker either.
+    not_started: Option<Failure>,
+    took: Vec<Took>,
+}
+
+/// How long an approach took to connect a fleet.
+struct Took {
+    approach: String,
+    lookup: Lookup,
+    pvs: usize,
+    /// None when it failed.
+    seconds: Option<f64>,
+}
+
+impl Fleets {
+    /// Runs one worker; fills `record` as far as it gets and `log` with what the
+    /// worker printed on stderr.
+    pub(super) fn measure(
+        &mut self,
+        candidate: &Candidate,
+        command: &Command,
+        (cell, shape): (&Cell, FleetShape),
+        plan: &Plan,
+        record: &mut Record,
+        log: &mut String,
+    ) -> Result<(), Halt> {
+        self.check(&candidate.approach, cell, shape)?;
+        let mut fleet = self.fleet(cell, shape)?;
+        let is_first_client = !std::mem::replace(&mut self.is_used, true);
+        if !is_first_client && !settle(&fleet.pids()) {
+            let warning = "the IOCs were still busy with the client before when this one began";
+            record.warnings.push(warning.to_owned());
+        }
+        let approach = &candidate.approach;
+        let most_memory_bytes = plan.most_memory_bytes;
+        let given = Given { approach, shape, is_first_client, most_memory_bytes };
+        let patience = Patience::new(plan.timeout, usual_timeout(cell.pvs));
+        let outcome = drive(command, &mut fleet, cell, patience, &given, record, log);
+        self.took.push(Took {
+            approach: approach.name.clone(),
+            lookup: shape.lookup,
+            pvs: cell.pvs,
+            seconds: outcome.is_ok().then(|| connect_seconds(record)),
+        });
+        if let Err(Halt::Failed(failure)) = &outcome {
+            // Whatever the worker says: an IOC that died is the reason.
+            std::thread::sleep(TIME_TO_DIE);
+            fleet.check().map_err(|error| of_ioc(&error, failure.stage))?;
+        }
+        self.fleet = Some(fleet);
+        outcome
+    }
+
+    /// Ends the fleet, if there is one.
+    pub(super) fn end(&mut self) {
+        self.fleet = None;
+        self.not_started = None;
+    }
+
+    /// Takes the fleet; one that is not given back was broken.
+    fn fleet(&mut self, cell: &Cell, shape: FleetShape) -> Result<Fleet, Halt> {
+        if let Some(fleet) = self.fleet.take() {
+            return Ok(fleet);
+        }
+        if let Some(failure) = &self.not_started {
+            return Err(Halt::Failed(failure.clone()));
+        }
+        self.is_used = false;
+        Fleet::start(shape.iocs, cell.pvs / shape.iocs).map_err(|error| {
+            let halt = Halt::from(error);
+            if let Halt::Failed(failure) = &halt {
+                self.not_started = Some(failure.clone());
+            }
+            halt
+        })
+    }
+
+    /// Whether it makes sense to try.
+    fn check(&self, approach: &Approach, cell: &Cell, shape: FleetShape) -> Result<(), Halt> {
+        let name = approach.name.as_str();
+        if shape.lookup == Lookup::NameServers && WITHOUT_NAME_SERVERS.contains(&name) {
+            let message = format!("{name} knows no EPICS_CA_NAME_SERVERS, so it was not tried");
+            return Err(failed(FailureKind::Unable, None, message));
+        }
+        let is_smaller = |took: &&Took| {
+            took.approach == name && took.lookup == shape.lookup && took.pvs < cell.pvs
+        };
+        let largest = self.took.iter().filter(is_smaller).max_by_key(|took| took.pvs);
+        match largest.filter(|_| cell.pvs >= LARGE_PVS) {
+            None => Ok(()),
+            Some(Took { pvs, seconds: None, .. }) => {
+                let message = format!("it failed with {pvs} PVs, so {} were not tried", cell.pvs);
+                Err(failed(FailureKind::LeftOut, None, message))
+            }
+            Some(Took { pvs, seconds: Some(seconds), .. }) => {
+                let per_pv = seconds / *pvs as f64;
+                if per_pv <= MOST_S_PER_PV {
+                    return Ok(());
+                }
+                let message = format!(
+                    "it needed {per_pv:.1e} s per PV with {pvs} PVs, more than {MOST_S_PER_PV:.0e} \
+                     s, so {} were not tried",
+                    cell.pvs
+                );
+                Err(failed(FailureKind::LeftOut, None, message))
+            }
+        }
+    }
+}
+
+/// What a worker is measured by.
+struct Given<'a> {
+    approach: &'a Approach,
+    shape: FleetShape,
+    is_first_client: bool,
+    most_memory_bytes: u64,
+}
+
+impl Given<'_> {
+    /// The floor counts its own searches: it does not send them to every address.
+    /// What is not known to leave an empty address list alone is given an address.
+    fn wants_counter(&self) -> bool {
+        match self.shape.lookup {
+            Lookup::Udp => !self.approach.floor,
+            Lookup::NameServers => matches!(self.approach.kind, Kind::User { .. }),
+        }
+    }
+}
+
+fn drive(
+    command: &Command,
+    fleet: &mut Fleet,
+    cell: &Cell,
+    patience: Patience,
+    given: &Given<'_>,
+    record: &mut Record,
+    log: &mut String,
+) -> Result<(), Halt> {
+    let counter = given.wants_counter().then(SearchCounter::start).transpose();
+    let counter = counter.map_err(|source| {
+        let action = "count searches on a socket of its own".to_owned();
+        Halt::from(IocError::Files { action, source })
+    })?;
+    let address = counter.as_ref().map(SearchCounter::address);
+    let environment = match given.shape.lookup {
+        Lookup::Udp => fleet.udp_environment(address),
+        Lookup::NameServers => fleet.name_server_environment(address),
+    };
+    let pids = fleet.pids();
+    let session = Session::start(&command.clone().environment(environment), patience)?;
+    let driven = Driven::new(session, fleet, record);
+    let mut worker = Worker { driven, cell, given, pids, counter };
+    let outcome = worker.run();
+    let session = worker.driven.session;
+    // While the worker lives: when it ends, its channels do.
+    let outcome = outcome.map_err(|halt| with_progress(halt, fleet));
+    *log = match outcome {
+        Ok(()) => session.end(),
+        Err(_) => session.log(),
+    };
+    outcome
+}
+
+/// The same with how far it got, by what the IOCs say.
+fn with_progress(halt: Halt, fleet: &mut Fleet) -> Halt {
+    let Halt::Failed(mut failure) = halt else { return halt };
+    let kinds = [FailureKind::TimedOut, FailureKind::TooMuchMemory, FailureKind::StageFailed];
+    if kinds.contains(&failure.kind)
+        && let Ok(channels) = fleet.channels()
+    {
+        let pvs = fleet.pvs();
+        failure.message += &format!("\nthe IOCs had {channels} channels then, for {pvs} PVs");
+    }
+    Halt::Failed(failure)
+}
+
+/// One worker that connects to a fleet.
+struct Worker<'a, 'b> {
+    driven: Driven<'b>,
+    cell: &'a Cell,
+    given: &'a Given<'a>,
+    /// Those of the IOCs.
+    pids: Vec<u32>,
+    counter: Option<SearchCounter>,
+}
+
+impl Worker<'_, '_> {
+    fn run(&mut self) -> Result<(), Halt> {
+        let servers_before = rss_bytes(&self.pids);
+        let names = (0..self.cell.pvs).map(pv_name).collect();
+        let hello = self.driven.greet(Mode::Bulk, names)?;
+        self.driven.require_mode(&hello, Mode::Bulk)?;
+        self.driven.context(&hello)?;
+        let mut books = ClientBooks::open(self.driven.session.pid(), hello.pid);
+        let connected = self.connect(&books)?;
+        let circuits = books.circuits();
+        let client_bytes = books.close();
+        let counters = connected.iter().flat_map(|done| &done.counters);
+        let own_searches =
+            counters.filter(|(name, _)| *name == "searches").map(|(_, count)| *count);
+        let own_searches = own_searches.reduce(|sum, count| sum + count);
+        self.driven.record.fleet_use = Some(Box::new(FleetUse {
+            client_bytes,
+            servers_bytes: servers_before.zip(rss_bytes(&self.pids)),
+            is_first_client: self.given.is_first_client,
+            searches: self.searches(own_searches, circuits),
+        }));
+        self.check_values(&hello)
+    }
+
+    /// Creates and connects all PVs, unless the client takes too much memory.
+    fn connect(&mut self, books: &ClientBooks) -> Result<Vec<Done>, Halt> {
+        let stages: &[Stage] = match self.driven.record.create_is_joint {
+            true => &[Stage::Connect],
+            false => &[Stage::Create, Stage::Connect],
+        };
+        let commands: Vec<StageCommand> =
+            stages.iter().map(|stage| StageCommand::new(*stage, Mode::Bulk)).collect();
+        let most = self.given.most_memory_bytes;
+        let mut too_much = None;
+        let (session, ioc) = (&mut self.driven.session, &mut *self.driven.ioc);
+        let outcome = session.stages(&commands, &mut || {
+            too_much = Some(books.client_bytes()).filter(|bytes| *bytes > most);
+            match too_much {
+                // Whatever error ends the wait.
+                Some(_) => Err(IocError::Asked("the client holds too much memory".to_owned())),
+                None => ioc.check(),
+            }
+        });
+        let connected = match too_much {
+            Some(bytes) => {
+                let message = format!("the client held {} MiB, {} may be", bytes >> 20, most >> 20);
+                Err(failed(FailureKind::TooMuchMemory, Some(Stage::Connect), message))
+            }
+            None => outcome,
+        };
+        let connected = connected?;
+        for done in &connected {
+            self.driven.keep(done, self.cell.pvs);
+        }
+        Ok(connected)
+    }
+
+    /// How many searches the client sent, by its own count or else by ours.
+    fn searches(&mut self, own: Option<u64>, circuits: Option<(u64, usize)>) -> Option<Searches> {
+        let counted = self.counter.take().map(SearchCounter::finish);
+        if let Some(own) = own {
+            let counted = SearchesCounted::ByClient;
+            return Some(Searches { sent: own as f64, counted, dropped_datagrams: 0 });
+        }
+        match self.given.shape.lookup {
+            Lookup::Udp => counted.map(|count| Searches {
+                sent: (count.searches * self.given.shape.iocs as u64) as f64,
+                counted: SearchesCounted::AtAddress,
+                dropped_datagrams: count.dropped_datagrams.unwrap_or(0),
+            }),
+            Lookup::NameServers => circuits.map(|(sent_bytes, new)| Searches {
+                sent: searches_on_circuits(sent_bytes, new, (0..self.cell.pvs).map(pv_name)),
+                counted: SearchesCounted::FromBytes,
+                dropped_datagrams: 0,
+            }),
+        }
+    }
+
+    /// Proof that each PV is the one that was asked for: values of 1 % of them, after
+    /// all records were processed once more.
+    fn check_values(&mut self, hello: &Hello) -> Result<(), Halt> {
+        self.driven.require_mode(hello, Mode::Bulk)?;
+        self.driven.ioc.tick()?;
+        let indices = sampled_pvs(self.cell.pvs);
+        let pvs = Some(indices.clone());
+        let get = StageCommand { pvs, ..StageCommand::new(Stage::Get, Mode::Bulk) };
+        let done = self.driven.ask_one(get)?;
+        for (index, value) in indices.iter().zip(done.values.iter().flatten()) {
+            let expected = self.driven.ioc.expected_value(*index);
+            if *value != expected {
+                let pv = pv_name(*index);
+                let message = format!("{pv} answered {value}, its IOC holds {expected}");
+                return Err(failed(FailureKind::WrongValue, Some(Stage::Get), message));
+            }
+        }
+        self.driven.keep(&done, indices.len());
+        Ok(())
+    }
+}
+
+/// From the start of create to the end of connect.
+fn connect_seconds(record: &Record) -> f64 {
+    let of = |stage| record.samples.iter().find(move |sample| sample.stage == stage);
+    let end_ns = of(Stage::Connect).map_or(0, |sample| sample.end_ns);
+    let start = of(Stage::Create).or_else(|| of(Stage::Connect));
+    let start_ns = start.map_or(0, |sample| sample.start_ns);
+    end_ns.saturating_sub(start_ns) as f64 / 1e9
+}
+
+/// How long a stage may take, unless the user said it: ten times the write-ups'
+/// limit.
+fn usual_timeout(pvs: usize) -> Duration {
+    Duration::from_secs(60) + Duration::from_millis(1) * u32::try_from(pvs).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::approach::Catalogue;
+
+    /// Whether an approach is tried with a million PVs after it took so many seconds
+    /// for 100 000, or failed.
+    fn refusal(lookup: Lookup, seconds: Option<f64>) -> Option<Failure> {
+        let approach = Catalogue::built_in().get("libca").unwrap().clone();
+        let took = Took { approach: approach.name.clone(), lookup, pvs: 100_000, seconds };
+        let fleets = Fleets { took: vec![took], ..Fleets::default() };
+        let cells = super::super::Plan::fleets(&[(1_000_000, 100)], 1);
+        let cell = cells.iter().find(|cell| cell.fleet.unwrap().lookup == Lookup::Udp).unwrap();
+        match fleets.check(&approach, cell, cell.fleet.unwrap()) {
+            Ok(()) => None,
+            Err(Halt::Failed(failure)) => Some(failure),
+            Err(Halt::Interrupted) => panic!("nobody interrupts"),
+        }
+    }
+
+    #[test]
+    fn who_was_slow_or_failed_is_left_out_of_a_much_larger_fleet() {
+        assert_eq!(refusal(Lookup::Udp, Some(9.9)), None);
+        let slow = refusal(Lookup::Udp, Some(10.1)).unwrap();
+        assert_eq!(slow.kind, FailureKind::LeftOut);
+        assert!(slow.message.contains("1.0e-4 s per PV with 100000 PVs"), "{}", slow.message);
+        let failed = refusal(Lookup::Udp, None).unwrap();
+        assert!(failed.message.contains("it failed with 100000 PVs"), "{}", failed.message);
+    }
+
+    #[test]
+    fn the_other_lookup_says_nothing_of_this_one() {
+        assert_eq!(refusal(Lookup::NameServers, None), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! What is recorded of a worker that connects the PVs of a fleet.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Many IOCs, and how their PVs are found. The record's `pvs` are spread evenly over
+/// them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FleetShape {
+    /// How clients find the PVs.
+    pub lookup: Lookup,
+    /// How many IOCs.
+    pub iocs: usize,
+}
+
+/// How clients find out which IOC has a PV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lookup {
+    /// `EPICS_CA_ADDR_LIST` names every IOC: searches in datagrams.
+    Udp,
+    /// `EPICS_CA_NAME_SERVERS` names every IOC, and no address list: searches on
+    /// TCP circuits.
+    NameServers,
+}
+
+impl Lookup {
+    /// Both.
+    pub const ALL: [Lookup; 2] = [Lookup::Udp, Lookup::NameServers];
+
+    /// The words in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Lookup::Udp => "UDP",
+            Lookup::NameServers => "name servers",
+        }
+    }
+}
+
+impl fmt::Display for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What connecting to a fleet took beside time. Memory is resident memory, of
+/// processes with their descendants; what processes share counts in each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FleetUse {
+    /// What the client held before it created a PV, and with all connected; none
+    /// where it could not be read.
+    pub client_bytes: Option<(u64, u64)>,
+    /// What all IOCs held together before the client connected, and with it
+    /// connected; none where it could not be read.
+    pub servers_bytes: Option<(u64, u64)>,
+    /// Whether this was the fleet's first client. Later ones are served from memory
+    /// that the first ones gave back, so only with the first it grows as it must.
+    pub is_first_client: bool,
+    /// How many searches the client sent.
+    pub searches: Option<Searches>,
+}
+
+/// Searches that a client sent until all PVs were connected.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Searches {
+    /// Search messages to all IOCs together, each repeat counted.
+    pub sent: f64,
+    /// How they were counted.
+    pub counted: SearchesCounted,
+    /// Datagrams that were not counted, because they came too fast: there were so
+    /// many more.
+    pub dropped_datagrams: u64,
+}
+
+/// How searches were counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SearchesCounted {
+    /// By the client itself.
+    ByClient,
+    /// At one address more, to which the client sent what it sent to each IOC.
+    AtAddress,
+    /// From the bytes that its circuits carried.
+    FromBytes,
+}
