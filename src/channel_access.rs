@@ -16,6 +16,8 @@ pub(crate) const CA_PROTO_EVENT_ADD: u16 = 1;
 pub(crate) const CA_PROTO_SEARCH: u16 = 6;
 /// Says that a request failed; carries the request's header and a text.
 pub(crate) const CA_PROTO_ERROR: u16 = 11;
+/// Says that the server does not have a PV for which a [`DOREPLY`] was sent.
+pub(crate) const CA_PROTO_NOT_FOUND: u16 = 14;
 /// A beacon: a server says that it is there.
 pub(crate) const CA_PROTO_RSRV_IS_UP: u16 = 13;
 /// Reads a value.
@@ -39,6 +41,9 @@ pub(crate) const CA_PROTO_SERVER_DISCONN: u16 = 27;
 
 /// In a search: a server that does not have the PV stays silent.
 pub(crate) const DONTREPLY: u16 = 5;
+/// In a search over TCP: a server that does not have the PV says so. Over UDP rsrv
+/// stays silent all the same (`search_reply_udp` of `camessage.c`).
+pub(crate) const DOREPLY: u16 = 10;
 /// The plain type of a 64 bit floating-point value.
 pub(crate) const DBR_DOUBLE: u16 = 6;
 /// A time-stamped array of 16 bit integers.
@@ -160,6 +165,14 @@ pub(crate) fn encode_greeting(buffer: &mut Vec<u8>, user: &str, host: &str) {
 pub(crate) fn encode_search(buffer: &mut Vec<u8>, cid: u32, name: &str) {
     let minor = CA_MINOR_PROTOCOL_REVISION;
     encode_text(buffer, CA_PROTO_SEARCH, DONTREPLY, minor, cid, cid, name);
+}
+
+/// Appends a search over TCP that is answered in any case, with
+/// [`CA_PROTO_NOT_FOUND`] if the server does not have the PV; the answer repeats
+/// `cid`.
+pub(crate) fn encode_search_with_reply(buffer: &mut Vec<u8>, cid: u32, name: &str) {
+    let minor = CA_MINOR_PROTOCOL_REVISION;
+    encode_text(buffer, CA_PROTO_SEARCH, DOREPLY, minor, cid, cid, name);
 }
 
 /// Bytes that [`encode_search`] appends for a name of `name_bytes` bytes.
@@ -314,6 +327,15 @@ mod tests {
             b"\x00\x06\x00\x08\x00\x05\x00\x0d\x01\x02\x03\x04\x01\x02\x03\x04gauge:7\x00"
         );
         assert_eq!(buffer.len(), search_bytes("gauge:7".len()));
+    }
+
+    #[test]
+    fn a_search_that_is_always_answered_differs_in_one_field() {
+        let (mut silent, mut answered) = (Vec::new(), Vec::new());
+        encode_search(&mut silent, 7, "gauge:7");
+        encode_search_with_reply(&mut answered, 7, "gauge:7");
+        silent[4..6].copy_from_slice(&DOREPLY.to_be_bytes());
+        assert_eq!(answered, silent);
     }
 
     #[test]

@@ -50,9 +50,13 @@ macro_rules! source {
 const FILES: &[File] = &[
     program!("leash"),
     program!("softIoc"),
+    #[cfg(feature = "pvaccess")]
+    program!("softIocPvx"),
     program!("caRepeater"),
     program!("catime"),
     File { name: "softIoc.dbd", bytes: built!("softIoc.dbd"), executable: false },
+    #[cfg(feature = "pvaccess")]
+    File { name: "softIocPvx.dbd", bytes: built!("softIocPvx.dbd"), executable: false },
     source!("db", "gauge.db"),
     source!("db", "calc.template"),
     source!("db", "frame.template"),
@@ -67,6 +71,19 @@ const FILES: &[File] = &[
     source!("src/worker/python", "client_pyca.py"),
     source!("src/worker/python", "client_psp.py"),
     source!("src/worker/python", "client_aioca.py"),
+    source!("src/worker/python", "asyncio_client.py"),
+    source!("src/worker/python", "client_p4p.py"),
+    source!("src/worker/python", "client_p4p_asyncio.py"),
+    source!("src/worker/python", "over_pvxs.py"),
+    source!("src/ioc/python", "server_main.py"),
+    source!("src/ioc/python", "gauge_server.py"),
+    source!("src/ioc/python", "server_messages.py"),
+    source!("src/ioc/python", "asyncio_scans.py"),
+    source!("src/ioc/python", "softioc_parts.py"),
+    source!("src/ioc/python", "server_python_softioc.py"),
+    source!("src/ioc/python", "server_python_softioc_calc.py"),
+    source!("src/ioc/python", "server_p4p_server.py"),
+    source!("src/ioc/python", "server_caproto_ioc.py"),
 ];
 
 /// The path of the unpacked file `name`.

@@ -9,6 +9,8 @@ pub mod judge;
 pub mod measure;
 pub mod process;
 pub mod protocol;
+pub mod provider;
+pub mod python_site;
 pub mod record;
 pub mod report;
 pub mod scenario;
@@ -25,3 +27,12 @@ pub const BASE: &str =
 
 /// The compiler that built them.
 pub const COMPILER: &str = env!("EPICS_GAUGE_CXX");
+
+/// pvxs, which serves and speaks pvAccess here: version and source; or why this
+/// build has none.
+#[cfg(feature = "pvaccess")]
+pub const PV_ACCESS: Result<&str, &str> =
+    Ok(concat!(env!("GAUGE_PVXS_VERSION"), " (", env!("GAUGE_PVXS_SOURCE"), ")"));
+#[cfg(not(feature = "pvaccess"))]
+#[expect(missing_docs, reason = "as above")]
+pub const PV_ACCESS: Result<&str, &str> = Err("built without the feature pvaccess");

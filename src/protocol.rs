@@ -10,7 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol that this build speaks.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// One timed step of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub enum Stage {
     Put,
     /// Reading back what was written.
     Readback,
-    /// Subscribing, until every PV has sent its first update.
+    /// Subscribing, until every subscription has sent its first update.
     Subscribe,
     /// Taking updates for a given time.
     Collect,
@@ -77,12 +77,15 @@ impl fmt::Display for Stage {
 }
 
 /// Whether PVs are treated one at a time or all at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// One PV is finished before the next is begun.
     Serial,
     /// All PVs are asked at once, then all answers are awaited.
+    #[default]
     Bulk,
 }
 
@@ -164,6 +167,8 @@ pub struct Monitor {
     /// For how many updates in all the worker makes room beforehand, so that its
     /// own notes do not look like a leak. More may come.
     pub room: usize,
+    /// How many subscriptions to make to each PV, at least 1.
+    pub monitors: usize,
 }
 
 /// What one update holds.
@@ -248,6 +253,10 @@ pub struct Done {
     /// For `collect`: what arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updates: Option<Updates>,
+    /// What the library counts of its own work in this stage, by the names that
+    /// it gives: searches that it sent, for instance.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, u64>,
     /// What a reader of the figures should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -257,8 +266,8 @@ pub struct Done {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Updates {
-    /// The updates of each PV in the order of their arrival; whatever does not
-    /// follow on the update before begins a new run.
+    /// The updates of each subscription in the order of their arrival; whatever
+    /// does not follow on the update before begins a new run.
     pub runs: Vec<UpdateRun>,
     /// Time from the server's time stamp to the callback, in ns, with the count
     /// of updates that took so long. At least three digits are kept. Updates
@@ -270,12 +279,15 @@ pub struct Updates {
     pub counters: BTreeMap<String, u64>,
 }
 
-/// Updates of one PV that followed on one another without a gap.
+/// Updates of one subscription that followed on one another without a gap.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateRun {
     /// The PV, by its index in the job.
     pub pv: usize,
+    /// Which of the PV's subscriptions, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub monitor: usize,
     /// The number of the first update.
     pub first: f64,
     /// How many updates.
@@ -285,6 +297,11 @@ pub struct UpdateRun {
     /// For frames: the sums, one per update.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sums: Vec<u64>,
+}
+
+/// Most PVs have one subscription, which goes without saying.
+fn is_first(monitor: &usize) -> bool {
+    *monitor == 0
 }
 
 /// A stage that could not be finished.

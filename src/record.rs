@@ -3,6 +3,7 @@
 //! The first line is the run, then one line per worker, then the end. A file
 //! without its end is a run that was cut off; what it holds is still good.
 
+mod fleet;
 mod monitored;
 
 use std::collections::BTreeMap;
@@ -10,12 +11,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::{Mode, Stage};
+use crate::provider::Provider;
+pub use fleet::{FleetShape, FleetUse, Lookup, Searches, SearchesCounted};
 pub use monitored::{
-    Disturbance, Load, Monitored, Network, Pixels, Recovery, ServerCounters, Usage, UsageSample,
+    Cores, Disturbance, Load, Monitored, Network, NetworkSample, Pixels, Recovery, ServerCounters,
+    Steady, Usage, UsageSample,
 };
 
 /// The version of this format.
-pub const RECORD_FORMAT: u32 = 2;
+pub const RECORD_FORMAT: u32 = 3;
 
 /// One line of a record file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +59,13 @@ pub struct Run {
     pub approaches: Vec<ApproachFacts>,
 }
 
+impl Run {
+    /// The floor of this protocol, if it was measured.
+    pub fn floor_of(&self, provider: Provider) -> Option<&ApproachFacts> {
+        self.approaches.iter().find(|facts| facts.floor && facts.provider == provider)
+    }
+}
+
 /// The machine that measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,7 +88,10 @@ pub struct Machine {
 pub struct ApproachFacts {
     /// Its name.
     pub name: String,
-    /// Whether it is the floor and so no choice for a user.
+    /// The protocol that it speaks.
+    #[serde(default)]
+    pub provider: Provider,
+    /// Whether it is the floor of its protocol and so no choice for a user.
     pub floor: bool,
     /// Rank by simplicity, 1 the simplest; none when nobody has ranked it.
     pub simplicity: Option<u32>,
@@ -86,7 +100,7 @@ pub struct ApproachFacts {
 }
 
 /// Everything one worker produced.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// The scenario's name.
@@ -100,6 +114,9 @@ pub struct Record {
     /// What monitors were to take; none for scenarios without monitors.
     #[serde(default)]
     pub load: Option<Load>,
+    /// The IOCs that have the PVs together; none where it is one.
+    #[serde(default)]
+    pub fleet: Option<FleetShape>,
     /// The block, from 0; equal in all records of one block.
     pub block: usize,
     /// The worker's place in the random order of its block, from 0.
@@ -120,6 +137,10 @@ pub struct Record {
     /// before.
     #[serde(default)]
     pub monitored: Option<Box<Monitored>>,
+    /// What connecting to a fleet took; none for other scenarios, and where it failed
+    /// before.
+    #[serde(default)]
+    pub fleet_use: Option<Box<FleetUse>>,
     /// What a reader should know.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -185,6 +206,10 @@ pub enum FailureKind {
     TooMuchMemory,
     /// The IOC failed, not the worker.
     Ioc,
+    /// The approach is known to be unable to do this, and was not tried.
+    Unable,
+    /// It was not tried, because it would take too long.
+    LeftOut,
 }
 
 impl FailureKind {
@@ -201,6 +226,8 @@ impl FailureKind {
             FailureKind::RateNotHeld => "rate not held",
             FailureKind::TooMuchMemory => "too much memory",
             FailureKind::Ioc => "IOC failed",
+            FailureKind::Unable => "unable",
+            FailureKind::LeftOut => "left out",
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Scenarios as data: what is asked of a server and an approach.
 
+pub mod published;
+
 use crate::protocol::{Mode, Stage};
-use crate::record::{Failure, FailureKind, Pixels, Record};
+use crate::record::{FailureKind, Pixels, Record};
 
 /// Connect, get, get again and put.
 pub const CONNECT: &str = "connect";
@@ -22,13 +24,21 @@ pub const RATE_HELD_IN_SEARCH: f64 = 0.98;
 /// Monitors through a stalled client, a restarted IOC and a PV that disappears.
 pub const DISTURBED: &str = "disturbed";
 
+/// Servers against clients: count of PVs x rate x monitors.
+pub const SCALE: &str = "scale";
+
+/// A million PVs on a hundred IOCs.
+pub const FLEET: &str = "fleet";
+
 /// All scenarios, in the order of reports, with what they ask.
-pub const ALL: [(&str, &str); 5] = [
+pub const ALL: [(&str, &str); 7] = [
     (CONNECT, "connect, get, get again and put, one by one and in bulk"),
     (WAVEFORM, "a monitor on frames of a camera, every frame checked"),
     (SCALARS, "monitors on many PVs at a rate, every update counted"),
     (CAPACITY, "the most PVs at a rate that arrive without loss, by search"),
+    (SCALE, "servers against clients: PVs x rate x monitors, every update counted"),
     (DISTURBED, "monitors while the client stalls, the IOC restarts, a PV disappears"),
+    (FLEET, "connect up to a million PVs on a hundred IOCs: time, memory, searches per PV"),
 ];
 
 /// Bytes of a Channel Access header, and of its extension for long messages.
@@ -135,11 +145,19 @@ pub const FRAME_PV: &str = "gauge:frame";
 /// once more: the greatest index of a PV is below it.
 pub const PROCESSED_FACTOR: f64 = 1_048_576.0;
 
-/// Whether a worker failed in a way that answers what a search for a capacity
-/// asks: so many updates were too much for the client's memory.
-pub fn is_answer_of_a_search(record: &Record) -> bool {
-    let is_memory = |failure: &Failure| failure.kind == FailureKind::TooMuchMemory;
-    record.scenario == CAPACITY && record.failure.as_ref().is_some_and(is_memory)
+/// Whether a worker failed in a way that answers what is asked: in a search for a
+/// capacity, and in the scale matrix, so many updates may be too much for the
+/// client's memory; in the matrix also too much to subscribe to, or to collect.
+pub fn is_answer(record: &Record) -> bool {
+    let Some(failure) = &record.failure else { return false };
+    let is_monitoring = matches!(failure.stage, Some(Stage::Subscribe | Stage::Collect));
+    match (record.scenario.as_str(), failure.kind) {
+        (CAPACITY | SCALE, FailureKind::TooMuchMemory) => true,
+        // Known beforehand, so it was not tried.
+        (_, FailureKind::Unable | FailureKind::LeftOut) => true,
+        (SCALE, FailureKind::TimedOut | FailureKind::StageFailed) => is_monitoring,
+        _ => false,
+    }
 }
 
 /// Which stages read values.

@@ -20,7 +20,7 @@ def main():
     lines = queue.SimpleQueue()
     threading.Thread(target=read_stdin, args=(lines,), daemon=True).start()
     library, span = timed(lambda: importlib.import_module("caproto.threading.client"))
-    say("hello", protocol=2, approach="minimal", pid=os.getpid(),
+    say("hello", protocol=3, approach="minimal", pid=os.getpid(),
         versions={"python": platform.python_version(), "caproto": library.ca.__version__},
         stages=["context", "connect", "get", "put", "subscribe"], modes=["serial", "bulk"],
         **{"import": span})
@@ -99,7 +99,10 @@ class Client:
         return answers
 
     def subscribe(self, _batch, pv, keep):
-        def on_update(_subscription, response):
+        """All subscriptions to one PV; its answer is that all have had their first update."""
+        silent = set(range(self.monitor["monitors"]))
+
+        def on_update(monitor, _subscription, response):
             arrived_ns = time.time_ns()
             if self.monitor["content"] == "frames":
                 pixels = response.data.view(">u2")
@@ -108,21 +111,28 @@ class Client:
             else:
                 number, sums = float(response.data[0]), []
             stamp_ns = round(response.metadata.timestamp * 1e9)
-            self.noted.append((pv, number, sums, arrived_ns, arrived_ns - stamp_ns))
-            keep(response)
+            self.noted.append(((pv, monitor), number, sums, arrived_ns, arrived_ns - stamp_ns))
+            silent.discard(monitor)
+            if not silent:
+                keep(response)
 
-        self.callbacks.append(on_update)  # The library holds it weakly.
         mask = self.library.ca.SubscriptionType.DBE_VALUE
-        self.pvs[pv].subscribe(data_type="time", mask=mask).add_callback(on_update)
+        for monitor in list(silent):
+            callback = functools.partial(on_update, monitor)
+            self.callbacks.append(callback)  # The library holds it weakly.
+            # Equal requests would share one subscription; servers ignore `to`.
+            request = self.pvs[pv].subscribe(data_type="time", mask=mask, to=float(monitor))
+            request.add_callback(callback)
 
     def updates(self):
         noted, self.noted = self.noted, []
         runs, latest, latencies = [], {}, collections.Counter()
-        for pv, number, sums, arrived_ns, latency_ns in noted:
-            run = latest.get(pv)
+        for (pv, monitor), number, sums, arrived_ns, latency_ns in noted:
+            run = latest.get((pv, monitor))
             if run is None or number != run["first"] + run["count"] * self.monitor["step"]:
-                run = latest[pv] = {"pv": pv, "first": number, "count": 0, "sums": [],
-                                    "start_ns": arrived_ns - self.epoch_ns}
+                run = {"pv": pv, "monitor": monitor, "first": number, "count": 0, "sums": [],
+                       "start_ns": arrived_ns - self.epoch_ns}
+                latest[pv, monitor] = run
                 runs.append(run)
             run["count"] += 1
             run["sums"] += sums

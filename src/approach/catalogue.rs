@@ -1,11 +1,12 @@
 //! Which approaches there are.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Missing, PythonSite, UserFileError, user_file};
+use super::{UserFileError, user_file};
 use crate::embedded;
 use crate::process::Command;
+use crate::provider::Provider;
+use crate::python_site::{Missing, PythonSite, UserCommand};
 use crate::record::ApproachFacts;
 
 /// How an approach's worker is started.
@@ -16,15 +17,7 @@ pub enum Kind {
     /// A worker of this crate for a Python library of `vendor/python.lock`.
     Python,
     /// The user's own command, from a file.
-    User {
-        /// Program and arguments; `{python}`, `{site}` and `{folder}` are
-        /// filled in.
-        command: Vec<String>,
-        /// Additional environment, filled in as well.
-        environment: BTreeMap<String, String>,
-        /// Relative programs are relative to this folder.
-        folder: PathBuf,
-    },
+    User(UserCommand),
 }
 
 /// One way to be a client.
@@ -36,7 +29,9 @@ pub struct Approach {
     pub description: String,
     /// How its worker is started.
     pub kind: Kind,
-    /// Whether it is the floor.
+    /// The protocol that it speaks.
+    pub provider: Provider,
+    /// Whether it is the floor of its protocol.
     pub floor: bool,
     /// Rank by simplicity, 1 the simplest.
     pub simplicity: Option<u32>,
@@ -44,65 +39,110 @@ pub struct Approach {
     pub simplicity_reason: String,
 }
 
+/// An approach of this crate, as the table below writes it.
+struct BuiltIn {
+    name: &'static str,
+    kind: Kind,
+    provider: Provider,
+    description: &'static str,
+    simplicity: Option<u32>,
+    simplicity_reason: &'static str,
+}
+
+/// The floor of each protocol.
+const FLOORS: [&str; 2] = ["wire", "pvxs"];
+
 /// The order by simplicity follows the write-ups: more script and less native
 /// code first; then how little a user writes for a connection and a get.
-const BUILT_IN: [(&str, Kind, &str, Option<u32>, &str); 8] = [
-    (
-        "wire",
-        Kind::Native,
-        "the least work the protocol allows: the floor",
-        None,
-        "the floor is a yardstick, not a library",
-    ),
-    (
-        "libca",
-        Kind::Native,
-        "EPICS Base's C client library, preemptive callbacks",
-        Some(7),
-        "C callbacks on library threads, memory and lifetimes by hand",
-    ),
-    (
-        "epics-ca",
-        Kind::Native,
-        "Rust crate epics-ca over libca, driven by tokio",
-        Some(6),
-        "compiled and native, but safe types and async instead of callbacks",
-    ),
-    (
-        "pyca",
-        Kind::Python,
-        "SLAC's C++ extension over libca, used directly",
-        Some(5),
-        "script over a C++ extension of its own; callbacks and events by hand",
-    ),
-    (
-        "psp",
-        Kind::Python,
-        "SLAC's Pv class over pyca",
-        Some(4),
-        "script with a plain Pv class, over a C++ extension of its own",
-    ),
-    (
-        "pyepics",
-        Kind::Python,
-        "PV objects over libca through ctypes",
-        Some(3),
-        "script with plain PV objects; native code is libca alone, through ctypes",
-    ),
-    (
-        "caproto",
-        Kind::Python,
-        "the protocol in pure Python, threading client",
-        Some(1),
-        "script all the way down: no native code at all",
-    ),
-    (
-        "aioca",
-        Kind::Python,
-        "asyncio over libca through ctypes",
-        Some(2),
-        "script, one call each to connect, get and put; native code is libca alone",
-    ),
+const BUILT_IN: &[BuiltIn] = &[
+    BuiltIn {
+        name: "wire",
+        kind: Kind::Native,
+        provider: Provider::Ca,
+        description: "the least work the protocol allows: the floor",
+        simplicity: None,
+        simplicity_reason: "the floor is a yardstick, not a library",
+    },
+    BuiltIn {
+        name: "libca",
+        kind: Kind::Native,
+        provider: Provider::Ca,
+        description: "EPICS Base's C client library, preemptive callbacks",
+        simplicity: Some(8),
+        simplicity_reason: "C callbacks on library threads, memory and lifetimes by hand",
+    },
+    BuiltIn {
+        name: "epics-ca",
+        kind: Kind::Native,
+        provider: Provider::Ca,
+        description: "Rust crate epics-ca over libca, driven by tokio",
+        simplicity: Some(7),
+        simplicity_reason: "compiled and native, but safe types and async instead of callbacks",
+    },
+    BuiltIn {
+        name: "pyca",
+        kind: Kind::Python,
+        provider: Provider::Ca,
+        description: "SLAC's C++ extension over libca, used directly",
+        simplicity: Some(6),
+        simplicity_reason: "script over a C++ extension of its own; callbacks and events by hand",
+    },
+    BuiltIn {
+        name: "psp",
+        kind: Kind::Python,
+        provider: Provider::Ca,
+        description: "SLAC's Pv class over pyca",
+        simplicity: Some(5),
+        simplicity_reason: "script with a plain Pv class, over a C++ extension of its own",
+    },
+    BuiltIn {
+        name: "pyepics",
+        kind: Kind::Python,
+        provider: Provider::Ca,
+        description: "PV objects over libca through ctypes",
+        simplicity: Some(3),
+        simplicity_reason: "script with plain PV objects; native code is libca alone, through ctypes",
+    },
+    BuiltIn {
+        name: "caproto",
+        kind: Kind::Python,
+        provider: Provider::Ca,
+        description: "the protocol in pure Python, threading client",
+        simplicity: Some(1),
+        simplicity_reason: "script all the way down: no native code at all",
+    },
+    BuiltIn {
+        name: "aioca",
+        kind: Kind::Python,
+        provider: Provider::Ca,
+        description: "asyncio over libca through ctypes",
+        simplicity: Some(2),
+        simplicity_reason: "script, one call each to connect, get and put; native code is libca alone",
+    },
+    BuiltIn {
+        name: "pvxs",
+        kind: Kind::Native,
+        provider: Provider::Pva,
+        description: "pvAccess in C++, used directly: the floor of pvAccess",
+        simplicity: None,
+        simplicity_reason: "the floor is a yardstick, not a library",
+    },
+    BuiltIn {
+        name: "p4p",
+        kind: Kind::Python,
+        provider: Provider::Pva,
+        description: "pvAccess over pvxs, client for threads",
+        simplicity: Some(4),
+        simplicity_reason: "script, one call each to get, put and monitor, over a C++ extension",
+    },
+    BuiltIn {
+        name: "p4p-asyncio",
+        kind: Kind::Python,
+        provider: Provider::Pva,
+        description: "pvAccess over pvxs, client for asyncio",
+        simplicity: Some(4),
+        simplicity_reason: "the same calls as coroutines",
+    },
 ];
 
 /// All approaches known to one invocation.
@@ -115,14 +155,15 @@ impl Catalogue {
     /// The approaches of this crate.
     pub fn built_in() -> Catalogue {
         let approaches = BUILT_IN
-            .into_iter()
-            .map(|(name, kind, description, simplicity, reason)| Approach {
-                name: name.to_owned(),
-                description: description.to_owned(),
-                kind,
-                floor: name == "wire",
-                simplicity,
-                simplicity_reason: reason.to_owned(),
+            .iter()
+            .map(|one| Approach {
+                name: one.name.to_owned(),
+                description: one.description.to_owned(),
+                kind: one.kind.clone(),
+                provider: one.provider,
+                floor: FLOORS.contains(&one.name),
+                simplicity: one.simplicity,
+                simplicity_reason: one.simplicity_reason.to_owned(),
             })
             .collect();
         Catalogue { approaches }
@@ -160,9 +201,7 @@ impl Approach {
         match &self.kind {
             Kind::Native => false,
             Kind::Python => true,
-            Kind::User { command, environment, .. } => {
-                command.iter().chain(environment.values()).any(|word| word.contains("{site}"))
-            }
+            Kind::User(command) => command.needs_python_site(),
         }
     }
 
@@ -177,7 +216,12 @@ impl Approach {
         site: &Result<PythonSite, Missing>,
     ) -> Result<Command, Missing> {
         match &self.kind {
-            Kind::Native => Ok(Command::new(gauge).argument("worker").argument(&self.name)),
+            Kind::Native => {
+                if self.name == "pvxs" {
+                    crate::PV_ACCESS.map_err(|why| Missing(why.to_owned()))?;
+                }
+                Ok(Command::new(gauge).argument("worker").argument(&self.name))
+            }
             Kind::Python => {
                 let site = site.as_ref().map_err(Missing::clone)?;
                 Ok(Command::new(site.python())
@@ -187,9 +231,7 @@ impl Approach {
                     .argument(site.folder())
                     .argument(&self.name))
             }
-            Kind::User { command, environment, folder } => {
-                user_command(command, environment, folder, site)
-            }
+            Kind::User(command) => command.command(site),
         }
     }
 
@@ -197,44 +239,10 @@ impl Approach {
     pub fn facts(&self) -> ApproachFacts {
         ApproachFacts {
             name: self.name.clone(),
+            provider: self.provider,
             floor: self.floor,
             simplicity: self.simplicity,
             simplicity_reason: self.simplicity_reason.clone(),
         }
     }
-}
-
-fn user_command(
-    words: &[String],
-    environment: &BTreeMap<String, String>,
-    folder: &Path,
-    site: &Result<PythonSite, Missing>,
-) -> Result<Command, Missing> {
-    let fill = |word: &String| fill_in(word, folder, site);
-    let mut filled = words.iter().map(fill).collect::<Result<Vec<String>, Missing>>()?;
-    let program = filled.remove(0);
-    // A path is relative to the file; a bare name is looked up in PATH.
-    let program = if program.contains('/') { folder.join(program) } else { PathBuf::from(program) };
-    let environment = environment
-        .iter()
-        .map(|(name, value)| Ok((name.clone(), fill(value)?)))
-        .collect::<Result<Vec<(String, String)>, Missing>>()?;
-    Ok(Command::new(program).arguments(filled).environment(environment).folder(folder))
-}
-
-/// Replaces `{site}`, `{python}` and `{folder}`.
-fn fill_in(
-    word: &str,
-    folder: &Path,
-    site: &Result<PythonSite, Missing>,
-) -> Result<String, Missing> {
-    let mut filled = word.replace("{folder}", &folder.to_string_lossy());
-    if filled.contains("{site}") {
-        let site = site.as_ref().map_err(Missing::clone)?;
-        filled = filled.replace("{site}", &site.folder().to_string_lossy());
-    }
-    if filled.contains("{python}") {
-        filled = filled.replace("{python}", &super::python_program()?.to_string_lossy());
-    }
-    Ok(filled)
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{Approach, Kind};
+use crate::provider::Provider;
+use crate::python_site::UserCommand;
 
 /// Why a file of approaches cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +53,8 @@ struct Entry {
     #[serde(default)]
     description: String,
     #[serde(default)]
+    provider: Provider,
+    #[serde(default)]
     env: BTreeMap<String, String>,
 }
 
@@ -62,37 +66,17 @@ pub(super) fn read(file: &Path) -> Result<Vec<Approach>, UserFileError> {
     if entries.approach.is_empty() {
         return Err(wrong("it has no [approach.NAME]".to_owned()));
     }
-    let folder = std::path::absolute(file)
-        .ok()
-        .and_then(|path| path.parent().map(Path::to_owned))
-        .unwrap_or_default();
     entries
         .approach
         .into_iter()
         .map(|(name, entry)| {
-            if entry.command.is_empty() {
-                return Err(wrong(format!("approach.{name}.command is empty")));
-            }
-            let is_usual = |letter| matches!(letter, 'a'..='z' | '0'..='9' | '-');
-            if name.is_empty() || !name.chars().all(is_usual) {
-                return Err(wrong(format!(
-                    "the name `{name}` must consist of lower-case letters, digits and -"
-                )));
-            }
-            if let Some(variable) = entry.env.keys().find(|name| name.starts_with("EPICS_")) {
-                return Err(wrong(format!(
-                    "approach.{name}.env sets {variable}: EPICS_* is what keeps workers on \
-                     loopback, leave it to the harness"
-                )));
-            }
+            let command = UserCommand::new("approach", &name, file, entry.command, entry.env)
+                .map_err(wrong)?;
             Ok(Approach {
                 name,
                 description: entry.description,
-                kind: Kind::User {
-                    command: entry.command,
-                    environment: entry.env,
-                    folder: folder.clone(),
-                },
+                kind: Kind::User(command),
+                provider: entry.provider,
                 floor: false,
                 simplicity: None,
                 simplicity_reason: "nobody has ranked it".to_owned(),

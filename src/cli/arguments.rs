@@ -22,12 +22,16 @@ pub(super) struct Arguments {
 /// 64 MiB in a frame: the floor takes no message over 128 MiB.
 const MOST_PIXELS: usize = 32 << 20;
 
+/// Ten times what the published tables have.
+const MOST_MONITORS: usize = 10_000;
+
 const EXAMPLES: &str = "\
 Examples:
   epics-gauge                                     everything, quick profile
   epics-gauge --approach pyca,pyepics --pvs 1000  two libraries at one size
   epics-gauge run waveform --rate 10,120          CPU, memory and loss of a camera
   epics-gauge run capacity --approach aioca       the most updates without loss
+  epics-gauge run scale --table calc-p4p          a published table, every update counted
   epics-gauge ioc --pvs 100                       an isolated IOC to play with
   epics-gauge doctor                              what is missing, and how to get it
 
@@ -38,10 +42,10 @@ Exit codes:
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Subcommand {
     /// Measure approaches and judge them (the default)
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Run an isolated IOC with its shell on the terminal
     Ioc(IocArguments),
-    /// List approaches, servers, scenarios or limits
+    /// List approaches, servers, scenarios, published tables or limits
     List(ListArguments),
     /// Judge a record file; prints the verdicts as JSON
     Judge(JudgeArguments),
@@ -65,12 +69,19 @@ pub(super) struct RunArguments {
     /// A TOML file with approaches of your own
     #[arg(long = "approaches", value_name = "FILE")]
     pub(super) approaches_file: Option<PathBuf>,
-    /// Servers to run against, separated by commas; all when not given
+    /// Servers to run against, separated by commas [default: softioc and softioc-pva; in the
+    /// scale scenario those of the published tables]
     #[arg(long = "server", value_name = "S", value_delimiter = ',')]
     pub(super) servers: Vec<String>,
+    /// A TOML file with servers of your own
+    #[arg(long = "servers", value_name = "FILE")]
+    pub(super) servers_file: Option<PathBuf>,
     /// Counts of PVs, separated by commas
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = parse_pvs, allow_negative_numbers = true)]
     pub(super) pvs: Vec<usize>,
+    /// IOCs that have the PVs of the fleet scenario together [default: one for 10 000 PVs]
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=1000), allow_negative_numbers = true)]
+    pub(super) iocs: Option<u32>,
     /// How PVs are connected, separated by commas; both when not given
     #[arg(long = "mode", value_name = "MODE", value_delimiter = ',', value_enum)]
     pub(super) modes: Vec<ModeArgument>,
@@ -79,12 +90,19 @@ pub(super) struct RunArguments {
     /// disturbed 10]
     #[arg(long = "rate", value_name = "HZ", value_delimiter = ',', value_parser = parse_rate, allow_negative_numbers = true)]
     pub(super) rates: Vec<f64>,
+    /// Monitors on each PV in the scale scenario, separated by commas
+    #[arg(long, value_name = "M", value_delimiter = ',', value_parser = parse_monitors, allow_negative_numbers = true)]
+    pub(super) monitors: Vec<usize>,
+    /// Published tables to measure row by row in the scale scenario, separated by commas:
+    /// see `list tables` [default: nine rows of all; all rows with --profile full]
+    #[arg(long = "table", value_name = "NAME", value_delimiter = ',')]
+    pub(super) tables: Vec<String>,
     /// Size of frames: of the waveform scenario [default: 680x480], and of the disturbed one,
     /// which else has scalars
     #[arg(long, value_name = "WxH", value_parser = parse_pixels)]
     pub(super) pixels: Option<Pixels>,
     /// Seconds that monitors watch, or have to come back after a restart
-    /// [default: waveform 10, scalars 5, capacity 3, disturbed 25]
+    /// [default: waveform 10, scalars 5, capacity 3, scale 20, disturbed 25]
     #[arg(long, value_name = "S", value_parser = parse_watch, allow_negative_numbers = true)]
     pub(super) seconds: Option<f64>,
     /// EPICS_CA_MAX_ARRAY_BYTES of server and clients, without the automatic size of newer
@@ -131,6 +149,9 @@ pub(super) struct IocArguments {
     /// Which server
     #[arg(long, value_name = "S", default_value = "softioc")]
     pub(super) server: String,
+    /// A TOML file with servers of your own
+    #[arg(long = "servers", value_name = "FILE")]
+    pub(super) servers_file: Option<PathBuf>,
     /// A database to load
     #[arg(long, value_name = "FILE")]
     pub(super) db: Option<PathBuf>,
@@ -147,6 +168,9 @@ pub(super) struct ListArguments {
     /// A TOML file with approaches of your own
     #[arg(long = "approaches", value_name = "FILE")]
     pub(super) approaches_file: Option<PathBuf>,
+    /// A TOML file with servers of your own
+    #[arg(long = "servers", value_name = "FILE")]
+    pub(super) servers_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -172,6 +196,9 @@ pub(super) struct DoctorArguments {
     /// A TOML file with approaches of your own
     #[arg(long = "approaches", value_name = "FILE")]
     pub(super) approaches_file: Option<PathBuf>,
+    /// A TOML file with servers of your own
+    #[arg(long = "servers", value_name = "FILE")]
+    pub(super) servers_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -214,6 +241,8 @@ pub(super) enum Listed {
     Servers,
     /// What is asked of them
     Scenarios,
+    /// Published tables of servers against clients
+    Tables,
     /// The most that figures may be
     Limits,
 }
@@ -228,12 +257,25 @@ impl From<ModeArgument> for Mode {
 }
 
 fn parse_pvs(text: &str) -> Result<usize, String> {
-    let most = epics_gauge::ioc::MAX_PVS;
+    let (most, most_of_fleet) = (epics_gauge::ioc::MAX_PVS, epics_gauge::ioc::PVS_WITH_INDEX);
     match text.trim().parse() {
         Ok(0) => Err("there is nothing to measure with 0 PVs; ask for at least 1".to_owned()),
-        Ok(pvs) if pvs > most => Err(format!("one IOC holds at most {most} PVs here")),
+        Ok(pvs) if pvs > most_of_fleet => {
+            Err(format!("one IOC holds at most {most} PVs here, a fleet at most {most_of_fleet}"))
+        }
         Ok(pvs) => Ok(pvs),
         Err(error) => Err(format!("{error}; give a count such as 1000")),
+    }
+}
+
+fn parse_monitors(text: &str) -> Result<usize, String> {
+    match text.trim().parse() {
+        Ok(0) => Err("there is nothing to measure with 0 monitors; ask for at least 1".to_owned()),
+        Ok(monitors) if monitors > MOST_MONITORS => {
+            Err(format!("more than {MOST_MONITORS} monitors on a PV are not measured"))
+        }
+        Ok(monitors) => Ok(monitors),
+        Err(error) => Err(format!("{error}; give a count such as 10")),
     }
 }
 

@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use epics_gauge::approach::{Approach, Missing, PythonSite};
+use epics_gauge::approach::Approach;
 use epics_gauge::embedded::cache_folder;
-use epics_gauge::ioc::SoftIoc;
+use epics_gauge::ioc::{ServerKind, Servers, Wanted};
 use epics_gauge::measure;
+use epics_gauge::python_site::{Missing, PythonSite};
 
 use super::arguments::DoctorArguments;
 use super::exit::Exit;
 use super::progress::python_site;
 use super::stdout::print;
-use super::{Failure, catalogue, interrupt};
+use super::{Failure, catalogue, interrupt, servers};
 
 /// What was found, or why it is missing.
 type Finding = Result<String, String>;
@@ -21,9 +22,12 @@ pub(super) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
     let gauge = std::env::current_exe().map_err(Failure::unmeasured)?;
     let mut is_well = tell("cache", &Ok(cache_folder().display().to_string()))?;
-    is_well &= tell("softioc", &softioc())?;
     let site = python_site();
     is_well &= tell("Python packages", &packages(&site))?;
+    let servers = servers(arguments.servers_file.as_deref())?.with_site(site.clone());
+    for kind in servers.all() {
+        is_well &= tell(&format!("server {}", kind.name), &serves(&servers, kind))?;
+    }
     for approach in catalogue.all() {
         is_well &= tell(&approach.name, &versions(approach, &gauge, &site))?;
     }
@@ -39,10 +43,18 @@ fn tell(name: &str, finding: &Finding) -> Result<bool, Failure> {
     Ok(finding.is_ok())
 }
 
-fn softioc() -> Finding {
-    let ioc = SoftIoc::builder().start().map_err(|error| error.to_string())?;
-    ioc.stop();
-    Ok(format!("starts and serves, EPICS Base {}", epics_gauge::BASE))
+fn serves(servers: &Servers, kind: &ServerKind) -> Finding {
+    let wanted = Wanted { pvs: 1, ..Wanted::default() };
+    let server = servers.start(&kind.name, &wanted).map_err(|error| error.to_string())?;
+    server.stop();
+    let built = match kind.name.as_str() {
+        "softioc" => format!(", EPICS Base {}", epics_gauge::BASE),
+        "softioc-pva" => {
+            epics_gauge::PV_ACCESS.map_or(String::new(), |pvxs| format!(", pvxs {pvxs}"))
+        }
+        _ => String::new(),
+    };
+    Ok(format!("starts and serves{built}"))
 }
 
 fn packages(site: &Result<PythonSite, Missing>) -> Finding {

@@ -41,7 +41,9 @@ impl Exit {
             .any(|failure| !(allow_missing && failure.kind == FailureKind::Missing));
         let judged = has(Outcome::Within) || has(Outcome::Over) || has(Outcome::Undecided);
         let watched = judgement.monitors.iter().any(|cell| cell.rows.iter().any(|row| !row.floor))
-            || judgement.capacities.iter().any(|capacity| !capacity.floor);
+            || judgement.capacities.iter().any(|capacity| !capacity.floor)
+            || judgement.scale.iter().any(|pair| pair.rows.iter().any(|row| row.figures.is_some()))
+            || judgement.fleets.iter().any(|row| !row.floor && row.cost_s.is_some());
         if failed || !(judged || watched) {
             Exit::CouldNotMeasure
         } else if judgement.verdicts.iter().any(|verdict| verdict.is_worse_than_expected()) {

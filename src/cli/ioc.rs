@@ -5,37 +5,76 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use epics_gauge::ioc::{IocError, SoftIoc};
+use epics_gauge::ioc::{IocError, Servers, SoftIoc, Wanted};
 use epics_gauge::process::{Deadline, ProcessError, Stopped};
 
 use super::arguments::IocArguments;
 use super::exit::Exit;
+use super::progress::python_site;
 use super::stdout::print;
-use super::{Failure, interrupt};
+use super::{Failure, interrupt, servers};
 
 /// How often the IOC's own messages are looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) fn run(arguments: &IocArguments) -> Result<Exit, Failure> {
-    if arguments.server != "softioc" {
-        return Err(Failure::usage(format!(
-            "unknown server `{}`; there are: softioc",
-            arguments.server
-        )));
-    }
+    let servers = servers(arguments.servers_file.as_deref())?;
+    let Some(kind) = servers.get(&arguments.server) else {
+        let known: Vec<&str> = servers.all().iter().map(|kind| kind.name.as_str()).collect();
+        let (asked, known) = (&arguments.server, known.join(", "));
+        return Err(Failure::usage(format!("unknown server `{asked}`; there are: {known}")));
+    };
     interrupt::listen().map_err(Failure::unmeasured)?;
-    let mut ioc = start(arguments)?;
-    for (name, value) in ioc.client_environment() {
-        print(&format!("export {name}={value}\n"))?;
+    match kind.name.as_str() {
+        "softioc" | "softioc-pva" => with_shell(arguments),
+        _ if arguments.db.is_some() => Err(Failure::usage(format!(
+            "the server {} loads no database; --db is for softioc and softioc-pva",
+            kind.name
+        ))),
+        name => without_shell(arguments, &servers.clone().with_site(python_site()), name),
     }
+}
+
+fn with_shell(arguments: &IocArguments) -> Result<Exit, Failure> {
+    let mut ioc = start(arguments)?;
+    print_environment(&ioc.client_environment())?;
     eprintln!("the IOC serves; its shell reads commands from here, `exit` or Ctrl-D ends it");
     let exit = serve(&mut ioc)?;
     ioc.stop();
     Ok(exit)
 }
 
+fn without_shell(arguments: &IocArguments, servers: &Servers, name: &str) -> Result<Exit, Failure> {
+    let wanted = Wanted { pvs: arguments.pvs, rate_hz: arguments.rate, ..Wanted::default() };
+    let mut server = servers.start(name, &wanted).map_err(failure)?;
+    if let Some(rate_hz) = arguments.rate {
+        server.start_scanning(rate_hz).map_err(failure)?;
+    }
+    print_environment(&server.client_environment())?;
+    eprintln!("the server serves; it has no shell, `exit` or Ctrl-D ends it");
+    let commands = lines_of_stdin();
+    let exit = loop {
+        match Deadline::after(LOOK).receive(&commands) {
+            Ok(command) if command.trim() == "exit" => break Exit::Good,
+            Ok(_) => eprintln!("{name} has no shell; `exit` or Ctrl-D ends it"),
+            Err(Stopped::TimedOut) => server.check().map_err(failure)?,
+            Err(Stopped::Closed) => break Exit::Good,
+            Err(Stopped::Interrupted) => break Exit::Interrupted,
+        }
+    };
+    server.stop();
+    Ok(exit)
+}
+
+fn print_environment(environment: &[(String, String)]) -> Result<(), Failure> {
+    environment.iter().try_for_each(|(name, value)| print(&format!("export {name}={value}\n")))
+}
+
 fn start(arguments: &IocArguments) -> Result<SoftIoc, Failure> {
     let mut builder = SoftIoc::builder().pvs(arguments.pvs);
+    if arguments.server == "softioc-pva" {
+        builder = builder.pv_access();
+    }
     if let Some(rate) = arguments.rate {
         builder = builder.rate_hz(rate);
     }

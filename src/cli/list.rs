@@ -3,28 +3,40 @@
 use epics_gauge::judge::{
     BUDGET, LEAK_BYTES_PER_MINUTE, LEAK_DERIVATION, LIMITS, Measure, PVS_LEFT_BEHIND,
 };
-use epics_gauge::scenario;
+use epics_gauge::scenario::{self, published::TABLES};
 use epics_gauge::units::grouped;
 
 use super::arguments::{ListArguments, Listed};
 use super::exit::Exit;
 use super::stdout::print;
-use super::{Failure, catalogue};
+use super::{Failure, catalogue, servers};
 
 pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Failure> {
     let mut lines = String::new();
     match arguments.what {
         Listed::Approaches => {
             for approach in catalogue(arguments.approaches_file.as_deref())?.all() {
-                lines += &format!("{:<12} {}\n", approach.name, approach.description);
+                let (provider, about) = (approach.provider, &approach.description);
+                lines += &format!("{:<12} {provider:<4} {about}\n", approach.name);
             }
         }
         Listed::Servers => {
-            lines += &format!("{:<12} calc records in EPICS Base's softIoc\n", "softioc");
+            for server in servers(arguments.servers_file.as_deref())?.all() {
+                let providers: Vec<&str> = server.providers.iter().map(|one| one.name()).collect();
+                let (name, about) = (&server.name, &server.description);
+                lines += &format!("{name:<20} {:<8} {about}\n", providers.join(", "));
+            }
         }
         Listed::Scenarios => {
             for (name, description) in scenario::ALL {
                 lines += &format!("{name:<12} {description}\n");
+            }
+        }
+        Listed::Tables => {
+            for table in TABLES {
+                let (server, approach) = (table.server, table.approach);
+                let rows = table.rows.len();
+                lines += &format!("{:<22} {rows} rows: {server} against {approach}\n", table.name);
             }
         }
         Listed::Limits => lines += &limits(),

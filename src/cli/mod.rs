@@ -20,6 +20,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 use epics_gauge::approach::Catalogue;
+use epics_gauge::ioc::Servers;
+use epics_gauge::python_site::Missing;
 
 use arguments::{Arguments, Subcommand};
 use exit::Exit;
@@ -55,6 +57,16 @@ fn catalogue(file: Option<&Path>) -> Result<Catalogue, Failure> {
         catalogue.add_file(file).map_err(Failure::usage)?;
     }
     Ok(catalogue)
+}
+
+/// The servers of this crate and those of the user's `file`, without the Python
+/// packages that some need: [`Servers::with_site`].
+fn servers(file: Option<&Path>) -> Result<Servers, Failure> {
+    let mut servers = Servers::built_in(Err(Missing("not looked for yet".to_owned())));
+    if let Some(file) = file {
+        servers.add_file(file).map_err(Failure::usage)?;
+    }
+    Ok(servers)
 }
 
 pub(crate) fn main() -> ExitCode {

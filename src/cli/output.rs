@@ -56,9 +56,12 @@ impl OutputFolder {
         if log.is_empty() {
             return Ok(());
         }
-        let Record { scenario, approach, pvs, mode, load, block, .. } = record;
+        let Record { scenario, approach, pvs, mode, load, fleet, block, .. } = record;
         let how = match load {
-            None => mode.to_string(),
+            None => match fleet {
+                Some(fleet) => fleet.lookup.name().replace(' ', "-"),
+                None => mode.to_string(),
+            },
             Some(load) => {
                 let disturbance = load.disturbance.map_or("", |disturbance| disturbance.name());
                 format!("{disturbance}{}hz", load.rate_hz)

@@ -1,12 +1,16 @@
 //! What a run measures: the sizes of a profile, of which every option replaces
 //! its part.
 
+mod fleet;
+mod scale;
+
 use std::time::Duration;
 
+use epics_gauge::ioc::{MAX_PVS, Servers};
 use epics_gauge::measure::{Cell, Plan, this_machine};
 use epics_gauge::protocol::Mode;
 use epics_gauge::record::{Load, Pixels};
-use epics_gauge::scenario::{self, CAPACITY, CONNECT, DISTURBED, SCALARS, WAVEFORM};
+use epics_gauge::scenario::{self, CAPACITY, CONNECT, DISTURBED, FLEET, SCALARS, SCALE, WAVEFORM};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::Failure;
@@ -15,15 +19,31 @@ use super::arguments::{Profile, RunArguments};
 /// The write-ups' camera.
 const USUAL_PIXELS: Pixels = Pixels { width: 680, height: 480 };
 
+/// The servers of scenarios that compare clients.
+const USUAL_SERVERS: [&str; 2] = ["softioc", "softioc-pva"];
+
+/// Makes a load that monitors watch for so many seconds, unless the user said how
+/// many.
+type LoadOf<'a> = &'a dyn Fn(f64) -> Load;
+
+/// Scenarios with monitors.
+const MONITORED: &[&str] = &[WAVEFORM, SCALARS, CAPACITY, SCALE, DISTURBED];
+
+/// Scenarios that stop a client which takes too much memory.
+const WITH_MEMORY_LIMIT: &[&str] = &[WAVEFORM, SCALARS, CAPACITY, SCALE, DISTURBED, FLEET];
+
 /// Options that mean something to these scenarios only.
-const OPTIONS: [(&str, fn(&RunArguments) -> bool, &[&str]); 7] = [
-    ("--pvs", |said| !said.pvs.is_empty(), &[CONNECT, SCALARS, CAPACITY, DISTURBED]),
+const OPTIONS: [(&str, fn(&RunArguments) -> bool, &[&str]); 10] = [
+    ("--pvs", |said| !said.pvs.is_empty(), &[CONNECT, SCALARS, CAPACITY, SCALE, DISTURBED, FLEET]),
+    ("--iocs", |said| said.iocs.is_some(), &[FLEET]),
     ("--mode", |said| !said.modes.is_empty(), &[CONNECT]),
-    ("--rate", |said| !said.rates.is_empty(), &[WAVEFORM, SCALARS, CAPACITY, DISTURBED]),
+    ("--rate", |said| !said.rates.is_empty(), MONITORED),
+    ("--monitors", |said| !said.monitors.is_empty(), &[SCALE]),
+    ("--table", |said| !said.tables.is_empty(), &[SCALE]),
     ("--pixels", |said| said.pixels.is_some(), &[WAVEFORM, DISTURBED]),
-    ("--seconds", |said| said.seconds.is_some(), &[WAVEFORM, SCALARS, CAPACITY, DISTURBED]),
-    ("--array-bytes", |said| said.array_bytes.is_some(), &[WAVEFORM, SCALARS, CAPACITY, DISTURBED]),
-    ("--most-memory", |said| said.most_memory.is_some(), &[WAVEFORM, SCALARS, CAPACITY, DISTURBED]),
+    ("--seconds", |said| said.seconds.is_some(), MONITORED),
+    ("--array-bytes", |said| said.array_bytes.is_some(), MONITORED),
+    ("--most-memory", |said| said.most_memory.is_some(), WITH_MEMORY_LIMIT),
 ];
 
 /// Everything that is to be measured.
@@ -31,16 +51,17 @@ const OPTIONS: [(&str, fn(&RunArguments) -> bool, &[&str]); 7] = [
 /// # Errors
 /// When an option means nothing to the scenarios that are run, or leaves one
 /// of them without anything to measure.
-pub(super) fn plan(arguments: &RunArguments) -> Result<Plan, Failure> {
+pub(super) fn plan(arguments: &RunArguments, servers: &Servers) -> Result<Plan, Failure> {
     let wanted: Vec<&str> = scenario::ALL
         .iter()
         .map(|(name, _)| *name)
         .filter(|name| is_wanted(arguments, name))
         .collect();
     check_options(arguments, &wanted)?;
+    check_pvs(arguments, &wanted)?;
     let mut planned = Vec::new();
     for name in wanted {
-        let cells = cells(arguments, name);
+        let cells = on_servers(arguments, servers, cells(arguments, name)?)?;
         if cells.is_empty() {
             return Err(Failure::usage(format!(
                 "nothing to measure in {name}: serial mode is for up to 1000 PVs (--profile full) \
@@ -73,15 +94,58 @@ fn check_options(arguments: &RunArguments, wanted: &[&str]) -> Result<(), Failur
     Ok(())
 }
 
+/// More PVs than one IOC holds are for fleets.
+fn check_pvs(arguments: &RunArguments, wanted: &[&str]) -> Result<(), Failure> {
+    let most = arguments.pvs.iter().copied().max().unwrap_or(0);
+    if most <= MAX_PVS || wanted.iter().all(|name| *name == FLEET) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "--pvs {most}: one IOC holds at most {MAX_PVS} PVs here; for more name only the scenario \
+         {FLEET}"
+    )))
+}
+
 fn is_wanted(arguments: &RunArguments, name: &str) -> bool {
     match arguments.profile {
         _ if !arguments.scenarios.is_empty() => arguments.scenarios.iter().any(|one| one == name),
         Profile::Quick => [CONNECT, WAVEFORM].contains(&name),
-        Profile::Full => true,
+        // Up to a million PVs: by name only.
+        Profile::Full => name != FLEET,
     }
 }
 
-fn cells(arguments: &RunArguments, name: &str) -> Vec<Cell> {
+/// Cells without a server are for all that are wanted. Frames are made by some
+/// servers only.
+fn on_servers(
+    arguments: &RunArguments,
+    servers: &Servers,
+    cells: Vec<Cell>,
+) -> Result<Vec<Cell>, Failure> {
+    let usual = USUAL_SERVERS.map(str::to_owned);
+    let wanted = if arguments.servers.is_empty() { &usual[..] } else { &arguments.servers };
+    let mut placed = Vec::new();
+    for cell in cells {
+        if !cell.server.is_empty() {
+            placed.push(cell);
+            continue;
+        }
+        for server in wanted {
+            let has_frames = servers.get(server).is_none_or(|kind| kind.has_frames);
+            if cell.load.is_some_and(|load| load.pixels.is_some()) && !has_frames {
+                return Err(Failure::usage(format!(
+                    "the server {server} makes no frames, which {} needs; name other scenarios or \
+                     servers",
+                    cell.scenario
+                )));
+            }
+            placed.push(cell.on(server));
+        }
+    }
+    Ok(placed)
+}
+
+fn cells(arguments: &RunArguments, name: &str) -> Result<Vec<Cell>, Failure> {
     let is_full = arguments.profile == Profile::Full;
     let said_blocks = arguments.blocks.map(|blocks| blocks as usize);
     let blocks = said_blocks.unwrap_or(if is_full { 5 } else { 1 });
@@ -91,8 +155,12 @@ fn cells(arguments: &RunArguments, name: &str) -> Vec<Cell> {
         pixels: None,
         array_bytes: arguments.array_bytes,
         disturbance: None,
+        monitors: 1,
+        idle_pvs: 0,
     };
-    match name {
+    Ok(match name {
+        FLEET => fleet::cells(arguments, said_blocks.unwrap_or(1))?,
+        SCALE => scale::cells(arguments, &load, said_blocks.unwrap_or(1))?,
         WAVEFORM => {
             let load =
                 Load { pixels: Some(arguments.pixels.unwrap_or(USUAL_PIXELS)), ..load(10.0) };
@@ -118,7 +186,7 @@ fn cells(arguments: &RunArguments, name: &str) -> Vec<Cell> {
             Plan::disturbed(&pvs, &rates(arguments, &[10.0]), load, said_blocks.unwrap_or(1))
         }
         _ => connect(arguments, said_blocks),
-    }
+    })
 }
 
 fn connect(arguments: &RunArguments, said_blocks: Option<usize>) -> Vec<Cell> {

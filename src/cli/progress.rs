@@ -2,8 +2,8 @@
 
 use std::io::IsTerminal;
 
-use epics_gauge::approach::{Missing, PythonSite};
 use epics_gauge::measure::Cell;
+use epics_gauge::python_site::{Missing, PythonSite};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const TEMPLATE: &str = "{bar:24} {pos}/{len} workers, {eta} left  {wide_msg}";
@@ -23,11 +23,12 @@ impl Bar {
     }
 
     pub(super) fn started(&self, cell: &Cell, approach: &str) {
-        let how = match cell.load {
-            Some(load) => format!("{} at {} Hz", cell.scenario, load.rate_hz),
-            None => cell.mode.to_string(),
+        let how = match (cell.fleet, cell.load) {
+            (Some(fleet), _) => format!("{} IOCs by {}", fleet.iocs, fleet.lookup),
+            (None, Some(load)) => format!("{} at {} Hz", cell.scenario, load.rate_hz),
+            (None, None) => cell.mode.to_string(),
         };
-        self.0.set_message(format!("{approach}, {} PVs, {how}", cell.pvs));
+        self.0.set_message(format!("{approach} on {}, {} PVs, {how}", cell.server, cell.pvs));
     }
 
     pub(super) fn finished(&self) {

@@ -1,5 +1,7 @@
 //! `worker`: the native approaches, driven over stdin and stdout.
 
+#[cfg(feature = "pvaccess")]
+use epics_gauge::worker::pvxs::Pvxs;
 use epics_gauge::worker::{epics_ca::EpicsCa, libca::Libca, serve, wire::Wire};
 
 use super::Failure;
@@ -11,6 +13,8 @@ pub(super) fn run(arguments: &WorkerArguments) -> Result<Exit, Failure> {
         "wire" => serve(Wire::new),
         "libca" => serve(Libca::new),
         "epics-ca" => serve(EpicsCa::new),
+        #[cfg(feature = "pvaccess")]
+        "pvxs" => serve(Pvxs::new),
         other => return Err(Failure::usage(format!("there is no native approach `{other}`"))),
     };
     served

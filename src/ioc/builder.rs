@@ -9,11 +9,16 @@ use super::start_up::{AFTER_INIT, DEFINITION, Records, START_UP, StartUp};
 use super::{IocError, Place, SoftIoc};
 use crate::embedded;
 use crate::process::{ArrayLimit, Command, Deadline, server_environment};
+use crate::python_site::Missing;
 
 /// The most PVs that one IOC is given. Base keeps names in 512 lists, which it
 /// searches one by one: loading 200 000 takes 7 s, a million over half a minute.
-/// Indices must stay below 2^20 in any case: see [`SoftIoc::expected_value`].
+/// Indices must stay below [`PVS_WITH_INDEX`] in any case.
 pub const MAX_PVS: usize = 200_000;
+
+/// How many PVs `gauge:0`, `gauge:1`, … there can be, on however many IOCs: the
+/// index is in the low 20 bits of a PV's value, see [`SoftIoc::expected_value`].
+pub const PVS_WITH_INDEX: usize = 1 << 20;
 
 /// The most pixels of a frame, 1 GiB: Channel Access counts bytes in 32 bits, and
 /// some clients in signed ones.
@@ -33,6 +38,7 @@ pub struct Builder {
     max_array_bytes: Option<u64>,
     deadline: Option<Duration>,
     program: Option<PathBuf>,
+    cores: Vec<usize>,
 }
 
 impl Builder {
@@ -43,6 +49,7 @@ impl Builder {
             max_array_bytes: None,
             deadline: None,
             program: None,
+            cores: Vec::new(),
         }
     }
 
@@ -50,6 +57,13 @@ impl Builder {
     /// index and how often they were processed: [`SoftIoc::expected_value`].
     pub fn pvs(mut self, count: usize) -> Builder {
         self.start_up.pvs = count;
+        self
+    }
+
+    /// Has the records of [`Builder::pvs`] begin with `gauge:first`, so that several
+    /// IOCs share one range of names.
+    pub fn first_pv(mut self, first: usize) -> Builder {
+        self.start_up.first_pv = first;
         self
     }
 
@@ -133,6 +147,19 @@ impl Builder {
         self
     }
 
+    /// Serves the same records over pvAccess too, with pvxs in the IOC.
+    pub fn pv_access(mut self) -> Builder {
+        self.start_up.has_pv_access = true;
+        self
+    }
+
+    /// Keeps the IOC on these processor cores, where the system can; on all when
+    /// empty.
+    pub fn cores(mut self, cores: &[usize]) -> Builder {
+        self.cores = cores.to_vec();
+        self
+    }
+
     /// Runs another `softIoc` than the one that this crate was built with.
     pub fn program(mut self, program: impl Into<PathBuf>) -> Builder {
         self.program = Some(program.into());
@@ -165,6 +192,9 @@ impl Builder {
         self.start_up.write(place, missing)?;
         let mut shell = Shell::start(&self.command(place)?, START_UP, &deadline)?;
         place.prove(&mut shell, &deadline)?;
+        if self.start_up.has_pv_access {
+            place.prove_pv_access(&mut shell, &deadline)?;
+        }
         if !self.start_up.after_init.is_empty() {
             shell.run_script(AFTER_INIT, &deadline, "run the commands after iocInit")?;
         }
@@ -174,9 +204,11 @@ impl Builder {
     fn command(&self, place: &Place) -> Result<Command, IocError> {
         let program = match &self.program {
             Some(program) => program.clone(),
+            None if self.start_up.has_pv_access => embedded::tool("softIocPvx")?,
             None => embedded::tool("softIoc")?,
         };
         Ok(Command::new(program)
+            .cores(&self.cores)
             .argument("-D")
             .argument(DEFINITION)
             .folder(place.folder.path())
@@ -209,10 +241,20 @@ impl Builder {
     }
 
     fn check(&self) -> Result<(), IocError> {
+        if self.start_up.has_pv_access {
+            crate::PV_ACCESS.map_err(|why| Missing(why.to_owned()))?;
+        }
         if self.start_up.pvs > MAX_PVS {
             let asked = self.start_up.pvs;
             return Err(IocError::Asked(format!(
                 "{asked} PVs are more than one IOC is given; ask for at most {MAX_PVS}"
+            )));
+        }
+        let end = self.start_up.indices().end;
+        if end > PVS_WITH_INDEX {
+            return Err(IocError::Asked(format!(
+                "there is no gauge:{}: indices are below {PVS_WITH_INDEX}",
+                end - 1
             )));
         }
         let rates = self.start_up.rate_hz.iter().chain(&self.start_up.may_scan_hz);

@@ -13,7 +13,8 @@ const SCANS: &str = "epics-gauge:scans";
 /// difference of two readings, [`ServerCounters::since`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServerCounters {
-    /// Subscriptions of clients to the PVs of this crate, at this moment.
+    /// Subscriptions of clients to the values of the PVs of this crate, at this
+    /// moment.
     pub subscriptions: u64,
     /// Updates in the queues of those subscriptions, at this moment: all that was
     /// produced is sent, or merged, when there are none.
@@ -88,9 +89,10 @@ impl SoftIoc {
     }
 }
 
-/// Adds what `dbel PV 3` tells of each subscription.
+/// Adds what `dbel PV 3` tells of each subscription to values. pvxs makes a second
+/// one for each of its clients' monitors, to properties alone.
 fn add_subscriptions(counters: &mut ServerCounters, answer: &str) {
-    for line in answer.lines().filter(|line| line.contains(" { ")) {
+    for line in answer.lines().filter(|line| line.contains(" { VALUE ")) {
         counters.subscriptions += 1;
         counters.undelivered_updates += number_after(line, "undelivered=");
         counters.merged_updates += number_after(line, "discarded by replacement=");
@@ -126,6 +128,7 @@ mod tests {
         let answer = "\
 3 PV Event Subscriptions ( monitors ).
 VAL  { VALUE ALARM }, thread=0x7f2c3c001b50, queue empty
+VAL  { PROPERTY }, thread=0x7f2c3c001b50, queue empty
 VAL  { VALUE } undelivered=4, thread=0x7f2c3c001b50, unused entries=28, \
 discarded by replacement=1021, duplicate count =3
 

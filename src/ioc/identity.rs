@@ -14,6 +14,12 @@ use crate::process::Deadline;
 /// How long one search may stay unanswered before it is sent again.
 const RESEND: Duration = Duration::from_millis(50);
 
+/// How every pvAccess message begins.
+const PVA_MAGIC: u8 = 0xCA;
+
+/// How long a TCP server that is about to listen is left alone.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// The number that marks our search and our channel.
 const OUR_CID: u32 = 1;
 
@@ -27,6 +33,27 @@ pub(super) fn prove(port: u16, pv: &str, deadline: &Deadline) -> Result<(), Stri
     }
     create_channel(port, pv, deadline)
         .map_err(|error| format!("TCP port {port} gives no channel to `{pv}`: {error}"))
+}
+
+/// Whether a pvAccess server is behind TCP `port` of loopback. It speaks first: it
+/// tells the byte order.
+pub(super) fn speaks_pv_access(port: u16, deadline: &Deadline) -> Result<(), String> {
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let fails = |error: io::Error| format!("TCP port {port} does not speak pvAccess: {error}");
+    let mut circuit = loop {
+        match TcpStream::connect_timeout(&server, deadline.remaining().max(LOOK)) {
+            Ok(circuit) => break circuit,
+            Err(error) if deadline.remaining().is_zero() => return Err(fails(error)),
+            Err(_) => std::thread::sleep(LOOK),
+        }
+    };
+    circuit.set_read_timeout(Some(deadline.remaining().max(LOOK))).map_err(fails)?;
+    let mut first = [0];
+    circuit.read_exact(&mut first).map_err(fails)?;
+    match first {
+        [PVA_MAGIC] => Ok(()),
+        [other] => Err(format!("TCP port {port} begins with 0x{other:02X}, not with pvAccess")),
+    }
 }
 
 fn search(port: u16, pv: &str, deadline: &Deadline) -> io::Result<u16> {

@@ -24,19 +24,39 @@ pub enum LogEvent {
     ScanOverrun,
     /// Writing an error message itself overflowed.
     ErrorLogFull,
+    /// caproto's server holds updates back to send many at once. None is lost.
+    HighLoad,
+    /// caproto's server dropped updates that waited for a slow client.
+    UpdatesDropped,
 }
 
 impl LogEvent {
+    /// The words in tables and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            LogEvent::CallbackQueueFull => "callback queue full",
+            LogEvent::ScanOnceQueueFull => "scan-once queue full",
+            LogEvent::ScanOverrun => "scan overrun",
+            LogEvent::ErrorLogFull => "error log full",
+            LogEvent::HighLoad => "high load",
+            LogEvent::UpdatesDropped => "updates dropped",
+        }
+    }
+
     /// What a line of the IOC's output means, if it means an overload.
     ///
-    /// The texts are those of EPICS Base 7.0.10: `callback.c`, `dbScan.c`,
-    /// `errlog.c`.
+    /// The texts are those of EPICS Base 7.0.10 (`callback.c`, `dbScan.c`,
+    /// `errlog.c`) and of caproto 1.3 (`server/common.py`). Those of pvxs 1.5 say
+    /// nothing of overload.
     pub fn in_line(line: &str) -> Option<LogEvent> {
         let texts = [
             ("scanOnce: Ring buffer overflow", LogEvent::ScanOnceQueueFull),
             ("ring buffer full", LogEvent::CallbackQueueFull),
             ("Over-runs have now happened", LogEvent::ScanOverrun),
             ("errlog: lost", LogEvent::ErrorLogFull),
+            ("High load. Batched", LogEvent::HighLoad),
+            ("High load. Dropped", LogEvent::UpdatesDropped),
+            ("Critically high EventAddResponse load", LogEvent::UpdatesDropped),
         ];
         texts.iter().find(|(text, _)| line.contains(text)).map(|(_, event)| *event)
     }
@@ -111,6 +131,11 @@ impl Log {
         new
     }
 
+    /// How often each event was reported that was.
+    pub(super) fn counts(&self) -> BTreeMap<LogEvent, u64> {
+        self.events.clone()
+    }
+
     pub(super) fn count(&self, event: LogEvent) -> u64 {
         self.events.get(&event).copied().unwrap_or(0)
     }
@@ -169,6 +194,13 @@ mod tests {
             Some(LogEvent::ScanOverrun)
         );
         assert_eq!(event("errlog: lost 372 messages"), Some(LogEvent::ErrorLogFull));
+        assert_eq!(
+            event("[W 11:38:04.605 common: 434] High load. Batched 7 commands (224B) with 0.04s"),
+            Some(LogEvent::HighLoad)
+        );
+        assert_eq!(event("High load. Dropped 12 responses."), Some(LogEvent::UpdatesDropped));
+        let all = "Critically high EventAddResponse load. Dropping all queued responses";
+        assert_eq!(event(all), Some(LogEvent::UpdatesDropped));
         assert_eq!(event("iocRun: All initialization complete"), None);
         assert_eq!(event("Records with SCAN = '10 Hz' (0 over-runs):"), None);
     }

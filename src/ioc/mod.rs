@@ -21,26 +21,34 @@
 //! ```
 
 mod builder;
+mod catalogue;
 mod counters;
+mod driven;
+mod fleet;
 mod identity;
 mod log;
 mod place;
 mod scan_menu;
 mod scanning;
+mod server;
 mod shell;
 mod soft_ioc;
 mod start_up;
 
-pub use builder::{Builder, MAX_FRAME_PIXELS, MAX_PVS};
+pub use builder::{Builder, MAX_FRAME_PIXELS, MAX_PVS, PVS_WITH_INDEX};
+pub use catalogue::{ServerFileError, ServerKind, Servers, Wanted};
 pub use counters::ServerCounters;
+pub use fleet::{Fleet, SearchCount, SearchCounter, searches_on_circuits};
 pub use log::{LogEvent, LogLine};
 pub use scan_menu::SCAN_RATES_HZ;
+pub use server::{Counted, Server};
 pub use soft_ioc::SoftIoc;
 
 use place::Place;
 
 use crate::embedded::UnpackError;
 use crate::process::ProcessError;
+use crate::python_site::Missing;
 
 /// Why an IOC could not be started or did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +69,16 @@ pub enum IocError {
         /// Everything the IOC printed.
         output: String,
     },
+    /// The server said what is not of the server protocol.
+    #[error("the server broke its protocol: {reason}\n`{command}` in all printed:\n{output}")]
+    Garbage {
+        /// What is wrong, with what it said.
+        reason: String,
+        /// The whole command line.
+        command: String,
+        /// Everything the server printed.
+        output: String,
+    },
     /// The IOC serves, but not where it was told to.
     #[error("the IOC did not get its ports: {reason}; is a server started by hand on port {port}?")]
     Ports {
@@ -68,6 +86,18 @@ pub enum IocError {
         reason: String,
         /// The port that it was to have.
         port: u16,
+    },
+    /// One IOC of several failed.
+    #[error("IOC {number} of {iocs}, which has {pvs}: {error}")]
+    OfFleet {
+        /// Which, from 1.
+        number: usize,
+        /// How many there are.
+        iocs: usize,
+        /// Its PVs, such as `gauge:0 to gauge:9`.
+        pvs: String,
+        /// What went wrong.
+        error: Box<IocError>,
     },
     /// Its temporary directory could not be written.
     #[error("cannot {action}: {source}; free space there or set TMPDIR to another folder")]
@@ -77,6 +107,9 @@ pub enum IocError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// It cannot run here at all.
+    #[error(transparent)]
+    Missing(#[from] Missing),
     /// The caller asked for what cannot be.
     #[error("{0}")]
     Asked(String),

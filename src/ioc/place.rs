@@ -32,15 +32,33 @@ impl Place {
         format!("{}-{}", std::process::id(), self.ports.ca_server())
     }
 
-    /// Proves that the IOC of this shell serves here.
+    /// Proves that the IOC of this shell serves Channel Access here.
     pub(super) fn prove(&self, shell: &mut Shell, deadline: &Deadline) -> Result<(), IocError> {
         let port = self.ports.ca_server();
-        let shown = shell.run("epicsEnvShow RSRV_SERVER_PORT")?;
-        if shown.trim() != format!("RSRV_SERVER_PORT={port}") {
-            let reason = format!("it serves TCP with `{}`", shown.trim());
-            return Err(IocError::Ports { reason, port });
-        }
+        has_port(shell, "RSRV_SERVER_PORT", port)?;
         identity::prove(port, &format!("epics-gauge:{}", self.identity()), deadline)
             .map_err(|reason| IocError::Ports { reason, port })
     }
+
+    /// Proves that it serves pvAccess here, too.
+    pub(super) fn prove_pv_access(
+        &self,
+        shell: &mut Shell,
+        deadline: &Deadline,
+    ) -> Result<(), IocError> {
+        let port = self.ports.pva_server();
+        has_port(shell, "PVXS_SERVER_PORT", port)?;
+        identity::speaks_pv_access(port, deadline)
+            .map_err(|reason| IocError::Ports { reason, port })
+    }
+}
+
+/// A server whose port is taken serves elsewhere, and says so in a variable.
+fn has_port(shell: &mut Shell, variable: &str, port: u16) -> Result<(), IocError> {
+    let shown = shell.run(&format!("epicsEnvShow {variable}"))?;
+    if shown.trim() == format!("{variable}={port}") {
+        return Ok(());
+    }
+    let reason = format!("it serves TCP with `{}`", shown.trim());
+    Err(IocError::Ports { reason, port })
 }

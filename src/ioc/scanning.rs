@@ -73,7 +73,7 @@ impl SoftIoc {
         let answers = self.shell.run_all(&commands)?;
         let mut counts = vec![0; self.builder.start_up.pvs];
         for ((index, command), answer) in indices.into_iter().zip(&commands).zip(&answers) {
-            counts[index] = number_of(command, answer)? as u64;
+            counts[index - self.builder.start_up.first_pv] = number_of(command, answer)? as u64;
         }
         Ok(counts)
     }
@@ -91,7 +91,7 @@ impl SoftIoc {
     /// The indices of the calc records that there are.
     pub(super) fn indices(&self) -> impl Iterator<Item = usize> + use<> {
         let missing = self.missing;
-        (0..self.builder.start_up.pvs).filter(move |index| Some(*index) != missing)
+        self.builder.start_up.indices().filter(move |index| Some(*index) != missing)
     }
 
     fn set_scan(&mut self, calc: &str, frame: &str) -> Result<(), IocError> {

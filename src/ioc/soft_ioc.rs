@@ -1,5 +1,6 @@
 //! A running softIoc.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -64,8 +65,8 @@ impl SoftIoc {
         self.place.folder.path()
     }
 
-    /// The environment in which a CA client finds this IOC and nothing else, and
-    /// has its array limit.
+    /// The environment in which a client finds this IOC and nothing else, over
+    /// Channel Access with its array limit, and over pvAccess where it has that.
     pub fn client_environment(&self) -> Vec<(String, String)> {
         client_environment(&self.place.ports, self.builder.array_limit())
     }
@@ -74,7 +75,8 @@ impl SoftIoc {
     /// plus 2^20 times the count of processings. While the records are scanned it
     /// is the value before; it follows when [`SoftIoc::stop_scanning`] returns.
     pub fn expected_value(&self, index: usize) -> f64 {
-        let scanned = self.scanned.get(index).copied().unwrap_or(0);
+        let place = index.checked_sub(self.builder.start_up.first_pv);
+        let scanned = place.and_then(|place| self.scanned.get(place)).copied().unwrap_or(0);
         index as f64 + PROCESSED_FACTOR * (scanned + self.ticks) as f64
     }
 
@@ -151,6 +153,14 @@ impl SoftIoc {
         Ok(self.shell.log()?.count(event))
     }
 
+    /// How many lines have reported each event, of those that were.
+    ///
+    /// # Errors
+    /// When the IOC is dead.
+    pub fn overloads(&mut self) -> Result<BTreeMap<LogEvent, u64>, IocError> {
+        Ok(self.shell.log()?.counts())
+    }
+
     /// Everything it printed, both streams; the last mebibyte.
     pub fn output(&self) -> String {
         self.shell.output()
@@ -180,10 +190,11 @@ impl SoftIoc {
     /// Those of [`Builder::start`], after which the IOC is down; and when there is
     /// no such record.
     pub fn restart(&mut self, without: Option<usize>) -> Result<(), IocError> {
-        let pvs = self.builder.start_up.pvs;
-        if let Some(index) = without.filter(|index| *index >= pvs) {
+        let pvs = self.builder.start_up.indices();
+        if let Some(index) = without.filter(|index| !pvs.contains(index)) {
             return Err(IocError::Asked(format!(
-                "there is no gauge:{index} to leave out: the IOC has {pvs} PVs"
+                "there is no gauge:{index} to leave out: the IOC has {} PVs",
+                pvs.len()
             )));
         }
         self.shell.kill();

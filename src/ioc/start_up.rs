@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::scan_menu::{scan_choice, without_unnamed_rates};
@@ -43,10 +44,14 @@ pub(super) struct StartUp {
     pub(super) records: Vec<Records>,
     /// How many of the calc records of this crate.
     pub(super) pvs: usize,
+    /// The index of the first of them.
+    pub(super) first_pv: usize,
     /// How often those are scanned; else they wait for a tick.
     pub(super) rate_hz: Option<f64>,
     /// Rates that [`super::SoftIoc::start_scanning`] may name.
     pub(super) may_scan_hz: Vec<f64>,
+    /// Whether it serves pvAccess too.
+    pub(super) has_pv_access: bool,
     /// Pixels of the frame record, if there is one.
     pub(super) frame_pixels: Option<u64>,
     /// Shell commands before `iocInit`.
@@ -56,6 +61,11 @@ pub(super) struct StartUp {
 }
 
 impl StartUp {
+    /// The indices of the calc records of this crate.
+    pub(super) fn indices(&self) -> Range<usize> {
+        self.first_pv..self.first_pv.saturating_add(self.pvs)
+    }
+
     /// Whether the IOC's scan menu has this rate of the whole menu: those up to
     /// 10 Hz are Base's own and always there.
     pub(super) fn may_scan(&self, rate_hz: f64) -> bool {
@@ -76,7 +86,7 @@ impl StartUp {
         let mut script = String::from("on error break\n");
         let gauge = embedded::tool("gauge.db")?;
         load(&mut script, &gauge, &[("IDENTITY".to_owned(), place.identity())]);
-        let indices = || (0..self.pvs).filter(|index| Some(*index) != missing);
+        let indices = || self.indices().filter(|index| Some(*index) != missing);
         if indices().next().is_some() {
             let scan = self.rate_hz.map_or("Event".to_owned(), scan_choice);
             let template = embedded::tool("calc.template")?;
@@ -118,7 +128,10 @@ impl StartUp {
     }
 
     fn write_definition(&self, folder: &Path) -> Result<(), IocError> {
-        let complete = embedded::tool("softIoc.dbd")?;
+        let complete = embedded::tool(match self.has_pv_access {
+            true => "softIocPvx.dbd",
+            false => "softIoc.dbd",
+        })?;
         let dbd = fs::read_to_string(&complete).map_err(|source| IocError::Files {
             action: format!("read {}", complete.display()),
             source,

@@ -1,5 +1,7 @@
 //! The write-ups' rule: over the limit choose the faster, under it the simplest.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{Outcome, Relative, Verdict};
@@ -9,6 +11,8 @@ use crate::scenario;
 /// Which approach to take.
 #[derive(Debug, Clone, Serialize)]
 pub struct Advice {
+    /// The server that it holds for.
+    pub server: String,
     /// The count of PVs that it holds for; none when nothing was judged.
     pub pvs: Option<usize>,
     /// Approaches within every limit against the fastest, simplest first.
@@ -35,10 +39,20 @@ pub struct Slower {
     pub over_fastest_s: f64,
 }
 
-/// Applies the rule to the verdicts of the largest count of PVs, and of the
-/// slope.
-pub(super) fn advice(run: &RunRecords, verdicts: &[Verdict]) -> Advice {
-    let of_connecting = || verdicts.iter().filter(|verdict| verdict.scenario == scenario::CONNECT);
+/// Applies the rule on each server to the verdicts of the largest count of PVs,
+/// and of the slope.
+pub(super) fn advice(run: &RunRecords, verdicts: &[Verdict]) -> Vec<Advice> {
+    let of_connecting = verdicts.iter().filter(|verdict| verdict.scenario == scenario::CONNECT);
+    let servers: BTreeSet<&str> = of_connecting.map(|verdict| verdict.server.as_str()).collect();
+    servers.into_iter().map(|server| on_server(run, verdicts, server)).collect()
+}
+
+fn on_server(run: &RunRecords, verdicts: &[Verdict], server: &str) -> Advice {
+    let of_connecting = || {
+        verdicts.iter().filter(|verdict| {
+            (verdict.scenario.as_str(), verdict.server.as_str()) == (scenario::CONNECT, server)
+        })
+    };
     let pvs = of_connecting().map(|verdict| verdict.pvs).max();
     let judged: Vec<&Verdict> = of_connecting()
         .filter(|verdict| Some(verdict.pvs) == pvs || verdict.outcome == Outcome::Failed)
@@ -53,7 +67,9 @@ pub(super) fn advice(run: &RunRecords, verdicts: &[Verdict]) -> Advice {
         let has = |outcome| own.iter().any(|verdict| verdict.outcome == outcome);
         if has(Outcome::Over) {
             too_slow.extend(worst(&own));
-        } else if own.is_empty() || has(Outcome::Undecided) || has(Outcome::Failed) {
+        } else if own.is_empty() {
+            // It does not speak a protocol of this server, or was left out.
+        } else if has(Outcome::Undecided) || has(Outcome::Failed) {
             unknown.push(facts.name.clone());
         } else {
             acceptable.push(facts);
@@ -63,6 +79,7 @@ pub(super) fn advice(run: &RunRecords, verdicts: &[Verdict]) -> Advice {
     let simplest: Option<&ApproachFacts> =
         acceptable.first().copied().filter(|facts| facts.simplicity.is_some());
     Advice {
+        server: server.to_owned(),
         pvs,
         simplest: simplest.map(|facts| facts.name.clone()),
         simplest_reason: simplest.map(|facts| facts.simplicity_reason.clone()),

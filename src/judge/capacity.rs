@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::record::{Record, RunRecords};
-use crate::scenario::{self, RATE_HELD_IN_SEARCH, is_answer_of_a_search};
+use super::gave_way::{GaveWay, gave_way};
+use crate::record::{ApproachFacts, Record, RunRecords};
+use crate::scenario::{self, is_answer};
 
-/// One approach at one rate.
+/// One approach on one server at one rate.
 #[derive(Debug, Clone, Serialize)]
 pub struct Capacity {
+    /// The server.
+    pub server: String,
     /// The approach.
     pub approach: String,
     /// Whether it is the floor.
@@ -33,68 +36,41 @@ pub struct Capacity {
     pub lossless_updates_hz: f64,
 }
 
-/// Where the first update was lost, as far as counters tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GaveWay {
-    /// The server did not make its updates in time.
-    ServerScan,
-    /// The server replaced updates in a subscription's queue: client or server
-    /// paused for longer than the queue holds.
-    ServerQueue,
-    /// The library dropped or merged them, by its own counters.
-    Library,
-    /// They were on their way still when the time was over.
-    Late,
-    /// The client took up so much memory that it was stopped.
-    Memory,
-    /// No counter tells.
-    Unknown,
-}
-
-impl GaveWay {
-    /// The words in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            GaveWay::ServerScan => "the server's scan",
-            GaveWay::ServerQueue => "the server's queue",
-            GaveWay::Library => "the library's own queue",
-            GaveWay::Late => "not in time",
-            GaveWay::Memory => "the client's memory",
-            GaveWay::Unknown => "no counter tells",
-        }
-    }
-}
-
-/// All capacities, by rate and then in the order of the catalogue.
+/// All capacities, by rate, by server, and then in the order of the catalogue.
 pub fn capacities(run: &RunRecords) -> Vec<Capacity> {
     let probes: Vec<&Record> = run
         .records
         .iter()
         .filter(|record| record.scenario == scenario::CAPACITY)
-        .filter(|record| record.monitored.is_some() || is_answer_of_a_search(record))
+        .filter(|record| record.monitored.is_some() || is_answer(record))
         .collect();
-    let mut rates: Vec<f64> =
-        probes.iter().filter_map(|record| Some(record.load?.rate_hz)).collect();
-    rates.sort_by(f64::total_cmp);
-    rates.dedup();
+    let mut searches: Vec<(f64, &str)> = probes
+        .iter()
+        .filter_map(|record| Some((record.load?.rate_hz, record.server.as_str())))
+        .collect();
+    searches.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
+    searches.dedup();
     let mut capacities = Vec::new();
-    for rate_hz in rates {
+    for search in searches {
         for facts in &run.run.approaches {
-            let own: Vec<&&Record> = probes
+            let of = |record: &Record| {
+                record.load.map(|load| (load.rate_hz, record.server.as_str())) == Some(search)
+            };
+            let own: Vec<&Record> = probes
                 .iter()
-                .filter(|record| record.approach == facts.name)
-                .filter(|record| record.load.is_some_and(|load| load.rate_hz == rate_hz))
+                .copied()
+                .filter(|record| record.approach == facts.name && of(record))
                 .collect();
             if !own.is_empty() {
-                capacities.push(capacity(&facts.name, facts.floor, rate_hz, &own));
+                capacities.push(capacity(facts, search, &own));
             }
         }
     }
     capacities
 }
 
-fn capacity(approach: &str, floor: bool, rate_hz: f64, probes: &[&&Record]) -> Capacity {
+fn capacity(facts: &ApproachFacts, search: (f64, &str), probes: &[&Record]) -> Capacity {
+    let (rate_hz, server) = search;
     let mut counts: BTreeMap<usize, Outcomes> = BTreeMap::new();
     for record in probes {
         let outcomes = counts.entry(record.pvs).or_default();
@@ -110,8 +86,9 @@ fn capacity(approach: &str, floor: bool, rate_hz: f64, probes: &[&&Record]) -> C
         .rfind(|(_, outcomes)| outcomes.lossless > outcomes.lossy.len());
     let lossless_pvs = most_lossless.map(|(pvs, _)| *pvs);
     Capacity {
-        approach: approach.to_owned(),
-        floor,
+        server: server.to_owned(),
+        approach: facts.name.clone(),
+        floor: facts.floor,
         rate_hz,
         tried_pvs: counts.keys().copied().max().unwrap_or(0),
         lossless_pvs,
@@ -133,25 +110,5 @@ impl Outcomes {
     /// One loss among successes may be a pause of the machine.
     fn is_lossy(&self) -> bool {
         self.lossy.len() > self.lossless || (self.lossy.len() > 1 && self.lossless < 2)
-    }
-}
-
-/// Who gave way in a probe; none when every update was made and arrived.
-fn gave_way(record: &Record) -> Option<GaveWay> {
-    if is_answer_of_a_search(record) {
-        return Some(GaveWay::Memory);
-    }
-    let (monitored, load) = (record.monitored.as_ref()?, record.load?);
-    if monitored.made_hz < RATE_HELD_IN_SEARCH * load.rate_hz {
-        return Some(GaveWay::ServerScan);
-    }
-    let lost = monitored.lost();
-    let dropped = monitored.library_counters.values().any(|count| *count > 0);
-    match lost {
-        0 => None,
-        _ if monitored.server_counters.merged_updates > 0 => Some(GaveWay::ServerQueue),
-        _ if dropped => Some(GaveWay::Library),
-        lost if monitored.late == lost => Some(GaveWay::Late),
-        _ => Some(GaveWay::Unknown),
     }
 }

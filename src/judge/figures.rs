@@ -162,7 +162,7 @@ fn rows(run: &RunRecords, cell: &[&Record], metric: Metric) -> Option<(Option<St
         return None;
     }
     let facts = &run.run.approaches;
-    let floor = facts.iter().find(|facts| facts.floor).and_then(|facts| values.get(&facts.name));
+    let floor_of = |provider| values.get(&run.run.floor_of(provider)?.name);
     let fastest = facts
         .iter()
         .filter(|facts| !facts.floor)
@@ -180,7 +180,7 @@ fn rows(run: &RunRecords, cell: &[&Record], metric: Metric) -> Option<(Option<St
                 joint: records.iter().any(|record| record.create_is_joint),
                 figure_s: interval(own.values().copied())?,
                 cpu_s: cpu(&records, metric),
-                over_floor_s: floor.and_then(|floor| difference(own, floor)),
+                over_floor_s: floor_of(facts.provider).and_then(|floor| difference(own, floor)),
                 over_fastest_s: fastest.and_then(|(_, fastest)| difference(own, fastest)),
             })
         })

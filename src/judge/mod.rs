@@ -3,26 +3,32 @@
 mod advice;
 mod capacity;
 mod figures;
+mod fleet;
+mod gave_way;
 mod limits;
 mod monitors;
+mod scale;
 mod scaling;
 mod verdict;
 
 pub use advice::{Advice, Slower};
-pub use capacity::{Capacity, GaveWay, capacities};
+pub use capacity::{Capacity, capacities};
 pub use figures::{Figures, Metric, Row, figures};
+pub use fleet::{FleetGrowth, FleetRow, fleet_growth, fleet_rows};
+pub use gave_way::GaveWay;
 pub use limits::{
     BUDGET, Budget, LEAK_BYTES_PER_MINUTE, LEAK_DERIVATION, LEAK_WATCH_S, LIMITS, Limit, Measure,
     PVS_LEFT_BEHIND, Relative, expectation, expected_leak,
 };
 pub use monitors::{Memory, MonitorFigures, MonitorRow, UpdateCounts, monitors};
+pub use scale::{Flow, Published, Scale, ScaleFigures, ScaleRow, scale};
 pub use scaling::{Scaling, scaling};
 pub use verdict::{Outcome, Unit, Verdict};
 
 use serde::Serialize;
 
 use crate::record::{FailureKind, Record, RunRecords};
-use crate::scenario::is_answer_of_a_search;
+use crate::scenario::is_answer;
 
 /// A verdict needs an interval that covers the true median with at least this
 /// probability. Five blocks give 93.75 %, four 87.5 %.
@@ -37,12 +43,18 @@ pub struct Judgement {
     pub scaling: Vec<Scaling>,
     /// What monitors took, one entry for each cell.
     pub monitors: Vec<MonitorFigures>,
+    /// The scale matrix, one entry for each server and client.
+    pub scale: Vec<Scale>,
     /// The most updates that arrive without loss, from searches.
     pub capacities: Vec<Capacity>,
+    /// What connecting to fleets cost, by lookup, size and approach.
+    pub fleets: Vec<FleetRow>,
+    /// How that grows with the size.
+    pub fleet_growth: Vec<FleetGrowth>,
     /// A verdict for each limit, cell and approach.
     pub verdicts: Vec<Verdict>,
-    /// Which approach to take.
-    pub advice: Advice,
+    /// Which approach to take, on each server; empty when connecting was not judged.
+    pub advice: Vec<Advice>,
     /// Workers that failed.
     pub failures: Vec<FailedWorkers>,
 }
@@ -73,7 +85,10 @@ pub fn judge(run: &RunRecords) -> Judgement {
         figures,
         scaling,
         monitors,
+        scale: scale(run),
         capacities: capacities(run),
+        fleets: fleet_rows(run),
+        fleet_growth: fleet_growth(run),
         verdicts,
         advice,
         failures: failures(run),
@@ -82,7 +97,7 @@ pub fn judge(run: &RunRecords) -> Judgement {
 
 fn failures(run: &RunRecords) -> Vec<FailedWorkers> {
     let mut failures: Vec<FailedWorkers> = Vec::new();
-    for record in run.records.iter().filter(|record| !is_answer_of_a_search(record)) {
+    for record in run.records.iter().filter(|record| !is_answer(record)) {
         let Some(failure) = &record.failure else { continue };
         let known = failures
             .iter_mut()
@@ -109,6 +124,9 @@ fn failures(run: &RunRecords) -> Vec<FailedWorkers> {
 
 /// A cell in a few words, such as `1000 PVs bulk` or `waveform 680x480 120 Hz`.
 fn cell_name(record: &Record) -> String {
+    if let Some(fleet) = record.fleet {
+        return format!("{} PVs on {} IOCs by {}", record.pvs, fleet.iocs, fleet.lookup);
+    }
     let Some(load) = record.load else {
         return format!("{} PVs {}", record.pvs, record.mode);
     };

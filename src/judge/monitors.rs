@@ -102,13 +102,14 @@ pub struct UpdateCounts {
 }
 
 /// All cells with monitors, in the order of scenarios, rates and counts of PVs.
-/// Those of a search are not among them.
+/// Those of a search and of the scale matrix are not among them.
 pub fn monitors(run: &RunRecords) -> Vec<MonitorFigures> {
     let mut cells: Vec<(usize, &Record)> = Vec::new();
     for record in run.records.iter().filter(|record| trusted(record).is_some()) {
         let order = scenario::ALL.iter().position(|(name, _)| *name == record.scenario);
         let known = cells.iter().any(|(_, other)| is_same_cell(record, other));
-        if record.scenario != scenario::CAPACITY && !known {
+        let is_own = ![scenario::CAPACITY, scenario::SCALE].contains(&record.scenario.as_str());
+        if is_own && !known {
             cells.push((order.unwrap_or(usize::MAX), record));
         }
     }
@@ -118,13 +119,14 @@ pub fn monitors(run: &RunRecords) -> Vec<MonitorFigures> {
             .cmp(other_order)
             .then(rate(a).total_cmp(&rate(b)))
             .then(a.pvs.cmp(&b.pvs))
+            .then(a.server.cmp(&b.server))
             .then(disturbance(a).cmp(&disturbance(b)))
     });
     cells.into_iter().filter_map(|(_, first)| cell(run, first)).collect()
 }
 
 /// What monitors took, unless an update was wrong: then nothing was counted.
-fn trusted(record: &Record) -> Option<&Monitored> {
+pub(super) fn trusted(record: &Record) -> Option<&Monitored> {
     let is_wrong = |failure: &Failure| failure.kind == FailureKind::WrongUpdate;
     record.monitored.as_deref().filter(|_| !record.failure.as_ref().is_some_and(is_wrong))
 }
@@ -133,7 +135,7 @@ fn disturbance(record: &Record) -> Option<Disturbance> {
     record.load.and_then(|load| load.disturbance)
 }
 
-fn is_same_cell(record: &Record, other: &Record) -> bool {
+pub(super) fn is_same_cell(record: &Record, other: &Record) -> bool {
     (&record.scenario, &record.server, record.pvs, record.load)
         == (&other.scenario, &other.server, other.pvs, other.load)
 }
@@ -147,14 +149,15 @@ fn cell(run: &RunRecords, first: &Record) -> Option<MonitorFigures> {
         }
     }
     let facts = &run.run.approaches;
-    let floor = facts.iter().find(|facts| facts.floor);
-    let floor = floor.and_then(|floor| by_approach.get(floor.name.as_str())).map(cpu_by_block);
+    let floor_of =
+        |provider| by_approach.get(run.run.floor_of(provider)?.name.as_str()).map(cpu_by_block);
     let rows = facts
         .iter()
         .filter_map(|facts| {
             let blocks = by_approach.get(facts.name.as_str())?;
             let own = cpu_by_block(blocks);
-            let over_floor_percent = floor.as_ref().and_then(|floor| difference(&own, floor));
+            let over_floor_percent =
+                floor_of(facts.provider).and_then(|floor| difference(&own, &floor));
             Some(MonitorRow {
                 approach: facts.name.clone(),
                 floor: facts.floor,
@@ -177,7 +180,8 @@ fn cpu_by_block(blocks: &BTreeMap<usize, &Monitored>) -> BTreeMap<usize, f64> {
     blocks.iter().filter_map(|(block, one)| Some((*block, percent(one)?))).collect()
 }
 
-fn row(blocks: &[&Monitored]) -> MonitorRow {
+/// The figures of one approach in one cell, its name left out.
+pub(super) fn row(blocks: &[&Monitored]) -> MonitorRow {
     let medians =
         |of: fn(&Monitored) -> f64| median(&blocks.iter().map(|one| of(one)).collect::<Vec<f64>>());
     let sum = |of: fn(&crate::record::Network) -> u64| {
@@ -198,7 +202,10 @@ fn row(blocks: &[&Monitored]) -> MonitorRow {
         updates: update_counts(blocks),
         latency: percentiles(&latencies),
         received_bytes: sum(|network| network.received_bytes),
-        least_bytes: sum(|network| network.least_bytes),
+        least_bytes: blocks
+            .iter()
+            .map(|one| one.network.as_ref()?.least_bytes)
+            .sum::<Option<u64>>(),
         sampler_percent: medians(sampler_percent),
         recoveries: blocks.iter().filter_map(|one| one.recovery).collect(),
     }
@@ -208,6 +215,14 @@ fn sampler_percent(monitored: &Monitored) -> f64 {
     let samples = &monitored.client.samples;
     let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return 0.0 };
     100.0 * monitored.sampler_cpu_ns as f64 / last.at_ns.saturating_sub(first.at_ns).max(1) as f64
+}
+
+/// The CPU use of one side, in % of a core.
+pub(super) fn mean_cpu_percent(monitored: &Monitored, usage: &Usage) -> Option<f64> {
+    let samples: Vec<(u64, u64)> =
+        usage.samples.iter().map(|sample| (sample.at_ns, sample.cpu_ns)).collect();
+    let watched = between(&samples, monitored.start_ns, monitored.end_ns);
+    Some(cpu_load(&watched, CPU_WINDOW_NS)?.mean_percent)
 }
 
 /// The load over all blocks, set one after the other.
@@ -265,12 +280,26 @@ fn update_counts(blocks: &[&Monitored]) -> UpdateCounts {
         counts.repeated += block.repeated;
         counts.lost += block.lost();
         counts.late += block.late;
-        counts.server.scan_overruns += block.server_counters.scan_overruns;
-        counts.server.merged_updates += block.server_counters.merged_updates;
-        counts.server.callback_overflows += block.server_counters.callback_overflows;
+        add(&mut counts.server, &block.server_counters);
         for (name, count) in &block.library_counters {
             *counts.library.entry(name.clone()).or_insert(0) += count;
         }
     }
     counts
+}
+
+/// Adds up what was counted; subscriptions are those of the last.
+fn add(counters: &mut ServerCounters, more: &ServerCounters) {
+    let sum = |count: &mut Option<u64>, more: Option<u64>| {
+        if let Some(more) = more {
+            *count = Some(count.unwrap_or(0) + more);
+        }
+    };
+    counters.subscriptions = more.subscriptions;
+    sum(&mut counters.scan_overruns, more.scan_overruns);
+    sum(&mut counters.merged_updates, more.merged_updates);
+    sum(&mut counters.callback_overflows, more.callback_overflows);
+    for (event, count) in &more.overloads {
+        *counters.overloads.entry(event.clone()).or_insert(0) += count;
+    }
 }

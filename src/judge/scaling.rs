@@ -1,6 +1,6 @@
 //! How connecting grows with the count of PVs: slope and intercept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -14,6 +14,8 @@ use crate::stats::{Interval, theil_sen};
 /// One approach's line through connect times over counts of PVs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Scaling {
+    /// The server's name.
+    pub server: String,
     /// The approach.
     pub approach: String,
     /// Whether it is the floor.
@@ -39,13 +41,20 @@ type ByBlock = BTreeMap<usize, f64>;
 /// Counts of PVs and the seconds to connect them.
 type PointsByBlock = BTreeMap<usize, Vec<(f64, f64)>>;
 
-/// Slopes of bulk connects, for runs with at least two counts of PVs; a block
-/// counts for an approach when it has every count.
+/// Slopes of bulk connects on each server, for runs with at least two counts of
+/// PVs; a block counts for an approach when it has every count.
 pub fn scaling(run: &RunRecords) -> Vec<Scaling> {
+    let servers: BTreeSet<&str> = run.records.iter().map(|record| record.server.as_str()).collect();
+    servers.into_iter().flat_map(|server| on_server(run, server)).collect()
+}
+
+fn on_server(run: &RunRecords, server: &str) -> Vec<Scaling> {
     let mut points: BTreeMap<&str, PointsByBlock> = BTreeMap::new();
     let mut counts: Vec<usize> = Vec::new();
-    let is_bulk =
-        |record: &&Record| record.scenario == scenario::CONNECT && record.mode == Mode::Bulk;
+    let is_bulk = |record: &&Record| {
+        (record.scenario.as_str(), record.server.as_str(), record.mode)
+            == (scenario::CONNECT, server, Mode::Bulk)
+    };
     for record in run.records.iter().filter(is_bulk) {
         let Some(per_pv) = CONNECT.of(record) else { continue };
         let pvs = record.pvs as f64;
@@ -72,17 +81,18 @@ pub fn scaling(run: &RunRecords) -> Vec<Scaling> {
         })
         .filter(|(_, (slopes, _))| !slopes.is_empty())
         .collect();
-    compared(run, &lines, most_pvs)
+    compared(run, server, &lines, most_pvs)
 }
 
 fn compared(
     run: &RunRecords,
+    server: &str,
     lines: &BTreeMap<&str, (ByBlock, ByBlock)>,
     most_pvs: usize,
 ) -> Vec<Scaling> {
     let slopes = |name: &str| lines.get(name).map(|(slopes, _)| slopes);
     let facts = &run.run.approaches;
-    let floor = facts.iter().find(|facts| facts.floor).and_then(|facts| slopes(&facts.name));
+    let floor_of = |provider| slopes(&run.run.floor_of(provider)?.name);
     let fastest = facts
         .iter()
         .filter(|facts| !facts.floor)
@@ -96,12 +106,13 @@ fn compared(
         .filter_map(|facts| {
             let (slopes, intercepts) = lines.get(facts.name.as_str())?;
             Some(Scaling {
+                server: server.to_owned(),
                 approach: facts.name.clone(),
                 floor: facts.floor,
                 most_pvs,
                 slope_s: interval(slopes.values().copied())?,
                 intercept_s: interval(intercepts.values().copied())?,
-                over_floor_s: floor.and_then(|floor| difference(slopes, floor)),
+                over_floor_s: floor_of(facts.provider).and_then(|floor| difference(slopes, floor)),
                 over_fastest_s: fastest.and_then(|(_, fastest, _)| difference(slopes, fastest)),
                 fastest: fastest.map(|(name, _, _)| name.clone()),
             })

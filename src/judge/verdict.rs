@@ -69,6 +69,8 @@ pub struct Verdict {
     pub approach: String,
     /// The scenario.
     pub scenario: String,
+    /// The server.
+    pub server: String,
     /// What was judged, such as `connect bulk`, `connect slope` or `growth`.
     pub metric: String,
     /// The unit of figure and limit.
@@ -147,6 +149,7 @@ fn of_figures(limit: &Limit, figures: &Figures, verdicts: &mut Vec<Verdict>) {
             [(Relative::Floor, row.over_floor_s), (Relative::Fastest, row.over_fastest_s)];
         for (relative, over) in compared {
             verdicts.extend(over.map(|over| Verdict {
+                server: figures.server.clone(),
                 pvs: figures.pvs,
                 connected: figures.connected,
                 ..verdict(limit, &row.approach, figures.metric.name(), relative, over)
@@ -160,6 +163,7 @@ fn of_scaling(limit: &Limit, scaling: &Scaling, verdicts: &mut Vec<Verdict>) {
         [(Relative::Floor, scaling.over_floor_s), (Relative::Fastest, scaling.over_fastest_s)];
     for (relative, over) in compared {
         verdicts.extend(over.map(|over| Verdict {
+            server: scaling.server.clone(),
             pvs: scaling.most_pvs,
             ..verdict(limit, &scaling.approach, "connect slope".to_owned(), relative, over)
         }));
@@ -177,6 +181,7 @@ fn verdict(
     Verdict {
         approach: approach.to_owned(),
         scenario: scenario::CONNECT.to_owned(),
+        server: String::new(),
         metric,
         unit: Unit::SecondsPerPv,
         load: None,
@@ -234,6 +239,7 @@ fn of_monitors(
     Verdict {
         approach: row.approach.clone(),
         scenario: cell.scenario.clone(),
+        server: cell.server.clone(),
         metric: metric.to_owned(),
         unit: Unit::Pvs,
         load: Some(cell.load),
@@ -251,12 +257,12 @@ fn of_monitors(
 /// An approach that failed in a cell has failed there, whatever it did before.
 fn of_failures(run: &RunRecords) -> Vec<Verdict> {
     let mut failed: Vec<Verdict> = Vec::new();
-    let has_failed =
-        |record: &&Record| record.failure.is_some() && !scenario::is_answer_of_a_search(record);
+    let has_failed = |record: &&Record| record.failure.is_some() && !scenario::is_answer(record);
     for record in run.records.iter().filter(has_failed) {
         let stage = record.failure.as_ref().and_then(|failure| failure.stage);
         let known = failed.iter().any(|verdict| {
-            (&verdict.approach, &verdict.scenario) == (&record.approach, &record.scenario)
+            (&verdict.approach, &verdict.scenario, &verdict.server)
+                == (&record.approach, &record.scenario, &record.server)
                 && (verdict.pvs, verdict.connected, verdict.load)
                     == (record.pvs, record.mode, record.load)
         });
@@ -264,6 +270,7 @@ fn of_failures(run: &RunRecords) -> Vec<Verdict> {
             failed.push(Verdict {
                 approach: record.approach.clone(),
                 scenario: record.scenario.clone(),
+                server: record.server.clone(),
                 unit: Unit::SecondsPerPv,
                 load: record.load,
                 metric: stage.map_or("start".to_owned(), |stage| stage.to_string()),

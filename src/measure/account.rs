@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::process::{SubjectUsage, UsageSampler};
-use crate::record::{Usage, UsageSample};
+use crate::process::{self, SubjectUsage, UsageSampler};
+use crate::record::{NetworkSample, Usage, UsageSample};
 
 /// How often CPU and memory are read.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -45,6 +45,11 @@ impl Account {
     /// What the client held at the latest sample.
     pub(super) fn client_rss_bytes(&self) -> u64 {
         self.sampler.rss_bytes(CLIENT)
+    }
+
+    /// Client and server at the latest sample.
+    pub(super) fn latest(&self) -> [Option<process::UsageSample>; 2] {
+        [CLIENT, SERVER].map(|subject| self.sampler.latest(subject))
     }
 
     /// Takes the last samples.
@@ -95,5 +100,17 @@ fn of_record(subject: SubjectUsage) -> Usage {
             rss_bytes: sample.rss_bytes,
         })
         .collect();
-    Usage { samples, peak_rss_bytes: subject.peak_rss_bytes.unwrap_or(0) }
+    let network = match subject.network_missing {
+        Some(_) => Vec::new(),
+        None => subject.network.iter().map(of_network).collect(),
+    };
+    Usage { samples, peak_rss_bytes: subject.peak_rss_bytes.unwrap_or(0), network }
+}
+
+fn of_network(sample: &process::NetworkSample) -> NetworkSample {
+    NetworkSample {
+        at_ns: sample.at_ns,
+        received_bytes: sample.received_bytes,
+        sent_bytes: sample.sent_bytes,
+    }
 }

@@ -27,10 +27,20 @@ pub(super) struct Tally {
     pub(super) repeated: u64,
     /// Not arrived, and made after the last that arrived.
     pub(super) late: u64,
-    /// PVs whose last update arrived.
+    /// Subscriptions whose last update arrived.
     pub(super) caught_up: usize,
-    /// When each PV's first update of this life arrived.
+    /// When each subscription's first update of this life arrived: those of the
+    /// first monitor of every PV, then those of the second, and so on.
     pub(super) began_ns: Vec<Option<u64>>,
+}
+
+/// What was subscribed to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subscribed {
+    /// The size of frames; none for scalars.
+    pub(super) pixels: Option<Pixels>,
+    /// Subscriptions to each PV.
+    pub(super) monitors: usize,
 }
 
 /// Counts the updates of each life.
@@ -41,68 +51,80 @@ pub(super) struct Tally {
 pub(super) fn tally(
     runs: &[UpdateRun],
     lives: &[Life],
-    pixels: Option<Pixels>,
+    subscribed: Subscribed,
 ) -> Result<Vec<Tally>, String> {
     let mut tallies = Vec::new();
     for (number, life) in lives.iter().enumerate() {
         let until_ns = lives.get(number + 1).map_or(u64::MAX, |next| next.from_ns);
         let own: Vec<&UpdateRun> =
             runs.iter().filter(|run| (life.from_ns..until_ns).contains(&run.start_ns)).collect();
-        tallies.push(tally_of(&own, life, pixels)?);
+        tallies.push(tally_of(&own, life, subscribed)?);
     }
     Ok(tallies)
 }
 
-fn tally_of(runs: &[&UpdateRun], life: &Life, pixels: Option<Pixels>) -> Result<Tally, String> {
+fn tally_of(runs: &[&UpdateRun], life: &Life, subscribed: Subscribed) -> Result<Tally, String> {
+    let Subscribed { pixels, monitors } = subscribed;
     let pvs = life.last.len();
-    let mut tally = Tally { began_ns: vec![None; pvs], ..Tally::default() };
-    let mut next: Vec<u64> = life.first.clone().unwrap_or_else(|| vec![0; pvs]);
+    let mut tally = Tally { began_ns: vec![None; pvs * monitors], ..Tally::default() };
+    let first_of = |pv: usize| life.first.as_ref().map(|first| first[pv]);
+    let mut next: Vec<u64> =
+        (0..pvs * monitors).map(|one| first_of(one % pvs).unwrap_or(0)).collect();
     for run in runs {
         let last = *life.last.get(run.pv).ok_or_else(|| format!("there is no PV {}", run.pv))?;
+        if run.monitor >= monitors {
+            return Err(format!("{} has no monitor {}", name_of(run.pv, pixels), run.monitor));
+        }
+        let one = run.monitor * pvs + run.pv;
         let mut numbers = match pixels {
             Some(pixels) => frame_numbers(run, pixels)?,
             None => scalar_numbers(run)?,
         };
-        let name = name_of(run.pv, pixels);
         // The server sends an array as it is when its turn comes, so two events in
         // a row may bring the newer frame twice. Scalars are copied into the queue.
-        let is_known = tally.began_ns[run.pv].is_some();
-        if pixels.is_some() && is_known && numbers.start + 1 == next[run.pv] {
+        let is_known = tally.began_ns[one].is_some();
+        if pixels.is_some() && is_known && numbers.start + 1 == next[one] {
             tally.repeated += 1;
             numbers.start += 1;
         }
-        if numbers.start < next[run.pv] {
-            let (number, next) = (numbers.start, next[run.pv]);
-            return Err(format!(
-                "update {number} of {name} arrived twice or out of order: {next} was the next"
-            ));
-        }
-        if numbers.end > last + 1 {
-            let invented = numbers.end - 1;
-            return Err(format!(
-                "update {invented} of {name} arrived, but the IOC made {last} at most"
-            ));
-        }
-        next[run.pv] = numbers.end;
+        check_order(&numbers, next[one], last)
+            .map_err(|wrong| wrong.replace("{}", &name_of(run.pv, pixels)))?;
+        next[one] = numbers.end;
         tally.received += numbers.end - numbers.start;
-        if tally.began_ns[run.pv].is_none() {
-            tally.began_ns[run.pv] = Some(run.start_ns);
-            let first = life.first.as_ref().map_or(numbers.start, |first| first[run.pv]);
-            tally.expected += last + 1 - first;
+        if tally.began_ns[one].is_none() {
+            tally.began_ns[one] = Some(run.start_ns);
+            tally.expected += last + 1 - first_of(run.pv).unwrap_or(numbers.start);
         }
     }
-    tally.caught_up = (0..pvs).filter(|pv| next[*pv] == life.last[*pv] + 1).count();
-    for pv in 0..pvs {
-        match (tally.began_ns[pv], &life.first) {
-            (Some(_), _) => tally.late += life.last[pv] + 1 - next[pv],
+    for (one, next) in next.into_iter().enumerate() {
+        let last = life.last[one % pvs];
+        tally.caught_up += usize::from(next == last + 1);
+        match (tally.began_ns[one], first_of(one % pvs)) {
+            (Some(_), _) => tally.late += last + 1 - next,
             (None, Some(first)) => {
-                tally.expected += life.last[pv] + 1 - first[pv];
-                tally.late += life.last[pv] + 1 - first[pv];
+                tally.expected += last + 1 - first;
+                tally.late += last + 1 - first;
             }
             (None, None) => {}
         }
     }
     Ok(tally)
+}
+
+/// Updates follow on those before, and none is newer than the server's last; `{}`
+/// in the error stands for the PV.
+fn check_order(numbers: &std::ops::Range<u64>, next: u64, last: u64) -> Result<(), String> {
+    if numbers.start < next {
+        let number = numbers.start;
+        return Err(format!(
+            "update {number} of {{}} arrived twice or out of order: {next} was the next"
+        ));
+    }
+    if numbers.end > last + 1 {
+        let invented = numbers.end - 1;
+        return Err(format!("update {invented} of {{}} arrived, but the IOC made {last} at most"));
+    }
+    Ok(())
 }
 
 /// A value tells its PV and how often that was processed.
@@ -147,14 +169,23 @@ mod tests {
     use super::*;
 
     const FRAME: Pixels = Pixels { width: 4, height: 2 };
+    const FRAMES: Subscribed = Subscribed { pixels: Some(FRAME), monitors: 1 };
+    const SCALARS: Subscribed = Subscribed { pixels: None, monitors: 1 };
 
     fn run(pv: usize, first: u64, count: u64) -> UpdateRun {
         let first = pv as f64 + first as f64 * PROCESSED_FACTOR;
-        UpdateRun { pv, first, count, start_ns: 10, sums: Vec::new() }
+        UpdateRun { pv, monitor: 0, first, count, start_ns: 10, sums: Vec::new() }
     }
 
     fn frames(first: u64, sums: Vec<u64>) -> UpdateRun {
-        UpdateRun { pv: 0, first: first as f64, count: sums.len() as u64, start_ns: 10, sums }
+        UpdateRun {
+            pv: 0,
+            monitor: 0,
+            first: first as f64,
+            count: sums.len() as u64,
+            start_ns: 10,
+            sums,
+        }
     }
 
     fn life(first: u64, last: Vec<u64>) -> Life {
@@ -162,7 +193,7 @@ mod tests {
     }
 
     fn one(runs: &[UpdateRun], life: Life) -> Result<Tally, String> {
-        tally(runs, &[life], None).map(|mut tallies| tallies.remove(0))
+        tally(runs, &[life], SCALARS).map(|mut tallies| tallies.remove(0))
     }
 
     #[test]
@@ -199,11 +230,11 @@ mod tests {
     #[test]
     fn a_torn_frame_is_an_error_with_its_number() {
         let whole = |number| frame::sum(number, FRAME.count());
-        let check = |sums| tally(&[frames(7, sums)], &[life(7, vec![8])], Some(FRAME));
+        let check = |sums| tally(&[frames(7, sums)], &[life(7, vec![8])], FRAMES);
         assert_eq!(check(vec![whole(7), whole(8)]).unwrap()[0].received, 2);
         let error = check(vec![whole(7), whole(8) + 1]).unwrap_err();
         assert!(error.contains("frame 8 arrived torn"), "{error}");
-        assert!(tally(&[run(0, 7, 1)], &[life(7, vec![8])], Some(FRAME)).is_err());
+        assert!(tally(&[run(0, 7, 1)], &[life(7, vec![8])], FRAMES).is_err());
     }
 
     #[test]
@@ -212,7 +243,7 @@ mod tests {
             numbers.map(|number| frame::sum(number, FRAME.count())).collect::<Vec<u64>>()
         };
         let check = |second: UpdateRun| {
-            tally(&[frames(1, sums(1..=3)), second], &[life(1, vec![5])], Some(FRAME))
+            tally(&[frames(1, sums(1..=3)), second], &[life(1, vec![5])], FRAMES)
         };
         let again = check(frames(3, sums(3..=5))).unwrap().remove(0);
         assert_eq!((again.received, again.expected, again.repeated), (5, 5, 1));
@@ -221,11 +252,27 @@ mod tests {
     }
 
     #[test]
+    fn every_subscription_to_a_pv_is_counted_for_itself() {
+        let twice = Subscribed { monitors: 2, ..SCALARS };
+        let second = UpdateRun { monitor: 1, ..run(1, 1, 2) };
+        let runs = [run(0, 1, 3), UpdateRun { monitor: 1, ..run(0, 1, 3) }, run(1, 1, 3), second];
+        let tally = |runs: &[UpdateRun]| {
+            tally(runs, &[life(1, vec![3, 3])], twice).map(|mut tallies| tallies.remove(0))
+        };
+        let all = tally(&runs).unwrap();
+        assert_eq!((all.expected, all.received, all.late, all.caught_up), (12, 11, 1, 3));
+        let without = tally(&runs[..3]).unwrap();
+        assert_eq!((without.expected, without.received, without.late), (12, 9, 3));
+        let error = tally(&[UpdateRun { monitor: 2, ..run(0, 1, 1) }]).unwrap_err();
+        assert!(error.contains("gauge:0 has no monitor 2"), "{error}");
+    }
+
+    #[test]
     fn numbers_begin_again_in_a_second_life() {
         let second = |first, count| UpdateRun { start_ns: 200, ..run(1, first, count) };
         let runs = [run(0, 1, 5), run(1, 1, 5), second(3, 2)];
         let again = Life { from_ns: 100, first: None, last: vec![4, 4] };
-        let tallies = tally(&runs, &[life(1, vec![5, 5]), again], None).unwrap();
+        let tallies = tally(&runs, &[life(1, vec![5, 5]), again], SCALARS).unwrap();
         assert_eq!((tallies[0].expected, tallies[0].received), (10, 10));
         assert_eq!((tallies[1].expected, tallies[1].received), (2, 2));
         assert_eq!(tallies[1].began_ns, [None, Some(200)]);
@@ -234,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_record_that_was_never_processed_sends_zero_whatever_its_index() {
-        let zero = UpdateRun { pv: 3, first: 0.0, count: 1, start_ns: 10, sums: Vec::new() };
+        let zero = UpdateRun { pv: 3, count: 1, ..run(0, 0, 1) };
         let tally = one(&[zero, run(3, 1, 2)], life(0, vec![0, 0, 0, 2])).unwrap();
         assert_eq!((tally.received, tally.expected), (3, 6));
     }

@@ -7,12 +7,13 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use super::driven::Driven;
+use super::fleet::Fleets;
 use super::session::{Halt, Patience, Session, of_ioc};
-use super::{Candidate, Cell, Plan, Progress, capacity, connect, monitor};
-use crate::ioc::{Builder, SoftIoc};
+use super::{Candidate, Cell, Plan, Progress, capacity, connect, cores, monitor};
+use crate::ioc::{Server, Servers, Wanted};
 use crate::process::{Command, interrupted};
 use crate::protocol::Mode;
-use crate::record::{Failure, FailureKind, Record};
+use crate::record::{Cores, Failure, FailureKind, Record};
 use crate::scenario::{FRAME_PV, pv_name};
 
 /// A dying IOC closes its sockets some time before its process is gone.
@@ -24,10 +25,13 @@ pub(super) struct BlockRunner<'a> {
     pub(super) plan: &'a Plan,
     pub(super) cell: &'a Cell,
     pub(super) block: usize,
-    pub(super) ioc: Option<SoftIoc>,
+    pub(super) servers: &'a Servers,
+    pub(super) ioc: Option<Box<dyn Server>>,
     /// Approaches that failed in a cell are not tried there again: they are
     /// judged as failed already, and each hanging worker costs its deadline.
     pub(super) failed: &'a mut Vec<(Cell, String)>,
+    /// Of cells with several IOCs.
+    pub(super) fleets: &'a mut Fleets,
 }
 
 impl BlockRunner<'_> {
@@ -38,7 +42,9 @@ impl BlockRunner<'_> {
         random: &mut StdRng,
         tell: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
     ) -> Result<bool, E> {
-        let mut order: Vec<&Candidate> = candidates.iter().collect();
+        let kind = self.servers.get(&self.cell.server);
+        let is_taken = |candidate: &&Candidate| self.cell.takes(&candidate.approach, kind);
+        let mut order: Vec<&Candidate> = candidates.iter().filter(is_taken).collect();
         order.shuffle(random);
         for (position, candidate) in order.into_iter().enumerate() {
             if interrupted() {
@@ -90,6 +96,7 @@ impl BlockRunner<'_> {
         if let Some(ioc) = self.ioc.take() {
             ioc.stop();
         }
+        self.fleets.end();
     }
 
     fn measure(
@@ -106,16 +113,26 @@ impl BlockRunner<'_> {
                 message: missing.to_string(),
             })
         })?;
+        if let Some(shape) = cell.fleet {
+            let cell = (cell, shape);
+            return self.fleets.measure(candidate, command, cell, self.plan, record, log);
+        }
         let ioc = match self.ioc.take() {
             Some(ioc) => ioc,
-            None => ioc_for(cell).start()?,
+            None => self.servers.start(&cell.server, &wanted(cell))?,
         };
         let ioc = self.ioc.insert(ioc);
-        match drive(command, ioc, cell, self.plan, record, log) {
+        let patience = Patience::new(self.plan.timeout, usual_timeout(cell));
+        let given = monitor::Given {
+            most_memory_bytes: self.plan.most_memory_bytes,
+            provider: candidate.approach.provider,
+            cores: cores_of(cell),
+        };
+        match drive(command, ioc.as_mut(), cell, patience, given, record, log) {
             Err(Halt::Failed(failure)) => {
                 // Whatever the worker says: an IOC that died is the reason.
                 std::thread::sleep(TIME_TO_DIE);
-                ioc.log().map_err(|error| of_ioc(&error, failure.stage))?;
+                ioc.check().map_err(|error| of_ioc(&error, failure.stage))?;
                 Err(Halt::Failed(failure))
             }
             outcome => outcome,
@@ -127,9 +144,8 @@ impl BlockRunner<'_> {
             // The next worker gets a fresh one: this is broken, or scans still.
             self.ioc = None;
         }
-        if failure.kind != FailureKind::Ioc
-            && (failure.kind != FailureKind::TooMuchMemory || !self.cell.is_probe())
-        {
+        let is_answer = failure.kind == FailureKind::TooMuchMemory && self.cell.is_probe();
+        if failure.kind != FailureKind::Ioc && !is_answer {
             self.failed.push((self.cell.clone(), record.approach.clone()));
         }
         record.failure = Some(failure);
@@ -142,6 +158,7 @@ impl BlockRunner<'_> {
             pvs: cell.pvs,
             mode: cell.mode,
             load: cell.load,
+            fleet: cell.fleet,
             block: self.block,
             position,
             approach: approach.to_owned(),
@@ -149,39 +166,43 @@ impl BlockRunner<'_> {
             create_is_joint: false,
             samples: Vec::new(),
             monitored: None,
+            fleet_use: None,
             warnings: Vec::new(),
             failure: None,
         }
     }
 }
 
-/// The IOC that a cell is measured against.
-fn ioc_for(cell: &Cell) -> Builder {
-    let builder = SoftIoc::builder();
-    let Some(load) = cell.load else { return builder.pvs(cell.pvs) };
-    let mut builder = builder.may_scan_at(load.rate_hz);
-    builder = match load.pixels {
-        Some(pixels) => builder.frames(pixels.width, pixels.height),
-        None => builder.pvs(cell.pvs),
-    };
-    match load.array_bytes {
-        Some(bytes) => builder.max_array_bytes(bytes),
-        None => builder,
+/// What the server of a cell is to hold.
+fn wanted(cell: &Cell) -> Wanted {
+    let frame = cell.load.and_then(|load| load.pixels);
+    Wanted {
+        pvs: cell.pvs + cell.load.map_or(0, |load| load.idle_pvs),
+        rate_hz: cell.load.map(|load| load.rate_hz),
+        frame: frame.map(|pixels| (pixels.width, pixels.height)),
+        max_array_bytes: cell.load.and_then(|load| load.array_bytes),
+        cores: cores_of(cell).map_or(Vec::new(), |cores| cores.server),
     }
+}
+
+/// The cores of client and server, where those are to be kept apart.
+fn cores_of(cell: &Cell) -> Option<Cores> {
+    cell.waits_for_steady_state().then(cores::apart).flatten()
 }
 
 /// Runs one worker; fills `record` as far as it gets and `log` with what the
 /// worker printed on stderr.
 fn drive(
     command: &Command,
-    ioc: &mut SoftIoc,
+    ioc: &mut dyn Server,
     cell: &Cell,
-    plan: &Plan,
+    patience: Patience,
+    given: monitor::Given,
     record: &mut Record,
     log: &mut String,
 ) -> Result<(), Halt> {
-    let patience = Patience::new(plan.timeout, usual_timeout(cell));
-    let command = command.clone().environment(ioc.client_environment());
+    let cores = given.cores.as_ref().map_or(&[][..], |cores| &cores.client);
+    let command = command.clone().environment(ioc.client_environment()).cores(cores);
     let session = Session::start(&command, patience)?;
     let mut driven = Driven::new(session, ioc, record);
     let pvs = match cell.load.and_then(|load| load.pixels) {
@@ -190,7 +211,7 @@ fn drive(
     };
     let outcome = driven.greet(cell.mode, pvs).and_then(|hello| match cell.load {
         None => connect::run(&mut driven, cell, &hello),
-        Some(load) => monitor::run(&mut driven, cell, load, plan.most_memory_bytes, &hello),
+        Some(load) => monitor::run(&mut driven, cell, load, given, &hello),
     });
     *log = match outcome {
         Ok(()) => driven.session.end(),
@@ -207,5 +228,9 @@ fn usual_timeout(cell: &Cell) -> Duration {
         Mode::Bulk => Duration::from_millis(5),
         Mode::Serial => Duration::from_millis(100),
     };
-    Duration::from_secs(20) + per_pv * u32::try_from(cell.pvs).unwrap_or(u32::MAX)
+    let subscriptions = cell.load.map_or(0, |load| cell.pvs * load.monitors);
+    let times = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Duration::from_secs(20)
+        + per_pv * times(cell.pvs)
+        + Duration::from_micros(200) * times(subscriptions)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Cell;
 use crate::record::Record;
-use crate::scenario::{RATE_HELD_IN_SEARCH, is_answer_of_a_search};
+use crate::scenario::{RATE_HELD_IN_SEARCH, is_answer};
 
 /// The search ends when the least count that was too much is at most this much
 /// greater than the most that was not.
@@ -27,7 +27,7 @@ pub(super) fn search<E>(
     let mut search = Search::default();
     while let Some(pvs) = search.next(cell.pvs) {
         let Some(record) = probe(&Cell { pvs, ..cell.clone() })? else { return Ok(false) };
-        if record.failure.is_some() && !is_answer_of_a_search(&record) {
+        if record.failure.is_some() && !is_answer(&record) {
             return Ok(true);
         }
         search.note(pvs, is_lossless(&record));

@@ -2,14 +2,14 @@
 //! begins with.
 
 use super::session::{Halt, Session, failed};
-use crate::ioc::{IocError, SoftIoc};
+use crate::ioc::Server;
 use crate::protocol::{Done, Hello, Mode, Stage, StageCommand};
 use crate::record::{FailureKind, Record, Sample};
 
 /// A worker that is driven through a scenario.
 pub(super) struct Driven<'a> {
     pub(super) session: Session,
-    pub(super) ioc: &'a mut SoftIoc,
+    pub(super) ioc: &'a mut dyn Server,
     pub(super) record: &'a mut Record,
     /// The start of the worker's import: times are recorded from there.
     origin_ns: u64,
@@ -19,7 +19,7 @@ impl<'a> Driven<'a> {
     /// A worker that was just started.
     pub(super) fn new(
         session: Session,
-        ioc: &'a mut SoftIoc,
+        ioc: &'a mut dyn Server,
         record: &'a mut Record,
     ) -> Driven<'a> {
         Driven { session, ioc, record, origin_ns: 0 }
@@ -112,7 +112,6 @@ impl<'a> Driven<'a> {
 
     fn ask(&mut self, commands: &[StageCommand]) -> Result<Vec<Done>, Halt> {
         let ioc = &mut *self.ioc;
-        let mut look_after_ioc = || -> Result<(), IocError> { ioc.log().map(|_| ()) };
-        self.session.stages(commands, &mut look_after_ioc)
+        self.session.stages(commands, &mut || ioc.check())
     }
 }

@@ -5,7 +5,9 @@ mod arrivals;
 mod block;
 mod capacity;
 mod connect;
+mod cores;
 mod driven;
+mod fleet;
 mod machine;
 mod monitor;
 mod plan;
@@ -18,11 +20,14 @@ use std::time::Duration;
 
 use rand::seq::SliceRandom;
 
-use crate::approach::{Approach, Missing};
+use crate::approach::Approach;
+use crate::ioc::Servers;
 use crate::process::Command;
 use crate::protocol::Hello;
+use crate::python_site::Missing;
 use crate::record::{Failure, FailureKind, Record};
 use block::BlockRunner;
+use fleet::Fleets;
 use session::{Halt, Patience, Session};
 
 /// An approach with the command that starts its worker, or why it has none.
@@ -67,17 +72,22 @@ pub enum Progress<'a> {
 /// The first error of `tell`.
 pub fn run<E>(
     plan: &Plan,
+    servers: &Servers,
     candidates: &[Candidate],
     mut tell: impl FnMut(Progress<'_>) -> Result<(), E>,
 ) -> Result<bool, E> {
     let mut random = plan.random();
     let mut failed: Vec<(Cell, String)> = Vec::new();
+    let mut fleets = Fleets::default();
     for block in 0..plan.blocks() {
         let mut cells = plan.cells.clone();
         cells.retain(|cell| cell.blocks > block);
         cells.shuffle(&mut random);
+        // Fleets come last and grow: who is slow with one is left out of a larger.
+        cells.sort_by_key(|cell| cell.fleet.map(|_| cell.pvs));
         for cell in &cells {
-            let mut runner = BlockRunner { plan, cell, block, ioc: None, failed: &mut failed };
+            let (ioc, failed, fleets) = (None, &mut failed, &mut fleets);
+            let mut runner = BlockRunner { plan, servers, cell, block, ioc, failed, fleets };
             if !runner.run(candidates, &mut random, &mut tell)? {
                 return Ok(false);
             }

@@ -2,16 +2,20 @@
 //! and compares what arrived with what the server's own database counted.
 
 mod observe;
+mod steady;
 
 use self::observe::Observed;
 use super::Cell;
 use super::account::Account;
-use super::arrivals::{Tally, tally};
+use super::arrivals::{Subscribed, Tally, tally};
 use super::driven::Driven;
 use super::session::{Begun, Halt, failed};
-use crate::ioc;
+use crate::ioc::{Counted, LogEvent};
 use crate::protocol::{Content, Done, Hello, Mode, Monitor, Stage, StageCommand, Updates};
-use crate::record::{Disturbance, FailureKind, Load, Monitored, Network, Recovery, ServerCounters};
+use crate::provider::Provider;
+use crate::record::{
+    Cores, Disturbance, FailureKind, Load, Monitored, Network, Recovery, ServerCounters,
+};
 use crate::scenario::{PROCESSED_FACTOR, least_update_bytes};
 
 /// A server that makes fewer than this part of its updates did not hold its rate.
@@ -20,12 +24,22 @@ const RATE_HELD: f64 = 0.95;
 /// Not more room for updates is asked for, in all.
 const MOST_ROOM: f64 = 2e7;
 
+/// What a worker is given beside its cell.
+pub(super) struct Given {
+    /// A client that holds more is stopped.
+    pub(super) most_memory_bytes: u64,
+    /// The protocol that it speaks.
+    pub(super) provider: Provider,
+    /// The processor cores of client and server.
+    pub(super) cores: Option<Cores>,
+}
+
 /// Takes a worker that has said `hello` through subscribing and collecting.
 pub(super) fn run(
     driven: &mut Driven<'_>,
     cell: &Cell,
     load: Load,
-    most_memory_bytes: u64,
+    given: Given,
     hello: &Hello,
 ) -> Result<(), Halt> {
     if !hello.stages.contains(&Stage::Subscribe) {
@@ -35,13 +49,14 @@ pub(super) fn run(
     driven.require_mode(hello, Mode::Bulk)?;
     driven.context(hello)?;
     driven.connect(Mode::Bulk, cell.pvs)?;
-    let watched = Watch { driven, pvs: cell.pvs, load, most_memory_bytes }.watch()?;
+    let watched = Watch { driven, cell, load, given }.watch()?;
     let made_hz = watched.monitored.made_hz;
     driven.record.monitored = Some(Box::new(watched.monitored));
     if let Some(wrong) = watched.wrong {
         return Err(failed(FailureKind::WrongUpdate, Some(Stage::Collect), wrong));
     }
-    if load.disturbance.is_none() && made_hz < RATE_HELD * load.rate_hz && !cell.is_probe() {
+    if load.disturbance.is_none() && made_hz < RATE_HELD * load.rate_hz && !cell.may_be_overloaded()
+    {
         let message = format!(
             "the IOC made {made_hz:.1} of {} updates per second of each PV: it cannot hold this \
              rate here; ask for a lower --rate or smaller --pixels",
@@ -60,16 +75,16 @@ struct Watched {
 
 struct Watch<'a, 'b> {
     driven: &'a mut Driven<'b>,
-    pvs: usize,
+    cell: &'a Cell,
     load: Load,
-    most_memory_bytes: u64,
+    given: Given,
 }
 
 impl Watch<'_, '_> {
     fn watch(mut self) -> Result<Watched, Halt> {
         let first = self.made()?;
         self.subscribe()?;
-        let counters_before = self.driven.ioc.counters()?;
+        let counters_before = self.driven.ioc.counted()?;
         let account = Account::open(self.driven.session.pid(), self.driven.ioc.pid());
         let begun = self.begin_collecting();
         let observed = self.observe(first, &begun, &account)?;
@@ -77,7 +92,8 @@ impl Watch<'_, '_> {
         let counters = self.counters_since(&counters_before)?;
         let done = self.finish_collecting(begun)?;
         let updates = done.updates.clone().unwrap_or_default();
-        let (tallies, wrong) = match tally(&updates.runs, &observed.lives, self.load.pixels) {
+        let subscribed = Subscribed { pixels: self.load.pixels, monitors: self.load.monitors };
+        let (tallies, wrong) = match tally(&updates.runs, &observed.lives, subscribed) {
             Ok(tallies) => (tallies, None),
             Err(wrong) => (Vec::new(), Some(wrong)),
         };
@@ -101,14 +117,15 @@ impl Watch<'_, '_> {
             Content::Frames => 1.0,
             Content::Scalars => PROCESSED_FACTOR,
         };
-        let updates = self.load.updates_hz(self.pvs) * self.longest().as_secs_f64();
-        let room = (updates.min(MOST_ROOM) as usize) + self.pvs;
+        let updates = self.load.updates_hz(self.cell.pvs) * self.longest().as_secs_f64();
+        let monitors = self.load.monitors;
+        let room = (updates.min(MOST_ROOM) as usize) + self.cell.pvs * monitors;
         let command = StageCommand {
-            monitor: Some(Monitor { content, step, room }),
+            monitor: Some(Monitor { content, step, room, monitors }),
             ..StageCommand::new(Stage::Subscribe, Mode::Bulk)
         };
         let done = self.driven.ask_one(command).map_err(|halt| self.explained(halt))?;
-        self.driven.keep(&done, self.pvs);
+        self.driven.keep(&done, self.cell.pvs);
         Ok(())
     }
 
@@ -137,17 +154,20 @@ impl Watch<'_, '_> {
 
     fn finish_collecting(&mut self, begun: Begun) -> Result<Done, Halt> {
         let ioc = &mut *self.driven.ioc;
-        let done = self.driven.session.finish(begun, &mut || ioc.log().map(|_| ()))?;
-        self.driven.keep(&done, self.pvs);
+        let done = self.driven.session.finish(begun, &mut || ioc.check())?;
+        self.driven.keep(&done, self.cell.pvs);
         Ok(done)
     }
 
-    fn counters_since(&mut self, before: &ioc::ServerCounters) -> Result<ServerCounters, Halt> {
-        let counted = self.driven.ioc.counters()?.since(before);
+    fn counters_since(&mut self, before: &Counted) -> Result<ServerCounters, Halt> {
+        let counted = self.driven.ioc.counted()?.since(before);
+        let named = |(event, count): (LogEvent, u64)| (event.name().to_owned(), count);
         Ok(ServerCounters {
+            subscriptions: counted.subscriptions,
             scan_overruns: counted.scan_overruns,
             merged_updates: counted.merged_updates,
             callback_overflows: counted.callback_overflows,
+            overloads: counted.overloads.into_iter().map(named).collect(),
         })
     }
 
@@ -157,6 +177,8 @@ impl Watch<'_, '_> {
             start_ns: observed.start_ns,
             end_ns: observed.end_ns,
             made_hz: self.made_hz(observed),
+            steady: observed.steady,
+            cores: self.given.cores.clone(),
             expected: sum(|tally| tally.expected),
             received: sum(|tally| tally.received),
             repeated: sum(|tally| tally.repeated),
@@ -181,7 +203,7 @@ impl Watch<'_, '_> {
                 life.last.iter().sum::<u64>().saturating_sub(before)
             })
             .sum();
-        made as f64 / self.pvs as f64 / observed.scanned.as_secs_f64()
+        made as f64 / self.cell.pvs as f64 / observed.scanned.as_secs_f64()
     }
 
     fn recovery(&self, observed: &Observed, last: &Tally) -> Option<Recovery> {
@@ -192,11 +214,15 @@ impl Watch<'_, '_> {
             .served_again_ns
             .zip(slowest_ns)
             .map(|(served_ns, began_ns)| (*began_ns as f64 - served_ns as f64).max(0.0) / 1e9);
-        Some(Recovery { wanted: self.pvs - gone, recovered: last.caught_up, slowest_s })
+        Some(Recovery { wanted: self.cell.pvs - gone, recovered: last.caught_up, slowest_s })
     }
 
-    /// The first update of each PV was counted before the books were opened.
-    fn least_bytes(&self, received: u64) -> u64 {
-        received.saturating_sub(self.pvs as u64) * least_update_bytes(self.load.pixels)
+    /// The first update of each subscription was counted before the books were
+    /// opened. Not known for pvAccess, nor where subscriptions share their updates.
+    fn least_bytes(&self, received: u64) -> Option<u64> {
+        let is_known = self.given.provider == Provider::Ca && self.load.monitors == 1;
+        is_known.then(|| {
+            received.saturating_sub(self.cell.pvs as u64) * least_update_bytes(self.load.pixels)
+        })
     }
 }

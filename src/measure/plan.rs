@@ -5,8 +5,10 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::approach::Approach;
+use crate::ioc::ServerKind;
 use crate::protocol::Mode;
-use crate::record::{Disturbance, Load};
+use crate::record::{Disturbance, FleetShape, Load, Lookup};
 use crate::scenario;
 
 /// One combination of what is varied.
@@ -16,12 +18,17 @@ pub struct Cell {
     pub scenario: String,
     /// The server's name.
     pub server: String,
+    /// The approaches that are measured; when empty, all that speak a protocol
+    /// of the server.
+    pub approaches: Vec<String>,
     /// How many PVs; for a search the most.
     pub pvs: usize,
     /// How they are connected.
     pub mode: Mode,
     /// What monitors are to take; none for scenarios without monitors.
     pub load: Option<Load>,
+    /// The IOCs that have the PVs together; none where it is one.
+    pub fleet: Option<FleetShape>,
     /// How many blocks of it.
     pub blocks: usize,
 }
@@ -33,15 +40,45 @@ impl Cell {
         self.scenario == scenario::CAPACITY
     }
 
+    /// Whether too much load is an answer here, not a failure.
+    pub fn may_be_overloaded(&self) -> bool {
+        self.is_probe() || self.scenario == scenario::SCALE
+    }
+
+    /// Whether figures of usage begin when CPU use is steady, with client and server
+    /// on different cores.
+    pub(super) fn waits_for_steady_state(&self) -> bool {
+        self.scenario == scenario::SCALE
+    }
+
     /// Each worker gets an IOC of its own, where the one before has another size
     /// or was disturbed.
     pub(super) fn needs_fresh_iocs(&self) -> bool {
-        self.is_probe() || self.load.is_some_and(|load| load.disturbance.is_some())
+        self.may_be_overloaded() || self.load.is_some_and(|load| load.disturbance.is_some())
     }
 
-    fn new(scenario: &str, pvs: usize, mode: Mode, load: Option<Load>, blocks: usize) -> Cell {
-        let (scenario, server) = (scenario.to_owned(), "softioc".to_owned());
-        Cell { scenario, server, pvs, mode, load, blocks }
+    /// A cell for all approaches, on no server yet: [`Cell::on`].
+    pub fn new(scenario: &str, pvs: usize, mode: Mode, load: Option<Load>, blocks: usize) -> Cell {
+        let (scenario, server) = (scenario.to_owned(), String::new());
+        Cell { scenario, server, approaches: Vec::new(), pvs, mode, load, fleet: None, blocks }
+    }
+
+    /// The same against another server.
+    #[must_use]
+    pub fn on(&self, server: &str) -> Cell {
+        Cell { server: server.to_owned(), ..self.clone() }
+    }
+
+    /// The same for these approaches only; for all when empty.
+    #[must_use]
+    pub fn only(self, approaches: Vec<String>) -> Cell {
+        Cell { approaches, ..self }
+    }
+
+    /// Whether this approach is measured here, on a server of this kind.
+    pub fn takes(&self, approach: &Approach, server: Option<&ServerKind>) -> bool {
+        let speaks = server.is_none_or(|kind| kind.providers.contains(&approach.provider));
+        speaks && (self.approaches.is_empty() || self.approaches.contains(&approach.name))
     }
 }
 
@@ -103,6 +140,20 @@ impl Plan {
                 Plan::monitors(scenario::DISTURBED, pvs, rates_hz, load, blocks)
             })
             .collect()
+    }
+
+    /// The fleet scenario for every size, a count of PVs and of IOCs, and both ways to
+    /// find PVs. The PVs are spread evenly over softIocs.
+    pub fn fleets(sizes: &[(usize, usize)], blocks: usize) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for (pvs, iocs) in sizes {
+            for lookup in Lookup::ALL {
+                let cell = Cell::new(scenario::FLEET, *pvs, Mode::Bulk, None, blocks);
+                let fleet = Some(FleetShape { lookup, iocs: *iocs });
+                cells.push(Cell { fleet, ..cell.on("softioc") });
+            }
+        }
+        cells
     }
 
     /// The most blocks that any cell has.

@@ -52,7 +52,11 @@ pub(super) fn of_ioc(error: &IocError, stage: Option<Stage>) -> Halt {
     if matches!(error, IocError::Process(ProcessError::Interrupted)) {
         return Halt::Interrupted;
     }
-    failed(FailureKind::Ioc, stage, error)
+    let kind = match error {
+        IocError::Missing(_) => FailureKind::Missing,
+        _ => FailureKind::Ioc,
+    };
+    failed(kind, stage, error)
 }
 
 pub(super) fn failed(kind: FailureKind, stage: Option<Stage>, message: impl Display) -> Halt {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use super::cores::CoreSet;
 use super::{Child, Deadline, Event, ProcessError};
 use crate::embedded;
 
@@ -26,6 +27,7 @@ pub struct Command {
     environment: Vec<(String, OsString)>,
     folder: Option<PathBuf>,
     removed_with_harness: Option<PathBuf>,
+    cores: Vec<usize>,
 }
 
 impl Command {
@@ -37,6 +39,7 @@ impl Command {
             environment: Vec::new(),
             folder: None,
             removed_with_harness: None,
+            cores: Vec::new(),
         }
     }
 
@@ -74,6 +77,13 @@ impl Command {
     /// leash removes it with the process.
     pub fn removed_with_harness(mut self, folder: impl Into<PathBuf>) -> Command {
         self.removed_with_harness = Some(folder.into());
+        self
+    }
+
+    /// Keeps the process and its descendants on these processor cores, where the
+    /// system can (Linux); on all when empty.
+    pub fn cores(mut self, cores: &[usize]) -> Command {
+        self.cores = cores.to_vec();
         self
     }
 
@@ -134,12 +144,15 @@ impl Command {
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
-        // SAFETY: between fork and exec only fcntl is called, which is
-        // async-signal-safe; the descriptor is open in the child.
+        let cores = CoreSet::of(&self.cores);
+        // SAFETY: between fork and exec only fcntl and sched_setaffinity are called,
+        // which are async-signal-safe; the descriptor is open in the child.
         unsafe {
-            command.pre_exec(move || match libc::fcntl(their_end_number, libc::F_SETFD, 0) {
-                -1 => Err(io::Error::last_os_error()),
-                _ => Ok(()),
+            command.pre_exec(move || {
+                if libc::fcntl(their_end_number, libc::F_SETFD, 0) == -1 {
+                    return Err(io::Error::last_os_error());
+                }
+                cores.enter()
             });
         }
         let mut leash = command.spawn()?;

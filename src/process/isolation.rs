@@ -68,7 +68,8 @@ impl Ports {
     fn block(index: u16) -> Option<Ports> {
         let repeater = Repeater::on_port(FIRST_PORT + index * PORTS_PER_BLOCK).ok()?;
         let ports = Ports { repeater };
-        is_free(ports.ca_server()).then_some(ports)
+        let others = [ports.ca_server(), ports.pva_server(), ports.pva_search()];
+        others.into_iter().all(is_free).then_some(ports)
     }
 
     /// The repeater's port, to which beacons go as well.
@@ -79,6 +80,16 @@ impl Ports {
     /// The port of the IOC's CA server, UDP and TCP.
     pub fn ca_server(&self) -> u16 {
         self.repeater.port() + 1
+    }
+
+    /// The TCP port of the IOC's pvAccess server.
+    pub fn pva_server(&self) -> u16 {
+        self.repeater.port() + 2
+    }
+
+    /// The UDP port of searches and beacons over pvAccess.
+    pub fn pva_search(&self) -> u16 {
+        self.repeater.port() + 3
     }
 }
 
@@ -92,13 +103,20 @@ fn is_free(port: u16) -> bool {
         && TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
 }
 
-/// What a CA client needs to find the IOC on `ports`, and nothing else.
+/// What a client of either protocol needs to find the IOC on `ports`, and nothing
+/// else. pvAccess clients ask the server over TCP: several programs that share a
+/// UDP port on loopback do not reliably all hear a search.
 pub fn client_environment(ports: &Ports, arrays: ArrayLimit) -> Vec<(String, String)> {
     let mut environment = owned([
         ("EPICS_CA_ADDR_LIST", "127.0.0.1".to_owned()),
         ("EPICS_CA_AUTO_ADDR_LIST", "NO".to_owned()),
         ("EPICS_CA_SERVER_PORT", ports.ca_server().to_string()),
         ("EPICS_CA_REPEATER_PORT", ports.ca_repeater().to_string()),
+        ("EPICS_PVA_NAME_SERVERS", format!("127.0.0.1:{}", ports.pva_server())),
+        ("EPICS_PVA_AUTO_ADDR_LIST", "NO".to_owned()),
+        ("EPICS_PVA_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
+        ("EPICS_PVA_SERVER_PORT", ports.pva_server().to_string()),
+        ("EPICS_PVA_BROADCAST_PORT", ports.pva_search().to_string()),
     ]);
     environment.extend(arrays.environment());
     environment
@@ -108,12 +126,19 @@ pub fn client_environment(ports: &Ports, arrays: ArrayLimit) -> Vec<(String, Str
 /// find itself.
 pub fn server_environment(ports: &Ports, arrays: ArrayLimit) -> Vec<(String, String)> {
     let mut environment = client_environment(ports, arrays);
+    // pvxs in an IOC has a client for links: it would connect to itself.
+    environment.retain(|(name, _)| name != "EPICS_PVA_NAME_SERVERS");
     environment.extend(owned([
         ("EPICS_CAS_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
         ("EPICS_CAS_SERVER_PORT", ports.ca_server().to_string()),
         ("EPICS_CAS_BEACON_ADDR_LIST", "127.0.0.1".to_owned()),
         ("EPICS_CAS_AUTO_BEACON_ADDR_LIST", "NO".to_owned()),
         ("EPICS_CAS_BEACON_PORT", ports.ca_repeater().to_string()),
+        ("EPICS_PVAS_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
+        ("EPICS_PVAS_SERVER_PORT", ports.pva_server().to_string()),
+        ("EPICS_PVAS_BROADCAST_PORT", ports.pva_search().to_string()),
+        ("EPICS_PVAS_BEACON_ADDR_LIST", "127.0.0.1".to_owned()),
+        ("EPICS_PVAS_AUTO_BEACON_ADDR_LIST", "NO".to_owned()),
     ]));
     environment
 }

@@ -7,6 +7,7 @@
 
 mod child;
 mod command;
+mod cores;
 mod deadline;
 mod isolation;
 mod network;
@@ -16,6 +17,7 @@ mod usage;
 
 pub use child::{Child, Event};
 pub use command::Command;
+pub use cores::usable_cores;
 pub use deadline::{Deadline, Stopped, interrupt, interrupted};
 pub use isolation::{ArrayLimit, Ports, client_environment, server_environment};
 pub use network::{NetworkBytes, NetworkCounter, NetworkError, SocketBytes, socket_bytes};

@@ -25,6 +25,16 @@ pub struct Load {
     /// What was done to client or server in the middle.
     #[serde(default)]
     pub disturbance: Option<Disturbance>,
+    /// Subscriptions to each PV.
+    #[serde(default = "one")]
+    pub monitors: usize,
+    /// PVs that the server updates beside those that are monitored.
+    #[serde(default)]
+    pub idle_pvs: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 impl Load {
@@ -36,9 +46,9 @@ impl Load {
         }
     }
 
-    /// Updates per second of `pvs` PVs together.
+    /// Updates per second that the subscriptions to `pvs` PVs bring together.
     pub fn updates_hz(&self, pvs: usize) -> f64 {
-        self.rate_hz * pvs as f64
+        self.rate_hz * (pvs * self.monitors) as f64
     }
 }
 
@@ -121,8 +131,16 @@ pub struct Monitored {
     pub end_ns: u64,
     /// Updates of one PV per second that the server made, on average.
     pub made_hz: f64,
-    /// Updates that were to arrive: each PV's first one and all that the server
-    /// made since, by its own count.
+    /// Whether CPU use was steady when the figures of usage begin; none where that
+    /// was not waited for.
+    #[serde(default)]
+    pub steady: Option<Steady>,
+    /// The processor cores that client and server were kept on; none where both
+    /// had all.
+    #[serde(default)]
+    pub cores: Option<Cores>,
+    /// Updates that were to arrive: each subscription's first one and all that the
+    /// server made since, by its own count.
     pub expected: u64,
     /// Different updates that arrived.
     pub received: u64,
@@ -163,17 +181,33 @@ impl Monitored {
     }
 }
 
-/// What the server counted while monitors watched.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What the server counted while monitors watched; none where it does not count.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerCounters {
+    /// Subscriptions to the scenario's PVs, at the end.
+    #[serde(default)]
+    pub subscriptions: Option<u64>,
     /// Scans that took longer than their period.
-    pub scan_overruns: u64,
-    /// Updates that were replaced by the next in the queue of a subscription.
-    /// Arrays are not counted by the server: they are never queued twice.
-    pub merged_updates: u64,
+    #[serde(default)]
+    pub scan_overruns: Option<u64>,
+    /// Updates that it put over an older one of the same subscription, or dropped
+    /// because a queue was full.
+    #[serde(default)]
+    pub merged_updates: Option<u64>,
     /// Requests that found a callback queue full.
-    pub callback_overflows: u64,
+    #[serde(default)]
+    pub callback_overflows: Option<u64>,
+    /// Lines of its log that report an overload, by kind.
+    #[serde(default)]
+    pub overloads: BTreeMap<String, u64>,
+}
+
+impl ServerCounters {
+    /// Updates that it merged, as far as it counts them.
+    pub fn merged(&self) -> u64 {
+        self.merged_updates.unwrap_or(0)
+    }
 }
 
 /// CPU time and memory of a process and its descendants.
@@ -184,6 +218,22 @@ pub struct Usage {
     pub samples: Vec<UsageSample>,
     /// The most memory that the process itself ever held.
     pub peak_rss_bytes: u64,
+    /// Bytes over its own TCP connections, about once a second; empty where the
+    /// system does not tell.
+    #[serde(default)]
+    pub network: Vec<NetworkSample>,
+}
+
+/// Bytes over a process's TCP connections up to one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSample {
+    /// When, on the system's monotonic clock.
+    pub at_ns: u64,
+    /// Bytes that it received so far.
+    pub received_bytes: u64,
+    /// Bytes that it sent so far.
+    pub sent_bytes: u64,
 }
 
 /// One moment of a process.
@@ -198,6 +248,26 @@ pub struct UsageSample {
     pub rss_bytes: u64,
 }
 
+/// Whether, and when, CPU use of client and server was the same for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Steady {
+    /// Whether it was; else the wait was given up.
+    pub reached: bool,
+    /// Seconds from the first update to the start of the figures.
+    pub after_s: f64,
+}
+
+/// Processor cores by their numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cores {
+    /// Those of the server.
+    pub server: Vec<usize>,
+    /// Those of the client.
+    pub client: Vec<usize>,
+}
+
 /// Bytes of TCP payload from before the first update that the server made after
 /// the subscription to after the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -208,8 +278,9 @@ pub struct Network {
     /// Bytes that the client sent.
     pub sent_bytes: u64,
     /// The least that the updates received can take: one message with time
-    /// stamp each.
-    pub least_bytes: u64,
+    /// stamp each; none where that is not known.
+    #[serde(default)]
+    pub least_bytes: Option<u64>,
 }
 
 /// How an approach came back after a disturbance.

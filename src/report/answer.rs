@@ -1,18 +1,27 @@
 //! Which approach to take, and which limits are broken.
 
+use super::cells::place;
 use super::document::Part;
-use super::{capacity, monitors};
+use super::{capacity, fleet, monitors, scale};
 use crate::judge::{Advice, BUDGET, Judgement, Unit, Verdict};
 use crate::units::{grouped, signed};
 
 pub(super) fn answer(judgement: &Judgement) -> Vec<Part> {
     let mut statements = Vec::new();
-    let watched = !judgement.monitors.is_empty() || !judgement.capacities.is_empty();
-    if !judgement.figures.is_empty() || !watched {
-        statements.extend(advice_statements(&judgement.advice));
+    for advice in &judgement.advice {
+        statements.extend(advice_statements(advice));
+    }
+    let is_watched = !judgement.monitors.is_empty()
+        || !judgement.capacities.is_empty()
+        || !judgement.scale.is_empty()
+        || !judgement.fleets.is_empty();
+    if judgement.advice.iter().all(|advice| advice.pvs.is_none()) && !is_watched {
+        statements.push(NOTHING.to_owned());
     }
     statements.extend(monitors::statements(&judgement.monitors));
     statements.extend(capacity::statements(&judgement.capacities));
+    statements.extend(fleet::statements(judgement));
+    statements.extend(scale::statements(&judgement.scale));
     for verdict in judgement.verdicts.iter().filter(|verdict| verdict.is_worse_than_expected()) {
         statements.push(format!("LIMIT BROKEN: {}", described(verdict)));
     }
@@ -34,6 +43,8 @@ pub(super) fn answer(judgement: &Judgement) -> Vec<Part> {
     }
     vec![Part::Heading(2, "the answer".to_owned()), Part::List(statements)]
 }
+
+const NOTHING: &str = "No approach but the floor was measured, so nothing can be said.";
 
 fn described(verdict: &Verdict) -> String {
     let (figure, range) = match &verdict.figure {
@@ -71,7 +82,7 @@ fn amount(unit: Unit, figure: f64) -> String {
 }
 
 fn cell(verdict: &Verdict) -> String {
-    let pvs = format!("{} PVs", grouped(verdict.pvs));
+    let pvs = format!("{} PVs{}", grouped(verdict.pvs), place(&verdict.server));
     let Some(load) = verdict.load else { return pvs };
     let what = load.pixels.map_or(pvs, |pixels| pixels.to_string());
     let disturbance =
@@ -80,15 +91,13 @@ fn cell(verdict: &Verdict) -> String {
 }
 
 fn advice_statements(advice: &Advice) -> Vec<String> {
-    let Some(pvs) = advice.pvs else {
-        return vec!["No approach but the floor was measured, so nothing can be said.".to_owned()];
-    };
+    let Some(pvs) = advice.pvs else { return Vec::new() };
     let mut statements = Vec::new();
-    let pvs = grouped(pvs);
+    let pvs = format!("{} PVs{}", grouped(pvs), place(&advice.server));
     if advice.too_slow.is_empty() {
         if !advice.acceptable.is_empty() {
             statements.push(format!(
-                "Up to {pvs} PVs no approach has to be preferred for speed: {} are all within {} s \
+                "Up to {pvs} no approach has to be preferred for speed: {} are all within {} s \
                  of each other in connecting and reading.",
                 advice.acceptable.join(", "),
                 BUDGET.delay_s
@@ -108,7 +117,7 @@ fn advice_statements(advice: &Advice) -> Vec<String> {
             })
             .collect();
         statements.push(format!(
-            "At {pvs} PVs {} must be preferred for speed to {}.",
+            "At {pvs} {} must be preferred for speed to {}.",
             advice.acceptable.join(", "),
             slower.join(", ")
         ));

@@ -1,5 +1,6 @@
 //! The most updates that arrive without loss: a table and a curve.
 
+use super::cells::place;
 use super::document::{Part, Table, number, words};
 use crate::judge::{Capacity, GaveWay, Judgement};
 use crate::units::grouped;
@@ -45,7 +46,7 @@ fn row(capacity: &Capacity) -> Vec<String> {
         None => "none".to_owned(),
     };
     vec![
-        capacity.approach.clone(),
+        format!("{}{}", capacity.approach, place(&capacity.server)),
         capacity.rate_hz.to_string(),
         lossless,
         grouped(capacity.lossless_updates_hz as usize),
@@ -73,7 +74,7 @@ fn statement(capacities: &[Capacity], rate_hz: f64) -> Option<String> {
         .map(|capacity| {
             let least = if capacity.lossy_pvs.is_none() { "at least " } else { "" };
             let updates = grouped(capacity.lossless_updates_hz as usize);
-            format!("{} {least}{updates}", capacity.approach)
+            format!("{}{} {least}{updates}", capacity.approach, place(&capacity.server))
         })
         .collect();
     (!own.is_empty()).then(|| {
@@ -97,7 +98,7 @@ fn curve(capacities: &[Capacity]) -> String {
         let open = if capacity.lossy_pvs.is_none() { ">" } else { "" };
         lines += &format!(
             "  {:<10} {}{open} {}\n",
-            capacity.approach,
+            format!("{}{}", capacity.approach, place(&capacity.server)),
             "#".repeat(if hz > 0.0 { length.max(1) } else { 0 }),
             grouped(hz as usize)
         );

@@ -4,6 +4,11 @@ use crate::judge::{Outcome, Verdict};
 use crate::stats::Interval;
 use crate::units::{scientific, signed};
 
+/// The server, where it is not the usual one.
+pub(super) fn place(server: &str) -> String {
+    if server == "softioc" { String::new() } else { format!(" on {server}") }
+}
+
 /// The word for the worst of an approach's verdicts in one row; capitals are for
 /// what was not expected.
 pub(super) fn worst<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {

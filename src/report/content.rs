@@ -3,9 +3,12 @@
 use super::answer::answer;
 use super::capacity::capacity_section;
 use super::document::Part;
+use super::fleet::fleet_section;
 use super::method::{blocks, method_section};
 use super::monitors::monitors_section;
 use super::published::{published_cpu_section, published_section};
+use super::scale::{scale_section, scale_summary};
+use super::side_by_side::side_by_side_section;
 use super::tables::{figures_section, scaling_section};
 use crate::judge::{Figures, Judgement};
 use crate::protocol::{Mode, Stage};
@@ -32,7 +35,13 @@ pub(super) fn report(run: &RunRecords, judgement: &Judgement, detail: Detail) ->
         parts.extend(monitors_section(cell, &judgement.verdicts));
     }
     parts.extend(published_cpu_section(judgement));
+    parts.extend(side_by_side_section(run, judgement));
+    match detail {
+        Detail::Full => parts.extend(scale_section(&judgement.scale)),
+        Detail::Summary => parts.extend(scale_summary(&judgement.scale)),
+    }
     parts.extend(capacity_section(judgement));
+    parts.extend(fleet_section(judgement));
     parts.extend(failures_section(judgement));
     parts.extend(answer(judgement));
     match detail {

@@ -5,10 +5,13 @@ mod capacity;
 mod cells;
 mod content;
 mod document;
+mod fleet;
 mod markdown;
 mod method;
 mod monitors;
 mod published;
+mod scale;
+mod side_by_side;
 mod tables;
 mod terminal;
 

@@ -1,6 +1,6 @@
 //! What monitors took: tables of CPU, updates, latency, memory and bytes.
 
-use super::cells::worst;
+use super::cells::{place, worst};
 use super::document::{Part, Table, number, words};
 use crate::judge::{MonitorFigures, MonitorRow, UpdateCounts, Verdict};
 use crate::record::Disturbance;
@@ -12,8 +12,8 @@ pub(super) fn monitors_section(cell: &MonitorFigures, verdicts: &[Verdict]) -> V
     let own: Vec<&Verdict> = verdicts
         .iter()
         .filter(|verdict| {
-            (&verdict.scenario, verdict.pvs, verdict.load)
-                == (&cell.scenario, cell.pvs, Some(cell.load))
+            (&verdict.scenario, &verdict.server, verdict.pvs, verdict.load)
+                == (&cell.scenario, &cell.server, cell.pvs, Some(cell.load))
         })
         .collect();
     let mut parts = vec![Part::Heading(2, title(cell))];
@@ -54,7 +54,8 @@ pub(super) fn title(cell: &MonitorFigures) -> String {
         Some(Disturbance::Restart) => ", IOC killed and restarted",
         Some(Disturbance::Vanish) => ", IOC restarted without the first PV",
     };
-    format!("{}: {what} at {} Hz{how}", cell.scenario, cell.load.rate_hz)
+    let place = place(&cell.server);
+    format!("{}: {what} at {} Hz{place}{how}", cell.scenario, cell.load.rate_hz)
 }
 
 /// One side's CPU; `over_floor` only for the client.
@@ -131,7 +132,7 @@ fn updates_table(cell: &MonitorFigures) -> Table {
 
 /// Updates that server or library say they replaced or dropped.
 fn merged(updates: &UpdateCounts) -> u64 {
-    updates.server.merged_updates + updates.library.values().sum::<u64>()
+    updates.server.merged() + updates.library.values().sum::<u64>()
 }
 
 fn memory_table(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
@@ -211,7 +212,7 @@ fn recovery_table(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
 /// Where updates were lost, as far as anybody counts.
 fn loss(row: &MonitorRow) -> Option<String> {
     let updates = &row.updates;
-    if updates.lost + updates.repeated + updates.server.scan_overruns == 0 {
+    if updates.lost + updates.repeated + updates.server.scan_overruns.unwrap_or(0) == 0 {
         return None;
     }
     let mut stages = Vec::new();
@@ -221,9 +222,12 @@ fn loss(row: &MonitorRow) -> Option<String> {
         }
     };
     let counted = &updates.server;
-    stage(counted.scan_overruns, "scans of the server took longer than their period");
-    stage(counted.callback_overflows, "requests found a callback queue of the server full");
-    stage(counted.merged_updates, "merged in the server's queue, which was not emptied in time");
+    stage(counted.scan_overruns.unwrap_or(0), "scans of the server took longer than their period");
+    stage(
+        counted.callback_overflows.unwrap_or(0),
+        "requests found a callback queue of the server full",
+    );
+    stage(counted.merged(), "merged in the server's queue, which was not emptied in time");
     for (name, count) in &updates.library {
         stage(*count, &format!("in the library's own count `{name}`"));
     }
@@ -232,7 +236,7 @@ fn loss(row: &MonitorRow) -> Option<String> {
         "frames arrived twice (the server sends an array as it is when its turn comes)",
     );
     stage(updates.late, "had not arrived when the time was over");
-    let explained = counted.merged_updates + updates.library.values().sum::<u64>() + updates.late;
+    let explained = counted.merged() + updates.library.values().sum::<u64>() + updates.late;
     let unexplained = updates.lost.saturating_sub(explained);
     stage(unexplained, "in no count (the server queues an array once and does not count the rest)");
     Some(format!(

@@ -1,6 +1,6 @@
 //! The tables of figures.
 
-use super::cells::{difference, range, worst};
+use super::cells::{difference, place, range, worst};
 use super::document::{Part, Table, number, words};
 use crate::judge::{Figures, Judgement, Metric, Outcome, Row, Scaling, Verdict};
 use crate::protocol::{Mode, Stage};
@@ -13,10 +13,11 @@ pub(super) fn figures_section(figures: &Figures, verdicts: &[Verdict]) -> [Part;
         Mode::Serial => "connected one by one",
     };
     let noun = if figures.pvs == 1 { "PV" } else { "PVs" };
+    let place = place(&figures.server);
     let heading = if figures.metric.stage == Stage::Connect {
-        format!("{}: {pvs} {noun}", figures.metric.name())
+        format!("{}: {pvs} {noun}{place}", figures.metric.name())
     } else {
-        format!("{}: of {pvs} {noun} {how}", figures.metric.name())
+        format!("{}: of {pvs} {noun}{place} {how}", figures.metric.name())
     };
     let unit = if figures.metric.is_per_pv() { "s per PV" } else { "s" };
     let table = Table {
@@ -43,7 +44,7 @@ fn figures_row(figures: &Figures, row: &Row, verdicts: &[Verdict]) -> Vec<String
         "floor".to_owned()
     } else {
         let own = verdicts.iter().filter(|verdict| {
-            verdict.approach == row.approach
+            (&verdict.approach, &verdict.server) == (&row.approach, &figures.server)
                 && (verdict.pvs, verdict.connected) == (figures.pvs, figures.connected)
                 && (verdict.metric == figures.metric.name() || verdict.outcome == Outcome::Failed)
         });
@@ -91,11 +92,12 @@ pub(super) fn scaling_section(judgement: &Judgement) -> Vec<Part> {
 }
 
 fn scaling_row(row: &Scaling, verdicts: &[Verdict]) -> Vec<String> {
-    let own = verdicts
-        .iter()
-        .filter(|verdict| verdict.approach == row.approach && verdict.metric == "connect slope");
+    let own = verdicts.iter().filter(|verdict| {
+        (&verdict.approach, &verdict.server) == (&row.approach, &row.server)
+            && verdict.metric == "connect slope"
+    });
     vec![
-        row.approach.clone(),
+        format!("{}{}", row.approach, place(&row.server)),
         scientific(row.slope_s.median),
         range(&row.slope_s),
         difference(row.over_floor_s.as_ref().filter(|_| !row.floor)),

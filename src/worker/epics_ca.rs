@@ -20,7 +20,7 @@ use std::time::Duration;
 use ::epics_ca::{Channel, Context, Error, TypedChannel, ValueChannel};
 use futures::future::{join_all, try_join_all};
 use tokio::runtime::Runtime;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use self::monitors::{Failure, Monitors, NotRunning, Subject};
 use super::{Client, StageError, libca};
@@ -229,7 +229,7 @@ impl Session {
         }
     }
 
-    /// Subscribes to `pvs` and waits for the first update of each.
+    /// Subscribes to `pvs` and waits for the first update of each subscription.
     fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
         if self.monitors.is_some() {
             return Err(StageError("this job has its subscriptions already".to_owned()));
@@ -244,7 +244,11 @@ impl Session {
         let subscribed = pvs.chunks(batch_size).try_for_each(|batch| {
             for pv in batch {
                 let subject = self.lend(*pv, monitor.content, &mut elements)?;
-                monitors.add(*pv, subject);
+                monitors.add(*pv, 0, subject);
+            }
+            for (pv, number, channel) in self.further_channels(batch, monitor.monitors, deadline)? {
+                let subject = self.subject(pv, monitor.content, channel)?;
+                monitors.add(pv, number, subject);
             }
             let waited = monitors.wait_for(&self.runtime, batch, deadline);
             waited.map_err(|why| self.not_running(&why, &monitors, pvs, elements))
@@ -259,6 +263,50 @@ impl Session {
         let monitors = self.monitors.as_mut().ok_or_else(nothing)?;
         let collected = monitors.collect(&self.runtime, duration);
         collected.map_err(|failure| self.not_subscribed(&failure))
+    }
+
+    /// Channels for the subscriptions to `pvs` beyond the first of each: a
+    /// subscription borrows its channel as long as it lives, and a channel takes one
+    /// callback, so the crate has no way to make two on one channel.
+    fn further_channels(
+        &self,
+        pvs: &[usize],
+        monitors: usize,
+        deadline: tokio::time::Instant,
+    ) -> Result<Vec<(usize, usize, Connected)>, StageError> {
+        let mut further = Vec::with_capacity(pvs.len() * monitors.saturating_sub(1));
+        for pv in pvs {
+            for number in 1..monitors {
+                let name = &self.names[*pv];
+                let channel = Channel::new(&self.context, name);
+                further.push((*pv, number, channel.map_err(|error| failed(&text(name), error))?));
+            }
+        }
+        let connections = further.iter_mut().map(|(_, _, channel)| channel.connected());
+        let wait_for_all = async { timeout_at(deadline, join_all(connections)).await };
+        if self.runtime.block_on(wait_for_all).is_err() {
+            let first = pvs.first().copied().unwrap_or(0);
+            return Err(self.unfinished("connected anew", pvs.len(), pvs.len(), first));
+        }
+        let typed = |(pv, number, channel)| match typed(channel) {
+            Ok(channel) => Ok((pv, number, channel)),
+            Err(error) => Err(failed(&text(&self.names[pv]), error)),
+        };
+        further.into_iter().map(typed).collect()
+    }
+
+    /// What a subscription beyond the first is made to.
+    fn subject(
+        &self,
+        pv: usize,
+        content: Content,
+        channel: Connected,
+    ) -> Result<Subject, StageError> {
+        match (content, channel) {
+            (Content::Scalars, Connected::Value(channel)) => Ok(Subject::Scalar(channel.into())),
+            (Content::Frames, Connected::Frames(channel)) => Ok(Subject::Frames(channel)),
+            _ => Err(failed(&text(&self.names[pv]), ::epics_ca::error::BADTYPE)),
+        }
     }
 
     /// Gives a channel away to its subscription, and tells how many elements it

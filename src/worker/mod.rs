@@ -3,6 +3,8 @@
 
 pub mod epics_ca;
 pub mod libca;
+#[cfg(feature = "pvaccess")]
+pub mod pvxs;
 mod serve;
 mod updates;
 pub mod wire;
@@ -68,4 +70,10 @@ pub trait Client {
     /// Takes updates for `duration` and tells all that arrived since
     /// [`Client::subscribe`] began, or since the last call.
     fn collect(&mut self, duration: Duration) -> Result<Updates, StageError>;
+
+    /// What it counted of its own work in the stage that just ended, such as
+    /// searches that it sent; most libraries count nothing.
+    fn counters(&mut self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
 }

@@ -94,6 +94,7 @@ fn run(client: &mut impl Client, job: &Job, command: &StageCommand) -> FromWorke
             cpu_ns: span.cpu_ns,
             values,
             updates,
+            counters: client.counters(),
             warnings: Vec::new(),
         }),
         Err(StageError(error)) => FromWorker::Failed(Failed { stage: command.stage, error }),

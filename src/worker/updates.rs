@@ -18,7 +18,7 @@ const ADDENDS: usize = 1 << 16;
 /// One update.
 #[derive(Debug, Clone, Copy, Default)]
 struct Note {
-    pv: u32,
+    subscription: u32,
     number: f64,
     sum: u64,
     /// Server's time stamp and arrival, since the Unix epoch.
@@ -26,10 +26,46 @@ struct Note {
     arrived_ns: i64,
 }
 
-/// The notes of one subscription, in the order of arrival. Room is made, and
+/// The numbers of a job's subscriptions: those to a PV are as far from one another
+/// as the job has PVs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbering {
+    pvs: usize,
+    monitors: usize,
+}
+
+impl Numbering {
+    /// For `monitor.monitors` subscriptions to each of `pvs` PVs.
+    pub(super) fn new(monitor: Monitor, pvs: usize) -> Numbering {
+        Numbering { pvs, monitors: monitor.monitors }
+    }
+
+    /// How many numbers there are.
+    pub(super) fn count(self) -> usize {
+        self.pvs * self.monitors
+    }
+
+    /// The numbers of the subscriptions to `pv`, from monitor 0 on.
+    pub(super) fn of_pv(self, pv: usize) -> impl Iterator<Item = usize> {
+        (0..self.monitors).map(move |monitor| monitor * self.pvs + pv)
+    }
+
+    /// The PV of a subscription.
+    pub(super) fn pv(self, subscription: usize) -> usize {
+        subscription % self.pvs.max(1)
+    }
+
+    /// Which of its PV's subscriptions it is.
+    fn monitor(self, subscription: usize) -> usize {
+        subscription / self.pvs.max(1)
+    }
+}
+
+/// The notes of all subscriptions, in the order of arrival. Room is made, and
 /// touched, before the first update, so that noting allocates nothing.
 #[derive(Debug)]
 pub(super) struct UpdateLog {
+    numbering: Numbering,
     notes: Vec<Note>,
     noted: usize,
     step: f64,
@@ -41,10 +77,11 @@ pub(super) struct UpdateLog {
 }
 
 impl UpdateLog {
-    /// Makes room for the updates of `monitor`.
-    pub(super) fn new(monitor: Monitor) -> UpdateLog {
+    /// Makes room for the updates of `monitor` among `pvs` PVs.
+    pub(super) fn new(monitor: Monitor, pvs: usize) -> UpdateLog {
         UpdateLog {
-            notes: vec![Note { pv: u32::MAX, ..Note::default() }; monitor.room],
+            numbering: Numbering::new(monitor, pvs),
+            notes: vec![Note { subscription: u32::MAX, ..Note::default() }; monitor.room],
             noted: 0,
             step: monitor.step,
             has_sums: monitor.content == Content::Frames,
@@ -53,17 +90,19 @@ impl UpdateLog {
         }
     }
 
-    /// Notes an update of `pv` with the server's time stamp and the moment of its
-    /// arrival; `sum` is that of a frame, else 0.
+    /// Notes an update of a subscription, by its number in [`Numbering`], with the
+    /// server's time stamp and the moment of its arrival; `sum` is that of a frame,
+    /// else 0.
     pub(super) fn note(
         &mut self,
-        pv: usize,
+        subscription: usize,
         number: f64,
         sum: u64,
         stamp_ns: i64,
         Arrived(arrived_ns): Arrived,
     ) {
-        let note = Note { pv: pv as u32, number, sum, stamp_ns, arrived_ns };
+        let subscription = subscription as u32;
+        let note = Note { subscription, number, sum, stamp_ns, arrived_ns };
         match self.notes.get_mut(self.noted) {
             Some(place) => *place = note,
             None => self.notes.push(note),
@@ -96,11 +135,11 @@ impl UpdateLog {
     fn runs(&self, notes: &[Note]) -> Vec<UpdateRun> {
         const NONE: usize = usize::MAX;
         let mut runs: Vec<UpdateRun> = Vec::new();
-        let pvs = notes.iter().map(|note| note.pv as usize + 1).max().unwrap_or(0);
-        // Each PV's latest run.
-        let mut latest = vec![NONE; pvs];
+        // Each subscription's latest run.
+        let mut latest = vec![NONE; self.numbering.count()];
         for note in notes {
-            let at = &mut latest[note.pv as usize];
+            let subscription = note.subscription as usize;
+            let at = &mut latest[subscription];
             let follows =
                 |run: &&mut UpdateRun| note.number == run.first + run.count as f64 * self.step;
             match runs.get_mut(*at).filter(follows) {
@@ -111,7 +150,8 @@ impl UpdateLog {
                 None => {
                     *at = runs.len();
                     runs.push(UpdateRun {
-                        pv: note.pv as usize,
+                        pv: self.numbering.pv(subscription),
+                        monitor: self.numbering.monitor(subscription),
                         first: note.number,
                         count: 1,
                         start_ns: u64::try_from(note.arrived_ns - self.epoch_ns).unwrap_or(0),
@@ -184,13 +224,13 @@ mod tests {
     use super::*;
 
     impl UpdateLog {
-        fn note_now(&mut self, pv: usize, number: f64, sum: u64, stamp_ns: i64) {
-            self.note(pv, number, sum, stamp_ns, Arrived::now());
+        fn note_now(&mut self, subscription: usize, number: f64, sum: u64, stamp_ns: i64) {
+            self.note(subscription, number, sum, stamp_ns, Arrived::now());
         }
     }
 
     fn log(content: Content, step: f64) -> UpdateLog {
-        UpdateLog::new(Monitor { content, step, room: 2 })
+        UpdateLog::new(Monitor { content, step, room: 2, monitors: 1 }, 2)
     }
 
     fn shape(updates: &Updates) -> Vec<(usize, f64, u64)> {
@@ -206,6 +246,22 @@ mod tests {
         }
         assert_eq!(shape(&log.take()), [(0, 0.0, 3), (1, 1.0, 3)]);
         assert_eq!(shape(&log.take()), []);
+    }
+
+    #[test]
+    fn each_of_a_pvs_subscriptions_has_runs_of_its_own() {
+        let monitor = Monitor { content: Content::Scalars, step: 1.0, room: 2, monitors: 2 };
+        let numbering = Numbering::new(monitor, 3);
+        assert_eq!((numbering.count(), numbering.pv(5)), (6, 2));
+        assert_eq!(numbering.of_pv(2).collect::<Vec<_>>(), [2, 5]);
+        let mut log = UpdateLog::new(monitor, 3);
+        for (subscription, number) in [(2, 1.0), (5, 1.0), (5, 2.0), (2, 3.0)] {
+            log.note_now(subscription, number, 0, 0);
+        }
+        let updates = log.take();
+        let shape = updates.runs.iter().map(|run| (run.pv, run.monitor, run.first, run.count));
+        let expected = [(2, 0, 1.0, 1), (2, 1, 1.0, 2), (2, 0, 3.0, 1)];
+        assert_eq!(shape.collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! else sees them.
 
 pub(crate) mod network;
-mod sockets;
+pub(crate) mod sockets;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -10,11 +10,11 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use epics_gauge::approach::PythonSite;
 use epics_gauge::embedded;
 use epics_gauge::ioc::{IocError, SoftIoc};
 use epics_gauge::process::{Command, Deadline, Event, Repeater};
 use epics_gauge::protocol::{FromWorker, Job, Mode, Stage, StageCommand, ToWorker};
+use epics_gauge::python_site::PythonSite;
 use epics_gauge::record::Record;
 
 use crate::processes::proc_files::{PATIENCE, all, descendants, process, wait_until};

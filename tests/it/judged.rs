@@ -2,12 +2,13 @@
 //! made to come out good and bad.
 
 mod monitors;
+mod scale;
 
-use std::collections::BTreeMap;
 use std::process::Command;
 
 use epics_gauge::judge::{Outcome, judge};
 use epics_gauge::protocol::{Mode, Stage};
+use epics_gauge::provider::Provider;
 use epics_gauge::record::{
     ApproachFacts, End, Failure, FailureKind, Line, Machine, RECORD_FORMAT, Record, Run,
     RunRecords, Sample,
@@ -42,6 +43,7 @@ fn run_of(approaches: &[(&str, Speed)]) -> RunRecords {
 fn run_with(approaches: &[&str], records: Vec<Record>) -> RunRecords {
     let facts = approaches.iter().enumerate().map(|(index, name)| ApproachFacts {
         name: (*name).to_owned(),
+        provider: Provider::Ca,
         floor: *name == "wire",
         simplicity: (*name != "wire").then_some(10 - index as u32),
         simplicity_reason: format!("reason {index}"),
@@ -90,17 +92,11 @@ fn record(approach: &str, block: usize, position: usize, speed: Speed) -> Record
         scenario: "connect".to_owned(),
         server: "softioc".to_owned(),
         pvs: PVS,
-        mode: Mode::Bulk,
-        load: None,
         block,
         position,
         approach: approach.to_owned(),
-        versions: BTreeMap::new(),
-        create_is_joint: false,
         samples,
-        monitored: None,
-        warnings: Vec::new(),
-        failure: None,
+        ..Record::default()
     }
 }
 
@@ -227,7 +223,7 @@ fn the_simplest_of_the_fast_enough_is_advised_and_the_slow_is_named() {
     let close = Speed { connect: 2e-5, ..FAST };
     // Later in the list is simpler in `run_of`.
     let run = run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", close), ("caproto", slow)]);
-    let advice = judge(&run).advice;
+    let advice = judge(&run).advice.remove(0);
     assert_eq!(advice.acceptable, ["aioca", "libca"]);
     assert_eq!(advice.simplest.as_deref(), Some("aioca"));
     assert_eq!(advice.too_slow.len(), 1);

@@ -4,14 +4,22 @@
 mod accounting;
 mod bad_input;
 mod catalogue;
+mod fleet;
 mod isolation;
 mod judged;
 mod measured;
 mod monitored;
 mod monitors;
 mod monitors_python;
+#[cfg(feature = "pvaccess")]
+mod p4p;
 mod processes;
+#[cfg(feature = "pvaccess")]
+mod pvxs;
+mod scale;
 mod scanning;
+mod servers;
 mod softioc;
 mod support;
 mod tidy;
+mod wire_fleet;

@@ -55,6 +55,59 @@ fn every_update_arrives(pvs: usize, rate_hz: f64) {
     }
 }
 
+/// What `dbel` counts are subscriptions that the server has, each with a queue of its
+/// own: a client that shared one among three could not pass.
+#[test]
+fn each_of_three_monitors_is_a_subscription_that_gets_every_update() {
+    const PVS: usize = 40;
+    const MONITORS: usize = 3;
+    for approach in APPROACHES {
+        let mut ioc = scanned(SoftIoc::builder().pvs(PVS), 10.0);
+        let mut worker = connected(approach, ioc.client_environment(), scalars(PVS));
+        subscribe_to_each(&mut worker, Content::Scalars, Mode::Bulk, MONITORS).unwrap();
+        assert_eq!(ioc.counters().unwrap().subscriptions, (PVS * MONITORS) as u64, "{approach}");
+        let updates = collect_while_scanning(&mut worker, &mut ioc, 10.0);
+        let merged = ioc.counters().unwrap().merged_updates;
+        let mut received = 0;
+        for index in 0..PVS {
+            let produced = ioc.field_value(&pv_name(index)).unwrap();
+            for monitor in 0..MONITORS {
+                let mut runs = runs_of(&updates, index);
+                runs.retain(|run| run.monitor == monitor);
+                assert_eq!(runs[0].first, index as f64, "{approach} {monitor}");
+                assert_rising(&runs, approach);
+                assert_eq!(last(runs[runs.len() - 1], PROCESSED_FACTOR), produced, "{approach}");
+                received += runs.iter().map(|run| run.count).sum::<u64>();
+            }
+        }
+        let produced: u64 = ioc.processed().unwrap().iter().map(|count| count + 1).sum();
+        assert_eq!(received + merged, produced * MONITORS as u64, "{approach}: {merged} merged");
+        assert_latencies(&updates, received - (PVS * MONITORS) as u64, approach);
+    }
+}
+
+#[test]
+fn monitors_of_a_frame_each_get_it_whole() {
+    for approach in APPROACHES {
+        let mut ioc = scanned(SoftIoc::builder().frames(64, 48), 10.0);
+        let mut worker = connected(approach, ioc.client_environment(), vec![FRAME_PV.to_owned()]);
+        subscribe_to_each(&mut worker, Content::Frames, Mode::Serial, 3).unwrap();
+        let updates = collect_while_scanning(&mut worker, &mut ioc, 10.0);
+        let made = ioc.frames_made().unwrap();
+        for monitor in 0..3 {
+            let of_it: Vec<_> = updates.runs.iter().filter(|run| run.monitor == monitor).collect();
+            let received: u64 = of_it.iter().map(|run| run.count).sum();
+            assert_eq!(received, made + 1, "{approach} {monitor}: {of_it:?}");
+            for run in of_it {
+                for (offset, sum) in run.sums.iter().enumerate() {
+                    let number = run.first as u32 + offset as u32;
+                    assert_eq!(*sum, frame::sum(number, 64 * 48), "{approach}: frame {number}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn the_sums_of_frames_are_those_of_the_generator() {
     let pixels = (WIDTH * HEIGHT) as usize;
@@ -246,8 +299,18 @@ fn connected(approach: &str, environment: Vec<(String, String)>, pvs: Vec<String
 }
 
 fn subscribe(worker: &mut WorkerDriver, content: Content, mode: Mode) -> Result<(), String> {
+    subscribe_to_each(worker, content, mode, 1)
+}
+
+/// Makes `monitors` subscriptions to each PV.
+fn subscribe_to_each(
+    worker: &mut WorkerDriver,
+    content: Content,
+    mode: Mode,
+    monitors: usize,
+) -> Result<(), String> {
     let step = if content == Content::Scalars { PROCESSED_FACTOR } else { 1.0 };
-    let monitor = Some(Monitor { content, step, room: 10_000 });
+    let monitor = Some(Monitor { content, step, room: 10_000, monitors });
     let command = StageCommand { monitor, ..StageCommand::new(Stage::Subscribe, mode) };
     worker.run(&command).map(drop)
 }

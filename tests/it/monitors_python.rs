@@ -1,30 +1,32 @@
 //! What the Python workers share of their monitors: the notebook of updates,
 //! which follows the rules of the native one, and the checks of commands.
 
+pub(crate) mod several;
+
 use std::path::Path;
 use std::time::Duration;
 
-use epics_gauge::approach::{PythonSite, python_program};
 use epics_gauge::embedded;
 use epics_gauge::process::{Command, Deadline, Event};
+use epics_gauge::python_site::{PythonSite, python_program};
 use serde_json::{Value, json};
 
 use crate::support::Gauge;
 
-/// Notes updates, given as rows of PV, value, time stamp and arrival, and prints
-/// what the notebook makes of them.
+/// Notes updates, given as rows of subscription, value, time stamp and arrival, and
+/// prints what the notebook makes of them.
 const NOTEBOOK: &str = "
 import json, sys
 sys.path[:0] = sys.argv[1:3]
 import numpy, update_log
 asked = json.load(sys.stdin)
-log = update_log.UpdateLog(asked['monitor'])
+log = update_log.UpdateLog(asked['monitor'], 10)
 log.epoch_ns = 1000
 log.latencies_from_ns = asked['latencies_from_ns']
-for pv, value, stamp_ns, arrived_ns in asked['updates']:
+for number, value, stamp_ns, arrived_ns in asked['updates']:
     if isinstance(value, list):
         value = numpy.array(value, asked['elements'])
-    log.note(pv, value, stamp_ns, arrived_ns)
+    log.note(number, value, stamp_ns, arrived_ns)
 taken = log.take()
 assert log.take() == {'runs': [], 'latencies': []}
 print(json.dumps(taken))
@@ -38,8 +40,13 @@ fn search_path() -> [String; 2] {
 }
 
 fn noted(asked: &Value) -> Value {
+    python(NOTEBOOK, asked)
+}
+
+/// What a script prints that is given `asked`.
+fn python(script: &str, asked: &Value) -> Value {
     let output = assert_cmd::Command::new(python_program().unwrap())
-        .args(["-I", "-S", "-c", NOTEBOOK])
+        .args(["-I", "-S", "-c", script])
         .args(search_path())
         .write_stdin(asked.to_string())
         .timeout(Duration::from_secs(60))
@@ -50,7 +57,7 @@ fn noted(asked: &Value) -> Value {
 
 /// Room for two updates, so that a third makes the notebook grow.
 fn monitor(content: &str, step: f64) -> Value {
-    json!({"content": content, "step": step, "room": 2})
+    json!({"content": content, "step": step, "room": 2, "monitors": 1})
 }
 
 #[test]
@@ -69,6 +76,64 @@ fn updates_that_follow_on_one_another_are_one_run_for_each_pv() {
         {"pv": 6, "first": 20.0, "count": 1, "start_ns": 1004},
     ]);
     assert_eq!(taken, json!({"runs": runs, "latencies": []}));
+}
+
+/// Of 10 PVs: the second subscription to PV 5 has number 15.
+#[test]
+fn each_of_a_pvs_subscriptions_has_runs_of_its_own() {
+    let mut twice = monitor("scalars", 10.0);
+    twice["monitors"] = json!(2);
+    let taken = noted(&json!({
+        "monitor": twice,
+        "latencies_from_ns": 3000,
+        "updates": [
+            [5, 0.0, 900, 2000], [15, 0.0, 900, 2001], [15, 10.0, 900, 2002],
+            [5, 20.0, 900, 2003], [10, 7.0, 900, 2004],
+        ],
+    }));
+    let runs = json!([
+        {"pv": 5, "monitor": 0, "first": 0.0, "count": 1, "start_ns": 1000},
+        {"pv": 5, "monitor": 1, "first": 0.0, "count": 2, "start_ns": 1001},
+        {"pv": 5, "monitor": 0, "first": 20.0, "count": 1, "start_ns": 1003},
+        {"pv": 0, "monitor": 1, "first": 7.0, "count": 1, "start_ns": 1004},
+    ]);
+    assert_eq!(taken["runs"], runs);
+}
+
+/// Prints how many first updates are missing after each update, and the PVs whose
+/// they are.
+const FIRST_UPDATES: &str = "
+import json, sys, threading
+sys.path[:0] = sys.argv[1:3]
+import update_log
+asked = {'content': 'scalars', 'step': 1, 'room': 0, 'monitors': 3}
+log = update_log.UpdateLog(asked, 4)
+finished = threading.Event()
+log.first_updates.expect([1, 3], finished)
+seen = []
+for number in json.load(sys.stdin):
+    log.note(number, 0.0, 0, 0)
+    first = log.first_updates
+    seen.append([first.count, first.silent_pvs(), finished.is_set()])
+print(json.dumps(seen))
+";
+
+#[test]
+fn every_subscription_to_the_pvs_meant_is_awaited() {
+    let seen = python(FIRST_UPDATES, &json!([1, 1, 0, 9, 3, 7, 11, 4, 5, 5]));
+    let expected = json!([
+        [5, [1, 3], false],
+        [5, [1, 3], false],
+        [5, [1, 3], false],
+        [4, [1, 3], false],
+        [3, [1, 3], false],
+        [2, [1, 3], false],
+        [1, [1], false],
+        [1, [1], false],
+        [0, [], true],
+        [0, [], true],
+    ]);
+    assert_eq!(seen, expected);
 }
 
 #[test]
@@ -151,21 +216,26 @@ fn exit_code_after(stage: &str, field: &str, value: &Value) -> Option<i32> {
 
 #[test]
 fn a_monitor_that_is_not_of_the_protocol_ends_a_python_worker() {
-    let good = json!({"content": "scalars", "step": 1, "room": 0});
+    let good = json!({"content": "scalars", "step": 1, "room": 0, "monitors": 1});
     assert_eq!(exit_code_after("subscribe", "monitor", &good), None);
     for (field, value) in [
         ("content", json!("pictures")),
         ("step", json!("1")),
         ("room", json!(-1)),
         ("room", json!(1.5)),
+        ("monitors", json!(0)),
+        ("monitors", json!(1.5)),
         ("colour", json!("red")),
     ] {
         let mut monitor = good.clone();
         monitor[field] = value;
         assert_eq!(exit_code_after("subscribe", "monitor", &monitor), Some(65), "{field}");
     }
-    let short = json!({"content": "scalars"});
-    assert_eq!(exit_code_after("subscribe", "monitor", &short), Some(65));
+    for field in ["content", "step", "room", "monitors"] {
+        let mut short = good.clone();
+        short.as_object_mut().unwrap().remove(field);
+        assert_eq!(exit_code_after("subscribe", "monitor", &short), Some(65), "{field}");
+    }
     assert_eq!(exit_code_after("collect", "seconds", &json!("long")), Some(65));
 }
 

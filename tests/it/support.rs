@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use epics_gauge::approach::Catalogue;
 use epics_gauge::process::{Deadline, Event};
 use epics_gauge::protocol::{Done, FromWorker, Job, Mode, Stage, StageCommand, ToWorker};
+use epics_gauge::python_site::{Missing, PythonSite};
 use epics_gauge::record::{Record, RunRecords};
 use epics_gauge::scenario::pv_name;
 use tempfile::TempDir;
@@ -52,7 +54,12 @@ impl Gauge {
     }
 
     pub(crate) fn finish(self) -> Ran {
-        let output = self.command().output().unwrap();
+        self.finish_with(&[])
+    }
+
+    /// Runs it with more in its environment.
+    pub(crate) fn finish_with(self, environment: &[(&str, &str)]) -> Ran {
+        let output = self.command().envs(environment.iter().copied()).output().unwrap();
         Ran {
             code: output.status.code(),
             stderr: String::from_utf8(output.stderr).unwrap(),
@@ -76,16 +83,20 @@ pub(crate) fn measuring_alone() -> File {
     lock
 }
 
-/// A native worker of this program, driven by the test itself.
+/// The worker of an approach of the catalogue, driven by the test itself.
 pub(crate) struct WorkerDriver {
     child: epics_gauge::process::Child,
 }
 
 impl WorkerDriver {
     pub(crate) fn start(approach: &str, environment: Vec<(String, String)>) -> WorkerDriver {
-        let command = epics_gauge::process::Command::new(program())
-            .arguments(["worker", approach])
-            .environment(environment);
+        let catalogue = Catalogue::built_in();
+        let found = catalogue.get(approach).unwrap();
+        let site = match found.needs_python_site() {
+            true => PythonSite::install(|_| ()),
+            false => Err(Missing("no Python was asked for".to_owned())),
+        };
+        let command = found.command(&program(), &site).unwrap().environment(environment);
         let mut driver = WorkerDriver { child: command.start().unwrap() };
         match driver.answer() {
             FromWorker::Hello(hello) => assert_eq!(hello.approach, approach),

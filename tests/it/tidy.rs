@@ -10,19 +10,34 @@ use std::process::Command;
 /// data: each line uses only names of lines above it.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("protocol", &[]),
+    ("provider", &[]),
     ("units", &[]),
     ("frame", &[]),
     ("stats", &[]),
     ("channel_access", &[]),
     ("sys", &[]),
-    ("record", &["protocol"]),
+    ("record", &["protocol", "provider"]),
     ("scenario", &["protocol", "record"]),
     ("embedded", &[]),
     ("process", &["channel_access", "embedded"]),
-    ("ioc", &["channel_access", "embedded", "process"]),
+    ("python_site", &["embedded", "process"]),
+    ("ioc", &["channel_access", "embedded", "process", "provider", "python_site"]),
     ("worker", &["channel_access", "protocol", "sys"]),
-    ("approach", &["embedded", "process", "record"]),
-    ("measure", &["approach", "frame", "ioc", "process", "protocol", "record", "scenario"]),
+    ("approach", &["embedded", "process", "provider", "python_site", "record"]),
+    (
+        "measure",
+        &[
+            "approach",
+            "frame",
+            "ioc",
+            "process",
+            "protocol",
+            "provider",
+            "python_site",
+            "record",
+            "scenario",
+        ],
+    ),
     ("judge", &["protocol", "record", "scenario", "stats"]),
     ("report", &["judge", "protocol", "record", "scenario", "stats", "units"]),
 ];
@@ -146,9 +161,10 @@ fn no_file_names_a_registry_or_a_place_on_somebodys_machine() {
 }
 
 #[test]
-fn every_python_worker_travels_inside() {
+fn every_python_worker_and_server_travels_inside() {
     let embedded = read("src/embedded.rs");
-    for entry in fs::read_dir(root().join("src/worker/python")).unwrap() {
+    let folders = ["src/worker/python", "src/ioc/python"].map(|folder| root().join(folder));
+    for entry in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "py") {
             let name = path.file_name().unwrap().to_str().unwrap();

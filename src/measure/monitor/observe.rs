@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use super::Watch;
-use crate::ioc::IocError;
+use super::steady::LONGEST_TO_SETTLE;
 use crate::measure::account::Account;
 use crate::measure::arrivals::Life;
 use crate::measure::session::{Begun, Halt, failed};
 use crate::process::{Deadline, monotonic_ns};
 use crate::protocol::Stage;
-use crate::record::{Disturbance, FailureKind};
+use crate::record::{Disturbance, FailureKind, Steady};
 
 /// The worker's turn to begin collecting before the server begins to scan.
 const HEAD_START: Duration = Duration::from_millis(100);
@@ -49,6 +49,8 @@ pub(super) struct Observed {
     pub(super) lives: Vec<Life>,
     /// When client and server could both work again, after a restart.
     pub(super) served_again_ns: Option<u64>,
+    /// Whether CPU use was steady at the start, where that was waited for.
+    pub(super) steady: Option<Steady>,
 }
 
 impl Watch<'_, '_> {
@@ -66,9 +68,13 @@ impl Watch<'_, '_> {
             scanned: Duration::ZERO,
             lives: vec![Life { from_ns: 0, first: Some(first), last: Vec::new() }],
             served_again_ns: None,
+            steady: None,
         };
         let mut scanning_ns = self.start_scanning()?;
-        self.meanwhile(begun, account, self.warm_up())?;
+        match self.cell.waits_for_steady_state() {
+            true => observed.steady = Some(self.settle(begun, account)?),
+            false => self.meanwhile(begun, account, self.warm_up())?,
+        }
         observed.start_ns = monotonic_ns();
         match self.load.disturbance {
             None => self.meanwhile(begun, account, self.watch_time())?,
@@ -133,7 +139,7 @@ impl Watch<'_, '_> {
 
     /// Lets time pass, but not while the client eats up the machine's memory: a
     /// leak, or a client that falls behind, can take gigabytes in seconds.
-    fn meanwhile(
+    pub(super) fn meanwhile(
         &mut self,
         begun: &Begun,
         account: &Account,
@@ -142,10 +148,9 @@ impl Watch<'_, '_> {
         let deadline = Deadline::after(duration);
         while !deadline.remaining().is_zero() {
             let ioc = &mut *self.driven.ioc;
-            let mut look_after_ioc = || -> Result<(), IocError> { ioc.log().map(|_| ()) };
             let slice = LOOK_AT_MEMORY.min(deadline.remaining());
-            self.driven.session.meanwhile(begun, slice, &mut look_after_ioc)?;
-            let (held, most) = (account.client_rss_bytes(), self.most_memory_bytes);
+            self.driven.session.meanwhile(begun, slice, &mut || ioc.check())?;
+            let (held, most) = (account.client_rss_bytes(), self.given.most_memory_bytes);
             if held > most {
                 let message = format!(
                     "the client held {} MiB, more than the {} MiB that it may (--most-memory); it \
@@ -163,7 +168,11 @@ impl Watch<'_, '_> {
     pub(super) fn made(&mut self) -> Result<Vec<u64>, Halt> {
         Ok(match self.load.pixels {
             Some(_) => vec![self.driven.ioc.frames_made()?],
-            None => self.driven.ioc.processed()?,
+            None => {
+                let mut processed = self.driven.ioc.processed()?;
+                processed.truncate(self.cell.pvs);
+                processed
+            }
         })
     }
 
@@ -175,6 +184,9 @@ impl Watch<'_, '_> {
 
     /// CPU and memory of the first moments are not those of steady work.
     fn warm_up(&self) -> Duration {
+        if self.cell.waits_for_steady_state() {
+            return LONGEST_TO_SETTLE;
+        }
         if self.load.seconds < 5.0 { Duration::from_millis(500) } else { Duration::from_secs(2) }
     }
 

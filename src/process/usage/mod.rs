@@ -16,9 +16,8 @@ use linux::Tree;
 #[cfg(not(target_os = "linux"))]
 use portable::Tree;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -92,8 +91,8 @@ pub struct Usage {
 pub struct UsageSampler {
     orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<Usage>>,
-    /// What each subject held at the latest sample, in bytes.
-    held: Arc<[AtomicU64]>,
+    /// Each subject at its latest sample.
+    latest: Arc<[Mutex<Option<UsageSample>>]>,
 }
 
 enum Order {
@@ -108,21 +107,26 @@ impl UsageSampler {
         // that process for certain.
         let subjects: Vec<Subject> =
             subjects.into_iter().map(|(label, pid)| Subject::new(label, Tree::of(pid))).collect();
-        let held: Arc<[AtomicU64]> = subjects.iter().map(|_| AtomicU64::new(0)).collect();
+        let latest: Arc<[_]> = subjects.iter().map(|_| Mutex::new(None)).collect();
         let (orders, received) = mpsc::channel();
         let (first_taken, first) = mpsc::channel();
-        let shown = Arc::clone(&held);
+        let shown = Arc::clone(&latest);
         let thread =
             thread::spawn(move || sample(subjects, period, &received, &first_taken, &shown));
         let _ = first.recv();
-        UsageSampler { orders: Some(orders), thread: Some(thread), held }
+        UsageSampler { orders: Some(orders), thread: Some(thread), latest }
+    }
+
+    /// The subject with this index at its latest sample; none for an index that
+    /// does not exist. Does not block.
+    pub fn latest(&self, index: usize) -> Option<UsageSample> {
+        *self.latest.get(index)?.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The resident memory, in bytes, of the subject with this index at the latest
-    /// sample; 0 before the first and for an index that does not exist. Does not
-    /// block.
+    /// sample; 0 for an index that does not exist. Does not block.
     pub fn rss_bytes(&self, index: usize) -> u64 {
-        self.held.get(index).map_or(0, |held| held.load(Ordering::Relaxed))
+        self.latest(index).map_or(0, |latest| latest.rss_bytes)
     }
 
     /// From now on the subject with this index is the process `pid`: an IOC that
@@ -160,7 +164,7 @@ fn sample(
     period: Duration,
     orders: &Receiver<Order>,
     first_taken: &Sender<()>,
-    held: &[AtomicU64],
+    latest: &[Mutex<Option<UsageSample>>],
 ) -> Usage {
     let start = Instant::now();
     let mut next_sample = start;
@@ -168,8 +172,8 @@ fn sample(
     sample_everything(&mut subjects);
     let _ = first_taken.send(());
     loop {
-        for (subject, held) in subjects.iter().zip(held) {
-            held.store(subject.last_rss_bytes(), Ordering::Relaxed);
+        for (subject, latest) in subjects.iter().zip(latest) {
+            *latest.lock().unwrap_or_else(PoisonError::into_inner) = subject.last_sample().copied();
         }
         next_sample = following(next_sample, period);
         if !carry_out(orders, next_sample, &mut subjects) {

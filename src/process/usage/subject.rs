@@ -97,12 +97,12 @@ impl Subject {
         }
     }
 
-    pub(super) fn last_rss_bytes(&self) -> u64 {
-        self.usage.samples.last().map_or(0, |sample| sample.rss_bytes)
+    pub(super) fn last_sample(&self) -> Option<&UsageSample> {
+        self.usage.samples.last()
     }
 
     fn last_cpu_ns(&self) -> u64 {
-        self.usage.samples.last().map_or(0, |sample| sample.cpu_ns)
+        self.last_sample().map_or(0, |sample| sample.cpu_ns)
     }
 
     fn count_network(&mut self, listing: &mut Listing, anew: bool) {

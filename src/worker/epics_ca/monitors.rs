@@ -24,7 +24,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::protocol::{Monitor, Updates};
-use crate::worker::updates::{Arrived, UpdateLog, number_and_sum, stamp_ns};
+use crate::worker::updates::{Arrived, Numbering, UpdateLog, number_and_sum, stamp_ns};
 
 /// How long taking what came before `collect` may last. It ends earlier unless
 /// updates come as fast as they can be taken.
@@ -35,17 +35,19 @@ pub(super) struct Monitors {
     /// Never dropped: dropping a subscription locks what its callback locks, and
     /// then waits for callbacks to end.
     tasks: ManuallyDrop<LocalSet>,
+    numbering: Numbering,
     log: Rc<RefCell<UpdateLog>>,
     teller: mpsc::UnboundedSender<News>,
     news: mpsc::UnboundedReceiver<News>,
+    /// By number.
     is_running: Vec<bool>,
 }
 
 /// What a task tells.
 enum News {
-    /// The PV's first update.
+    /// A subscription's first update, by its number.
     Running(usize),
-    /// The PV's subscription has failed.
+    /// A subscription has failed.
     Failed(usize, Error),
 }
 
@@ -70,58 +72,66 @@ impl Monitors {
     /// Makes room for the updates of `monitor` among `pvs` PVs.
     pub(super) fn new(monitor: Monitor, pvs: usize) -> Monitors {
         let (teller, news) = mpsc::unbounded();
+        let numbering = Numbering::new(monitor, pvs);
         Monitors {
             tasks: ManuallyDrop::new(LocalSet::new()),
-            log: Rc::new(RefCell::new(UpdateLog::new(monitor))),
+            numbering,
+            log: Rc::new(RefCell::new(UpdateLog::new(monitor, pvs))),
             teller,
             news,
-            is_running: vec![false; pvs],
+            is_running: vec![false; numbering.count()],
         }
     }
 
-    /// Begins a task that subscribes to `pv` and takes its updates.
-    pub(super) fn add(&mut self, pv: usize, subject: Subject) {
+    /// Begins a task that subscribes to `pv` as its subscription `monitor`, counted
+    /// from 0, and takes the updates.
+    pub(super) fn add(&mut self, pv: usize, monitor: usize, subject: Subject) {
+        let Some(number) = self.numbering.of_pv(pv).nth(monitor) else {
+            return;
+        };
         let (log, teller) = (self.log.clone(), self.teller.clone());
         self.tasks.spawn_local(async move {
             match subject {
                 Subject::Scalar(mut channel) => {
                     let mut updates = channel.subscribe_buffered::<Time<f64>>();
                     updates.set_event_mask(EventMask::VALUE);
-                    take(pv, pin!(updates.map(|update| update.map(Update::of))), &log, &teller)
-                        .await;
+                    let updates = pin!(updates.map(|update| update.map(Update::of)));
+                    take(number, updates, &log, &teller).await;
                 }
                 Subject::Frames(mut channel) => {
                     let mut updates = channel.subscribe_with(FrameQueue::default());
                     updates.set_event_mask(EventMask::VALUE);
-                    take(pv, pin!(updates), &log, &teller).await;
+                    take(number, pin!(updates), &log, &teller).await;
                 }
             }
         });
     }
 
-    /// Whether the subscription to `pv` has brought an update.
+    /// Whether every subscription to `pv` has brought an update.
     pub(super) fn is_running(&self, pv: usize) -> bool {
-        self.is_running[pv]
+        self.numbering.of_pv(pv).all(|number| self.is_running[number])
     }
 
-    /// Waits until each of `pvs` has brought an update.
+    /// Waits until each subscription to `pvs` has brought an update.
     pub(super) fn wait_for(
         &mut self,
         runtime: &Runtime,
         pvs: &[usize],
         deadline: Instant,
     ) -> Result<(), NotRunning> {
-        let mut missing = pvs.iter().filter(|pv| !self.is_running[**pv]).count();
+        let numbers = pvs.iter().flat_map(|pv| self.numbering.of_pv(*pv));
+        let mut missing = numbers.filter(|number| !self.is_running[*number]).count();
         let (news, is_running) = (&mut self.news, &mut self.is_running);
+        let numbering = self.numbering;
         self.tasks.block_on(runtime, async {
             while missing > 0 {
                 match timeout_at(deadline, news.next()).await {
-                    Ok(Some(News::Running(pv))) => {
-                        is_running[pv] = true;
+                    Ok(Some(News::Running(number))) => {
+                        is_running[number] = true;
                         missing -= 1;
                     }
-                    Ok(Some(News::Failed(pv, error))) => {
-                        return Err(NotRunning::Failed(Failure(pv, error)));
+                    Ok(Some(News::Failed(number, error))) => {
+                        return Err(NotRunning::Failed(Failure(numbering.pv(number), error)));
                     }
                     Ok(None) | Err(_) => return Err(NotRunning::Silent),
                 }
@@ -136,23 +146,23 @@ impl Monitors {
         runtime: &Runtime,
         duration: Duration,
     ) -> Result<Updates, Failure> {
-        let (news, log) = (&mut self.news, &self.log);
+        let (news, log, numbering) = (&mut self.news, &self.log, self.numbering);
         self.tasks.block_on(runtime, async {
             // Tasks run only while a stage does: what came since the last one has
             // a latency that tells nothing of this client.
             catch_up(log).await;
             log.borrow_mut().begin_collecting();
             match timeout(duration, news.next()).await {
-                Ok(Some(News::Failed(pv, error))) => Err(Failure(pv, error)),
+                Ok(Some(News::Failed(number, error))) => Err(Failure(numbering.pv(number), error)),
                 _ => Ok(log.borrow_mut().take()),
             }
         })
     }
 }
 
-/// Takes all updates of a PV; never ends, so that the subscription is not dropped.
+/// Takes all updates of a subscription; never ends, so that it is not dropped.
 async fn take(
-    pv: usize,
+    number: usize,
     mut updates: impl Stream<Item = Result<Update, Error>> + Unpin,
     log: &RefCell<UpdateLog>,
     teller: &mpsc::UnboundedSender<News>,
@@ -161,11 +171,11 @@ async fn take(
     while let Some(update) = updates.next().await {
         let arrived = Arrived::now();
         let news = match update {
-            Ok(Update { number, sum, stamp_ns }) => {
-                log.borrow_mut().note(pv, number, sum, stamp_ns, arrived);
-                News::Running(pv)
+            Ok(Update { number: value, sum, stamp_ns }) => {
+                log.borrow_mut().note(number, value, sum, stamp_ns, arrived);
+                News::Running(number)
             }
-            Err(error) => News::Failed(pv, error),
+            Err(error) => News::Failed(number, error),
         };
         if is_first || matches!(news, News::Failed(..)) {
             is_first = false;

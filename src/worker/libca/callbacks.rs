@@ -79,7 +79,7 @@ pub(super) unsafe extern "C" fn put_confirmed(event: sys::event_handler_args) {
 }
 
 /// A subscription to `DBR_TIME_DOUBLE` or `DBR_TIME_SHORT` brought an update, or
-/// the word that there is none.
+/// the word that there is none. The user argument is the subscription's number.
 ///
 /// # Safety
 /// The channel's user pointer must lead to an [`Owner`].
@@ -92,10 +92,11 @@ pub(super) unsafe extern "C" fn update_arrived(event: sys::event_handler_args) {
     let owner = unsafe { owner(event.chid) };
     // SAFETY: libca lends what the event says for the time of the callback.
     let update = unsafe { read_update(&event, arrived) };
-    owner.callbacks.monitors.note(owner.pv, update);
+    owner.callbacks.monitors.note(event.usr.addr(), update);
 }
 
-/// A request's number as libca carries it: never followed as a pointer.
+/// The number of a request or a subscription as libca carries it: never followed as
+/// a pointer.
 pub(super) fn user_argument(number: usize) -> *mut c_void {
     std::ptr::without_provenance_mut(number)
 }

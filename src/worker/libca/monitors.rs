@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::protocol::{Monitor, Updates};
 use crate::sys;
-use crate::worker::updates::{Arrived, UpdateLog};
+use crate::worker::updates::{Arrived, Numbering, UpdateLog};
 
-/// The subscriptions of a job, by PV index.
+/// The subscriptions of a job, by number.
 pub(super) struct Monitors {
     state: Mutex<State>,
     all_running: Condvar,
@@ -18,7 +18,9 @@ pub(super) struct Monitors {
 /// Invariant: whatever is done with it in a callback allocates nothing, unless
 /// more updates come than there was room made for.
 struct State {
-    log: Option<UpdateLog>,
+    pvs: usize,
+    /// Once subscribing began.
+    log: Option<(Numbering, UpdateLog)>,
     /// Which subscriptions have brought nothing yet.
     silent: Vec<bool>,
     /// How many that are.
@@ -48,7 +50,8 @@ pub(super) struct Failure {
 pub(super) enum NotRunning {
     /// The first that failed.
     Failed(Failure),
-    /// The deadline has passed: how many are silent, and the first of them.
+    /// The deadline has passed: how many PVs have a silent subscription, and the
+    /// first of them.
     Silent(usize, usize),
 }
 
@@ -57,8 +60,9 @@ impl Monitors {
     pub(super) fn new(pvs: usize) -> Monitors {
         Monitors {
             state: Mutex::new(State {
+                pvs,
                 log: None,
-                silent: vec![false; pvs],
+                silent: Vec::new(),
                 missing: 0,
                 failure: None,
             }),
@@ -66,30 +70,37 @@ impl Monitors {
         }
     }
 
-    /// Makes room for the updates of `monitor`; false when that was done before.
-    pub(super) fn begin(&self, monitor: Monitor) -> bool {
+    /// Makes room for the updates of `monitor` and numbers its subscriptions; not
+    /// when that was done before.
+    pub(super) fn begin(&self, monitor: Monitor) -> Option<Numbering> {
         let mut state = self.lock();
-        let is_first = state.log.is_none();
-        state.log.get_or_insert_with(|| UpdateLog::new(monitor));
-        is_first
+        if state.log.is_some() {
+            return None;
+        }
+        let numbering = Numbering::new(monitor, state.pvs);
+        state.log = Some((numbering, UpdateLog::new(monitor, state.pvs)));
+        state.silent = vec![false; numbering.count()];
+        Some(numbering)
     }
 
-    /// Expects a first update of `pv`.
-    pub(super) fn expect(&self, pv: usize) {
+    /// Expects a first update of a subscription.
+    pub(super) fn expect(&self, subscription: usize) {
         let mut state = self.lock();
-        state.silent[pv] = true;
+        state.silent[subscription] = true;
         state.missing += 1;
     }
 
-    /// Notes what a callback brought of `pv`.
-    pub(super) fn note(&self, pv: usize, update: Result<Update, c_int>) {
+    /// Notes what a callback brought of a subscription.
+    pub(super) fn note(&self, subscription: usize, update: Result<Update, c_int>) {
         let mut state = self.lock();
+        let state = &mut *state;
+        let Some((numbering, log)) = &mut state.log else {
+            return;
+        };
         match update {
             Ok(Update { number, sum, stamp_ns, arrived }) => {
-                if let Some(log) = &mut state.log {
-                    log.note(pv, number, sum, stamp_ns, arrived);
-                }
-                if !std::mem::take(&mut state.silent[pv]) {
+                log.note(subscription, number, sum, stamp_ns, arrived);
+                if !std::mem::take(&mut state.silent[subscription]) {
                     return;
                 }
                 state.missing -= 1;
@@ -98,10 +109,10 @@ impl Monitors {
                 }
             }
             Err(status) => {
+                let pv = numbering.pv(subscription);
                 state.failure.get_or_insert(Failure { pv, status });
             }
         }
-        drop(state);
         self.all_running.notify_one();
     }
 
@@ -116,29 +127,35 @@ impl Monitors {
         match (state.failure, state.missing) {
             (Some(failure), _) => Err(NotRunning::Failed(failure)),
             (None, 0) => Ok(()),
-            (None, missing) => {
-                let first = state.silent.iter().position(|silent| *silent).unwrap_or(0);
-                Err(NotRunning::Silent(missing, first))
-            }
+            (None, _) => Err(state.silent_pvs()),
         }
     }
 
     /// Sleeps for `duration` and takes what was noted; nothing if nothing was
     /// subscribed to.
     pub(super) fn collect(&self, duration: Duration) -> Result<Option<Updates>, Failure> {
-        if let Some(log) = &mut self.lock().log {
+        if let Some((_, log)) = &mut self.lock().log {
             log.begin_collecting();
         }
         std::thread::sleep(duration);
         let mut state = self.lock();
         match state.failure {
             Some(failure) => Err(failure),
-            None => Ok(state.log.as_mut().map(UpdateLog::take)),
+            None => Ok(state.log.as_mut().map(|(_, log)| log.take())),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn silent_pvs(&self) -> NotRunning {
+        let is_silent = |pv: &usize| self.silent.iter().skip(*pv).step_by(self.pvs).any(|it| *it);
+        let mut silent = (0..self.pvs).filter(is_silent);
+        let first = silent.next();
+        NotRunning::Silent(silent.count() + usize::from(first.is_some()), first.unwrap_or(0))
     }
 }
 
@@ -160,9 +177,9 @@ mod tests {
 
     fn expecting(pvs: usize) -> Monitors {
         let monitors = Monitors::new(pvs);
-        let monitor = Monitor { content: Content::Scalars, step: 1.0, room: 8 };
-        assert!(monitors.begin(monitor));
-        assert!(!monitors.begin(monitor));
+        let monitor = Monitor { content: Content::Scalars, step: 1.0, room: 8, monitors: 1 };
+        assert!(monitors.begin(monitor).is_some());
+        assert!(monitors.begin(monitor).is_none());
         (0..pvs).for_each(|pv| monitors.expect(pv));
         monitors
     }
@@ -179,6 +196,27 @@ mod tests {
         let runs = monitors.collect(Duration::ZERO).unwrap().unwrap().runs;
         let shape: Vec<_> = runs.iter().map(|run| (run.pv, run.first, run.count)).collect();
         assert_eq!(shape, [(0, 1.0, 2), (1, 7.0, 1)]);
+    }
+
+    #[test]
+    fn a_pv_is_silent_until_each_of_its_subscriptions_has_brought_an_update() {
+        let monitors = Monitors::new(2);
+        let monitor = Monitor { content: Content::Scalars, step: 1.0, room: 8, monitors: 3 };
+        let numbering = monitors.begin(monitor).unwrap();
+        (0..2).flat_map(|pv| numbering.of_pv(pv)).for_each(|number| monitors.expect(number));
+        let now = Instant::now();
+        assert_eq!(monitors.wait_for_all(now), Err(NotRunning::Silent(2, 0)));
+        numbering.of_pv(0).for_each(|number| monitors.note(number, update(1.0)));
+        numbering.of_pv(1).take(2).for_each(|number| monitors.note(number, update(1.0)));
+        assert_eq!(monitors.wait_for_all(now), Err(NotRunning::Silent(1, 1)));
+        monitors.note(5, update(1.0));
+        assert_eq!(monitors.wait_for_all(now), Ok(()));
+        let runs = monitors.collect(Duration::ZERO).unwrap().unwrap().runs;
+        let shape: Vec<_> = runs.iter().map(|run| (run.pv, run.monitor)).collect();
+        assert_eq!(shape, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]);
+        monitors.note(3, Err(sys::ECA_GETFAIL));
+        let failure = Failure { pv: 1, status: sys::ECA_GETFAIL };
+        assert_eq!(monitors.wait_for_all(now), Err(NotRunning::Failed(failure)));
     }
 
     #[test]

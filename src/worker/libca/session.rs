@@ -89,16 +89,16 @@ impl Session {
         confirmed.map(drop)
     }
 
-    /// Subscribes to `pvs` and waits for the first update of each.
+    /// Subscribes to `pvs` and waits for the first update of each subscription.
     pub(super) fn subscribe(
         &self,
         mode: Mode,
         pvs: &[usize],
         monitor: Monitor,
     ) -> Result<(), StageError> {
-        if !self.callbacks.monitors.begin(monitor) {
+        let Some(numbering) = self.callbacks.monitors.begin(monitor) else {
             return Err(StageError("this job has its subscriptions already".to_owned()));
-        }
+        };
         let deadline = self.deadline();
         let batch_size = match mode {
             Mode::Serial => 1,
@@ -106,9 +106,12 @@ impl Session {
         };
         for (batch, pvs_before) in pvs.chunks(batch_size).zip((0..).step_by(batch_size)) {
             for pv in batch {
-                self.callbacks.monitors.expect(*pv);
-                let request = self.add_subscription(self.channel(*pv)?, monitor.content);
-                request.map_err(|refused| refused.of(&self.name(*pv)))?;
+                for number in numbering.of_pv(*pv) {
+                    self.callbacks.monitors.expect(number);
+                    let request =
+                        self.add_subscription(self.channel(*pv)?, monitor.content, number);
+                    request.map_err(|refused| refused.of(&self.name(*pv)))?;
+                }
             }
             self.context.flush()?;
             let unbegun = pvs.len() - pvs_before - batch.len();
@@ -126,7 +129,12 @@ impl Session {
     }
 
     /// With count 0, which means all elements that the PV has at the time.
-    fn add_subscription(&self, channel: sys::chid, content: Content) -> Result<(), Refused> {
+    fn add_subscription(
+        &self,
+        channel: sys::chid,
+        content: Content,
+        number: usize,
+    ) -> Result<(), Refused> {
         const ALL_ELEMENTS: u8 = 0;
         let kind = match content {
             Content::Scalars => sys::DBR_TIME_DOUBLE,
@@ -141,13 +149,13 @@ impl Session {
                 channel,
                 c_long::from(sys::DBE_VALUE),
                 Some(callbacks::update_arrived),
-                std::ptr::null_mut(),
+                callbacks::user_argument(number),
                 std::ptr::null_mut(),
             )
         })
     }
 
-    /// `unbegun` of `all` subscriptions were not even made.
+    /// `unbegun` of `all` PVs were not even subscribed to.
     fn not_running(&self, why: &NotRunning, unbegun: usize, all: usize) -> StageError {
         let (silent, first) = match *why {
             NotRunning::Failed(failure) => return self.failed(failure),

@@ -1,6 +1,6 @@
 """Approach aioca: its coroutines, with lists of PVs for bulk work."""
 
-import asyncio
+import functools
 import time
 
 import numpy  # noqa: F401  (aioca uses it)
@@ -8,6 +8,7 @@ import numpy  # noqa: F401  (aioca uses it)
 import aioca
 from epicscorelibs.ca import cadef
 
+import asyncio_client
 import gauge_worker
 import loaded_libca
 
@@ -16,12 +17,12 @@ import loaded_libca
 SECOND_CHANCE_S = 0.5
 
 
-class Client(gauge_worker.Client):
+class Client(asyncio_client.Client):
     # Without `create`: `connect` does both.
     stages = ("context", "connect", "get", "put", "subscribe")
 
     def __init__(self):
-        self.loop = asyncio.new_event_loop()
+        super().__init__()
         self.subscriptions = []
 
     def versions(self):
@@ -29,9 +30,6 @@ class Client(gauge_worker.Client):
             **gauge_worker.distribution_versions("aioca", "epicscorelibs", "numpy"),
             **loaded_libca.versions(cadef.libca),
         }
-
-    def timed(self, work):
-        return self.loop.run_until_complete(timed_in_loop(work))
 
     async def context(self):
         # The first use of the library in an event loop makes its context.
@@ -74,45 +72,27 @@ class Client(gauge_worker.Client):
         except aioca.CANothing as error:
             await self.explain(error, "written", pvs)
 
-    async def subscribe(self, mode, pvs):
-        deadline = self.job.deadline()
-        for done, some in gauge_worker.groups(mode, pvs):
-            pending = self.log.silent = gauge_worker.Pending(some, asyncio.Event())
-            self.monitor(some)
-            try:
-                await asyncio.wait_for(pending.finished.wait(), deadline.remaining_s())
-            except asyncio.TimeoutError:
-                missing = list(pending.missing) + pvs[done:]
-                raise self.job.unfinished("subscribed", missing, len(pvs)) from None
-        self.log.silent = None
+    def monitor(self, pvs, _deadline):
+        """One call makes one subscription to each PV, and hands back its index."""
+        names = [self.job.pvs[pv] for pv in pvs]
+        for monitor in range(self.log.monitors):
+            self.subscriptions += aioca.camonitor(
+                names,
+                functools.partial(self.on_update, self.log.numbers(monitor, pvs)),
+                events=aioca.DBE_VALUE,
+                format=aioca.FORMAT_TIME,
+                all_updates=True,
+            )
 
-    def monitor(self, pvs):
-        def on_update(value, index):
-            arrived_ns = time.time_ns()
-            seconds, nanoseconds = value.raw_stamp
-            stamp_ns = seconds * 1_000_000_000 + nanoseconds
-            self.log.note(pvs[index], value, stamp_ns, arrived_ns)
-
-        self.subscriptions += aioca.camonitor(
-            [self.job.pvs[pv] for pv in pvs],
-            on_update,
-            events=aioca.DBE_VALUE,
-            format=aioca.FORMAT_TIME,
-            all_updates=True,
-        )
-
-    async def collect(self, seconds):
-        await asyncio.sleep(seconds)
+    def on_update(self, numbers, value, index):
+        arrived_ns = time.time_ns()
+        seconds, nanoseconds = value.raw_stamp
+        stamp_ns = seconds * 1_000_000_000 + nanoseconds
+        self.log.note(numbers[index], value, stamp_ns, arrived_ns)
 
     def counters(self):
         dropped = sum(subscription.dropped_callbacks for subscription in self.subscriptions)
         return {"dropped_callbacks": dropped}
-
-    def next_line(self, lines):
-        """Updates come while the event loop runs, so it runs between stages too."""
-        if not self.subscriptions:
-            return lines.get()
-        return self.loop.run_until_complete(self.loop.run_in_executor(None, lines.get))
 
     async def explain(self, error, what, pvs):
         """Raises the error of a stage, naming the PVs that are silent still."""
@@ -122,9 +102,3 @@ class Client(gauge_worker.Client):
         answers = await aioca.caget(names, timeout=SECOND_CHANCE_S, throw=False)
         silent = [pv for pv, answer in zip(pvs, answers) if not answer.ok]
         raise self.job.unfinished(what, silent or pvs, len(pvs)) from None
-
-
-async def timed_in_loop(work):
-    clock = gauge_worker.Clock()
-    result = await work()
-    return result, clock.until_now()

@@ -11,6 +11,13 @@ from caproto.threading.client import Batch, Context
 
 import gauge_worker
 
+SHARED = (
+    "the subscriptions to a PV share one of the server's: the library answers equal requests "
+    "with one subscription object, to which callbacks are added"
+)
+# How often a subscription that is to be shared is looked at until it has begun.
+LOOK_S = 0.001
+
 
 class Client(gauge_worker.Client):
     def __init__(self):
@@ -95,18 +102,23 @@ class Client(gauge_worker.Client):
             except CaprotoTimeoutError:
                 raise self.job.unfinished("written", pvs[done:], len(pvs)) from None
 
-    def monitor(self, pvs):
-        for pv in pvs:
+    def monitor(self, pvs, deadline):
+        if self.log.monitors > 1:
+            self.stage_warnings = (SHARED,)
+        on_update = self.on_update
+        for number, pv in self.log.subscriptions(pvs):
             subscription = self.pvs[pv].subscribe("time", mask=SubscriptionType.DBE_VALUE)
-            self.callbacks.append(functools.partial(self.on_update, pv))
+            if number != pv and not has_begun(subscription, deadline):
+                return
+            self.callbacks.append(functools.partial(on_update, number))
             subscription.add_callback(self.callbacks[-1])
 
-    def on_update(self, pv, _subscription, response):
+    def on_update(self, number, _subscription, response):
         arrived_ns = time.time_ns()
         stamp = response.metadata.stamp
         stamp_ns = gauge_worker.unix_ns(stamp.secondsSinceEpoch, stamp.nanoSeconds)
         data = response.data
-        self.log.note(pv, data if self.log.has_sums else data[0], stamp_ns, arrived_ns)
+        self.log.note(number, data if self.log.has_sums else data[0], stamp_ns, arrived_ns)
 
     @contextlib.contextmanager
     def batch(self, pvs):
@@ -123,3 +135,13 @@ class Client(gauge_worker.Client):
 
 def arrived(pending, pv, _response):
     pending.arrived(pv)
+
+
+def has_begun(subscription, deadline):
+    """Waits for a subscription's first update: a callback that is added later is
+    called with it at once, but one that is added while it is handed out misses it."""
+    while subscription.most_recent_response is None:
+        if not deadline.remaining_s():
+            return False
+        time.sleep(LOOK_S)
+    return True

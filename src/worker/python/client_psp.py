@@ -45,19 +45,16 @@ class Client(client_pyca.Client):
             # The first update of a `Pv` takes this callback away.
             self.pvs[pv].getevt_cb = functools.partial(self.on_answer, pv)
 
-    def monitor(self, pvs):
-        self.require_connected(pvs)
-        for index in pvs:
-            pv = self.pvs[index]
-            pv.use_numpy = True
-            pv.add_monitor_callback(functools.partial(self.on_update, index))
-            # Otherwise it would block for the answer to a get, one PV at a time.
-            pv.monitor(pyca.DBE_VALUE, wait_for_init=False)
-        pyca.flush_io()
+    def monitor_channel(self, channel, number):
+        channel.add_monitor_callback(functools.partial(self.on_update, channel, number))
+        # Otherwise it would block for the answer to a get, one PV at a time.
+        channel.monitor(pyca.DBE_VALUE, wait_for_init=False)
 
-    def new_pv(self, index):
+    def new_pv(self, index, number=None):
         pv = self.unconnected_pv(index)
-        pv.add_connection_callback(functools.partial(self.on_connection, index))
+        pv.add_connection_callback(
+            functools.partial(self.on_connection, index if number is None else number)
+        )
         pv.connect()
         return pv
 

@@ -22,6 +22,11 @@ CONNECTED = 2
 # For `get_data` and `put_data`, as timeout: return at once and call back.
 CALL_BACK = -1.0
 
+MORE_CHANNELS = (
+    "subscribe connects channels: every subscription to a PV after its first has a channel of its "
+    "own, because a channel object has one subscription"
+)
+
 
 class Client(gauge_worker.Client):
     # Without `context`: importing pyca makes it.
@@ -33,6 +38,8 @@ class Client(gauge_worker.Client):
 
     def __init__(self):
         self.pvs = []
+        # The objects of second and further subscriptions, by their numbers.
+        self.more = {}
         self.pending = gauge_worker.Pending(())
         self.errors = []
 
@@ -107,23 +114,42 @@ class Client(gauge_worker.Client):
         pyca.flush_io()
         self.wait("written", pvs, deadline)
 
-    def monitor(self, pvs):
+    def monitor(self, pvs, deadline):
         self.require_connected(pvs)
-        for pv in pvs:
-            channel = self.pvs[pv]
+        self.connect_more(pvs, deadline)
+        for number, pv in self.log.subscriptions(pvs):
+            channel = self.pvs[pv] if number == pv else self.more[number]
             channel.use_numpy = True
-            channel.monitor_cb = functools.partial(self.on_update, pv)
-            channel.subscribe_channel(pyca.DBE_VALUE, CONTROL)
+            self.monitor_channel(channel, number)
         pyca.flush_io()
 
-    def on_update(self, pv, error=None):
+    def monitor_channel(self, channel, number):
+        channel.monitor_cb = functools.partial(self.on_update, channel, number)
+        channel.subscribe_channel(pyca.DBE_VALUE, CONTROL)
+
+    def connect_more(self, pvs, deadline):
+        """A channel object has one subscription: every further one is made with an
+        object of its own."""
+        wanted = [(number, pv) for number, pv in self.log.subscriptions(pvs) if number != pv]
+        if not wanted:
+            return
+        self.stage_warnings = (MORE_CHANNELS,)
+        self.expect([number for number, _ in wanted])
+        for number, pv in wanted:
+            self.more[number] = self.new_pv(pv, number)
+        pyca.flush_io()
+        missing = {number % len(self.job.pvs) for number in self.pending.wait(deadline)}
+        if missing:
+            raise self.job.unfinished("subscribed", missing, len(self.job.pvs))
+
+    def on_update(self, channel, number, error=None):
         arrived_ns = time.time_ns()
         if error is not None:
-            print(f"an update of {self.job.pvs[pv]}: {error}", file=sys.stderr, flush=True)
+            print(f"an update of {channel.name}: {error}", file=sys.stderr, flush=True)
             return
-        data = self.pvs[pv].data
+        data = channel.data
         stamp_ns = gauge_worker.unix_ns(data["secs"], data["nsec"])
-        self.log.note(pv, data["value"], stamp_ns, arrived_ns)
+        self.log.note(number, data["value"], stamp_ns, arrived_ns)
 
     def require_connected(self, pvs):
         """The library's own error does not say how many are not."""
@@ -131,9 +157,13 @@ class Client(gauge_worker.Client):
         if missing:
             raise self.job.disconnected(missing, len(pvs))
 
-    def new_pv(self, index):
+    def new_pv(self, index, number=None):
+        """Begins to connect a PV; `number` is the subscription that the object is
+        for, if it is not the one that reads and writes."""
         pv = pyca.capv(self.job.pvs[index])
-        pv.connect_cb = functools.partial(self.on_connection, index)
+        pv.connect_cb = functools.partial(
+            self.on_connection, index if number is None else number
+        )
         pv.getevt_cb = pv.putevt_cb = functools.partial(self.on_answer, index)
         pv.create_channel()
         return pv

@@ -26,6 +26,8 @@ LIBCA = ctypes.CDLL(ca.find_libca())
 class Client(gauge_worker.Client):
     def __init__(self):
         self.pvs = []
+        # The objects of second and further subscriptions.
+        self.more = []
 
     def versions(self):
         return {
@@ -102,19 +104,32 @@ class Client(gauge_worker.Client):
                     raise self.job.unfinished("written", missing, len(pvs))
                 ca.poll()
 
-    def monitor(self, pvs):
-        for index in pvs:
-            pv = self.pvs[index]
-            pv.form = "time"
-            # Without control limits, which it would ask for one PV at a time.
-            callback = functools.partial(self.on_update, index)
-            pv.add_callback(callback, with_ctrlvars=False)
-            pv.auto_monitor = epics.dbr.DBE_VALUE
+    def monitor(self, pvs, _deadline):
+        """The first subscription to a PV is that of the object that reads and writes
+        it; every further one has an object of its own, as programs of several windows
+        have that show the same PV. Objects of one name share a channel."""
+        for number, pv in self.log.subscriptions(pvs):
+            callback = functools.partial(self.on_update, number)
+            if number == pv:
+                monitor(self.pvs[pv], callback)
+            else:
+                self.more.append(monitored_pv(self.job.pvs[pv], callback))
 
-    def on_update(self, pv, value, posixseconds, nanoseconds, **_):
+    def on_update(self, number, value, posixseconds, nanoseconds, **_):
         arrived_ns = time.time_ns()
         stamp_ns = int(posixseconds) * 1_000_000_000 + nanoseconds
-        self.log.note(pv, value, stamp_ns, arrived_ns)
+        self.log.note(number, value, stamp_ns, arrived_ns)
+
+
+def monitor(pv, callback):
+    pv.form = "time"
+    # Without control limits, which it would ask for one PV at a time.
+    pv.add_callback(callback, with_ctrlvars=False)
+    pv.auto_monitor = epics.dbr.DBE_VALUE
+
+
+def monitored_pv(name, callback):
+    return epics.PV(name, form="time", callback=callback, auto_monitor=epics.dbr.DBE_VALUE)
 
 
 def new_pv(name):

@@ -37,8 +37,12 @@ class Client:
     # What a reader of the figures should know.
     warnings = ()
     job = None
+    # Whether `create` was asked for.
+    is_created = False
     # Where callbacks note updates; new for every `subscribe`.
     log = None
+    # What goes with the answer to the stage that runs.
+    stage_warnings = ()
 
     def versions(self):
         """Versions of everything below the approach, as texts."""
@@ -69,20 +73,27 @@ class Client:
         raise NotImplementedError
 
     def subscribe(self, mode, pvs):
-        """Subscribes to value changes of `pvs` and waits until each has sent its
-        first update. `mode` says when the next is begun: no library has a call
-        for one after the other."""
+        """Makes `self.log.monitors` subscriptions to value changes of each of `pvs`
+        and waits until every one has sent its first update. `mode` says when the
+        next PV is begun: no library has a call for one after the other."""
         deadline = self.job.deadline()
         for done, some in groups(mode, pvs):
-            pending = self.log.silent = Pending(some)
-            self.monitor(some)
-            missing = pending.wait(deadline)
-            if missing:
-                raise self.job.unfinished("subscribed", missing + pvs[done:], len(pvs))
-        self.log.silent = None
+            finished = threading.Event()
+            self.log.first_updates.expect(some, finished)
+            self.monitor(some, deadline)
+            if some and not finished.wait(deadline.remaining_s()):
+                self.check_subscribed(pvs, done)
 
-    def monitor(self, pvs):
-        """Subscribes to `pvs`; from now on `self.log` notes their updates."""
+    def check_subscribed(self, pvs, done):
+        """Raises the error of a `subscribe` that has no time left; `done` PVs were
+        begun."""
+        silent = self.log.first_updates.silent_pvs()
+        if silent:
+            raise self.job.unfinished("subscribed", silent + pvs[done:], len(pvs)) from None
+
+    def monitor(self, pvs, deadline):
+        """Makes `self.log.subscriptions` to `pvs`, each as if it were the only one;
+        from now on `self.log` notes their updates."""
         raise NotImplementedError
 
     def collect(self, seconds):
@@ -196,7 +207,7 @@ def serve(approach):
     # seconds or crash.
     try:
         clock = Clock()
-        client = importlib.import_module(f"client_{approach}").Client()
+        client = importlib.import_module("client_" + approach.replace("-", "_")).Client()
         span = clock.until_now()
         say(answers, hello(approach, client, span))
         while True:
@@ -264,10 +275,13 @@ def obey(client, parsed, answers):
 
 def run(client, command):
     stage, mode = command["stage"], command["mode"]
+    client.stage_warnings = ()
     try:
         work, answer_of = work_of(client, command)
         result, span = client.timed(work)
         answer = answer_of(result) if answer_of else {}
+        if client.stage_warnings:
+            answer["warnings"] = list(client.stage_warnings)
         return {"message": "done", "stage": stage, "mode": mode, **span, **answer}
     except StageError as error:
         return {"message": "failed", "stage": stage, "error": str(error)}
@@ -286,9 +300,10 @@ def work_of(client, command):
     if stage == "context":
         return client.context, None
     if stage == "create":
+        client.is_created = True
         return client.create, None
     if stage == "connect":
-        return lambda: client.connect(mode), None
+        return lambda: connect(client, mode), None
     if stage == "put":
         values = command.get("values") or []
         if len(values) != len(pvs):
@@ -300,7 +315,7 @@ def work_of(client, command):
         # Not before: it loads numpy, which belongs to the import of the clients.
         from update_log import UpdateLog
 
-        client.log = UpdateLog(command["monitor"])
+        client.log = UpdateLog(command["monitor"], len(client.job.pvs))
         return lambda: client.subscribe(mode, pvs), None
     if stage == "collect":
         seconds = command.get("seconds") or 0
@@ -311,6 +326,13 @@ def work_of(client, command):
         client.log.begin_collecting()
         return lambda: client.collect(seconds), lambda _: {"updates": updates(client)}
     return lambda: client.get(mode, pvs), lambda values: {"values": finite(client.job, pvs, values)}
+
+
+def connect(client, mode):
+    """Creates the channels of all PVs first, if nobody has asked for that."""
+    if mode == "bulk" and "create" in client.stages and not client.is_created:
+        client.create()
+    return client.connect(mode)
 
 
 def pvs_meant(job, command):

@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 
-APPROACHES = ("aioca", "caproto", "psp", "pyca", "pyepics")
+APPROACHES = ("aioca", "caproto", "p4p", "p4p-asyncio", "psp", "pyca", "pyepics")
 
 
 def main():

@@ -3,7 +3,7 @@
 
 import json
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 STAGES = (
     "import",
     "context",
@@ -68,10 +68,11 @@ def check_stage(message):
 
 
 def check_monitor(monitor):
-    check_fields("monitor", monitor, required={"content", "step", "room"})
+    check_fields("monitor", monitor, required={"content", "step", "room", "monitors"})
     check("content", monitor["content"] in CONTENTS)
     check("step", is_number(monitor["step"]))
     check("room", is_index(monitor["room"]))
+    check("monitors", is_index(monitor["monitors"]) and monitor["monitors"] > 0)
 
 
 def check_fields(what, fields, required, optional=frozenset()):

@@ -15,26 +15,36 @@ LATENCY_DIGITS = 3
 # One update, as the callback packs it and as numpy reads it.
 NOTE = struct.Struct("=qdQqq")
 NOTE_TYPE = numpy.dtype(
-    [("pv", "i8"), ("number", "f8"), ("sum", "u8"), ("stamp_ns", "i8"), ("arrived_ns", "i8")]
+    [
+        ("subscription", "i8"),
+        ("number", "f8"),
+        ("sum", "u8"),
+        ("stamp_ns", "i8"),
+        ("arrived_ns", "i8"),
+    ]
 )
 
 POWERS_OF_TEN = 10 ** numpy.arange(19, dtype=numpy.int64)
 
 
 class UpdateLog:
-    """The notes of one subscription, in the order of arrival.
+    """The notes of all subscriptions, in the order of arrival.
 
     Room is made, and touched, before the first update, so that noting allocates
     nothing and the process's memory shows what the library holds.
+
+    Subscriptions have numbers. Those to a PV are as far from one another as the
+    job has PVs, so the first has the number of its PV.
     """
 
-    def __init__(self, monitor):
+    def __init__(self, monitor, pvs):
+        self.pvs = pvs
+        self.monitors = monitor["monitors"]
         self.step = monitor["step"]
         self.has_sums = monitor["content"] == "frames"
         self.notes = bytearray(b"\xff" * NOTE.size) * monitor["room"]
         self.noted_bytes = 0
-        # The PVs whose first update is awaited; replaced by who awaits it.
-        self.silent = None
+        self.first_updates = FirstUpdates(self)
         # Callbacks may come on several threads.
         self.lock = threading.Lock()
         # Updates that arrived before this moment have no latency.
@@ -42,8 +52,18 @@ class UpdateLog:
         # What the monotonic clock is behind the one since the Unix epoch.
         self.epoch_ns = time.time_ns() - time.monotonic_ns()
 
-    def note(self, pv, value, stamp_ns, arrived_ns):
-        """Notes an update of `pv`, to be called by the library's callback.
+    def subscriptions(self, pvs):
+        """The numbers of the subscriptions to `pvs`, each with its PV; first one
+        to each PV, then the second to each, and so on."""
+        for monitor in range(self.monitors):
+            yield from zip(self.numbers(monitor, pvs), pvs)
+
+    def numbers(self, monitor, pvs):
+        """The number of one subscription to each of `pvs`."""
+        return [monitor * self.pvs + pv for pv in pvs]
+
+    def note(self, subscription, value, stamp_ns, arrived_ns):
+        """Notes an update of a subscription, to be called by the library's callback.
 
         `value` is a number, or for frames a numpy array of 16 bit elements,
         signed or not. Both times are since the Unix epoch; the callback reads
@@ -54,11 +74,10 @@ class UpdateLog:
             place = self.noted_bytes
             if place == len(self.notes):
                 self.notes.extend(bytes(NOTE.size))
-            NOTE.pack_into(self.notes, place, pv, number, total, stamp_ns, arrived_ns)
+            NOTE.pack_into(self.notes, place, subscription, number, total, stamp_ns, arrived_ns)
             self.noted_bytes = place + NOTE.size
-        silent = self.silent
-        if silent is not None:
-            silent.arrived(pv)
+            if self.first_updates.count:
+                self.first_updates.arrived(subscription)
 
     def begin_collecting(self):
         """From now on latencies count."""
@@ -74,18 +93,24 @@ class UpdateLog:
 
     def runs(self, notes):
         """Whatever does not follow on the update before begins a new run."""
-        by_pv = numpy.argsort(notes["pv"], kind="stable")
-        notes = notes[by_pv]
-        pvs, numbers = notes["pv"], notes["number"]
+        by_subscription = numpy.argsort(notes["subscription"], kind="stable")
+        notes = notes[by_subscription]
+        subscriptions, numbers = notes["subscription"], notes["number"]
         begins = numpy.ones(len(notes), dtype=bool)
-        begins[1:] = (pvs[1:] != pvs[:-1]) | (numbers[1:] != numbers[:-1] + self.step)
+        begins[1:] = subscriptions[1:] != subscriptions[:-1]
+        begins[1:] |= numbers[1:] != numbers[:-1] + self.step
         starts = numpy.flatnonzero(begins)
         counts = numpy.diff(starts, append=len(notes))
-        by_arrival = numpy.argsort(by_pv[starts])
+        by_arrival = numpy.argsort(by_subscription[starts])
         starts, counts = starts[by_arrival], counts[by_arrival]
-        start_ns = numpy.maximum(notes["arrived_ns"][starts] - self.epoch_ns, 0)
-        columns = [column.tolist() for column in (pvs[starts], numbers[starts], counts, start_ns)]
-        runs = [dict(zip(("pv", "first", "count", "start_ns"), row)) for row in zip(*columns)]
+        columns = {"pv": subscriptions[starts] % self.pvs}
+        if self.monitors > 1:
+            columns["monitor"] = subscriptions[starts] // self.pvs
+        columns["first"] = numbers[starts]
+        columns["count"] = counts
+        columns["start_ns"] = numpy.maximum(notes["arrived_ns"][starts] - self.epoch_ns, 0)
+        rows = zip(*(column.tolist() for column in columns.values()))
+        runs = [dict(zip(columns, row)) for row in rows]
         if self.has_sums:
             for run, start in zip(runs, starts.tolist()):
                 run["sums"] = notes["sum"][start : start + run["count"]].tolist()
@@ -98,6 +123,40 @@ class UpdateLog:
         latencies_ns = rounded(collected["arrived_ns"] - collected["stamp_ns"])
         values, counts = numpy.unique(latencies_ns, return_counts=True)
         return [list(pair) for pair in zip(values.tolist(), counts.tolist())]
+
+
+class FirstUpdates:
+    """The subscriptions whose first update is awaited.
+
+    A byte for each, and a count: there may be a million, and every update comes by.
+    """
+
+    def __init__(self, log):
+        self.log = log
+        self.is_awaited = bytearray(log.pvs * log.monitors)
+        self.count = 0
+        self.finished = None
+
+    def expect(self, pvs, finished):
+        """To be called before `pvs` are subscribed to. `finished` is an event that
+        is set with the last of their subscriptions' first updates."""
+        self.finished = finished
+        for subscription, _ in self.log.subscriptions(pvs):
+            self.is_awaited[subscription] = True
+            self.count += 1
+
+    def arrived(self, subscription):
+        """To be called with the log's lock."""
+        if self.is_awaited[subscription]:
+            self.is_awaited[subscription] = False
+            self.count -= 1
+            if not self.count:
+                self.finished.set()
+
+    def silent_pvs(self):
+        """The PVs with subscriptions whose first update has not come."""
+        of_pv = numpy.frombuffer(self.is_awaited, bool).reshape(self.log.monitors, -1)
+        return numpy.flatnonzero(of_pv.any(axis=0)).tolist()
 
 
 def frame_number_and_sum(elements):

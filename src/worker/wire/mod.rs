@@ -2,7 +2,8 @@
 //! client. It is the floor: what another approach costs over it is its overhead.
 //!
 //! One thread, blocking calls, the standard library and `poll`. Searches are
-//! packed into datagrams under a window (`search`), channels are created on one
+//! packed into datagrams under a window (`search`), sent to the server that has
+//! the neighbours of a PV (`guide`), channels are created on one
 //! circuit per server as the answers come in (`circuit`), requests are
 //! pipelined and matched by number (`request`), updates are taken where they lie
 //! in the receive buffer (`subscriptions`). `docs/wire.md` says what is sent when,
@@ -13,6 +14,7 @@
 mod address;
 mod channel;
 mod circuit;
+mod guide;
 mod lookup;
 mod names;
 mod request;
@@ -103,6 +105,10 @@ impl Client for Wire {
 
     fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
         self.session()?.subscribe(mode, pvs, monitor)
+    }
+
+    fn counters(&mut self) -> BTreeMap<String, u64> {
+        self.session.as_mut().map(Session::take_counters).unwrap_or_default()
     }
 
     fn collect(&mut self, duration: Duration) -> Result<Updates, StageError> {

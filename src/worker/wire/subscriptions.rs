@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::circuit::Part;
 use super::message::{self, Header};
 use crate::protocol::{Content, Monitor};
-use crate::worker::updates::{Arrived, UpdateLog, frame_number, stamp_ns};
+use crate::worker::updates::{Arrived, Numbering, UpdateLog, frame_number, stamp_ns};
 
 /// Bytes that are added up together: as many as the compiler makes good use of.
 const ROW_BYTES: usize = 32;
@@ -13,16 +13,18 @@ const ROW_BYTES: usize = 32;
 /// So many bytes never overflow a sum of 16 bit.
 const ADDENDS: usize = 256;
 
-/// The subscriptions of a job. A subscription has the number of its PV.
+/// The subscriptions of a job. An update finds its place by its number, without
+/// any table.
 #[derive(Debug)]
 pub(super) struct Subscriptions {
     /// What came on them.
     pub(super) log: UpdateLog,
     content: Content,
-    /// By PV index.
+    numbering: Numbering,
+    /// By number.
     state: Vec<SubscriptionState>,
     silent: usize,
-    /// The frame of each PV as far as it has come.
+    /// The frame of each subscription as far as it has come.
     frames: BTreeMap<u32, Update>,
 }
 
@@ -40,8 +42,8 @@ enum SubscriptionState {
 /// Why an update is not one, with the PV concerned.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadUpdate {
-    /// The PV, if there is one of that number.
-    pub(super) pv: u32,
+    /// The PV, if there is a subscription of that number.
+    pub(super) pv: Option<u32>,
     /// What was wrong.
     pub(super) why: String,
 }
@@ -49,28 +51,37 @@ pub(super) struct BadUpdate {
 impl Subscriptions {
     /// None yet, among `pvs` PVs.
     pub(super) fn new(monitor: Monitor, pvs: usize) -> Subscriptions {
+        let numbering = Numbering::new(monitor, pvs);
         Subscriptions {
-            log: UpdateLog::new(monitor),
+            log: UpdateLog::new(monitor, pvs),
             content: monitor.content,
-            state: vec![SubscriptionState::Unwanted; pvs],
+            numbering,
+            state: vec![SubscriptionState::Unwanted; numbering.count()],
             silent: 0,
             frames: BTreeMap::new(),
         }
     }
 
-    /// Puts a subscription to `pv`, whose channel is `sid`, into a circuit's
+    /// Puts all subscriptions to `pv`, whose channel is `sid`, into a circuit's
     /// output.
     pub(super) fn add(&mut self, output: &mut Vec<u8>, pv: u32, sid: u32) {
-        let state = &mut self.state[pv as usize];
-        if *state == SubscriptionState::Unwanted {
-            *state = SubscriptionState::Silent;
-            self.silent += 1;
-        }
         let data_type = match self.content {
             Content::Scalars => message::DBR_TIME_DOUBLE,
             Content::Frames => message::DBR_TIME_SHORT,
         };
-        message::encode_subscribe(output, data_type, sid, pv);
+        for number in self.numbering.of_pv(pv as usize) {
+            let state = &mut self.state[number];
+            if *state == SubscriptionState::Unwanted {
+                *state = SubscriptionState::Silent;
+                self.silent += 1;
+            }
+            message::encode_subscribe(output, data_type, sid, number as u32);
+        }
+    }
+
+    /// The PV of a subscription, if there is one of that number.
+    pub(super) fn pv(&self, number: u32) -> Option<u32> {
+        pv_of(self.numbering, number)
     }
 
     /// Whether `pv` was ever subscribed to.
@@ -83,9 +94,9 @@ impl Subscriptions {
         self.silent
     }
 
-    /// Whether the subscription to `pv` has brought an update.
+    /// Whether every subscription to `pv` has brought an update.
     pub(super) fn is_running(&self, pv: usize) -> bool {
-        self.state[pv] == SubscriptionState::Running
+        self.numbering.of_pv(pv).all(|number| self.state[number] == SubscriptionState::Running)
     }
 
     /// Takes an update, or a part of one.
@@ -96,10 +107,11 @@ impl Subscriptions {
     pub(super) fn take(&mut self, part: &Part<'_>) -> Result<(), BadUpdate> {
         let arrived = Arrived::now();
         let header = &part.header;
-        let pv = header.parameter_2;
-        let bad = |why: String| BadUpdate { pv, why };
+        let number = header.parameter_2;
+        let numbering = self.numbering;
+        let bad = |why: String| BadUpdate { pv: pv_of(numbering, number), why };
         let Some(state @ (SubscriptionState::Silent | SubscriptionState::Running)) =
-            self.state.get_mut(pv as usize)
+            self.state.get_mut(number as usize)
         else {
             return Err(bad("an update of no subscription".to_owned()));
         };
@@ -108,9 +120,9 @@ impl Subscriptions {
         }
         let update = match self.content {
             Content::Scalars => double(header, part.bytes),
-            Content::Frames => with_part(self.frames.entry(pv).or_default(), part),
+            Content::Frames => with_part(self.frames.entry(number).or_default(), part),
         };
-        let Some(Update { number, sum, stamp_ns }) = update else {
+        let Some(Update { number: value, sum, stamp_ns }) = update else {
             let (kind, count, bytes) = (header.data_type, header.count, header.payload_bytes);
             return Err(bad(format!("an update of type {kind}, {count} elements, {bytes} bytes")));
         };
@@ -121,9 +133,14 @@ impl Subscriptions {
             *state = SubscriptionState::Running;
             self.silent -= 1;
         }
-        self.log.note(pv as usize, number, sum, stamp_ns, arrived);
+        self.log.note(number as usize, value, sum, stamp_ns, arrived);
         Ok(())
     }
+}
+
+fn pv_of(numbering: Numbering, number: u32) -> Option<u32> {
+    let number = number as usize;
+    (number < numbering.count()).then(|| numbering.pv(number) as u32)
 }
 
 /// What is noted of an update.
@@ -204,7 +221,7 @@ mod tests {
     use super::*;
 
     fn subscribed(content: Content, pvs: u32) -> Subscriptions {
-        let monitor = Monitor { content, step: 1.0, room: 4 };
+        let monitor = Monitor { content, step: 1.0, room: 4, monitors: 1 };
         let mut subscriptions = Subscriptions::new(monitor, 3);
         let mut output = Vec::new();
         (0..pvs).for_each(|pv| subscriptions.add(&mut output, pv, pv + 100));
@@ -244,6 +261,30 @@ mod tests {
         let runs = subscriptions.log.take().runs;
         assert_eq!(runs.len(), 1);
         assert_eq!((runs[0].pv, runs[0].first, runs[0].count), (1, 5.0, 2));
+    }
+
+    #[test]
+    fn each_monitor_of_a_pv_is_a_subscription_of_its_own() {
+        let monitor = Monitor { content: Content::Scalars, step: 1.0, room: 4, monitors: 3 };
+        let mut subscriptions = Subscriptions::new(monitor, 2);
+        let mut output = Vec::new();
+        subscriptions.add(&mut output, 1, 100);
+        let numbers: Vec<u32> = output
+            .chunks(32)
+            .map(|message| message::decode(message).unwrap().header.parameter_2)
+            .collect();
+        assert_eq!((numbers, subscriptions.silent()), (vec![1, 3, 5], 3));
+        let double = message::DBR_TIME_DOUBLE;
+        for number in [5, 1, 3] {
+            assert!(!subscriptions.is_running(1));
+            take(&mut subscriptions, double, 1, 1, number, &7.0_f64.to_be_bytes()).unwrap();
+        }
+        assert!(subscriptions.is_running(1) && subscriptions.silent() == 0);
+        let runs = subscriptions.log.take().runs;
+        let shape: Vec<_> = runs.iter().map(|run| (run.pv, run.monitor)).collect();
+        assert_eq!(shape, [(1, 2), (1, 0), (1, 1)]);
+        let bad = take(&mut subscriptions, double, 1, 368, 5, &[0; 8]).unwrap_err();
+        assert_eq!(bad.pv, Some(1));
     }
 
     #[test]

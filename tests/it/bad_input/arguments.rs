@@ -29,6 +29,15 @@ fn an_unknown_server_is_refused_with_those_that_there_are() {
 }
 
 #[test]
+fn a_table_or_a_count_of_monitors_that_cannot_be_is_refused() {
+    refused("scale --table nope", &["unknown table `nope`", "calc-aioca"]);
+    refused("scale --monitors 0", &["nothing to measure with 0 monitors"]);
+    refused("connect --monitors 2", &["--monitors means nothing to connect", "scale"]);
+    refused("waveform --server p4p-server", &["p4p-server makes no frames"]);
+    refused("connect --server softioc-pva --approach pyca", &["none of these approaches speaks"]);
+}
+
+#[test]
 fn an_unknown_option_is_refused() {
     refused("--piwis 3", &["unexpected argument '--piwis'", "--help"]);
     refused("judge records.jsonl --piwis", &["unexpected argument '--piwis'"]);
@@ -109,7 +118,7 @@ fn a_database_that_is_not_there_is_refused_with_its_name() {
 
 #[test]
 fn a_listing_of_what_is_not_listed_is_refused_with_what_is() {
-    refused("list gauges", &["gauges", "approaches, servers, scenarios, limits"]);
+    refused("list gauges", &["gauges", "approaches, servers, scenarios, tables, limits"]);
 }
 
 #[test]
@@ -118,6 +127,7 @@ fn every_kind_of_listing_lists() {
         ("approaches", "pyepics"),
         ("servers", "softioc"),
         ("scenarios", "connect"),
+        ("tables", "calc-p4p"),
         ("limits", "1e-4 s per PV"),
     ];
     for (kind, word) in listings {

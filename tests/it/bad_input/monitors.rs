@@ -57,6 +57,28 @@ fn an_update_that_arrives_twice_is_an_error_with_its_number() {
 }
 
 #[test]
+fn a_subscription_that_gets_nothing_while_its_twin_does_is_counted_as_lost() {
+    let ended = tampered(
+        "starves-a-monitor",
+        "scale --server softioc --pvs 2 --rate 10 --monitors 3 --seconds 1",
+    );
+    let watch = watch(&ended.records_of("tampered")[0]).clone();
+    // One of six subscriptions has its first update only.
+    let starved = watch.expected / 6;
+    assert!(watch.lost() + 1 >= starved && watch.lost() <= starved, "{watch:?}");
+    assert!(ended.report().contains("overloaded, first to give way"), "{}", ended.report());
+}
+
+#[test]
+fn a_subscription_that_nobody_made_is_an_error() {
+    let arguments = "scale --server softioc --pvs 2 --rate 10 --monitors 3 --seconds 1";
+    let ended = tampered("unknown-monitor", arguments);
+    ended.exits_with(4);
+    let words = ["has no monitor 3"];
+    ended.has_failed("tampered", FailureKind::WrongUpdate, Some(Stage::Collect), &words);
+}
+
+#[test]
 fn updates_out_of_order_are_an_error() {
     caught(
         &tampered("swaps-two-updates", SCALARS),
@@ -133,7 +155,7 @@ fn a_rate_that_the_scan_cannot_hold_is_told_with_what_it_held() {
     let words = ["of 1000 updates per second", "ask for a lower --rate"];
     ended.has_failed("libca", FailureKind::RateNotHeld, Some(Stage::Collect), &words);
     let watch = watch(&ended.records_of("libca")[0]).clone();
-    assert!(watch.made_hz < 950.0 && watch.server_counters.scan_overruns > 0, "{watch:?}");
+    assert!(watch.made_hz < 950.0 && watch.server_counters.scan_overruns > Some(0), "{watch:?}");
     assert!(ended.report().contains("scans of the server took longer than their period"));
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use epics_gauge::judge::{GaveWay, Outcome, judge};
-use epics_gauge::protocol::{Mode, Stage};
+use epics_gauge::protocol::Stage;
 use epics_gauge::record::{
     Disturbance, Failure, FailureKind, Load, Monitored, Network, Pixels, Record, Recovery,
     RunRecords, ServerCounters, Usage, UsageSample,
@@ -24,7 +24,7 @@ fn usage(percent: u64, leak_bytes_s: u64) -> Usage {
             rss_bytes: (50 << 20) + tenth * leak_bytes_s / 10,
         })
         .collect();
-    Usage { samples, peak_rss_bytes: 60 << 20 }
+    Usage { samples, peak_rss_bytes: 60 << 20, network: Vec::new() }
 }
 
 fn load() -> Load {
@@ -34,6 +34,8 @@ fn load() -> Load {
         pixels: Some(Pixels { width: 680, height: 480 }),
         array_bytes: None,
         disturbance: None,
+        monitors: 1,
+        idle_pvs: 0,
     }
 }
 
@@ -42,6 +44,8 @@ fn monitored() -> Monitored {
         start_ns: 0,
         end_ns: 60 * SECOND_NS,
         made_hz: 120.0,
+        steady: None,
+        cores: None,
         expected: 7201,
         received: 7201,
         repeated: 0,
@@ -52,7 +56,7 @@ fn monitored() -> Monitored {
         client: usage(20, 0),
         server: usage(10, 0),
         sampler_cpu_ns: SECOND_NS / 10,
-        network: Some(Network { received_bytes: 1001, sent_bytes: 10, least_bytes: 1000 }),
+        network: Some(Network { received_bytes: 1001, sent_bytes: 10, least_bytes: Some(1000) }),
         recovery: None,
     }
 }
@@ -62,17 +66,10 @@ fn record(scenario: &str, approach: &str, load: Load, monitored: Monitored) -> R
         scenario: scenario.to_owned(),
         server: "softioc".to_owned(),
         pvs: 1,
-        mode: Mode::Bulk,
         load: Some(load),
-        block: 0,
-        position: 0,
         approach: approach.to_owned(),
-        versions: BTreeMap::new(),
-        create_is_joint: false,
-        samples: Vec::new(),
         monitored: Some(Box::new(monitored)),
-        warnings: Vec::new(),
-        failure: None,
+        ..Record::default()
     }
 }
 
@@ -125,7 +122,7 @@ fn the_report_says_at_which_stage_updates_were_lost() {
         received: 7101,
         repeated: 2,
         late: 30,
-        server_counters: ServerCounters { merged_updates: 40, ..ServerCounters::default() },
+        server_counters: ServerCounters { merged_updates: Some(40), ..ServerCounters::default() },
         library_counters: BTreeMap::from([("dropped_callbacks".to_owned(), 20)]),
         ..monitored()
     };
@@ -181,15 +178,15 @@ fn probe(pvs: usize, lost: u64, made_hz: f64, counters: ServerCounters) -> Recor
 
 #[test]
 fn capacity_is_the_most_below_the_least_loss() {
-    let merged = ServerCounters { merged_updates: 5, ..ServerCounters::default() };
-    let none = ServerCounters::default();
+    let merged = || ServerCounters { merged_updates: Some(5), ..ServerCounters::default() };
+    let none = ServerCounters::default;
     let probes = vec![
-        probe(1000, 50, 100.0, merged),
-        probe(100, 0, 100.0, none),
-        probe(500, 5, 100.0, merged),
+        probe(1000, 50, 100.0, merged()),
+        probe(100, 0, 100.0, none()),
+        probe(500, 5, 100.0, merged()),
         // A lucky one above a loss does not count.
-        probe(600, 0, 100.0, none),
-        probe(100, 0, 100.0, none),
+        probe(600, 0, 100.0, none()),
+        probe(100, 0, 100.0, none()),
     ];
     let judgement = judge(&run_with(&["wire", "aioca"], probes));
     assert!(judgement.monitors.is_empty());
@@ -201,15 +198,15 @@ fn capacity_is_the_most_below_the_least_loss() {
 
 #[test]
 fn a_probe_that_ran_out_of_memory_is_an_answer_and_no_failure() {
-    let none = ServerCounters::default();
-    let mut eaten = probe(1000, 0, 100.0, none);
+    let none = ServerCounters::default;
+    let mut eaten = probe(1000, 0, 100.0, none());
     eaten.monitored = None;
     eaten.failure = Some(Failure {
         kind: FailureKind::TooMuchMemory,
         stage: Some(Stage::Collect),
         message: "the client held 6000 MiB".to_owned(),
     });
-    let run = run_with(&["wire", "aioca"], vec![eaten.clone(), probe(100, 0, 100.0, none)]);
+    let run = run_with(&["wire", "aioca"], vec![eaten.clone(), probe(100, 0, 100.0, none())]);
     let judgement = judge(&run);
     assert_eq!(judgement.capacities[0].gave_way, Some(GaveWay::Memory));
     assert_eq!(judgement.capacities[0].lossless_pvs, Some(100));
@@ -221,8 +218,8 @@ fn a_probe_that_ran_out_of_memory_is_an_answer_and_no_failure() {
 
 #[test]
 fn a_server_that_cannot_make_the_updates_is_not_the_clients_limit() {
-    let none = ServerCounters::default();
-    let probes = vec![probe(1000, 0, 70.0, none), probe(100, 0, 100.0, none)];
+    let none = ServerCounters::default;
+    let probes = vec![probe(1000, 0, 70.0, none()), probe(100, 0, 100.0, none())];
     let judgement = judge(&run_with(&["wire", "aioca"], probes));
     assert_eq!(judgement.capacities[0].gave_way, Some(GaveWay::ServerScan));
     assert_eq!(judgement.capacities[0].lossless_pvs, Some(100));

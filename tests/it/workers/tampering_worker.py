@@ -18,7 +18,7 @@ import time
 
 FOREVER_S = 3600
 NOISE_BYTES = 1 << 20
-# One update of so many is lost, counted for each PV.
+# One update of so many is lost, counted for each subscription.
 LOST_EVERY = 50
 LEAK_BYTES = 400_000
 LEAK_EVERY_S = 0.1
@@ -39,7 +39,7 @@ def main():
             tampering.pvs = command["pvs"]
         else:
             if command.get("monitor"):
-                tampering.step = command["monitor"]["step"]
+                tampering.monitor = command["monitor"]
             say(tamper(command["stage"], command, lambda: worker.ask(command)))
     tamper("end", {}, lambda: None)
 
@@ -70,8 +70,8 @@ class Tampering:
         self.worker = worker
         self.pvs = []
         self.kept = None
-        # By how much the numbers of updates grow.
-        self.step = None
+        # What the subscriptions are to bring.
+        self.monitor = None
         self.leaked = []
 
     def honest(self, stage, command, answer):
@@ -237,7 +237,7 @@ class Tampering:
             numbered = enumerate(updates, start=1)
             return [update for number, update in numbered if number % LOST_EVERY]
 
-        return self.tampered_updates(stage, answer, lose, pvs=self.every_pv())
+        return self.tampered_updates(stage, answer, lose, self.every_subscription())
 
     def repeats_an_update(self, stage, command, answer):
         def repeat(updates):
@@ -265,7 +265,7 @@ class Tampering:
     def invents_an_update(self, stage, command, answer):
         def invent(updates):
             number, start_ns, total = updates[-1]
-            return [*updates, (number + self.step, start_ns, total)]
+            return [*updates, (number + self.monitor["step"], start_ns, total)]
 
         return self.tampered_updates(stage, answer, invent)
 
@@ -275,6 +275,18 @@ class Tampering:
         if stage == "collect":
             for run in answered["updates"]["runs"]:
                 run["pv"] = {0: 1, 1: 0}.get(run["pv"], run["pv"])
+        return answered
+
+    def starves_a_monitor(self, stage, command, answer):
+        """The last subscription to the first PV gets its first update only, as it
+        would from a library that hands updates to one of several callbacks."""
+        subscription = (0, self.monitor["monitors"] - 1) if self.monitor else None
+        return self.tampered_updates(stage, answer, lambda updates: updates[:1], [subscription])
+
+    def unknown_monitor(self, stage, command, answer):
+        answered = answer()
+        if stage == "collect":
+            answered["updates"]["runs"][0]["monitor"] = self.monitor["monitors"]
         return answered
 
     def collects_too_short(self, stage, command, answer):
@@ -297,22 +309,24 @@ class Tampering:
         leaking.join()
         return answered
 
-    def tampered_updates(self, stage, answer, change, pvs=(0,)):
-        """`change` gets and returns the updates of one PV in the order of arrival,
-        each as number, time and sum."""
+    def tampered_updates(self, stage, answer, change, subscriptions=((0, 0),)):
+        """`change` gets and returns the updates of one subscription, named by its PV
+        and its monitor, in the order of arrival, each as number, time and sum."""
         answered = answer()
         if stage == "collect":
             runs = answered["updates"]["runs"]
-            for pv in pvs:
-                updates = change(updates_of(pv, runs, self.step))
-                runs = [run for run in runs if run["pv"] != pv]
-                runs += runs_of(pv, updates, self.step)
+            step = self.monitor["step"]
+            for subscription in subscriptions:
+                updates = change(updates_of(subscription, runs, step))
+                runs = [run for run in runs if subscription_of(run) != subscription]
+                runs += runs_of(subscription, updates, step)
             answered["updates"]["runs"] = runs
             answered["updates"]["latencies"] = as_many(answered["updates"])
         return answered
 
-    def every_pv(self):
-        return range(len(self.pvs))
+    def every_subscription(self):
+        monitors = self.monitor["monitors"] if self.monitor else 0
+        return [(pv, monitor) for monitor in range(monitors) for pv in range(len(self.pvs))]
 
     def noisy_stderr(self, stage, command, answer):
         if stage in ("hello", "end"):
@@ -342,21 +356,27 @@ class Tampering:
         return answered
 
 
-def updates_of(pv, runs, step):
-    """The updates of one PV, each as number, time of its run and sum."""
+def subscription_of(run):
+    return run["pv"], run.get("monitor", 0)
+
+
+def updates_of(subscription, runs, step):
+    """The updates of one subscription, each as number, time of its run and sum."""
     return [
         (run["first"] + at * step, run["start_ns"], run["sums"][at] if "sums" in run else None)
         for run in runs
-        if run["pv"] == pv
+        if subscription_of(run) == subscription
         for at in range(run["count"])
     ]
 
 
-def runs_of(pv, updates, step):
+def runs_of(subscription, updates, step):
+    pv, monitor = subscription
     runs = []
     for number, start_ns, total in updates:
         if not runs or number != runs[-1]["first"] + runs[-1]["count"] * step:
-            runs.append({"pv": pv, "first": number, "count": 0, "start_ns": start_ns})
+            runs.append({"pv": pv, "monitor": monitor, "first": number, "count": 0,
+                         "start_ns": start_ns})
         runs[-1]["count"] += 1
         if total is not None:
             runs[-1].setdefault("sums", []).append(total)

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use super::{Lookup, Session};
+use super::Session;
 use crate::protocol::{Mode, Monitor, Updates};
 use crate::worker::StageError;
 use crate::worker::wire::channel::ChannelState;
 use crate::worker::wire::circuit::Part;
+use crate::worker::wire::lookup::Lookup;
 use crate::worker::wire::message::{self, Message};
 use crate::worker::wire::subscriptions::{BadUpdate, Subscriptions};
 
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const CATCHING_UP: Duration = Duration::from_millis(50);
 
 impl Session {
-    /// Subscribes to `pvs` and waits for the first update of each.
+    /// Subscribes to `pvs` and waits for the first update of each subscription.
     pub(in crate::worker::wire) fn subscribe(
         &mut self,
         mode: Mode,
@@ -156,10 +157,14 @@ impl Session {
         };
         subscriptions.take(part).map_err(|BadUpdate { pv, why }| {
             let server = self.circuits[circuit].address();
-            let is_ours = (pv as usize) < self.names.len();
-            let name = if is_ours { self.names.get(pv) } else { "no PV of this job" };
+            let name = pv.map_or("no PV of this job", |pv| self.names.get(pv));
             StageError(format!("the subscription to {name}: {server} reports {why}"))
         })
+    }
+
+    /// The PV of a subscription, if there is one of that number.
+    pub(super) fn pv_of_subscription(&self, number: u32) -> Option<u32> {
+        self.subscriptions.as_ref()?.pv(number)
     }
 
     /// Subscribes to a PV whose channel is back, if it was subscribed to before.
@@ -204,16 +209,14 @@ impl Session {
             return;
         };
         let servers = tcp.servers.clone();
-        let all = servers.len();
         let until = deadline.min(self.now() + PATIENCE);
-        let circuits: Vec<u16> =
-            servers.into_iter().filter_map(|server| self.circuit_to(server, until).ok()).collect();
-        if circuits.len() < all {
+        let circuits: Vec<Option<u16>> =
+            servers.into_iter().map(|server| self.circuit_to(server, until).ok()).collect();
+        if circuits.contains(&None) {
             self.lose([]);
         }
-        let pvs = 0..self.channels.len() as u32;
         if let Lookup::Tcp(tcp) = &mut self.lookup {
-            tcp.want(pvs, circuits);
+            tcp.want_again(circuits, &self.channels);
         }
     }
 }

@@ -1,12 +1,16 @@
-//! The Python that runs the Python workers, and the pinned packages for it.
+//! The Python that runs Python workers and servers, and the pinned packages for
+//! it.
+
+mod user_command;
+
+pub use user_command::UserCommand;
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Missing;
-use crate::embedded;
+use crate::embedded::{self, UnpackError};
 use crate::process::{Command, ProcessError};
 
 /// The variable that names another Python than the `python3` in PATH.
@@ -17,6 +21,23 @@ const INSTALL_DEADLINE: Duration = Duration::from_secs(600);
 
 /// Beside the packages: written last, so that a folder without it is not used.
 const COMPLETE: &str = "epics-gauge-complete";
+
+/// Why something cannot run here: the reason in its row.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Missing(pub String);
+
+impl From<ProcessError> for Missing {
+    fn from(error: ProcessError) -> Missing {
+        Missing(error.to_string())
+    }
+}
+
+impl From<UnpackError> for Missing {
+    fn from(error: UnpackError) -> Missing {
+        Missing(error.to_string())
+    }
+}
 
 /// The Python packages of `vendor/python.lock`, installed in a cache folder of
 /// their own; the user's Python is not touched.
@@ -95,7 +116,7 @@ impl PythonSite {
     }
 }
 
-/// The Python interpreter that runs Python workers: `EPICS_GAUGE_PYTHON`, else
+/// The Python interpreter that runs them: `EPICS_GAUGE_PYTHON`, else
 /// `python3` in PATH; as the path of the real interpreter, so that no version
 /// manager's script stands between it and us.
 ///

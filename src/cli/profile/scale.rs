@@ -1,0 +1,228 @@
+//! The cells of the scale scenario: published rows by name, a spread of them, or
+//! any grid.
+
+use epics_gauge::measure::Cell;
+use epics_gauge::protocol::Mode;
+use epics_gauge::record::Load;
+use epics_gauge::scenario::published::{PublishedRow, PublishedTable, TABLES, table};
+use epics_gauge::scenario::{CAPACITY, SCALE};
+
+use super::super::Failure;
+use super::super::arguments::{Profile, RunArguments};
+use super::{LoadOf, pvs, rates};
+
+/// Rows of published tables, by name and load (PVs, Hz, monitors): few and many
+/// PVs, slow and fast, easy and far too much, for every server and client.
+const SPREAD: [(&str, (usize, u32, usize)); 9] = [
+    ("python-softioc-aioca", (100, 100, 10)),
+    ("python-softioc-aioca", (500, 10, 1)),
+    ("python-softioc-p4p", (1, 10, 1000)),
+    ("python-softioc-p4p", (1000, 10, 1)),
+    ("calc-aioca", (100, 10, 10)),
+    ("calc-aioca", (1000, 10, 10)),
+    ("calc-p4p", (1000, 10, 1)),
+    ("p4p-server-p4p", (10, 10, 10)),
+    ("p4p-server-p4p", (100, 10, 100)),
+];
+
+/// The grid of a server that nobody has published a table of.
+const USUAL_PVS: [usize; 3] = [1, 10, 100];
+const USUAL_RATES_HZ: [f64; 1] = [10.0];
+const USUAL_MONITORS: [usize; 3] = [1, 10, 100];
+
+/// Rates and the most PVs of the searches for where a server and a client break.
+const SEARCH_RATES_HZ: [f64; 2] = [10.0, 100.0];
+const SEARCH_PVS: usize = 10_000;
+
+/// All cells that were asked for.
+///
+/// # Errors
+/// When a table is not known.
+pub(super) fn cells(
+    arguments: &RunArguments,
+    load: LoadOf<'_>,
+    blocks: usize,
+) -> Result<Vec<Cell>, Failure> {
+    let tables = tables(arguments)?;
+    let is_grid =
+        !arguments.pvs.is_empty() || !arguments.rates.is_empty() || !arguments.monitors.is_empty();
+    if is_grid || tables.is_empty() {
+        return Ok(grid(arguments, &tables, load, blocks));
+    }
+    let is_whole = arguments.profile == Profile::Full || !arguments.tables.is_empty();
+    let mut cells = Vec::new();
+    for table in &tables {
+        let rows = table.rows.iter().filter(|row| is_whole || is_in_spread(table, row));
+        cells.extend(rows.map(|row| cell_of_row(arguments, table, row, load, blocks)));
+        if arguments.profile == Profile::Full {
+            cells.extend(searches(arguments, table, load));
+        }
+    }
+    Ok(cells)
+}
+
+/// The tables that were named, or else all; of them those with a server and an
+/// approach that are wanted.
+fn tables(arguments: &RunArguments) -> Result<Vec<PublishedTable>, Failure> {
+    let named = match arguments.tables.is_empty() {
+        true => TABLES.to_vec(),
+        false => arguments.tables.iter().map(|name| known(name)).collect::<Result<_, _>>()?,
+    };
+    let is_wanted = |table: &PublishedTable| {
+        let is_said =
+            |said: &[String], name: &str| said.is_empty() || said.iter().any(|s| s == name);
+        let has_approach =
+            !arguments.tables.is_empty() || is_said(&arguments.approaches, table.approach);
+        is_said(&arguments.servers, table.server) && has_approach
+    };
+    Ok(named.into_iter().filter(is_wanted).collect())
+}
+
+fn known(name: &str) -> Result<PublishedTable, Failure> {
+    table(name).copied().ok_or_else(|| {
+        let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+        Failure::usage(format!("unknown table `{name}`; there are: {}", names.join(", ")))
+    })
+}
+
+fn is_in_spread(table: &PublishedTable, row: &PublishedRow) -> bool {
+    SPREAD.contains(&(table.name, (row.pvs, row.rate_hz, row.monitors)))
+}
+
+fn cell_of_row(
+    arguments: &RunArguments,
+    table: &PublishedTable,
+    row: &PublishedRow,
+    load: LoadOf<'_>,
+    blocks: usize,
+) -> Cell {
+    let load = Load {
+        rate_hz: f64::from(row.rate_hz),
+        monitors: row.monitors,
+        idle_pvs: row.served_pvs - row.pvs,
+        ..load(20.0)
+    };
+    Cell::new(SCALE, row.pvs, Mode::Bulk, Some(load), blocks)
+        .on(table.server)
+        .only(approaches(arguments, table))
+}
+
+/// Where the pair of a table breaks.
+fn searches(arguments: &RunArguments, table: &PublishedTable, load: LoadOf<'_>) -> Vec<Cell> {
+    let rates = rates(arguments, &SEARCH_RATES_HZ).into_iter();
+    rates
+        .map(|rate_hz| {
+            let load = Load { rate_hz, ..load(3.0) };
+            Cell::new(CAPACITY, SEARCH_PVS, Mode::Bulk, Some(load), 1)
+                .on(table.server)
+                .only(approaches(arguments, table))
+        })
+        .collect()
+}
+
+/// Those that were named, or else the published one.
+fn approaches(arguments: &RunArguments, table: &PublishedTable) -> Vec<String> {
+    match arguments.approaches.is_empty() {
+        true => vec![table.approach.to_owned()],
+        false => arguments.approaches.clone(),
+    }
+}
+
+/// Every count of PVs at every rate with every count of monitors, on the servers
+/// that were named, or else on those of the tables.
+fn grid(
+    arguments: &RunArguments,
+    tables: &[PublishedTable],
+    load: LoadOf<'_>,
+    blocks: usize,
+) -> Vec<Cell> {
+    let mut servers = arguments.servers.clone();
+    if servers.is_empty() {
+        servers = tables.iter().map(|table| table.server.to_owned()).collect();
+        servers.dedup();
+    }
+    let monitors = match arguments.monitors.is_empty() {
+        true => USUAL_MONITORS.to_vec(),
+        false => arguments.monitors.clone(),
+    };
+    let mut cells = Vec::new();
+    for server in &servers {
+        for rate_hz in rates(arguments, &USUAL_RATES_HZ) {
+            for pvs in pvs(arguments, &USUAL_PVS) {
+                for monitors in &monitors {
+                    let load = Load { rate_hz, monitors: *monitors, ..load(20.0) };
+                    let cell = Cell::new(SCALE, pvs, Mode::Bulk, Some(load), blocks);
+                    cells.push(cell.on(server).only(arguments.approaches.clone()));
+                }
+            }
+        }
+    }
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::super::arguments::Arguments;
+    use super::*;
+
+    fn planned(words: &str) -> Result<Vec<Cell>, Failure> {
+        let arguments = Arguments::try_parse_from(words.split_whitespace()).unwrap().run;
+        let load = |seconds| Load {
+            rate_hz: 0.0,
+            seconds,
+            pixels: None,
+            array_bytes: None,
+            disturbance: None,
+            monitors: 1,
+            idle_pvs: 0,
+        };
+        cells(&arguments, &load, 1)
+    }
+
+    fn shape(cell: &Cell) -> (usize, f64, usize, usize) {
+        let load = cell.load.unwrap();
+        (cell.pvs, load.rate_hz, load.monitors, load.idle_pvs)
+    }
+
+    #[test]
+    fn the_quick_spread_is_nine_published_rows_of_all_five_tables() {
+        let cells = planned("epics-gauge scale").unwrap();
+        assert_eq!(cells.len(), SPREAD.len());
+        for table in TABLES {
+            let is_own =
+                |cell: &&Cell| cell.server == table.server && cell.approaches == [table.approach];
+            assert!(cells.iter().any(|cell| is_own(&cell)), "{}", table.name);
+        }
+    }
+
+    #[test]
+    fn a_named_table_is_measured_row_by_row_with_its_idle_pvs() {
+        let cells = planned("epics-gauge scale --table python-softioc-p4p").unwrap();
+        assert_eq!(cells.len(), 10);
+        assert!(cells.iter().any(|cell| shape(cell) == (1, 100.0, 100, 99)));
+        assert!(cells.iter().any(|cell| shape(cell) == (100, 100.0, 1000, 0)));
+        let named = planned("epics-gauge scale --table calc-p4p --approach pvxs").unwrap();
+        assert!(named.iter().all(|cell| cell.approaches == ["pvxs"]));
+        assert!(planned("epics-gauge scale --table nope").is_err());
+    }
+
+    #[test]
+    fn everything_is_all_rows_and_a_search_for_each_pair_at_two_rates() {
+        let cells = planned("epics-gauge scale --profile full").unwrap();
+        let rows: usize = TABLES.iter().map(|table| table.rows.len()).sum();
+        let searches = cells.iter().filter(|cell| cell.is_probe()).count();
+        assert_eq!((cells.len() - searches, searches), (rows, 10));
+    }
+
+    #[test]
+    fn a_grid_and_a_server_without_a_table_have_every_combination() {
+        let grid = planned("epics-gauge scale --server softioc --pvs 1,5 --monitors 2").unwrap();
+        let shapes: Vec<_> = grid.iter().map(shape).collect();
+        assert_eq!(shapes, [(1, 10.0, 2, 0), (5, 10.0, 2, 0)]);
+        let usual = planned("epics-gauge scale --server caproto-ioc --approach caproto").unwrap();
+        assert_eq!(usual.len(), 9);
+        assert!(usual.iter().all(|cell| cell.server == "caproto-ioc"));
+    }
+}

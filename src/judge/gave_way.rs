@@ -1,0 +1,110 @@
+//! Which side could not keep up.
+
+use serde::Serialize;
+
+use super::monitors::mean_cpu_percent;
+use crate::record::{FailureKind, Monitored, Record};
+use crate::scenario::{RATE_HELD_IN_SEARCH, is_answer};
+
+/// A process that uses more of one core has none to spare: Python holds its
+/// interpreter's lock, libraries have one thread for updates.
+const ALL_OF_A_CORE_PERCENT: f64 = 90.0;
+
+/// Which side could not keep up, as far as counters and CPU use tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GaveWay {
+    /// The client used all of a core.
+    ClientCpu,
+    /// The server used all of a core.
+    ServerCpu,
+    /// The server did not make its updates in time.
+    ServerScan,
+    /// A queue of the server was full: it replaced updates of a subscription, or lost
+    /// requests, because somebody paused for longer than the queue holds.
+    ServerQueue,
+    /// The library dropped or merged them, by its own counters.
+    Library,
+    /// They were on their way still when the time was over.
+    Late,
+    /// The client could not make its subscriptions, or did not answer any more.
+    Client,
+    /// The client took up so much memory that it was stopped.
+    Memory,
+    /// No counter tells.
+    Unknown,
+}
+
+impl GaveWay {
+    /// The words in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            GaveWay::ClientCpu => "the client's CPU",
+            GaveWay::ServerCpu => "the server's CPU",
+            GaveWay::ServerScan => "the server's scan",
+            GaveWay::ServerQueue => "the server's queue",
+            GaveWay::Library => "the library's own queue",
+            GaveWay::Late => "not in time",
+            GaveWay::Client => "the client, which gave up",
+            GaveWay::Memory => "the client's memory",
+            GaveWay::Unknown => "no counter tells",
+        }
+    }
+}
+
+/// Who gave way; none when every update was made and arrived, or when it cannot be
+/// said because the worker failed for another reason.
+pub(super) fn gave_way(record: &Record) -> Option<GaveWay> {
+    if is_answer(record) {
+        let kind = record.failure.as_ref().map(|failure| failure.kind);
+        return Some(match kind {
+            Some(FailureKind::TooMuchMemory) => GaveWay::Memory,
+            _ => GaveWay::Client,
+        });
+    }
+    let (monitored, load) = (record.monitored.as_deref()?, record.load?);
+    if monitored.made_hz < RATE_HELD_IN_SEARCH * load.rate_hz {
+        return Some(in_making(monitored));
+    }
+    (monitored.lost() > 0).then(|| in_delivering(monitored))
+}
+
+fn in_making(monitored: &Monitored) -> GaveWay {
+    match monitored {
+        _ if uses_all_of_a_core(monitored, Side::Server) => GaveWay::ServerCpu,
+        _ if has_full_queue(monitored) => GaveWay::ServerQueue,
+        _ => GaveWay::ServerScan,
+    }
+}
+
+fn in_delivering(monitored: &Monitored) -> GaveWay {
+    let dropped = monitored.library_counters.values().any(|count| *count > 0);
+    match monitored {
+        _ if uses_all_of_a_core(monitored, Side::Client) => GaveWay::ClientCpu,
+        _ if uses_all_of_a_core(monitored, Side::Server) => GaveWay::ServerCpu,
+        _ if has_full_queue(monitored) => GaveWay::ServerQueue,
+        _ if dropped => GaveWay::Library,
+        _ if monitored.late == monitored.lost() => GaveWay::Late,
+        _ => GaveWay::Unknown,
+    }
+}
+
+fn has_full_queue(monitored: &Monitored) -> bool {
+    let counted = &monitored.server_counters;
+    counted.merged() > 0
+        || counted.callback_overflows.unwrap_or(0) > 0
+        || !counted.overloads.is_empty()
+}
+
+enum Side {
+    Client,
+    Server,
+}
+
+fn uses_all_of_a_core(monitored: &Monitored, side: Side) -> bool {
+    let usage = match side {
+        Side::Client => &monitored.client,
+        Side::Server => &monitored.server,
+    };
+    mean_cpu_percent(monitored, usage).is_some_and(|percent| percent >= ALL_OF_A_CORE_PERCENT)
+}

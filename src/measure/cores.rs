@@ -1,0 +1,28 @@
+//! Processor cores of their own for client and server.
+
+use crate::process::usable_cores;
+use crate::record::Cores;
+
+/// The lower half of the cores that there are for the server, the upper half for
+/// the client; none where there is only one, or the system does not tell.
+pub(super) fn apart() -> Option<Cores> {
+    split(&usable_cores())
+}
+
+fn split(cores: &[usize]) -> Option<Cores> {
+    let (server, client) = cores.split_at(cores.len() / 2);
+    (!server.is_empty()).then(|| Cores { server: server.to_vec(), client: client.to_vec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_have_cores_or_neither_has() {
+        assert_eq!(split(&[]), None);
+        assert_eq!(split(&[4]), None);
+        assert_eq!(split(&[2, 5]), Some(Cores { server: vec![2], client: vec![5] }));
+        assert_eq!(split(&[0, 1, 2]), Some(Cores { server: vec![0], client: vec![1, 2] }));
+    }
+}

@@ -1,0 +1,139 @@
+//! What pvxs' thread calls: notes what was brought, and nothing else.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::sync::OnceLock;
+
+use super::interface as c;
+use super::told::{Told, Update};
+use crate::protocol::Content;
+use crate::worker::updates::{Arrived, number_and_sum};
+
+const NANOSECONDS: i64 = 1_000_000_000;
+
+/// What the callbacks of one client need.
+pub(super) struct Owner {
+    pub(super) told: Told,
+    /// Set before anything is subscribed to.
+    pub(super) content: OnceLock<Content>,
+}
+
+impl Owner {
+    /// The callbacks, for a client that is gone before `self` is.
+    pub(super) fn callbacks(&self) -> c::gauge_pvxs_callbacks {
+        c::gauge_pvxs_callbacks {
+            owner: std::ptr::from_ref(self).cast_mut().cast(),
+            connection: Some(connection_changed),
+            answer: Some(answered),
+            update: Some(updated),
+        }
+    }
+}
+
+/// What a call of the C interface has to say when it fails.
+pub(super) fn said(call: impl FnOnce(*mut c::gauge_pvxs_error) -> bool) -> Result<(), String> {
+    let mut error = c::gauge_pvxs_error { text: [0; c::GAUGE_PVXS_ERROR_BYTES as usize] };
+    if call(&raw mut error) {
+        return Ok(());
+    }
+    // SAFETY: `text` ends in a zero, which the other side writes last if at all.
+    Err(unsafe { text(error.text.as_ptr()) })
+}
+
+/// # Safety
+/// `owner` must lead to an [`Owner`].
+unsafe extern "C" fn connection_changed(owner: *mut c_void, pv: usize, is_up: bool) {
+    // SAFETY: promised by the caller.
+    unsafe { of(owner) }.told.note_connection(pv, is_up);
+}
+
+/// # Safety
+/// `owner` must lead to an [`Owner`] and `error`, if not null, to a C string.
+unsafe extern "C" fn answered(
+    owner: *mut c_void,
+    request: usize,
+    value: f64,
+    error: *const c_char,
+) {
+    // SAFETY: promised by the caller.
+    let answer = if error.is_null() { Ok(value) } else { Err(unsafe { text(error) }) };
+    // SAFETY: promised by the caller.
+    unsafe { of(owner) }.told.note_answer(request, answer);
+}
+
+/// # Safety
+/// `owner` must lead to an [`Owner`]; `error` to a C string or else `update` to an
+/// update that lives for the time of the call.
+unsafe extern "C" fn updated(
+    owner: *mut c_void,
+    subscription: usize,
+    update: *mut c::gauge_pvxs_update,
+    error: *const c_char,
+) {
+    let arrived = Arrived::now();
+    // SAFETY: promised by the caller.
+    let owner = unsafe { of(owner) };
+    let update = if error.is_null() {
+        let content = owner.content.get().copied().unwrap_or(Content::Scalars);
+        // SAFETY: promised by the caller.
+        unsafe { read(update, content, arrived) }
+    } else {
+        // SAFETY: promised by the caller.
+        Err(unsafe { text(error) })
+    };
+    owner.told.note_update(subscription, update);
+}
+
+/// Reads an update where it lies in pvxs' memory.
+///
+/// # Safety
+/// `update` must be alive.
+unsafe fn read(
+    update: *mut c::gauge_pvxs_update,
+    content: Content,
+    arrived: Arrived,
+) -> Result<Update, String> {
+    let mut time = c::gauge_pvxs_time::default();
+    // SAFETY: the update is alive, the other two are places to be written to.
+    said(|error| unsafe { c::gauge_pvxs_read_time(update, &raw mut time, error) })?;
+    let (number, sum) = match content {
+        Content::Scalars => {
+            let mut value = 0.0;
+            // SAFETY: as above.
+            said(|error| unsafe { c::gauge_pvxs_read_scalar(update, &raw mut value, error) })?;
+            (value, 0)
+        }
+        Content::Frames => {
+            let mut pixels = c::gauge_pvxs_pixels::default();
+            // SAFETY: as above.
+            said(|error| unsafe { c::gauge_pvxs_read_pixels(update, &raw mut pixels, error) })?;
+            // SAFETY: as above; an array without elements may have no place.
+            number_and_sum(unsafe { elements(&pixels) })
+        }
+    };
+    let stamp_ns = time.seconds.wrapping_mul(NANOSECONDS) + i64::from(time.nanoseconds);
+    Ok(Update { number, sum, stamp_ns, arrived })
+}
+
+/// # Safety
+/// The elements must live as long as `pixels`.
+unsafe fn elements(pixels: &c::gauge_pvxs_pixels) -> &[i16] {
+    if pixels.count == 0 {
+        return &[];
+    }
+    // SAFETY: promised by the caller.
+    unsafe { std::slice::from_raw_parts(pixels.first, pixels.count) }
+}
+
+/// # Safety
+/// `owner` must lead to an [`Owner`] that lives for the time of the callback.
+unsafe fn of<'a>(owner: *mut c_void) -> &'a Owner {
+    // SAFETY: promised by the caller. What is shared in it has locks.
+    unsafe { &*owner.cast::<Owner>() }
+}
+
+/// # Safety
+/// `words` must be a C string.
+pub(super) unsafe fn text(words: *const c_char) -> String {
+    // SAFETY: promised by the caller.
+    unsafe { CStr::from_ptr(words) }.to_string_lossy().into_owned()
+}

@@ -1,0 +1,42 @@
+"""What approaches with coroutines share: an event loop, in which every stage runs."""
+
+import asyncio
+
+import gauge_worker
+
+
+class Client(gauge_worker.Client):
+    """The methods that work on the library are coroutines, except `monitor`."""
+
+    def __init__(self):
+        self.loop = asyncio.new_event_loop()
+
+    def timed(self, work):
+        return self.loop.run_until_complete(timed_in_loop(work))
+
+    async def subscribe(self, mode, pvs):
+        deadline = self.job.deadline()
+        for done, some in gauge_worker.groups(mode, pvs):
+            finished = asyncio.Event()
+            self.log.first_updates.expect(some, finished)
+            self.monitor(some, deadline)
+            try:
+                if some:
+                    await asyncio.wait_for(finished.wait(), deadline.remaining_s())
+            except asyncio.TimeoutError:
+                self.check_subscribed(pvs, done)
+
+    async def collect(self, seconds):
+        await asyncio.sleep(seconds)
+
+    def next_line(self, lines):
+        """Updates come while the event loop runs, so it runs between stages too."""
+        if self.log is None:
+            return lines.get()
+        return self.loop.run_until_complete(self.loop.run_in_executor(None, lines.get))
+
+
+async def timed_in_loop(work):
+    clock = gauge_worker.Clock()
+    result = await work()
+    return result, clock.until_now()

@@ -1,0 +1,35 @@
+"""What the two approaches of p4p share: requests, versions and warnings."""
+
+import numpy  # noqa: F401  (p4p uses it)
+
+from p4p import _p4p
+from p4p.client.raw import Context
+
+import gauge_worker
+
+# The library asks for whole structures unless it is told which fields are wanted.
+VALUE = Context.makeRequest("field(value)")
+UPDATE = Context.makeRequest("field(value,timeStamp)")
+
+# Without `create`: `connect` does both.
+STAGES = ("context", "connect", "get", "put", "subscribe")
+
+WARNINGS = (
+    "connect contains a first get: the library has no call that only connects",
+    "the library closes a channel 10 to 20 s after its last use",
+    "put reads before it writes: the library does it unless it is told not to",
+    "updates that its queues, of 4 for each subscription, merge are not counted by the library",
+)
+
+
+def versions():
+    return {
+        **gauge_worker.distribution_versions("p4p", "pvxslibs", "epicscorelibs", "numpy"),
+        "pvxs": _p4p.version_str().removeprefix("PVXS "),
+    }
+
+
+def stamp_ns(value):
+    """pvAccess counts from the Unix epoch."""
+    seconds, nanoseconds = value.raw_stamp
+    return seconds * 1_000_000_000 + nanoseconds

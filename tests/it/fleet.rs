@@ -1,0 +1,266 @@
+//! Fleets of IOCs: the fixture, and the scenario as a user runs it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use epics_gauge::ioc::{Fleet, IocError, PVS_WITH_INDEX, Server, SoftIoc, searches_on_circuits};
+use epics_gauge::process::NetworkCounter;
+use epics_gauge::protocol::{Mode, Stage};
+use epics_gauge::record::{FailureKind, FleetUse, Lookup, Record, Searches, SearchesCounted};
+use epics_gauge::scenario::pv_name;
+use tempfile::TempDir;
+
+use crate::support::{Gauge, Ran, WorkerDriver, program};
+
+/// What one tick adds to a value.
+const TICK: f64 = 1_048_576.0;
+
+fn ran(arguments: &str) -> Ran {
+    let ran = Gauge::run(arguments).finish();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran
+}
+
+#[track_caller]
+fn record(records: &[Record], approach: &str, lookup: Lookup) -> Record {
+    let is_wanted = |record: &&Record| {
+        record.approach == approach && record.fleet.is_some_and(|fleet| fleet.lookup == lookup)
+    };
+    records.iter().find(is_wanted).unwrap_or_else(|| panic!("no {approach} by {lookup}")).clone()
+}
+
+#[track_caller]
+fn fleet_use(record: &Record) -> FleetUse {
+    assert_eq!(record.failure, None);
+    let stages: Vec<Stage> = record.samples.iter().map(|sample| sample.stage).collect();
+    assert!(stages.ends_with(&[Stage::Connect, Stage::Get]), "{stages:?}");
+    *record.fleet_use.clone().unwrap()
+}
+
+#[track_caller]
+fn searches(record: &Record, counted: SearchesCounted) -> f64 {
+    let searches: Searches = fleet_use(record).searches.unwrap();
+    assert_eq!(searches.counted, counted);
+    assert_eq!(searches.dropped_datagrams, 0);
+    searches.sent
+}
+
+#[test]
+fn libca_and_the_floor_connect_a_fleet_by_both_lookups() {
+    let ran = ran("fleet --pvs 150 --iocs 3 --approach libca");
+    let records = ran.records();
+    assert_eq!(records.len(), 4);
+    for lookup in Lookup::ALL {
+        for approach in ["wire", "libca"] {
+            let record = record(&records, approach, lookup);
+            assert_eq!((record.pvs, record.fleet.unwrap().iocs), (150, 3));
+            let used = fleet_use(&record);
+            let sent = used.searches.unwrap().sent;
+            assert!(sent >= 150.0, "{approach}: {sent} searches");
+            let (before, after) = used.client_bytes.unwrap();
+            assert!(before > 1 << 20 && after > before, "{approach}: {before} {after}");
+            let (before, after) = used.servers_bytes.unwrap();
+            assert!(before > 3 << 20 && after >= before, "{approach}: {before} {after}");
+        }
+    }
+    let firsts = records.iter().filter(|record| fleet_use(record).is_first_client).count();
+    assert_eq!(firsts, 2, "one for each fleet");
+    let report = fs::read_to_string(ran.out.path().join("run/report.md")).unwrap();
+    for words in ["## fleet: PVs found by UDP", "## fleet: PVs found by name servers"] {
+        assert!(report.contains(words), "{report}");
+    }
+}
+
+/// libca sends each search to every address: three IOCs, three messages per PV,
+/// more only for what was lost. Over TCP nothing is lost, and its frame headers
+/// count in.
+#[test]
+fn searches_of_libca_are_counted_at_an_address_and_from_bytes() {
+    let records = ran("fleet --pvs 300 --iocs 3 --approach libca").records();
+    let at_address = searches(&record(&records, "libca", Lookup::Udp), SearchesCounted::AtAddress);
+    assert!((900.0..1_800.0).contains(&at_address), "{at_address}");
+    let from_bytes =
+        searches(&record(&records, "libca", Lookup::NameServers), SearchesCounted::FromBytes);
+    assert!((900.0..990.0).contains(&from_bytes), "{from_bytes}");
+}
+
+/// The floor tells its own count, of which the bytes know nothing.
+#[test]
+fn searches_from_bytes_are_those_that_the_floor_counts_itself() {
+    let mut fleet = Fleet::start(3, 100).unwrap();
+    let mut worker = WorkerDriver::start("wire", fleet.name_server_environment(None));
+    worker.job(fleet.pvs());
+    worker.stage(Stage::Context, Mode::Bulk);
+    let own = worker.stage(Stage::Connect, Mode::Bulk).counters["searches"];
+    assert!((300..=900).contains(&own), "{own}");
+    assert_eq!(fleet.channels().unwrap(), 300);
+    // What the IOCs received is what the client sent.
+    let circuits = NetworkCounter::new().read(&fleet.pids()).unwrap();
+    assert_eq!(circuits.connections, 3);
+    let names = (0..fleet.pvs()).map(pv_name);
+    let from_bytes = searches_on_circuits(circuits.received_bytes, circuits.connections, names);
+    assert!((from_bytes - own as f64).abs() < 3.0, "{from_bytes}, but {own}");
+}
+
+#[test]
+fn what_knows_no_name_servers_is_not_tried_with_them() {
+    let ran = ran("fleet --pvs 20 --iocs 2 --approach caproto");
+    let records = ran.records();
+    fleet_use(&record(&records, "caproto", Lookup::Udp));
+    let failure = record(&records, "caproto", Lookup::NameServers).failure.unwrap();
+    assert_eq!(failure.kind, FailureKind::Unable);
+    assert!(failure.message.contains("EPICS_CA_NAME_SERVERS"), "{}", failure.message);
+    let report = fs::read_to_string(ran.out.path().join("run/report.md")).unwrap();
+    assert!(report.contains(&failure.message), "{report}");
+}
+
+/// An approach of a test worker that does `how`, in a file of its own.
+fn tampering(how: &str) -> (TempDir, PathBuf) {
+    let worker =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/workers/tampering_worker.py");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("approaches.toml");
+    let text = format!(
+        "[approach.mine]\ncommand = ['{{python}}', '{}', '{how}', 'mine', '{}']\n\
+         env = {{ TAMPERING_SIGN = '{{folder}}/sign' }}\n",
+        worker.display(),
+        program().display()
+    );
+    fs::write(&file, text).unwrap();
+    (folder, file)
+}
+
+fn tampered(how: &str, more: &str) -> Ran {
+    let (_folder, file) = tampering(how);
+    let arguments = format!("fleet --pvs 30 --iocs 3 --approach mine {more} --approaches");
+    Gauge::run(&arguments).argument(file).finish()
+}
+
+#[test]
+fn an_ioc_that_dies_is_named_and_the_others_are_still_measured() {
+    let ran = tampered("kill-ioc-after-connect", "");
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    let records = ran.records();
+    for lookup in Lookup::ALL {
+        let failure = record(&records, "mine", lookup).failure.unwrap();
+        assert_eq!(failure.kind, FailureKind::Ioc);
+        let words = ["IOC 1 of 3, which has gauge:0 to gauge:9: ", "ended early with signal: 9"];
+        for word in words {
+            assert!(failure.message.contains(word), "{}", failure.message);
+        }
+        fleet_use(&record(&records, "wire", lookup));
+    }
+}
+
+#[test]
+fn a_worker_that_hangs_is_told_with_how_far_it_got() {
+    let ran = tampered("hang-at-connect", "--timeout 1");
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    let records = ran.records();
+    for lookup in Lookup::ALL {
+        let failure = record(&records, "mine", lookup).failure.unwrap();
+        assert_eq!(failure.kind, FailureKind::TimedOut, "{}", failure.message);
+        let words = "the IOCs had 0 channels then, for 30 PVs";
+        assert!(failure.message.ends_with(words), "{}", failure.message);
+        fleet_use(&record(&records, "wire", lookup));
+    }
+}
+
+#[test]
+fn a_client_that_takes_too_much_memory_is_stopped() {
+    let ran = Gauge::run("fleet --pvs 60000 --iocs 2 --approach psp --most-memory 40").finish();
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    for lookup in Lookup::ALL {
+        let failure = record(&ran.records(), "psp", lookup).failure.unwrap();
+        assert_eq!(failure.kind, FailureKind::TooMuchMemory, "{}", failure.message);
+        for word in ["40 may be", "channels then, for 60000 PVs"] {
+            assert!(failure.message.contains(word), "{}", failure.message);
+        }
+    }
+}
+
+#[test]
+fn each_ioc_of_a_fleet_has_its_own_part_of_the_pvs() {
+    let mut fleet = Fleet::start(3, 10).unwrap();
+    assert_eq!((fleet.pvs(), fleet.pids().len()), (30, 3));
+    for index in [0, 9, 10, 29] {
+        assert_eq!(fleet.held_value(index).unwrap(), index as f64);
+    }
+    assert!(fleet.iocs()[0].field_value("gauge:10").is_err());
+    assert!(fleet.iocs()[2].field_value("gauge:19").is_err());
+    fleet.tick().unwrap();
+    fleet.iocs()[1].tick().unwrap();
+    assert_eq!(fleet.expected_value(15), 15.0 + 2.0 * TICK);
+    for index in [0, 15, 29] {
+        assert_eq!(fleet.held_value(index).unwrap(), fleet.expected_value(index));
+    }
+    let processed = fleet.processed().unwrap();
+    assert_eq!((processed.len(), processed[9], processed[10]), (30, 1, 2));
+    fleet.restart(Some(12)).unwrap();
+    assert!(fleet.held_value(12).is_err());
+    assert_eq!(fleet.held_value(13).unwrap(), 13.0);
+    assert!(fleet.restart(Some(30)).unwrap_err().to_string().contains("no gauge:30"));
+}
+
+#[test]
+fn a_dead_ioc_of_a_fleet_is_named() {
+    let mut fleet = Fleet::start(3, 10).unwrap();
+    fleet.check().unwrap();
+    fleet.iocs()[1].crash();
+    let error = fleet.check().unwrap_err();
+    assert!(matches!(error, IocError::OfFleet { number: 2, iocs: 3, .. }), "{error}");
+    assert!(error.to_string().starts_with("IOC 2 of 3, which has gauge:10 to gauge:19: "));
+}
+
+#[test]
+fn an_ioc_may_begin_with_any_pv() {
+    let mut ioc = SoftIoc::builder().first_pv(100).pvs(5).may_scan_at(50.0).start().unwrap();
+    ioc.tick().unwrap();
+    assert_eq!(ioc.field_value("gauge:104").unwrap(), ioc.expected_value(104));
+    ioc.start_scanning(50.0).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    ioc.stop_scanning().unwrap();
+    assert!(ioc.expected_value(100) >= 100.0 + 3.0 * TICK);
+    for index in 100..105 {
+        let held = ioc.field_value(&format!("gauge:{index}")).unwrap();
+        assert_eq!(held, ioc.expected_value(index));
+    }
+    ioc.restart(Some(102)).unwrap();
+    assert_eq!(ioc.processed().unwrap(), [0; 5]);
+    assert!(ioc.restart(Some(4)).is_err());
+    let error = SoftIoc::builder().first_pv(PVS_WITH_INDEX - 1).pvs(2).start().unwrap_err();
+    assert!(error.to_string().contains("there is no gauge:1048576"), "{error}");
+}
+
+#[track_caller]
+fn refused(arguments: &str, words: &[&str]) {
+    let ran = Gauge::run(arguments).finish();
+    assert_eq!(ran.code, Some(64), "{}", ran.stderr);
+    for word in words {
+        assert!(ran.stderr.contains(word), "{}", ran.stderr);
+    }
+    assert!(!ran.out.path().join("run").exists());
+}
+
+#[test]
+fn fleets_that_cannot_be_are_refused() {
+    refused("fleet --pvs 1048577", &["--pvs", "a fleet at most 1048576"]);
+    refused("fleet --pvs 1000000 --iocs 1", &["at most 200000 on each"]);
+    refused("fleet --pvs 10 --iocs 3", &["evenly over 3 IOCs", "--iocs"]);
+    refused("fleet --pvs 10 --iocs 0", &["--iocs"]);
+    refused("fleet --pvs 10 --iocs 1001", &["--iocs"]);
+    refused("fleet --server softioc-pva", &["made of softiocs", "--server"]);
+    refused("fleet --mode serial", &["--mode means nothing to fleet"]);
+    refused("fleet --seconds 3", &["--seconds means nothing to fleet"]);
+    refused("connect --iocs 3", &["--iocs means nothing to connect; it is for fleet"]);
+    refused("connect fleet --pvs 1000000", &["--pvs 1000000", "at most 200000", "fleet"]);
+}
+
+#[test]
+fn a_fleet_that_leaves_no_memory_for_a_client_is_refused() {
+    let needed = Fleet::estimated_bytes(1_000, 1_000);
+    if epics_gauge::measure::this_machine().memory_bytes < needed {
+        refused("fleet --pvs 1000000 --iocs 1000", &["MiB", "fewer --pvs or --iocs"]);
+    }
+    assert!(Fleet::estimated_bytes(100, 10_000) < 16 << 30);
+}

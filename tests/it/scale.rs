@@ -1,0 +1,84 @@
+//! The scale matrix against real servers and clients.
+
+use std::fs;
+
+use epics_gauge::record::{FailureKind, Record};
+
+use super::support::{Gauge, Ran};
+
+fn only_record(ran: &Ran) -> Record {
+    let mut records = ran.records();
+    assert_eq!(records.len(), 1, "{records:?}\n{}", ran.stderr);
+    records.remove(0)
+}
+
+fn report(ran: &Ran) -> String {
+    fs::read_to_string(ran.out.path().join("run/report.md")).unwrap()
+}
+
+#[test]
+fn several_monitors_are_several_subscriptions_and_every_one_gets_every_update() {
+    let ran = Gauge::run(
+        "scale --server softioc --approach libca --pvs 5 --rate 20 --monitors 4 --seconds 2",
+    )
+    .finish();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let record = only_record(&ran);
+    assert_eq!(record.failure, None);
+    let monitored = record.monitored.unwrap();
+    assert_eq!(monitored.server_counters.subscriptions, Some(20));
+    // 20 subscriptions x 20 Hz x 5 s or more, while things settle too.
+    assert!(monitored.expected > 20 * 20 * 4, "{}", monitored.expected);
+    assert_eq!(monitored.received, monitored.expected);
+    let steady = monitored.steady.unwrap();
+    assert!((3.0..=6.0).contains(&steady.after_s), "{steady:?}");
+    assert!(!monitored.server.network.is_empty() && !monitored.client.network.is_empty());
+    assert!(report(&ran).contains("softioc against libca"), "{}", report(&ran));
+}
+
+#[test]
+fn server_and_client_have_cores_of_their_own_where_there_are_two() {
+    let ran = Gauge::run(
+        "scale --server softioc --approach libca --pvs 1 --rate 10 --monitors 1 --seconds 1",
+    )
+    .finish();
+    let cores = only_record(&ran).monitored.unwrap().cores;
+    match std::thread::available_parallelism().unwrap().get() {
+        1 => assert_eq!(cores, None),
+        _ => {
+            let cores = cores.unwrap();
+            assert!(!cores.server.is_empty() && !cores.client.is_empty());
+            assert!(cores.server.iter().all(|core| !cores.client.contains(core)), "{cores:?}");
+        }
+    }
+}
+
+#[test]
+fn a_load_that_the_server_cannot_make_is_overloaded_and_no_failure() {
+    let ran = Gauge::run(
+        "scale --server softioc --approach libca --pvs 20000 --rate 1000 --monitors 1 --seconds 1",
+    )
+    .finish();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let record = only_record(&ran);
+    assert!(record.monitored.unwrap().made_hz < 950.0);
+    let report = report(&ran);
+    assert!(report.contains("overloaded, first to give way: the server's"), "{report}");
+    assert!(report.contains("0 of 1 loads without loss"), "{report}");
+}
+
+#[test]
+fn a_server_without_its_packages_is_a_missing_row_and_the_others_are_measured() {
+    let ran = Gauge::run(
+        "scale --server softioc,caproto-ioc --approach wire --pvs 1 --rate 10 --monitors 1 \
+         --seconds 1",
+    )
+    .finish_with(&[("EPICS_GAUGE_PYTHON", "/nonexistent/python")]);
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    let records = ran.records();
+    let of = |server: &str| records.iter().find(|record| record.server == server).unwrap();
+    assert_eq!(of("softioc").failure, None);
+    let failure = of("caproto-ioc").failure.as_ref().unwrap();
+    assert_eq!(failure.kind, FailureKind::Missing);
+    assert!(failure.message.contains("/nonexistent/python"), "{}", failure.message);
+}
