@@ -126,6 +126,9 @@ pub struct Record {
     /// Versions that the worker told.
     #[serde(default)]
     pub versions: BTreeMap<String, String>,
+    /// Versions that the server told; empty of a softIoc, which is the run's.
+    #[serde(default)]
+    pub server_versions: BTreeMap<String, String>,
     /// Whether `connect` includes `create`, because the library cannot separate
     /// them.
     #[serde(default)]

@@ -8,13 +8,17 @@ use rand::seq::SliceRandom;
 
 use super::driven::Driven;
 use super::fleet::Fleets;
-use super::session::{Halt, Patience, Session, of_ioc};
+use super::session::{Halt, Patience, Session, failed, of_ioc};
 use super::{Candidate, Cell, Plan, Progress, capacity, connect, cores, monitor};
 use crate::ioc::{Server, Servers, Wanted};
 use crate::process::{Command, interrupted};
 use crate::protocol::Mode;
 use crate::record::{Cores, Failure, FailureKind, Record};
 use crate::scenario::{FRAME_PV, pv_name};
+
+/// A server that failed so often to start is left alone: each try may take its whole
+/// deadline.
+const MOST_FAILED_STARTS: usize = 2;
 
 /// A dying IOC closes its sockets some time before its process is gone.
 const TIME_TO_DIE: Duration = Duration::from_millis(200);
@@ -30,6 +34,8 @@ pub(super) struct BlockRunner<'a> {
     /// Approaches that failed in a cell are not tried there again: they are
     /// judged as failed already, and each hanging worker costs its deadline.
     pub(super) failed: &'a mut Vec<(Cell, String)>,
+    /// Why each server failed to start, each time since it last did.
+    pub(super) failed_starts: &'a mut BTreeMap<String, Vec<String>>,
     /// Of cells with several IOCs.
     pub(super) fleets: &'a mut Fleets,
 }
@@ -119,9 +125,10 @@ impl BlockRunner<'_> {
         }
         let ioc = match self.ioc.take() {
             Some(ioc) => ioc,
-            None => self.servers.start(&cell.server, &wanted(cell))?,
+            None => self.start(cell)?,
         };
         let ioc = self.ioc.insert(ioc);
+        record.server_versions = ioc.versions();
         let patience = Patience::new(self.plan.timeout, usual_timeout(cell));
         let given = monitor::Given {
             most_memory_bytes: self.plan.most_memory_bytes,
@@ -137,6 +144,24 @@ impl BlockRunner<'_> {
             }
             outcome => outcome,
         }
+    }
+
+    /// Starts the cell's server, unless it has failed to start too often.
+    fn start(&mut self, cell: &Cell) -> Result<Box<dyn Server>, Halt> {
+        let failures = self.failed_starts.entry(cell.server.clone()).or_default();
+        if let Some(last) = failures.get(MOST_FAILED_STARTS - 1) {
+            let message = format!(
+                "it failed to start {} times and is left alone; the last: {last}",
+                failures.len()
+            );
+            return Err(failed(FailureKind::Ioc, None, message));
+        }
+        let started = self.servers.start(&cell.server, &wanted(cell));
+        match &started {
+            Ok(_) => failures.clear(),
+            Err(error) => failures.push(error.to_string()),
+        }
+        Ok(started?)
     }
 
     fn note_failure(&mut self, record: &mut Record, failure: Failure) {
@@ -163,6 +188,7 @@ impl BlockRunner<'_> {
             position,
             approach: approach.to_owned(),
             versions: BTreeMap::new(),
+            server_versions: BTreeMap::new(),
             create_is_joint: false,
             samples: Vec::new(),
             monitored: None,

@@ -16,6 +16,7 @@ mod session;
 pub use machine::this_machine;
 pub use plan::{Cell, Plan};
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rand::seq::SliceRandom;
@@ -78,6 +79,7 @@ pub fn run<E>(
 ) -> Result<bool, E> {
     let mut random = plan.random();
     let mut failed: Vec<(Cell, String)> = Vec::new();
+    let mut failed_starts = BTreeMap::new();
     let mut fleets = Fleets::default();
     for block in 0..plan.blocks() {
         let mut cells = plan.cells.clone();
@@ -86,8 +88,16 @@ pub fn run<E>(
         // Fleets come last and grow: who is slow with one is left out of a larger.
         cells.sort_by_key(|cell| cell.fleet.map(|_| cell.pvs));
         for cell in &cells {
-            let (ioc, failed, fleets) = (None, &mut failed, &mut fleets);
-            let mut runner = BlockRunner { plan, servers, cell, block, ioc, failed, fleets };
+            let mut runner = BlockRunner {
+                plan,
+                servers,
+                cell,
+                block,
+                ioc: None,
+                failed: &mut failed,
+                failed_starts: &mut failed_starts,
+                fleets: &mut fleets,
+            };
             if !runner.run(candidates, &mut random, &mut tell)? {
                 return Ok(false);
             }

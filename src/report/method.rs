@@ -1,5 +1,7 @@
 //! How the figures were made, so that anybody can make them again.
 
+use std::collections::BTreeMap;
+
 use super::document::Part;
 use crate::judge::{BUDGET, LEAK_BYTES_PER_MINUTE};
 use crate::record::RunRecords;
@@ -44,6 +46,7 @@ pub(super) fn method_section(run: &RunRecords) -> Vec<Part> {
         format!("started {} with `epics-gauge {}`", facts.started_utc, facts.arguments.join(" ")),
     ];
     statements.extend(versions(run));
+    statements.extend(server_versions(run));
     vec![Part::Heading(2, "method".to_owned()), Part::List(statements)]
 }
 
@@ -52,14 +55,26 @@ pub(super) fn blocks(run: &RunRecords) -> String {
     format!("Up to {} {noun} of each cell in random order, seed {}.", run.run.blocks, run.run.seed)
 }
 
+fn server_versions(run: &RunRecords) -> Vec<String> {
+    let mut told = BTreeMap::new();
+    for record in run.records.iter().filter(|record| !record.server_versions.is_empty()) {
+        told.entry(&record.server).or_insert(&record.server_versions);
+    }
+    told.into_iter().map(|(server, versions)| format!("{server}: {}", listed(versions))).collect()
+}
+
+fn listed(versions: &BTreeMap<String, String>) -> String {
+    let each: Vec<String> =
+        versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    each.join(", ")
+}
+
 fn versions(run: &RunRecords) -> Vec<String> {
     let mut statements = Vec::new();
     for facts in &run.run.approaches {
         let records = || run.records.iter().filter(|record| record.approach == facts.name);
         let Some(record) = records().find(|record| !record.versions.is_empty()) else { continue };
-        let versions: Vec<String> =
-            record.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        statements.push(format!("{}: {}", facts.name, versions.join(", ")));
+        statements.push(format!("{}: {}", facts.name, listed(&record.versions)));
         for warning in &record.warnings {
             statements.push(format!("{}: {warning}", facts.name));
         }

@@ -234,9 +234,9 @@ mod tests {
             let row = table.rows.iter().find(is_load).unwrap();
             table.delivered(row).map(|part| (part * 1e3).round() / 1e3)
         };
-        assert_eq!(delivered("calc-aioca", (10, 10, 1000)), Some(0.18));
+        assert_eq!(delivered("calc-aioca", (10, 10, 1000)), Some(0.184));
         assert_eq!(delivered("calc-aioca", (1000, 10, 1000)), Some(0.007));
-        assert_eq!(delivered("calc-aioca", (100, 10, 100)), Some(0.2));
+        assert_eq!(delivered("calc-aioca", (100, 10, 100)), Some(0.205));
         assert_eq!(delivered("p4p-server-p4p", (1000, 10, 1)), Some(1.0));
         assert_eq!(delivered("p4p-server-p4p", (1000, 10, 100)), None);
     }

@@ -110,17 +110,16 @@ fn a_search_that_overwhelms_the_server_says_so() {
     let first = ran.records().into_iter().find(|record| record.pvs == 3_000).unwrap();
     let made_hz = first.monitored.unwrap().made_hz;
     assert!(made_hz < 980.0, "the server made {made_hz} Hz of 3 000 PVs");
-    assert!(matches!(
-        libca.gave_way,
-        Some(GaveWay::ServerScan | GaveWay::ServerQueue | GaveWay::Late)
-    ));
+    // Which of them is seen first depends on the machine.
+    let server = [GaveWay::ServerCpu, GaveWay::ServerScan, GaveWay::ServerQueue, GaveWay::Late];
+    assert!(libca.gave_way.is_some_and(|who| server.contains(&who)), "{libca:?}");
 }
 
 #[test]
 fn scenarios_are_listed() {
     let output = Command::new(program()).args(["list", "scenarios"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    for name in ["connect", "waveform", "scalars", "capacity", "disturbed"] {
+    for name in ["connect", "waveform", "scalars", "capacity", "scale", "disturbed", "fleet"] {
         assert!(text.lines().any(|line| line.starts_with(name)), "{text}");
     }
 }

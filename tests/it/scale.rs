@@ -82,3 +82,58 @@ fn a_server_without_its_packages_is_a_missing_row_and_the_others_are_measured() 
     assert_eq!(failure.kind, FailureKind::Missing);
     assert!(failure.message.contains("/nonexistent/python"), "{}", failure.message);
 }
+
+/// Lets the documented example of an own server live for 6 s.
+const DYING: &str = "\
+import subprocess, sys, time
+server = subprocess.Popen([sys.executable, *sys.argv[1:]])
+time.sleep(6)
+server.kill()
+server.wait()
+";
+
+#[test]
+fn servers_that_die_or_never_get_ready_have_their_rows_and_the_others_are_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples");
+    fs::write(folder.path().join("dying.py"), DYING).unwrap();
+    let servers = format!(
+        "[server.minimal]\n\
+         command = ['{{python}}', '{{folder}}/dying.py', '{examples}/minimal_server.py', '{{site}}']\n\
+         providers = ['pva']\n\
+         [server.silent]\ncommand = ['sleep', '600']\nproviders = ['pva']\n"
+    );
+    let file = folder.path().join("servers.toml");
+    fs::write(&file, servers).unwrap();
+    let ran = Gauge::run(
+        "scale --server minimal,silent,p4p-server --approach p4p --pvs 2 --rate 10 --monitors 1 \
+         --seconds 4 --servers",
+    )
+    .argument(&file)
+    .finish();
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    let records = ran.records();
+    let of = |server: &str| records.iter().find(|record| record.server == server).unwrap();
+    for (server, words) in [("minimal", "ended early"), ("silent", "within 30")] {
+        let failure = of(server).failure.as_ref().unwrap();
+        assert_eq!(failure.kind, FailureKind::Ioc, "{server}: {}", failure.message);
+        assert!(failure.message.contains(words), "{server}: {}", failure.message);
+    }
+    let healthy = of("p4p-server");
+    assert_eq!(healthy.failure, None);
+    assert!(healthy.monitored.as_ref().unwrap().expected > 2 * 10 * 4);
+}
+
+#[test]
+fn a_server_that_falls_behind_is_overloaded_and_tells_how_far_it_got() {
+    let ran = Gauge::run(
+        "scale --server python-softioc --approach wire --pvs 5000 --rate 100 --monitors 1 \
+         --seconds 1",
+    )
+    .finish();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let monitored = only_record(&ran).monitored.unwrap();
+    assert!(monitored.made_hz < 95.0, "{}", monitored.made_hz);
+    assert!(monitored.server_counters.scan_overruns > Some(0), "{monitored:?}");
+    assert!(report(&ran).contains("overloaded, first to give way: the server"));
+}

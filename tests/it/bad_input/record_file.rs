@@ -106,9 +106,9 @@ fn an_unknown_field_is_refused_with_its_line_and_name() {
 #[test]
 fn another_version_of_the_format_is_refused_as_such() {
     let newer = with_line(1, |line| {
-        line.replace("\"format\":2", "\"format\":3,\"a_field_of_format_3\":true")
+        line.replace("\"format\":3", "\"format\":4,\"a_field_of_format_4\":true")
     });
-    refused(&newer, &["line 1", "format 3", "reads format 2"]);
+    refused(&newer, &["line 1", "format 4", "reads format 3"]);
 }
 
 #[test]
