@@ -143,6 +143,24 @@ const BUILT_IN: &[BuiltIn] = &[
         simplicity: Some(4),
         simplicity_reason: "the same calls as coroutines",
     },
+    #[cfg(feature = "pure-rust")]
+    BuiltIn {
+        name: "epics-ca-rs",
+        kind: Kind::Native,
+        provider: Provider::Ca,
+        description: "Channel Access in pure Rust, driven by tokio",
+        simplicity: Some(7),
+        simplicity_reason: "compiled and native, async, but Rust down to the socket",
+    },
+    #[cfg(feature = "pure-rust")]
+    BuiltIn {
+        name: "epics-pva-rs",
+        kind: Kind::Native,
+        provider: Provider::Pva,
+        description: "pvAccess in pure Rust, told the server's address: it searches for nothing",
+        simplicity: Some(7),
+        simplicity_reason: "compiled and native, async, but Rust down to the socket",
+    },
 ];
 
 /// All approaches known to one invocation.

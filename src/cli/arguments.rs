@@ -56,6 +56,10 @@ pub(super) enum Subcommand {
     /// The inside of a worker
     #[command(hide = true)]
     Worker(WorkerArguments),
+    /// The inside of a server
+    #[cfg(feature = "pure-rust")]
+    #[command(hide = true)]
+    Server(ServerArguments),
 }
 
 #[derive(Debug, Args)]
@@ -205,6 +209,13 @@ pub(super) struct DoctorArguments {
 pub(super) struct WorkerArguments {
     /// The approach
     pub(super) approach: String,
+}
+
+#[cfg(feature = "pure-rust")]
+#[derive(Debug, Args)]
+pub(super) struct ServerArguments {
+    /// The server
+    pub(super) server: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -11,6 +11,8 @@ mod output;
 mod profile;
 mod progress;
 mod run;
+#[cfg(feature = "pure-rust")]
+mod server;
 mod stdout;
 mod worker;
 
@@ -89,6 +91,8 @@ pub(crate) fn main() -> ExitCode {
         Some(Subcommand::Report(report)) => judge::report(&report),
         Some(Subcommand::Doctor(doctor)) => doctor::run(&doctor),
         Some(Subcommand::Worker(worker)) => worker::run(&worker),
+        #[cfg(feature = "pure-rust")]
+        Some(Subcommand::Server(server)) => server::run(&server),
     };
     match outcome {
         Ok(exit) => exit.into(),

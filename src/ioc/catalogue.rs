@@ -51,13 +51,29 @@ pub struct Servers {
     /// What starts the user's own, by their names.
     commands: BTreeMap<String, UserCommand>,
     site: Result<PythonSite, Missing>,
+    /// The epics-gauge program, for the servers inside it; this process's own if none.
+    #[cfg(feature = "pure-rust")]
+    program: Option<std::path::PathBuf>,
 }
 
 impl Servers {
     /// The servers of this crate. `site` holds the Python packages, or why there
     /// are none.
     pub fn built_in(site: Result<PythonSite, Missing>) -> Servers {
-        Servers { kinds: built_in(), commands: BTreeMap::new(), site }
+        Servers {
+            kinds: built_in(),
+            commands: BTreeMap::new(),
+            site,
+            #[cfg(feature = "pure-rust")]
+            program: None,
+        }
+    }
+
+    /// The same with the servers inside this epics-gauge program.
+    #[cfg(feature = "pure-rust")]
+    #[must_use]
+    pub fn with_program(self, program: &Path) -> Servers {
+        Servers { program: Some(program.to_owned()), ..self }
     }
 
     /// The same with these Python packages.
@@ -109,6 +125,8 @@ impl Servers {
         let kind = self.get(name).ok_or_else(|| Missing(format!("there is no server `{name}`")))?;
         let command = match self.commands.get(name) {
             Some(command) => command.command(&self.site)?,
+            #[cfg(feature = "pure-rust")]
+            None if name == PURE_RUST => self.native_command(name)?,
             None => self.python_command(name)?,
         };
         Ok(Driven {
@@ -118,6 +136,13 @@ impl Servers {
             wanted: wanted.clone(),
             start_deadline: START_DEADLINE,
         })
+    }
+
+    #[cfg(feature = "pure-rust")]
+    fn native_command(&self, name: &str) -> Result<Command, Missing> {
+        let own = || std::env::current_exe().map_err(|error| Missing(error.to_string()));
+        let program = self.program.clone().map_or_else(own, Ok)?;
+        Ok(Command::new(program).argument("server").argument(name))
     }
 
     fn python_command(&self, name: &str) -> Result<Command, Missing> {
@@ -130,6 +155,9 @@ impl Servers {
             .argument(name))
     }
 }
+
+/// The server inside this program.
+const PURE_RUST: &str = "epics-base-rs";
 
 fn soft_ioc(wanted: &Wanted) -> super::Builder {
     let mut builder = SoftIoc::builder().cores(&wanted.cores);
@@ -152,7 +180,7 @@ fn built_in() -> Vec<ServerKind> {
         name: name.to_owned(),
         description: description.to_owned(),
         providers: providers.to_vec(),
-        needs_python_site: !name.starts_with("softioc"),
+        needs_python_site: !name.starts_with("softioc") && name != PURE_RUST,
         has_frames: name.starts_with("softioc"),
     };
     vec![
@@ -162,5 +190,7 @@ fn built_in() -> Vec<ServerKind> {
         kind("python-softioc-calc", &[Ca, Pva], "pythonSoftIOC, calc records that the IOC scans"),
         kind("p4p-server", &[Pva], "p4p's server, PVs that a Python thread posts to"),
         kind("caproto-ioc", &[Ca], "caproto's asyncio server, the protocol in pure Python"),
+        #[cfg(feature = "pure-rust")]
+        kind(PURE_RUST, &[Ca], "simple PVs in pure Rust, set by a tokio task"),
     ]
 }

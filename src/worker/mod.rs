@@ -3,6 +3,8 @@
 
 pub mod epics_ca;
 pub mod libca;
+#[cfg(feature = "pure-rust")]
+pub mod pure;
 #[cfg(feature = "pvaccess")]
 pub mod pvxs;
 mod serve;

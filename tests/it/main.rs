@@ -14,6 +14,8 @@ mod monitors_python;
 #[cfg(feature = "pvaccess")]
 mod p4p;
 mod processes;
+#[cfg(feature = "pure-rust")]
+mod pure_rust;
 #[cfg(feature = "pvaccess")]
 mod pvxs;
 mod scale;

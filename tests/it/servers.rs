@@ -83,6 +83,8 @@ fn every_server_is_in_the_catalogue_with_its_protocols() {
         "python-softioc-calc",
         "p4p-server",
         "caproto-ioc",
+        #[cfg(feature = "pure-rust")]
+        "epics-base-rs",
     ];
     assert_eq!(names, all);
     for (name, _) in PAIRS {
