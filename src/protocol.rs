@@ -10,7 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol that this build speaks.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// One timed step of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -124,6 +124,23 @@ pub struct Job {
     pub pvs: Vec<String>,
     /// Seconds after which the worker gives up a stage and says `failed`.
     pub timeout_s: f64,
+    /// By how much the worker is to be slower than it is; not at all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handicap: Option<Handicap>,
+}
+
+/// By how much a worker makes itself slower, inside of what it times: the harness
+/// learns from it which slowdowns it finds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Handicap {
+    /// The part of the time, and of the CPU time, that a stage took which it takes
+    /// more: 0.05 for 5 %.
+    #[serde(default)]
+    pub fraction: f64,
+    /// CPU seconds that a stage takes more for each PV that it treats.
+    #[serde(default)]
+    pub per_pv_s: f64,
 }
 
 /// One stage to run.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Mode, Stage};
+use crate::protocol::{Handicap, Mode, Stage};
 use crate::provider::Provider;
 pub use fleet::{FleetShape, FleetUse, Lookup, Searches, SearchesCounted};
 pub use monitored::{
@@ -19,7 +19,7 @@ pub use monitored::{
 };
 
 /// The version of this format.
-pub const RECORD_FORMAT: u32 = 3;
+pub const RECORD_FORMAT: u32 = 4;
 
 /// One line of a record file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,6 +119,16 @@ pub struct Record {
     pub fleet: Option<FleetShape>,
     /// The block, from 0; equal in all records of one block.
     pub block: usize,
+    /// Whether it was measured afresh, to confirm what blocks before it had shown:
+    /// no decision rests on blocks that raised the suspicion.
+    #[serde(default)]
+    pub confirms: bool,
+    /// Which of two that are compared it was; none in a run.
+    #[serde(default)]
+    pub side: Option<Side>,
+    /// By how much the harness had it slowed, to learn whether that is found.
+    #[serde(default)]
+    pub handicap: Option<Handicap>,
     /// The worker's place in the random order of its block, from 0.
     pub position: usize,
     /// The approach's name.
@@ -150,6 +160,26 @@ pub struct Record {
     /// Why it is not complete, if it is not.
     #[serde(default)]
     pub failure: Option<Failure>,
+}
+
+/// One of two that are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// What there was before.
+    A,
+    /// What is new.
+    B,
+}
+
+impl Side {
+    /// The other one.
+    pub fn other(self) -> Side {
+        match self {
+            Side::A => Side::B,
+            Side::B => Side::A,
+        }
+    }
 }
 
 /// One figure from one worker: one stage.
@@ -243,6 +273,10 @@ pub struct End {
     pub ended_utc: String,
     /// Whether the user stopped it.
     pub interrupted: bool,
+    /// Processes of the run that were still there when it was over; none when that
+    /// cannot be known on this system.
+    #[serde(default)]
+    pub processes_left: Option<usize>,
 }
 
 /// A whole run, as read from a record file.

@@ -20,7 +20,7 @@ def main():
     lines = queue.SimpleQueue()
     threading.Thread(target=read_stdin, args=(lines,), daemon=True).start()
     library, span = timed(lambda: importlib.import_module("caproto.threading.client"))
-    say("hello", protocol=3, approach="minimal", pid=os.getpid(),
+    say("hello", protocol=4, approach="minimal", pid=os.getpid(),
         versions={"python": platform.python_version(), "caproto": library.ca.__version__},
         stages=["context", "connect", "get", "put", "subscribe"], modes=["serial", "bulk"],
         **{"import": span})

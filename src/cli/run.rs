@@ -48,7 +48,11 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let servers = servers.with_site(site);
     output.add(&Line::Run(Box::new(header(&plan, &approaches, started))))?;
     let completed = measure(&plan, &servers, &candidates, &mut output)?;
-    output.add(&Line::End(End { ended_utc: now(), interrupted: !completed }))?;
+    output.add(&Line::End(End {
+        ended_utc: now(),
+        interrupted: !completed,
+        processes_left: None,
+    }))?;
     let exit = conclude(arguments, &output)?;
     Ok(if completed { exit } else { Exit::Interrupted })
 }

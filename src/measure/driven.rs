@@ -48,7 +48,7 @@ impl<'a> Driven<'a> {
             end_ns: hello.import.end_ns - hello.import.start_ns,
             cpu_ns: hello.import.cpu_ns,
         });
-        self.session.job(pvs);
+        self.session.job(pvs, self.record.handicap);
         Ok(hello)
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::ioc::IocError;
 use crate::process::{Child, Command, Deadline, Event, Output, ProcessError, interrupted};
 use crate::protocol::{
-    Done, FromWorker, Hello, Job, PROTOCOL_VERSION, Span, Stage, StageCommand, ToWorker,
+    Done, FromWorker, Handicap, Hello, Job, PROTOCOL_VERSION, Span, Stage, StageCommand, ToWorker,
 };
 use crate::record::{Failure, FailureKind};
 use crate::scenario;
@@ -139,10 +139,11 @@ impl Session {
         }
     }
 
-    /// Tells the worker its PVs.
-    pub(super) fn job(&mut self, pvs: Vec<String>) {
+    /// Tells the worker its PVs, and by how much to be slower than it is.
+    pub(super) fn job(&mut self, pvs: Vec<String>, handicap: Option<Handicap>) {
         self.pvs = pvs.len();
-        self.say(&ToWorker::Job(Job { pvs, timeout_s: self.patience.stage.as_secs_f64() }));
+        let timeout_s = self.patience.stage.as_secs_f64();
+        self.say(&ToWorker::Job(Job { pvs, timeout_s, handicap }));
     }
 
     /// Asks for `commands` in one go, so that nothing of ours lies between them,

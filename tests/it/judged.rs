@@ -68,7 +68,11 @@ fn run_with(approaches: &[&str], records: Vec<Record>) -> RunRecords {
             approaches: facts.collect(),
         },
         records,
-        end: Some(End { ended_utc: "2026-01-01T00:01:00Z".to_owned(), interrupted: false }),
+        end: Some(End {
+            ended_utc: "2026-01-01T00:01:00Z".to_owned(),
+            interrupted: false,
+            processes_left: Some(0),
+        }),
     }
 }
 

@@ -111,7 +111,7 @@ impl WorkerDriver {
 
     /// A job of any PVs, with its own time limit.
     pub(crate) fn job_of(&mut self, pvs: Vec<String>, timeout_s: f64) {
-        self.say(&ToWorker::Job(Job { pvs, timeout_s }));
+        self.say(&ToWorker::Job(Job { pvs, timeout_s, handicap: None }));
     }
 
     pub(crate) fn stage(&mut self, stage: Stage, mode: Mode) -> Done {

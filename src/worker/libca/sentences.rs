@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     fn job(timeout_s: f64, name: &str) -> Job {
-        Job { pvs: vec![name.to_owned()], timeout_s }
+        Job { pvs: vec![name.to_owned()], timeout_s, handicap: None }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 import json
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 STAGES = (
     "import",
     "context",
@@ -49,7 +49,7 @@ def say(answers, message):
 
 
 def check_job(message):
-    check_fields("job", message, required={"pvs", "timeout_s"})
+    check_fields("job", message, required={"pvs", "timeout_s"}, optional={"handicap"})
     check("pvs", is_list_of(message["pvs"], str))
     check("timeout_s", is_number(message["timeout_s"]))
 

@@ -212,7 +212,7 @@ fn a_readback_of_another_value_is_found() {
 #[test]
 fn a_worker_of_another_protocol_is_refused_with_both_versions() {
     let ended = tampered("wrong-protocol-version", "");
-    let words = ["speaks protocol 7", "this build speaks 3"];
+    let words = ["speaks protocol 7", "this build speaks 4"];
     caught(&ended, FailureKind::Garbage, None, &words);
 }
 
