@@ -138,9 +138,25 @@ pub struct Handicap {
     /// more: 0.05 for 5 %.
     #[serde(default)]
     pub fraction: f64,
-    /// CPU seconds that a stage takes more for each PV that it treats.
+    /// CPU seconds that a stage takes more for each PV that it treats; in `connect`
+    /// and not in `create`, so that a connection is charged once.
     #[serde(default)]
     pub per_pv_s: f64,
+}
+
+impl Handicap {
+    /// Refuses what no worker can obey.
+    ///
+    /// # Errors
+    /// The field, and what is wrong with it, when one is negative or not finite.
+    pub fn check(&self) -> Result<(), String> {
+        for (field, value) in [("fraction", self.fraction), ("per_pv_s", self.per_pv_s)] {
+            if !value.is_finite() || value < 0.0 {
+                return Err(format!("handicap: `{field}` is {value}, not a number from 0 on"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// One stage to run.

@@ -2,6 +2,7 @@
 //! by the messages of [`crate::protocol`]. Knows nothing of the harness.
 
 pub mod epics_ca;
+mod handicap;
 pub mod libca;
 #[cfg(feature = "pure-rust")]
 pub mod pure;

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
+use super::handicap::Slowdown;
 use super::{Client, StageError};
 use crate::protocol::{
     Done, Failed, FromWorker, Hello, Job, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
@@ -25,7 +26,10 @@ pub fn serve<C: Client>(load: impl FnOnce() -> C) -> io::Result<()> {
     let mut job = None;
     for message in messages_from_stdin() {
         match message? {
-            ToWorker::Job(new) => job = Some(new),
+            ToWorker::Job(new) => {
+                new.handicap.unwrap_or_default().check().map_err(invalid)?;
+                job = Some(new);
+            }
             ToWorker::Stage(command) => {
                 let job = job.as_ref().ok_or_else(|| invalid("a stage came before the job"))?;
                 say(&mut stdout, &run(&mut client, job, &command))?;
@@ -75,8 +79,14 @@ fn run(client: &mut impl Client, job: &Job, command: &StageCommand) -> FromWorke
             &all
         }
     };
+    let slowdown = Slowdown::of_stage(job.handicap, command.stage, pvs.len());
     let started = Clock::now();
     let outcome = run_stage(client, job, command, pvs);
+    if outcome.is_ok()
+        && let Some(slowdown) = slowdown
+    {
+        slowdown.suffer(&started);
+    }
     let span = started.until_now();
     match outcome {
         // JSON has no word for them.
@@ -159,13 +169,13 @@ fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Er
 }
 
 /// The monotonic clock and the process's CPU clock, read together.
-struct Clock {
-    wall: Duration,
-    cpu: Duration,
+pub(super) struct Clock {
+    pub(super) wall: Duration,
+    pub(super) cpu: Duration,
 }
 
 impl Clock {
-    fn now() -> Clock {
+    pub(super) fn now() -> Clock {
         Clock { wall: read(libc::CLOCK_MONOTONIC), cpu: read(libc::CLOCK_PROCESS_CPUTIME_ID) }
     }
 

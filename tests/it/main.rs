@@ -5,6 +5,7 @@ mod accounting;
 mod bad_input;
 mod catalogue;
 mod fleet;
+mod handicaps;
 mod isolation;
 mod judged;
 mod measured;

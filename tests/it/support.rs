@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use epics_gauge::approach::Catalogue;
 use epics_gauge::process::{Deadline, Event};
-use epics_gauge::protocol::{Done, FromWorker, Job, Mode, Stage, StageCommand, ToWorker};
+use epics_gauge::protocol::{Done, FromWorker, Handicap, Job, Mode, Stage, StageCommand, ToWorker};
 use epics_gauge::python_site::{Missing, PythonSite};
 use epics_gauge::record::{Record, RunRecords};
 use epics_gauge::scenario::pv_name;
@@ -112,6 +112,12 @@ impl WorkerDriver {
     /// A job of any PVs, with its own time limit.
     pub(crate) fn job_of(&mut self, pvs: Vec<String>, timeout_s: f64) {
         self.say(&ToWorker::Job(Job { pvs, timeout_s, handicap: None }));
+    }
+
+    /// The usual job for a worker that is slower than it is.
+    pub(crate) fn job_with(&mut self, pvs: usize, handicap: Option<Handicap>) {
+        let pvs = (0..pvs).map(pv_name).collect();
+        self.say(&ToWorker::Job(Job { pvs, timeout_s: 60.0, handicap }));
     }
 
     pub(crate) fn stage(&mut self, stage: Stage, mode: Mode) -> Done {

@@ -11,8 +11,8 @@ class Client(gauge_worker.Client):
     def __init__(self):
         self.loop = asyncio.new_event_loop()
 
-    def timed(self, work):
-        return self.loop.run_until_complete(timed_in_loop(work))
+    def timed(self, work, slow_down):
+        return self.loop.run_until_complete(timed_in_loop(work, slow_down))
 
     async def subscribe(self, mode, pvs):
         deadline = self.job.deadline()
@@ -36,7 +36,8 @@ class Client(gauge_worker.Client):
         return self.loop.run_until_complete(self.loop.run_in_executor(None, lines.get))
 
 
-async def timed_in_loop(work):
+async def timed_in_loop(work, slow_down):
     clock = gauge_worker.Clock()
     result = await work()
+    slow_down(clock)
     return result, clock.until_now()

@@ -16,6 +16,7 @@ import time
 import traceback
 from importlib import metadata
 
+import handicap
 from messages import MODES, PROTOCOL_VERSION, ProtocolError, parse, say
 
 # From the Unix epoch to the start of 1990, which EPICS counts from.
@@ -108,10 +109,12 @@ class Client:
         """Waits for the harness."""
         return lines.get()
 
-    def timed(self, work):
-        """Calls `work` and returns its result and its span."""
+    def timed(self, work, slow_down):
+        """Calls `work`, is slow as ordered, and returns the result and the span of
+        both."""
         clock = Clock()
         result = work()
+        slow_down(clock)
         return result, clock.until_now()
 
 
@@ -122,9 +125,10 @@ class StageError(Exception):
 class Job:
     """What a worker works on."""
 
-    def __init__(self, pvs, timeout_s):
+    def __init__(self, pvs, timeout_s, handicap=None):
         self.pvs = pvs
         self.timeout_s = timeout_s
+        self.handicap = handicap
 
     def deadline(self):
         """The deadline of a stage that starts now."""
@@ -266,7 +270,7 @@ def distribution_versions(*names):
 def obey(client, parsed, answers):
     kind, message = parsed
     if kind == "job":
-        client.job = Job(message["pvs"], message["timeout_s"])
+        client.job = Job(message["pvs"], message["timeout_s"], message.get("handicap"))
     elif client.job is None:
         raise ProtocolError("a stage came before the job")
     else:
@@ -278,7 +282,9 @@ def run(client, command):
     client.stage_warnings = ()
     try:
         work, answer_of = work_of(client, command)
-        result, span = client.timed(work)
+        pvs = len(pvs_meant(client.job, command))
+        slow_down = handicap.of_stage(client.job.handicap, stage, pvs)
+        result, span = client.timed(work, slow_down)
         answer = answer_of(result) if answer_of else {}
         if client.stage_warnings:
             answer["warnings"] = list(client.stage_warnings)

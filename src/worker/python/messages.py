@@ -2,6 +2,7 @@
 `docs/worker-protocol.md`."""
 
 import json
+import math
 
 PROTOCOL_VERSION = 4
 STAGES = (
@@ -52,6 +53,15 @@ def check_job(message):
     check_fields("job", message, required={"pvs", "timeout_s"}, optional={"handicap"})
     check("pvs", is_list_of(message["pvs"], str))
     check("timeout_s", is_number(message["timeout_s"]))
+    check_unless_absent("handicap", message, is_object)
+    if message.get("handicap") is not None:
+        check_handicap(message["handicap"])
+
+
+def check_handicap(handicap):
+    check_fields("handicap", handicap, required=set(), optional={"fraction", "per_pv_s"})
+    for field in handicap:
+        check(field, is_finite_from_0(handicap[field]))
 
 
 def check_stage(message):
@@ -95,6 +105,10 @@ def check(field, is_valid):
 
 def is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_finite_from_0(value):
+    return is_number(value) and math.isfinite(value) and value >= 0
 
 
 def is_index(value):
