@@ -2,7 +2,9 @@
 //! is missing.
 
 mod catalogue;
+mod chosen_version;
 mod user_file;
 
 pub use catalogue::{Approach, Catalogue, Kind};
+pub use chosen_version::{ChosenVersion, ResolveError, name_without_version};
 pub use user_file::UserFileError;

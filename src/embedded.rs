@@ -63,6 +63,7 @@ const FILES: &[File] = &[
     source!("vendor", "python.lock"),
     source!("src/worker/python", "main.py"),
     source!("src/worker/python", "gauge_worker.py"),
+    source!("src/worker/python", "chosen_version.py"),
     source!("src/worker/python", "handicap.py"),
     source!("src/worker/python", "messages.py"),
     source!("src/worker/python", "update_log.py"),

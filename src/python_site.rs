@@ -1,6 +1,7 @@
 //! The Python that runs Python workers and servers, and the pinned packages for
 //! it.
 
+mod chosen;
 mod user_command;
 
 pub use user_command::UserCommand;
@@ -58,7 +59,7 @@ impl PythonSite {
         let lock = embedded::tool("python.lock")?;
         let folder = embedded::cache_folder().join(folder_name(&python, &lock)?);
         let site = PythonSite { python, folder };
-        site.install_once(&lock, progress)?;
+        install_once(&site.folder, || site.pip_install(&lock, progress))?;
         Ok(site)
     }
 
@@ -72,37 +73,10 @@ impl PythonSite {
         &self.folder
     }
 
-    fn install_once(&self, lock: &Path, progress: impl FnMut(&str)) -> Result<(), Missing> {
-        let parent = self.folder.parent().unwrap_or(Path::new("."));
-        let guard = parent.join("python.installing");
-        let cannot_write = |error: io::Error| {
-            Missing(format!(
-                "cannot write {}: {error}; set EPICS_GAUGE_CACHE to a folder that can be written",
-                parent.display()
-            ))
-        };
-        fs::create_dir_all(parent).map_err(cannot_write)?;
-        // Several runs at once: one installs, the others wait for it.
-        let guard = File::create(guard).map_err(cannot_write)?;
-        guard.lock().map_err(cannot_write)?;
-        if self.folder.join(COMPLETE).exists() {
-            return Ok(());
-        }
-        if self.folder.exists() {
-            fs::remove_dir_all(&self.folder).map_err(cannot_write)?;
-        }
-        self.pip_install(lock, progress)?;
-        File::create(self.folder.join(COMPLETE)).map_err(cannot_write)?;
-        Ok(())
-    }
-
     fn pip_install(&self, lock: &Path, progress: impl FnMut(&str)) -> Result<(), Missing> {
-        let pip = Command::new(&self.python)
-            .arguments(["-m", "pip", "install", "--no-deps", "--require-hashes"])
-            .arguments(["--disable-pip-version-check", "--no-input", "--no-warn-script-location"])
-            .arguments(["--root-user-action", "ignore"])
-            .argument("--target")
-            .argument(&self.folder)
+        let pip = self
+            .pip_install_into(&self.folder)
+            .argument("--require-hashes")
             .argument("--requirement")
             .argument(lock);
         pip.run(INSTALL_DEADLINE, progress).map(|_| ()).map_err(|error| {
@@ -114,6 +88,44 @@ impl PythonSite {
             ))
         })
     }
+
+    /// pip, about to install what follows into a folder of its own.
+    fn pip_install_into(&self, folder: &Path) -> Command {
+        Command::new(&self.python)
+            .arguments(["-m", "pip", "install", "--no-deps"])
+            .arguments(["--disable-pip-version-check", "--no-input", "--no-warn-script-location"])
+            .arguments(["--root-user-action", "ignore"])
+            .argument("--target")
+            .argument(folder)
+    }
+}
+
+/// Has `install` fill `folder`, unless it was filled before.
+fn install_once(
+    folder: &Path,
+    install: impl FnOnce() -> Result<(), Missing>,
+) -> Result<(), Missing> {
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    let guard = parent.join("python.installing");
+    let cannot_write = |error: io::Error| {
+        Missing(format!(
+            "cannot write {}: {error}; set EPICS_GAUGE_CACHE to a folder that can be written",
+            parent.display()
+        ))
+    };
+    fs::create_dir_all(parent).map_err(cannot_write)?;
+    // Several runs at once: one installs, the others wait for it.
+    let guard = File::create(guard).map_err(cannot_write)?;
+    guard.lock().map_err(cannot_write)?;
+    if folder.join(COMPLETE).exists() {
+        return Ok(());
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(cannot_write)?;
+    }
+    install()?;
+    File::create(folder.join(COMPLETE)).map_err(cannot_write)?;
+    Ok(())
 }
 
 /// The Python interpreter that runs them: `EPICS_GAUGE_PYTHON`, else

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{UserFileError, user_file};
+use super::{ChosenVersion, UserFileError, name_without_version, user_file};
 use crate::embedded;
 use crate::process::Command;
 use crate::provider::Provider;
@@ -29,6 +29,8 @@ pub struct Approach {
     pub description: String,
     /// How its worker is started.
     pub kind: Kind,
+    /// The version of its library that was chosen instead of the pinned one.
+    pub version: Option<ChosenVersion>,
     /// The protocol that it speaks.
     pub provider: Provider,
     /// Whether it is the floor of its protocol.
@@ -178,6 +180,7 @@ impl Catalogue {
                 name: one.name.to_owned(),
                 description: one.description.to_owned(),
                 kind: one.kind.clone(),
+                version: None,
                 provider: one.provider,
                 floor: FLOORS.contains(&one.name),
                 simplicity: one.simplicity,
@@ -214,6 +217,12 @@ impl Catalogue {
 }
 
 impl Approach {
+    /// The name that its worker says hello with: that of the approach without the
+    /// chosen version.
+    pub fn says_hello_as(&self) -> &str {
+        name_without_version(&self.name)
+    }
+
     /// Whether the Python packages must be installed for it.
     pub fn needs_python_site(&self) -> bool {
         match &self.kind {
@@ -224,7 +233,8 @@ impl Approach {
     }
 
     /// The command that starts its worker. `gauge` is the epics-gauge program;
-    /// `site` the installed Python packages, or why there are none.
+    /// `site` the installed Python packages, or why there are none. Blocks while pip
+    /// installs a chosen version for the first time.
     ///
     /// # Errors
     /// [`Missing`] with the reason why it cannot run here.
@@ -242,12 +252,19 @@ impl Approach {
             }
             Kind::Python => {
                 let site = site.as_ref().map_err(Missing::clone)?;
-                Ok(Command::new(site.python())
+                let worker = Command::new(site.python())
                     .arguments(["-I", "-S"])
                     .argument(embedded::tool("main.py")?)
                     .argument("--site")
-                    .argument(site.folder())
-                    .argument(&self.name))
+                    .argument(site.folder());
+                let worker = match &self.version {
+                    None => worker,
+                    Some(ChosenVersion { package, version }) => worker
+                        .argument("--chosen")
+                        .argument(site.with_version(package, version, |_| ())?)
+                        .argument(package),
+                };
+                Ok(worker.argument(self.says_hello_as()))
             }
             Kind::User(command) => command.command(site),
         }

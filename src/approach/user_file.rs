@@ -76,6 +76,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<Approach>, UserFileError> {
                 name,
                 description: entry.description,
                 kind: Kind::User(command),
+                version: None,
                 provider: entry.provider,
                 floor: false,
                 simplicity: None,

@@ -2,6 +2,7 @@
 //! begins with.
 
 use super::session::{Halt, Session, failed};
+use crate::approach::name_without_version;
 use crate::ioc::Server;
 use crate::protocol::{Done, Hello, Mode, Stage, StageCommand};
 use crate::record::{FailureKind, Record, Sample};
@@ -28,10 +29,11 @@ impl<'a> Driven<'a> {
     /// Hears the worker's hello and tells it its PVs.
     pub(super) fn greet(&mut self, mode: Mode, pvs: Vec<String>) -> Result<Hello, Halt> {
         let hello = self.session.hello()?;
-        if hello.approach != self.record.approach {
+        let started_as = name_without_version(&self.record.approach);
+        if hello.approach != started_as {
             let message = format!(
                 "the worker says hello as `{}`, but was started as `{}`",
-                hello.approach, self.record.approach
+                hello.approach, started_as
             );
             return Err(failed(FailureKind::Garbage, None, message));
         }

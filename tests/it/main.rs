@@ -4,6 +4,7 @@
 mod accounting;
 mod bad_input;
 mod catalogue;
+mod chosen_versions;
 mod fleet;
 mod handicaps;
 mod isolation;

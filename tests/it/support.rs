@@ -6,8 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use epics_gauge::approach::Catalogue;
-use epics_gauge::process::{Deadline, Event};
-use epics_gauge::protocol::{Done, FromWorker, Handicap, Job, Mode, Stage, StageCommand, ToWorker};
+use epics_gauge::process::{Child, Deadline, Event};
+use epics_gauge::protocol::{
+    Done, FromWorker, Handicap, Hello, Job, Mode, Stage, StageCommand, ToWorker,
+};
 use epics_gauge::python_site::{Missing, PythonSite};
 use epics_gauge::record::{Record, RunRecords};
 use epics_gauge::scenario::pv_name;
@@ -85,24 +87,27 @@ pub(crate) fn measuring_alone() -> File {
 
 /// The worker of an approach of the catalogue, driven by the test itself.
 pub(crate) struct WorkerDriver {
-    child: epics_gauge::process::Child,
+    child: Child,
+    pub(crate) hello: Hello,
 }
 
 impl WorkerDriver {
     pub(crate) fn start(approach: &str, environment: Vec<(String, String)>) -> WorkerDriver {
         let catalogue = Catalogue::built_in();
-        let found = catalogue.get(approach).unwrap();
+        let found = catalogue.resolve(approach).unwrap();
         let site = match found.needs_python_site() {
             true => PythonSite::install(|_| ()),
             false => Err(Missing("no Python was asked for".to_owned())),
         };
         let command = found.command(&program(), &site).unwrap().environment(environment);
-        let mut driver = WorkerDriver { child: command.start().unwrap() };
-        match driver.answer() {
-            FromWorker::Hello(hello) => assert_eq!(hello.approach, approach),
+        let mut child = command.start().unwrap();
+        match answer_of(&mut child) {
+            FromWorker::Hello(hello) => {
+                assert_eq!(hello.approach, found.says_hello_as());
+                WorkerDriver { child, hello }
+            }
             other => panic!("{other:?}"),
         }
-        driver
     }
 
     pub(crate) fn job(&mut self, pvs: usize) {
@@ -149,13 +154,17 @@ impl WorkerDriver {
     }
 
     fn answer(&mut self) -> FromWorker {
-        let deadline = Deadline::after(Duration::from_secs(90));
-        loop {
-            match self.child.next_event(&deadline, "answer").unwrap() {
-                Event::Stdout(line) => return serde_json::from_str(&line).unwrap(),
-                Event::Stderr(line) => eprintln!("{line}"),
-                Event::Ended(status) => panic!("{status}"),
-            }
+        answer_of(&mut self.child)
+    }
+}
+
+fn answer_of(child: &mut Child) -> FromWorker {
+    let deadline = Deadline::after(Duration::from_secs(90));
+    loop {
+        match child.next_event(&deadline, "answer").unwrap() {
+            Event::Stdout(line) => return serde_json::from_str(&line).unwrap(),
+            Event::Stderr(line) => eprintln!("{line}"),
+            Event::Ended(status) => panic!("{status}"),
         }
     }
 }

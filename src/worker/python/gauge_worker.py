@@ -16,6 +16,7 @@ import time
 import traceback
 from importlib import metadata
 
+import chosen_version
 import handicap
 from messages import MODES, PROTOCOL_VERSION, ProtocolError, parse, say
 
@@ -203,17 +204,19 @@ def unix_ns(seconds, nanoseconds):
     return (seconds + EPICS_EPOCH_S) * 1_000_000_000 + nanoseconds
 
 
-def serve(approach):
-    """Serves one harness on stdin and stdout until stdin ends; never returns."""
+def serve(approach, chosen_package=None):
+    """Serves one harness on stdin and stdout until stdin ends; never returns.
+
+    `chosen_package` is the package whose version the user chose."""
     answers = take_over_stdout()
     lines = lines_from_stdin()
     # Always os._exit: shutting down Python under a library's threads may take
     # seconds or crash.
     try:
         clock = Clock()
-        client = importlib.import_module("client_" + approach.replace("-", "_")).Client()
+        client = load(approach, chosen_package)
         span = clock.until_now()
-        say(answers, hello(approach, client, span))
+        say(answers, hello(approach, client, span, chosen_package))
         while True:
             obey(client, parse(client.next_line(lines)), answers)
     except ProtocolError as error:
@@ -246,7 +249,17 @@ def lines_from_stdin():
     return lines
 
 
-def hello(approach, client, span):
+def load(approach, chosen_package):
+    """Imports the library and makes its client."""
+    try:
+        return importlib.import_module("client_" + approach.replace("-", "_")).Client()
+    except Exception as error:
+        if chosen_package is None:
+            raise
+        raise RuntimeError(chosen_version.misfit(chosen_package, error)) from error
+
+
+def hello(approach, client, span, chosen_package):
     message = {
         "message": "hello",
         "protocol": PROTOCOL_VERSION,
@@ -257,8 +270,9 @@ def hello(approach, client, span):
         "modes": list(MODES),
         "import": span,
     }
-    if client.warnings:
-        message["warnings"] = list(client.warnings)
+    warnings = [*client.warnings, *chosen_version.warnings(chosen_package)]
+    if warnings:
+        message["warnings"] = warnings
     return message
 
 

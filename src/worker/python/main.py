@@ -1,8 +1,9 @@
 """Starts the worker of one Python approach.
 
-    python3 -I -S main.py --site FOLDER APPROACH
+    python3 -I -S main.py --site FOLDER [--chosen FOLDER PACKAGE] APPROACH
 
-FOLDER is where `vendor/python.lock` is installed. With -I -S nothing of the
+The first FOLDER is where `vendor/python.lock` is installed, the second one where a
+PACKAGE is installed that goes before the one of that name there. With -I -S nothing of the
 user's own Python leaks in.
 """
 
@@ -16,14 +17,19 @@ APPROACHES = ("aioca", "caproto", "p4p", "p4p-asyncio", "psp", "pyca", "pyepics"
 def main():
     parser = argparse.ArgumentParser(description="worker of one Python approach")
     parser.add_argument("--site", required=True, help="folder with the pinned packages")
+    parser.add_argument("--chosen", nargs=2, metavar=("FOLDER", "PACKAGE"))
     parser.add_argument("approach", choices=APPROACHES)
     arguments = parser.parse_args()
     here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:0] = [os.path.abspath(arguments.site), here]
+    sites, package = [arguments.site], None
+    if arguments.chosen is not None:
+        folder, package = arguments.chosen
+        sites.insert(0, folder)
+    sys.path[:0] = [*map(os.path.abspath, sites), here]
 
     import gauge_worker
 
-    gauge_worker.serve(arguments.approach)
+    gauge_worker.serve(arguments.approach, package)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,172 @@
+//! `NAME@VERSION`: an approach of this crate with another version of its library.
+
+use super::{Approach, Catalogue, Kind};
+
+/// The packages of the Python approaches, whose versions can be chosen.
+const PACKAGES: [(&str, &str); 7] = [
+    ("pyepics", "pyepics"),
+    ("caproto", "caproto"),
+    ("pyca", "pyca-epics"),
+    ("psp", "pyca-epics"),
+    ("aioca", "aioca"),
+    ("p4p", "p4p"),
+    ("p4p-asyncio", "p4p"),
+];
+
+/// A package in a version that the user chose, instead of the pinned one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChosenVersion {
+    /// The package's name, as pip knows it.
+    pub package: String,
+    /// The version. Only letters, digits and `.+!_-`, and first a letter or digit.
+    pub version: String,
+}
+
+/// Why a text does not name an approach.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// There is no such approach.
+    #[error("unknown approach `{name}`; there are: {}", known.join(", "))]
+    Unknown {
+        /// The name, without version.
+        name: String,
+        /// The names of all approaches.
+        known: Vec<String>,
+    },
+    /// The approach is compiled into this program.
+    #[error(
+        "{name} has no versions to choose: it is built into this program from the pinned \
+         sources; compare softIocs with --ioc-a and --ioc-b, or another build of {name} as an \
+         approach of your own (docs/adding-an-approach.md)"
+    )]
+    Native {
+        /// The approach.
+        name: String,
+    },
+    /// The approach is the user's own.
+    #[error(
+        "{name} is an approach of your own, whose command decides what it runs: give each \
+         version an [approach.NAME] in your file"
+    )]
+    Own {
+        /// The approach.
+        name: String,
+    },
+    /// Not a version.
+    #[error(
+        "`{version}` in `{name}@{version}` is not a version: write it as pip lists it, such as \
+         {name}@1.2.3, with letters, digits and . + ! _ - only"
+    )]
+    Malformed {
+        /// The approach.
+        name: String,
+        /// What was written.
+        version: String,
+    },
+}
+
+/// The part of an approach's name that its worker says hello with: all of it, but
+/// for a chosen version.
+pub fn name_without_version(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(name, _)| name)
+}
+
+impl Catalogue {
+    /// The approach that `text` names: `NAME`, or `NAME@VERSION` for a Python
+    /// approach of this crate with that version of its library. Whether there is such
+    /// a version shows when its command is made.
+    ///
+    /// # Errors
+    /// When there is no such approach, or none with versions to choose.
+    pub fn resolve(&self, text: &str) -> Result<Approach, ResolveError> {
+        let name = name_without_version(text);
+        let unknown = || ResolveError::Unknown {
+            name: name.to_owned(),
+            known: self.all().iter().map(|approach| approach.name.clone()).collect(),
+        };
+        let approach = self.get(name).ok_or_else(unknown)?.clone();
+        match text.split_once('@') {
+            None => Ok(approach),
+            Some((_, version)) => with_version(approach, version),
+        }
+    }
+}
+
+fn with_version(approach: Approach, version: &str) -> Result<Approach, ResolveError> {
+    let name = approach.name.clone();
+    match approach.kind {
+        Kind::Native => return Err(ResolveError::Native { name }),
+        Kind::User(_) => return Err(ResolveError::Own { name }),
+        Kind::Python if !is_version(version) => {
+            return Err(ResolveError::Malformed { name, version: version.to_owned() });
+        }
+        Kind::Python => {}
+    }
+    let package = PACKAGES.iter().find(|(of, _)| *of == name);
+    let (_, package) = package.unwrap_or_else(|| panic!("{name} is not in PACKAGES"));
+    let chosen = ChosenVersion { package: (*package).to_owned(), version: version.to_owned() };
+    Ok(Approach {
+        name: format!("{name}@{version}"),
+        description: format!("{}, version {version}", approach.description),
+        version: Some(chosen),
+        ..approach
+    })
+}
+
+/// What can be nothing else to pip: no option, no URL, no file, no second
+/// requirement. It becomes part of a folder's name too.
+fn is_version(text: &str) -> bool {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || ".+!_-".contains(letter);
+    text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.chars().all(is_letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(text: &str) -> Result<Approach, ResolveError> {
+        Catalogue::built_in().resolve(text)
+    }
+
+    #[test]
+    fn a_name_without_version_is_the_approach_of_the_catalogue() {
+        assert_eq!(resolved("pyepics").as_ref().ok(), Catalogue::built_in().get("pyepics"));
+    }
+
+    #[test]
+    fn every_python_approach_has_versions_to_choose() {
+        for approach in Catalogue::built_in().all() {
+            let named = format!("{}@1.2.3", approach.name);
+            match approach.kind {
+                Kind::Python => {
+                    let found = resolved(&named).unwrap();
+                    assert_eq!((&found.name, found.says_hello_as()), (&named, &*approach.name));
+                    assert_eq!(found.version.unwrap().version, "1.2.3");
+                    assert_eq!(found.provider, approach.provider);
+                }
+                _ => assert_eq!(
+                    resolved(&named),
+                    Err(ResolveError::Native { name: approach.name.clone() })
+                ),
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_becomes_an_option_a_url_or_a_folder_elsewhere() {
+        for version in ["", "-r", "../x", "1 --pre", "1;x", "1,<2", "1.*", "a@b", "git+x:y", "1/2"]
+        {
+            let error = resolved(&format!("pyepics@{version}")).unwrap_err();
+            assert!(matches!(error, ResolveError::Malformed { .. }), "{version}: {error}");
+        }
+        for version in ["3.5.7", "1!2.0rc1", "1.0+local", "2.0.post1", "1.0-1"] {
+            assert!(resolved(&format!("pyepics@{version}")).is_ok(), "{version}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_approach_is_told_with_those_that_there_are() {
+        let error = resolved("pyepix@3.5.7").unwrap_err().to_string();
+        assert!(error.contains("`pyepix`") && error.contains("pyepics"), "{error}");
+    }
+}
