@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::scan_menu::check_rate;
 use super::shell::Shell;
-use super::start_up::{AFTER_INIT, DEFINITION, Records, START_UP, StartUp};
+use super::start_up::{AFTER_INIT, DEFINITION, Definition, Records, START_UP, StartUp};
 use super::{IocError, Place, SoftIoc};
 use crate::embedded;
 use crate::process::{ArrayLimit, Command, Deadline, server_environment};
@@ -166,6 +166,12 @@ impl Builder {
         self
     }
 
+    /// Takes another database definition than that of this crate.
+    pub(super) fn definition(mut self, definition: Definition) -> Builder {
+        self.start_up.definition = definition;
+        self
+    }
+
     /// Starts the IOC; blocks until it serves, proved by finding a PV of its own
     /// over the network.
     ///
@@ -176,8 +182,10 @@ impl Builder {
     pub fn start(&self) -> Result<SoftIoc, IocError> {
         self.check()?;
         let place = Place::take()?;
-        let shell = self.start_in(&place, None)?;
-        Ok(SoftIoc::new(shell, place, self.clone()))
+        let mut shell = self.start_in(&place, None)?;
+        let base =
+            shell.run_all(&["coreRelease".to_owned()])?.iter().find_map(|told| release(told));
+        Ok(SoftIoc::new(shell, place, self.clone(), base))
     }
 
     /// Starts the IOC in a place that it has, without the calc record of index
@@ -207,10 +215,12 @@ impl Builder {
             None if self.start_up.has_pv_access => embedded::tool("softIocPvx")?,
             None => embedded::tool("softIoc")?,
         };
-        Ok(Command::new(program)
+        let command = match self.start_up.definition {
+            Definition::OfProgram => Command::new(program),
+            _ => Command::new(program).argument("-D").argument(DEFINITION),
+        };
+        Ok(command
             .cores(&self.cores)
-            .argument("-D")
-            .argument(DEFINITION)
             .folder(place.folder.path())
             .removed_with_harness(place.folder.path())
             .environment(server_environment(&place.ports, self.array_limit()))
@@ -267,6 +277,12 @@ impl Builder {
             ))),
         }
     }
+}
+
+/// The release in the answer to `coreRelease`, such as `## EPICS R7.0.8`.
+fn release(told: &str) -> Option<String> {
+    let release = told.lines().find_map(|line| line.strip_prefix("## EPICS "))?;
+    Some(release.trim().trim_start_matches('R').to_owned())
 }
 
 fn usual_deadline(pvs: usize) -> Duration {

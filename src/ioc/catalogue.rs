@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::driven::{Driven, START_DEADLINE};
+use super::other_soft_ioc::{OtherSoftIoc, OtherSoftIocError};
 use super::{IocError, Server, SoftIoc};
 use crate::embedded;
 use crate::process::Command;
@@ -50,6 +51,8 @@ pub struct Servers {
     kinds: Vec<ServerKind>,
     /// What starts the user's own, by their names.
     commands: BTreeMap<String, UserCommand>,
+    /// The user's own softIocs, by their names.
+    soft_iocs: BTreeMap<String, OtherSoftIoc>,
     site: Result<PythonSite, Missing>,
     /// The epics-gauge program, for the servers inside it; this process's own if none.
     #[cfg(feature = "pure-rust")]
@@ -63,6 +66,7 @@ impl Servers {
         Servers {
             kinds: built_in(),
             commands: BTreeMap::new(),
+            soft_iocs: BTreeMap::new(),
             site,
             #[cfg(feature = "pure-rust")]
             program: None,
@@ -98,6 +102,29 @@ impl Servers {
         Ok(())
     }
 
+    /// Adds the softIoc `program`, of whatever EPICS Base, as the server `name`: it
+    /// serves the same records as `softioc`, without frames, which take device support
+    /// of this crate. Blocks while the program is tried, for some 20 s at most.
+    ///
+    /// # Errors
+    /// When it cannot be executed or does not start as a softIoc does, and when there
+    /// is a server of this name already.
+    pub fn add_soft_ioc(&mut self, name: &str, program: &Path) -> Result<(), OtherSoftIocError> {
+        if self.get(name).is_some() {
+            return Err(OtherSoftIocError::Taken(name.to_owned()));
+        }
+        let (soft_ioc, base) = OtherSoftIoc::tried(program)?;
+        self.kinds.push(ServerKind {
+            name: name.to_owned(),
+            description: format!("the softIoc {}, of EPICS Base {base}", program.display()),
+            providers: vec![Provider::Ca],
+            needs_python_site: false,
+            has_frames: false,
+        });
+        self.soft_iocs.insert(name.to_owned(), soft_ioc);
+        Ok(())
+    }
+
     /// All of them, in the order of reports, the user's own last.
     pub fn all(&self) -> &[ServerKind] {
         &self.kinds
@@ -113,6 +140,9 @@ impl Servers {
     /// # Errors
     /// [`IocError::Missing`] when it cannot run here; else why it does not serve.
     pub fn start(&self, name: &str, wanted: &Wanted) -> Result<Box<dyn Server>, IocError> {
+        if let Some(other) = self.soft_iocs.get(name) {
+            return Ok(Box::new(other.given_to(soft_ioc(wanted)).start()?));
+        }
         match name {
             "softioc" => Ok(Box::new(soft_ioc(wanted).start()?)),
             "softioc-pva" => Ok(Box::new(soft_ioc(wanted).pv_access().start()?)),

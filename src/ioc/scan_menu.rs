@@ -35,8 +35,38 @@ pub(super) fn scan_choice(rate_hz: f64) -> String {
     }
 }
 
-/// The database definition without the fast choices that `is_named` denies.
-pub(super) fn without_unnamed_rates(dbd: &str, is_named: impl Fn(&str) -> bool) -> String {
+/// The database definition with just the fast choices that `is_named` affirms:
+/// without others that it has, and with those that it lacks, as the softIoc of another
+/// Base does.
+pub(super) fn with_named_rates(dbd: &str, is_named: impl Fn(&str) -> bool) -> String {
+    let kept = without_unnamed_rates(dbd, &is_named);
+    let lacking = |choice: &String| {
+        choice.ends_with(" Hz") && is_named(choice) && !kept.contains(&format!("\"{choice}\""))
+    };
+    let lacking: String = SCAN_RATES_HZ
+        .map(scan_choice)
+        .iter()
+        .filter(|choice| lacking(choice))
+        .map(|choice| {
+            format!("choice(menuScan{}, \"{choice}\")\n", choice.replace([' ', '.'], "_"))
+        })
+        .collect();
+    match end_of_menu(&kept) {
+        Some(end) => format!("{}{lacking}{}", &kept[..end], &kept[end..]),
+        None => kept,
+    }
+}
+
+/// Where the closing brace of the scan menu is. Fields name the menu too, but without
+/// a brace.
+fn end_of_menu(dbd: &str) -> Option<usize> {
+    const MENU: &str = "menu(menuScan)";
+    let is_defined = |at: &usize| dbd[at + MENU.len()..].trim_start().starts_with('{');
+    let menu = dbd.match_indices(MENU).map(|(at, _)| at).find(is_defined)?;
+    dbd[menu..].find('}').map(|end| menu + end)
+}
+
+fn without_unnamed_rates(dbd: &str, is_named: impl Fn(&str) -> bool) -> String {
     let mut kept = String::with_capacity(dbd.len());
     for line in dbd.lines() {
         if fast_choice(line).is_none_or(&is_named) {
@@ -81,5 +111,20 @@ mod tests {
         let kept = without_unnamed_rates(menu, |choice| choice == "120 Hz");
         assert!(kept.contains(".1 second") && kept.contains("\"120 Hz\""), "{kept}");
         assert!(!kept.contains("\"20 Hz\""), "{kept}");
+    }
+
+    #[test]
+    fn fast_rates_that_another_base_lacks_are_added_to_its_menu_and_to_no_other() {
+        let dbd = "menu(menuPini) {\n    choice(menuPiniNO, \"NO\")\n}\nmenu(menuScan) {\n    \
+                   choice(menuScanPassive, \"Passive\")\n}\nrecordtype(ai) {\n    \
+                   field(SCAN,DBF_MENU) {\n        menu(menuScan)\n    }\n}\n";
+        let made = with_named_rates(dbd, |choice| choice == "120 Hz");
+        let (menu, rest) = made.split_once("recordtype").unwrap();
+        assert!(menu.ends_with("choice(menuScan120_Hz, \"120 Hz\")\n}\n"), "{made}");
+        assert_eq!(made.matches(" Hz").count(), 1, "{made}");
+        assert!(!rest.contains("choice"), "{made}");
+        // A menu that has the rate keeps it as it is.
+        assert_eq!(with_named_rates(&made, |choice| choice == "120 Hz"), made);
+        assert_eq!(with_named_rates("registrar(x)\n", |_| true), "registrar(x)\n");
     }
 }

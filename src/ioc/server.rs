@@ -131,6 +131,10 @@ impl Server for SoftIoc {
         SoftIoc::pid(self)
     }
 
+    fn versions(&self) -> BTreeMap<String, String> {
+        self.base().map(|base| ("epics-base".to_owned(), base.to_owned())).into_iter().collect()
+    }
+
     fn client_environment(&self) -> Vec<(String, String)> {
         SoftIoc::client_environment(self)
     }

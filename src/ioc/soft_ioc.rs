@@ -19,6 +19,8 @@ pub struct SoftIoc {
     pub(super) shell: Shell,
     place: Place,
     pub(super) builder: Builder,
+    /// The release of EPICS Base that it says it is of.
+    base: Option<String>,
     /// The calc record that a restart left out.
     pub(super) missing: Option<usize>,
     pub(super) scanning_hz: Option<f64>,
@@ -36,12 +38,18 @@ impl SoftIoc {
         Builder::new()
     }
 
-    pub(super) fn new(shell: Shell, place: Place, builder: Builder) -> SoftIoc {
+    pub(super) fn new(
+        shell: Shell,
+        place: Place,
+        builder: Builder,
+        base: Option<String>,
+    ) -> SoftIoc {
         let rate_hz = builder.start_up.rate_hz;
         SoftIoc {
             shell,
             place,
             builder,
+            base,
             missing: None,
             scanning_hz: rate_hz,
             scanned_hz: rate_hz.into_iter().collect(),
@@ -53,6 +61,11 @@ impl SoftIoc {
     /// The process id of the IOC.
     pub fn pid(&self) -> u32 {
         self.shell.pid()
+    }
+
+    /// The release of EPICS Base that it is of, by its own word, such as `7.0.8`.
+    pub fn base(&self) -> Option<&str> {
+        self.base.as_deref()
     }
 
     /// The port of its CA server, UDP and TCP, on 127.0.0.1.

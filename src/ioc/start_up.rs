@@ -6,7 +6,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::scan_menu::{scan_choice, without_unnamed_rates};
+use super::scan_menu::{scan_choice, with_named_rates};
 use super::{IocError, Place};
 use crate::embedded;
 
@@ -37,9 +37,23 @@ pub(super) enum Records {
     File { file: PathBuf, macros: Vec<(String, String)> },
 }
 
+/// Where the database definition of an IOC comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Definition {
+    /// From this crate, for its own softIoc.
+    #[default]
+    OfCrate,
+    /// From a file, for the softIoc that was built with it.
+    File(PathBuf),
+    /// The program finds its own.
+    OfProgram,
+}
+
 /// What an IOC holds and runs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StartUp {
+    /// Its database definition.
+    pub(super) definition: Definition,
     /// Records of the caller's own.
     pub(super) records: Vec<Records>,
     /// How many of the calc records of this crate.
@@ -128,15 +142,17 @@ impl StartUp {
     }
 
     fn write_definition(&self, folder: &Path) -> Result<(), IocError> {
-        let complete = embedded::tool(match self.has_pv_access {
-            true => "softIocPvx.dbd",
-            false => "softIoc.dbd",
-        })?;
+        let complete = match &self.definition {
+            Definition::OfProgram => return Ok(()),
+            Definition::File(file) => file.clone(),
+            Definition::OfCrate if self.has_pv_access => embedded::tool("softIocPvx.dbd")?,
+            Definition::OfCrate => embedded::tool("softIoc.dbd")?,
+        };
         let dbd = fs::read_to_string(&complete).map_err(|source| IocError::Files {
             action: format!("read {}", complete.display()),
             source,
         })?;
-        write(folder, DEFINITION, &without_unnamed_rates(&dbd, |choice| self.names_choice(choice)))
+        write(folder, DEFINITION, &with_named_rates(&dbd, |choice| self.names_choice(choice)))
     }
 
     fn names_choice(&self, choice: &str) -> bool {

@@ -13,6 +13,7 @@ mod measured;
 mod monitored;
 mod monitors;
 mod monitors_python;
+mod other_softioc;
 #[cfg(feature = "pvaccess")]
 mod p4p;
 mod processes;
