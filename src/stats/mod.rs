@@ -1,13 +1,25 @@
 //! Pure functions on samples.
 
+mod bootstrap;
 mod growth;
+mod holm;
 mod interval;
+mod normal;
 mod percentiles;
+mod proportion;
+mod sign_flip;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod slope;
 mod windows;
 
+pub use bootstrap::{bootstrap_interval, pseudo_median};
 pub use growth::growth;
+pub use holm::holm;
 pub use interval::{Interval, median, median_interval};
+pub use normal::{normal_cdf, normal_quantile};
 pub use percentiles::{Percentiles, percentiles};
+pub use proportion::proportion_interval;
+pub use sign_flip::{Alternative, sign_flip_p, sign_p};
 pub use slope::{Line, theil_sen};
 pub use windows::{CpuLoad, between, cpu_load};
