@@ -2,6 +2,7 @@
 
 mod advice;
 mod capacity;
+mod comparison;
 mod figures;
 mod fleet;
 mod gave_way;
@@ -13,6 +14,7 @@ mod verdict;
 
 pub use advice::{Advice, Slower};
 pub use capacity::{Capacity, capacities};
+pub use comparison::{Change, Comparison, MetricChange, Pairs, Rule, Step, compare, next_step};
 pub use figures::{Figures, Metric, Row, figures};
 pub use fleet::{FleetGrowth, FleetRow, fleet_growth, fleet_rows};
 pub use gave_way::GaveWay;

@@ -236,7 +236,7 @@ mod tests {
 
     /// Two standard errors of what 10 000 experiments can tell are 0.4 %.
     fn covers_93_to_97_percent(counts: &[usize]) {
-        for noise in NOISES {
+        for noise in NOISES.into_iter().chain([Noise::RisingDifference]) {
             for count in counts {
                 let coverage = coverage(noise, *count, 10_000);
                 println!("{noise:?}, {count} samples: {coverage}");

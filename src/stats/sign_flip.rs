@@ -36,13 +36,8 @@ const EXACT_UP_TO: usize = 60;
 pub fn sign_flip_p(samples: &[f64], null: f64, alternative: Alternative) -> f64 {
     let (above, ranks) = signed_ranks(samples, null);
     let total: usize = ranks.iter().sum();
-    let at_least: &dyn Fn(usize) -> f64 = if ranks.len() <= EXACT_UP_TO {
-        let exact = sums_or_more(&ranks);
-        &move |sum| exact[sum]
-    } else {
-        &|sum| normal_sum_or_more(&ranks, sum)
-    };
-    one_or_two_sided(alternative, at_least(above), at_least(total - above))
+    let at_least = if ranks.len() <= EXACT_UP_TO { sum_or_more } else { normal_sum_or_more };
+    one_or_two_sided(alternative, at_least(&ranks, above), at_least(&ranks, total - above))
 }
 
 /// The p-value of samples against the value `null` by their signs alone: how
@@ -83,24 +78,22 @@ fn signed_ranks(samples: &[f64], null: f64) -> (usize, Vec<usize>) {
     (above, ranks)
 }
 
-/// For each sum the probability that ranks, each taken or left by a fair coin,
-/// come to it or more.
-fn sums_or_more(ranks: &[usize]) -> Vec<f64> {
-    let total: usize = ranks.iter().sum();
-    let mut probability = vec![0.0; total + 1];
-    probability[0] = 1.0;
-    let mut reached = 0;
-    for rank in ranks {
-        reached += rank;
-        for sum in (0..=reached).rev() {
-            let taken = if sum >= *rank { probability[sum - rank] } else { 0.0 };
-            probability[sum] = f64::midpoint(probability[sum], taken);
+/// The probability that doubled ranks, each taken or left by a fair coin, come to
+/// `sum` or more.
+fn sum_or_more(ranks: &[usize], sum: usize) -> f64 {
+    // Without ties all doubled ranks are even, and half of the sums do not occur.
+    let unit = if ranks.iter().all(|rank| rank % 2 == 0) { 2 } else { 1 };
+    let total = ranks.iter().sum::<usize>() / unit;
+    let mut ways = vec![0.0; total + 1];
+    let mut ways_before = ways.clone();
+    ways[0] = 1.0;
+    for rank in ranks.iter().map(|rank| rank / unit) {
+        ways_before.copy_from_slice(&ways);
+        for (ways, before) in ways[rank..].iter_mut().zip(&ways_before) {
+            *ways += before;
         }
     }
-    for sum in (0..total).rev() {
-        probability[sum] += probability[sum + 1];
-    }
-    probability
+    ways[sum / unit..].iter().sum::<f64>() * 0.5_f64.powi(ranks.len() as i32)
 }
 
 /// The same by the normal distribution with the variance of the ranks at hand and
@@ -125,7 +118,7 @@ mod tests {
     use super::Alternative::{Different, Greater, Less};
     use super::*;
     use crate::stats::proportion_interval;
-    use crate::stats::simulated::{NOISES, Noise};
+    use crate::stats::simulated::NOISES;
     use rand::{Rng, SeedableRng, rngs::StdRng};
 
     fn near(found: f64, expected: f64) {
@@ -181,11 +174,12 @@ mod tests {
     #[test]
     fn many_samples_are_approximated_closely() {
         let ranks: Vec<usize> = (1..=61).map(|rank| 2 * rank).collect();
-        let exact = sums_or_more(&ranks);
+        let total: usize = ranks.iter().sum();
         for share in [0.55, 0.6, 0.65, 0.7, 0.72, 0.74, 0.76] {
-            let sum = (share * (exact.len() - 1) as f64) as usize / 2 * 2;
-            let ratio = normal_sum_or_more(&ranks, sum) / exact[sum];
-            assert!((0.99..1.1).contains(&ratio), "{}: {ratio}", exact[sum]);
+            let sum = (share * total as f64) as usize / 2 * 2;
+            let exact = sum_or_more(&ranks, sum);
+            let ratio = normal_sum_or_more(&ranks, sum) / exact;
+            assert!((0.99..1.1).contains(&ratio), "{exact}: {ratio}");
         }
     }
 
@@ -202,7 +196,7 @@ mod tests {
                 .count();
             let (low, _) = proportion_interval(alarms, experiments, 0.999);
             assert!(low <= 0.05, "{noise:?}: {alarms} of {experiments}");
-            assert!(noise == Noise::DriftAlongTheRun || alarms > 400, "{noise:?}: {alarms}");
+            assert!(alarms > 400, "{noise:?}: {alarms}");
         }
     }
 

@@ -12,16 +12,19 @@ pub(crate) enum Noise {
     /// The machine's speed wanders from measurement to measurement. Both sides
     /// of a pair share it but for the last step; their order is drawn.
     DriftInBlocks,
-    /// The difference itself rises along the run, by as much as single pairs
-    /// scatter.
+    /// The machine slows down along the run, much at first. Both sides of a pair
+    /// share it but for one step, and their order is drawn.
     DriftAlongTheRun,
     /// Pairs are 10 % off to one side or to the other, hardly ever between.
     Bimodal,
     /// Each side is 15 % slower in one of four measurements.
     TwoMoods,
+    /// The difference itself rises along the run, by as much as single pairs
+    /// scatter: its location over the whole run is 0, but the sides are not alike.
+    RisingDifference,
 }
 
-/// One of each.
+/// Those with which alike sides are alike: all but the rising difference.
 pub(crate) const NOISES: [Noise; 6] = [
     Noise::Normal(0.06),
     Noise::HeavyTails,
@@ -46,6 +49,10 @@ impl Noise {
                     sign(random) * (second - first) + 0.05 * normal(random)
                 }
                 Noise::DriftAlongTheRun => {
+                    let step = 0.1 * (-(at as f64) / 20.0).exp();
+                    sign(random) * step + 0.05 * normal(random)
+                }
+                Noise::RisingDifference => {
                     let along = (at as f64 + 0.5) / count as f64 - 0.5;
                     0.06 * (normal(random) + along)
                 }
