@@ -44,10 +44,10 @@ pub(super) use decide::{Decision, decide};
 /// | scatter of single pairs | alike | 5 % slower | 10 % slower |
 /// |---|---|---|---|
 /// | 6 %, one metric | 46, 80 | 36, 60 | 24, 29 |
-/// | 9 %, one metric | 80, 148 | 60, 108 | 29, 46 |
-/// | 11 %, one metric | | 80, 148 | |
+/// | 9 %, one metric | 80, 204 | 60, 108 | 29, 46 |
+/// | 11 %, one metric | 148, undecided | 80, 148 | 36, 60 |
 /// | 6 %, one of four metrics | 46, 80 | 46, 80 | 29, 36 |
-/// | 9 %, one of four metrics | 80, 148 | 80, 148 | 36, 46 |
+/// | 9 %, one of four metrics | 108, 204 | 80, 148 | 36, 46 |
 ///
 /// All of these slowdowns were found in 99 of 100 or more. Looks that double (12,
 /// 24, 48, ...) spend less per look but wait longer for the next: 60 and 108 pairs

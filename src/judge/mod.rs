@@ -1,6 +1,7 @@
 //! From records to verdicts; no I/O, no clock.
 
 mod advice;
+mod calibration;
 mod capacity;
 mod comparison;
 mod figures;
@@ -13,6 +14,10 @@ mod scaling;
 mod verdict;
 
 pub use advice::{Advice, Slower};
+pub use calibration::{
+    CALIBRATION_FORMAT, Calibration, FOUND_AT_LEAST, MetricRates, Outcomes, PairsUsed, Pool, Rate,
+    Redrawn, SmallestFound, calibrate, redraw, smallest_found,
+};
 pub use capacity::{Capacity, capacities};
 pub use comparison::{Change, Comparison, MetricChange, Pairs, Rule, Step, compare, next_step};
 pub use figures::{Figures, Metric, Row, figures};
