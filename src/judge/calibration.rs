@@ -42,7 +42,9 @@ impl Pool {
     /// location as a true difference: its location scatters as if by 1 + n/N
     /// times the variance, and false alarms become more than they are. Drawn from
     /// this pool they are what scatter, shape and drift make of them, and what the
-    /// location was is reported beside it ([`MetricRates::pool_bias`]).
+    /// location was is reported beside it ([`MetricRates::pool_bias`]). In simulation,
+    /// where the truth is 0.7 %, pools of 60 pairs gave 10 % as measured and 1.2 %
+    /// centred, pools of 300 pairs 0.4 % centred.
     pub fn centred(&self) -> Pool {
         let locations: Vec<f64> =
             (0..self.metrics.len()).map(|metric| pseudo_median(&self.of(metric))).collect();

@@ -37,7 +37,7 @@ pub fn sign_flip_p(samples: &[f64], null: f64, alternative: Alternative) -> f64 
     let (above, ranks) = signed_ranks(samples, null);
     let total: usize = ranks.iter().sum();
     let at_least = if ranks.len() <= EXACT_UP_TO { sum_or_more } else { normal_sum_or_more };
-    one_or_two_sided(alternative, at_least(&ranks, above), at_least(&ranks, total - above))
+    one_or_two_sided(alternative, above, total - above, |sum| at_least(&ranks, sum))
 }
 
 /// The p-value of samples against the value `null` by their signs alone: how
@@ -48,15 +48,22 @@ pub fn sign_p(samples: &[f64], null: f64, alternative: Alternative) -> f64 {
     let above = samples.iter().filter(|sample| **sample > null).count();
     let below = samples.iter().filter(|sample| **sample < null).count();
     let of = above + below;
-    one_or_two_sided(alternative, heads_or_more(above, of), heads_or_more(below, of))
+    one_or_two_sided(alternative, above, below, |heads| heads_or_more(heads, of))
 }
 
-fn one_or_two_sided(alternative: Alternative, greater: f64, less: f64) -> f64 {
-    match alternative {
-        Alternative::Greater => greater.min(1.0),
-        Alternative::Less => less.min(1.0),
-        Alternative::Different => (2.0 * greater.min(less)).min(1.0),
-    }
+/// From the statistic above and below, and how likely so much or more is.
+fn one_or_two_sided(
+    alternative: Alternative,
+    above: usize,
+    below: usize,
+    at_least: impl Fn(usize) -> f64,
+) -> f64 {
+    let p = match alternative {
+        Alternative::Greater => at_least(above),
+        Alternative::Less => at_least(below),
+        Alternative::Different => 2.0 * at_least(above.max(below)),
+    };
+    p.min(1.0)
 }
 
 /// The sum of the ranks above `null`, and all ranks; both doubled, so that the
@@ -79,21 +86,22 @@ fn signed_ranks(samples: &[f64], null: f64) -> (usize, Vec<usize>) {
 }
 
 /// The probability that doubled ranks, each taken or left by a fair coin, come to
-/// `sum` or more.
+/// `sum` or more: the number of ways to leave out no more than the rest, counted
+/// rank by rank.
 fn sum_or_more(ranks: &[usize], sum: usize) -> f64 {
     // Without ties all doubled ranks are even, and half of the sums do not occur.
     let unit = if ranks.iter().all(|rank| rank % 2 == 0) { 2 } else { 1 };
-    let total = ranks.iter().sum::<usize>() / unit;
-    let mut ways = vec![0.0; total + 1];
+    let rest = (ranks.iter().sum::<usize>() - sum) / unit;
+    let mut ways = vec![0.0; rest + 1];
     let mut ways_before = ways.clone();
     ways[0] = 1.0;
-    for rank in ranks.iter().map(|rank| rank / unit) {
+    for rank in ranks.iter().map(|rank| rank / unit).filter(|rank| *rank <= rest) {
         ways_before.copy_from_slice(&ways);
         for (ways, before) in ways[rank..].iter_mut().zip(&ways_before) {
             *ways += before;
         }
     }
-    ways[sum / unit..].iter().sum::<f64>() * 0.5_f64.powi(ranks.len() as i32)
+    ways.iter().sum::<f64>() * 0.5_f64.powi(ranks.len() as i32)
 }
 
 /// The same by the normal distribution with the variance of the ranks at hand and
