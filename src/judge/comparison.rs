@@ -48,7 +48,7 @@ pub(super) use decide::{Decision, decide};
 /// | 11 %, one metric | 148, undecided | 80, 148 | 36, 60 |
 /// | 6 %, one of four metrics | 46, 80 | 46, 80 | 29, 36 |
 /// | 9 %, one of four metrics | 108, 204 | 80, 148 | 36, 46 |
-/// | 11 %, one of four metrics | 148, undecided | 108, 204 | |
+/// | 11 %, one of four metrics | 148, undecided | 108, 204 | 46, 60 |
 ///
 /// All of these slowdowns were found in 98 of 100 or more. Looks that double (12,
 /// 24, 48, ...) spend less per look but wait longer for the next: 60 and 108 pairs
