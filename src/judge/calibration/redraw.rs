@@ -119,7 +119,7 @@ mod tests {
         let rule = Rule::default();
         let drawn = comparison(&numbered, &rule, &mut StdRng::seed_from_u64(1));
         assert_eq!((drawn[0].screened.len(), drawn[0].fresh.len()), (12, 192));
-        for run in drawn[0].fresh.chunks(RUN) {
+        for run in drawn[0].fresh.chunks(4) {
             assert!(run.windows(2).all(|two| (two[0] + 1.0) % 30.0 == two[1]), "{run:?}");
         }
         let apart = drawn[0].fresh.iter().zip(&drawn[1].fresh);
