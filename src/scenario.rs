@@ -30,6 +30,9 @@ pub const SCALE: &str = "scale";
 /// A million PVs on a hundred IOCs.
 pub const FLEET: &str = "fleet";
 
+/// The server that is not named where there is no other.
+pub const USUAL_SERVER: &str = "softioc";
+
 /// All scenarios, in the order of reports, with what they ask.
 pub const ALL: [(&str, &str); 7] = [
     (CONNECT, "connect, get, get again and put, one by one and in bulk"),

@@ -133,6 +133,9 @@ pub(super) struct RunArguments {
     /// Do not count missing approaches as a failure
     #[arg(long)]
     pub(super) allow_missing: bool,
+    /// A TOML file with limits of your own, instead of those of this build
+    #[arg(long = "limits", value_name = "FILE")]
+    pub(super) limits_file: Option<PathBuf>,
     /// Seed of every random choice [default: a random one]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
@@ -175,12 +178,18 @@ pub(super) struct ListArguments {
     /// A TOML file with servers of your own
     #[arg(long = "servers", value_name = "FILE")]
     pub(super) servers_file: Option<PathBuf>,
+    /// A TOML file with limits of your own, instead of those of this build
+    #[arg(long = "limits", value_name = "FILE")]
+    pub(super) limits_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct JudgeArguments {
     /// A records.jsonl
     pub(super) records: PathBuf,
+    /// A TOML file with limits of your own, instead of those of this build
+    #[arg(long = "limits", value_name = "FILE")]
+    pub(super) limits_file: Option<PathBuf>,
     /// Do not count missing approaches as a failure
     #[arg(long)]
     pub(super) allow_missing: bool,
@@ -190,6 +199,9 @@ pub(super) struct JudgeArguments {
 pub(super) struct ReportArguments {
     /// A records.jsonl
     pub(super) records: PathBuf,
+    /// A TOML file with limits of your own, instead of those of this build
+    #[arg(long = "limits", value_name = "FILE")]
+    pub(super) limits_file: Option<PathBuf>,
     /// How to write it
     #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
     pub(super) format: FormatArgument,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use epics_gauge::judge::{Judgement, Outcome};
+use epics_gauge::judge::Judgement;
 use epics_gauge::record::FailureKind;
 
 /// How the program ends.
@@ -10,7 +10,7 @@ use epics_gauge::record::FailureKind;
 pub(super) enum Exit {
     /// Every verdict as expected.
     Good = 0,
-    /// A limit is broken.
+    /// A limit is broken, and fresh blocks confirm it.
     LimitBroken = 1,
     /// Whether a limit is broken is undecided.
     Undecided = 3,
@@ -34,17 +34,16 @@ impl Exit {
     /// The worst that a judgement says. A failed measurement outweighs a broken
     /// limit: what was not measured may hide more.
     pub(super) fn of(judgement: &Judgement, allow_missing: bool) -> Exit {
-        let has = |outcome| judgement.verdicts.iter().any(|verdict| verdict.outcome == outcome);
         let failed = judgement
             .failures
             .iter()
             .any(|failure| !(allow_missing && failure.kind == FailureKind::Missing));
-        let judged = has(Outcome::Within) || has(Outcome::Over) || has(Outcome::Undecided);
+        let timed = judgement.figures.iter().any(|cell| cell.rows.iter().any(|row| !row.floor));
         let watched = judgement.monitors.iter().any(|cell| cell.rows.iter().any(|row| !row.floor))
             || judgement.capacities.iter().any(|capacity| !capacity.floor)
             || judgement.scale.iter().any(|pair| pair.rows.iter().any(|row| row.figures.is_some()))
             || judgement.fleets.iter().any(|row| !row.floor && row.cost_s.is_some());
-        if failed || !(judged || watched) {
+        if failed || !(timed || watched) {
             Exit::CouldNotMeasure
         } else if judgement.verdicts.iter().any(|verdict| verdict.is_worse_than_expected()) {
             Exit::LimitBroken

@@ -3,18 +3,19 @@
 use std::fs;
 use std::path::Path;
 
-use epics_gauge::judge::judge as judgement_of;
+use epics_gauge::judge::{Limits, judge as judgement_of};
 use epics_gauge::record::RunRecords;
 use epics_gauge::report::{Format, render};
 
-use super::Failure;
 use super::arguments::{FormatArgument, JudgeArguments, ReportArguments};
 use super::exit::Exit;
+use super::limits::limits_for;
 use super::stdout::print;
+use super::{Failure, catalogue, servers};
 
 pub(super) fn judge(arguments: &JudgeArguments) -> Result<Exit, Failure> {
     let run = read(&arguments.records)?;
-    let judgement = judgement_of(&run);
+    let judgement = judgement_of(&run, &limits(arguments.limits_file.as_deref(), &run)?);
     print(&render(&run, &judgement, Format::Json))?;
     Ok(Exit::of(&judgement, arguments.allow_missing))
 }
@@ -26,8 +27,13 @@ pub(super) fn report(arguments: &ReportArguments) -> Result<Exit, Failure> {
         FormatArgument::Markdown => Format::Markdown,
         FormatArgument::Json => Format::Json,
     };
-    print(&render(&run, &judgement_of(&run), format))?;
+    let judgement = judgement_of(&run, &limits(arguments.limits_file.as_deref(), &run)?);
+    print(&render(&run, &judgement, format))?;
     Ok(Exit::Good)
+}
+
+fn limits(file: Option<&Path>, run: &RunRecords) -> Result<Limits, Failure> {
+    limits_for(file, &catalogue(None)?, &servers(None)?, run)
 }
 
 fn read(path: &Path) -> Result<RunRecords, Failure> {

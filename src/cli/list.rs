@@ -1,13 +1,12 @@
 //! `list`: what this build knows.
 
-use epics_gauge::judge::{
-    BUDGET, LEAK_BYTES_PER_MINUTE, LEAK_DERIVATION, LIMITS, Measure, PVS_LEFT_BEHIND,
-};
+use epics_gauge::judge::{Limits, Relative, Unit};
 use epics_gauge::scenario::{self, published::TABLES};
 use epics_gauge::units::grouped;
 
 use super::arguments::{ListArguments, Listed};
 use super::exit::Exit;
+use super::limits::limits as limits_of;
 use super::stdout::print;
 use super::{Failure, catalogue, servers};
 
@@ -39,34 +38,48 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Failure> {
                 lines += &format!("{:<22} {rows} rows: {server} against {approach}\n", table.name);
             }
         }
-        Listed::Limits => lines += &limits(),
+        Listed::Limits => {
+            let catalogue = catalogue(arguments.approaches_file.as_deref())?;
+            let servers = servers(arguments.servers_file.as_deref())?;
+            let file = arguments.limits_file.as_deref();
+            lines += &limits(&limits_of(file, &catalogue, &servers)?);
+        }
     }
     print(&lines)?;
     Ok(Exit::Good)
 }
 
-fn limits() -> String {
+fn limits(limits: &Limits) -> String {
     let mut lines = String::new();
-    for limit in &LIMITS {
-        let what = match limit.measure {
-            Measure::Figure(metric, 1) => metric.name(),
-            Measure::Figure(metric, least) => {
-                format!("{} from {} PVs on", metric.name(), grouped(least))
-            }
-            Measure::ConnectSlope(least) => {
-                format!("connect slope, up to {} PVs or more", grouped(least))
-            }
+    for limit in &limits.limits {
+        let mut what = limit.measure.name();
+        if limit.least_pvs > 0 {
+            what += &format!(" from {} PVs on", grouped(limit.least_pvs));
+        }
+        if let Some(rate_hz) = limit.rate_hz_at_most {
+            what += &format!(" up to {rate_hz} Hz");
+        }
+        let relatives: Vec<&str> = limit
+            .relatives
+            .iter()
+            .filter(|relative| **relative != Relative::Nothing)
+            .map(|relative| relative.name())
+            .collect();
+        let most = match limit.measure.unit() {
+            Unit::SecondsPerPv => format!("{:e} s per PV", limit.most),
+            unit => unit.amount(limit.most),
         };
-        let most = (limit.per_pv)(&BUDGET);
-        lines += &format!(
-            "{what:<40} {most:e} s per PV over the floor and over the fastest: {}\n",
-            limit.derivation
-        );
+        let most = [most, relatives.join(" and ")].join(" ");
+        let mut line = format!("{what:<32} {}: {}", most.trim_end(), limit.derivation);
+        let scenarios = limit.measure.scenarios();
+        if scenarios.len() > limit.scenarios.len() && !limit.scenarios.is_empty() {
+            line += &format!(" ({})", limit.scenarios.join(", "));
+        }
+        lines += &(line + "\n");
+        for approach in limit.over.keys() {
+            let why = limit.expected_over(approach).unwrap_or_default();
+            lines += &format!("{:<32}   {approach} is known to be over: {why}\n", "");
+        }
     }
-    lines += &format!(
-        "{:<40} {} MB per minute: {LEAK_DERIVATION}\n",
-        "growth of memory while monitors watch",
-        LEAK_BYTES_PER_MINUTE / 1e6
-    );
-    lines + &format!("{:<40} {PVS_LEFT_BEHIND} PVs\n", "PVs that stay away after a disturbance")
+    lines
 }

@@ -6,6 +6,7 @@ mod exit;
 mod interrupt;
 mod ioc;
 mod judge;
+mod limits;
 mod list;
 mod output;
 mod profile;

@@ -3,7 +3,7 @@
 use epics_gauge::approach::{Approach, Catalogue};
 use epics_gauge::embedded;
 use epics_gauge::ioc::Servers;
-use epics_gauge::judge::judge;
+use epics_gauge::judge::{Limits, judge};
 use epics_gauge::measure::{self, Candidate, Cell, Plan, Progress};
 use epics_gauge::provider::Provider;
 use epics_gauge::python_site::{Missing, PythonSite};
@@ -13,6 +13,7 @@ use epics_gauge::scenario;
 
 use super::arguments::{FormatArgument, RunArguments};
 use super::exit::Exit;
+use super::limits::limits;
 use super::output::OutputFolder;
 use super::profile;
 use super::progress::{Bar, python_site};
@@ -30,6 +31,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let servers = servers(arguments.servers_file.as_deref())?;
     let known: Vec<&str> = servers.all().iter().map(|kind| kind.name.as_str()).collect();
     check_names("server", &arguments.servers, &known)?;
+    let limits = limits(arguments.limits_file.as_deref(), &catalogue, &servers)?;
     let mut plan = profile::plan(arguments, &servers)?;
     let approaches = keep_matching(&mut plan, &servers, approaches)?;
     let started = now();
@@ -53,7 +55,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         interrupted: !completed,
         processes_left: None,
     }))?;
-    let exit = conclude(arguments, &output)?;
+    let exit = conclude(arguments, &limits, &output)?;
     Ok(if completed { exit } else { Exit::Interrupted })
 }
 
@@ -156,9 +158,13 @@ fn measure(
     })
 }
 
-fn conclude(arguments: &RunArguments, output: &OutputFolder) -> Result<Exit, Failure> {
+fn conclude(
+    arguments: &RunArguments,
+    limits: &Limits,
+    output: &OutputFolder,
+) -> Result<Exit, Failure> {
     let run = RunRecords::parse(&output.read_records()?).map_err(Failure::unmeasured)?;
-    let judgement = judge(&run);
+    let judgement = judge(&run, limits);
     output.write("verdicts.json", &render(&run, &judgement, Format::Json))?;
     output.write("report.md", &render(&run, &judgement, Format::Markdown))?;
     let format = match arguments.format {

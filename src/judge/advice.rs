@@ -57,7 +57,7 @@ fn on_server(run: &RunRecords, verdicts: &[Verdict], server: &str) -> Advice {
     let judged: Vec<&Verdict> = of_connecting()
         .filter(|verdict| Some(verdict.pvs) == pvs || verdict.outcome == Outcome::Failed)
         .filter(|verdict| {
-            verdict.relative == Some(Relative::Fastest) || verdict.outcome == Outcome::Failed
+            verdict.relative == Relative::Fastest || verdict.outcome == Outcome::Failed
         })
         .collect();
     let (mut acceptable, mut too_slow, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
@@ -93,7 +93,7 @@ fn worst(verdicts: &[&&Verdict]) -> Option<Slower> {
     verdicts
         .iter()
         .filter(|verdict| verdict.outcome == Outcome::Over)
-        .filter_map(|verdict| Some((verdict, verdict.figure?.median, verdict.limit?)))
+        .filter_map(|verdict| Some((verdict, verdict.figure?.median, verdict.limit)))
         .max_by(|(_, over, limit), (_, other_over, other_limit)| {
             (over / limit).total_cmp(&(other_over / other_limit))
         })

@@ -4,14 +4,20 @@ mod advice;
 mod calibration;
 mod capacity;
 mod comparison;
+mod cell;
+mod confirm;
+mod expected;
 mod figures;
 mod fleet;
+mod fresh;
 mod gave_way;
 mod limits;
 mod monitors;
+mod samples;
 mod scale;
 mod scaling;
 mod verdict;
+mod verdicts;
 
 pub use advice::{Advice, Slower};
 pub use calibration::{
@@ -20,17 +26,21 @@ pub use calibration::{
 };
 pub use capacity::{Capacity, capacities};
 pub use comparison::{Change, Comparison, MetricChange, Pairs, Rule, Step, compare, next_step};
+pub use cell::{CellKey, GateCell};
+pub use expected::expected_verdicts;
 pub use figures::{Figures, Metric, Row, figures};
 pub use fleet::{FleetGrowth, FleetRow, fleet_growth, fleet_rows};
-pub use gave_way::GaveWay;
-pub use limits::{
-    BUDGET, Budget, LEAK_BYTES_PER_MINUTE, LEAK_DERIVATION, LEAK_WATCH_S, LIMITS, Limit, Measure,
-    PVS_LEFT_BEHIND, Relative, expectation, expected_leak,
+pub use fresh::{
+    Confirmation, FALSE_ALARMS, FRESH_BLOCKS_FOR_LOSSES, blocks_for_the_sign_test, to_confirm,
 };
+pub use gave_way::GaveWay;
+pub use limits::{LEAK_WATCH_S, Limit, Limits, LimitsError, Measure, Relative, Unit};
 pub use monitors::{Memory, MonitorFigures, MonitorRow, UpdateCounts, monitors};
 pub use scale::{Flow, Published, Scale, ScaleFigures, ScaleRow, scale};
 pub use scaling::{Scaling, scaling};
-pub use verdict::{Outcome, Unit, Verdict};
+pub use verdict::{Outcome, Verdict};
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 
@@ -58,6 +68,8 @@ pub struct Judgement {
     pub fleets: Vec<FleetRow>,
     /// How that grows with the size.
     pub fleet_growth: Vec<FleetGrowth>,
+    /// The limits that were judged by.
+    pub limits: Limits,
     /// A verdict for each limit, cell and approach.
     pub verdicts: Vec<Verdict>,
     /// Which approach to take, on each server; empty when connecting was not judged.
@@ -81,25 +93,34 @@ pub struct FailedWorkers {
     pub first: String,
 }
 
-/// Judges a run.
-pub fn judge(run: &RunRecords) -> Judgement {
-    let figures = figures(run);
-    let scaling = scaling(run);
-    let monitors = monitors(run);
-    let verdicts = verdict::verdicts(run, &figures, &scaling, &monitors);
-    let advice = advice::advice(run, &verdicts);
+/// Judges a run. The figures are those of the blocks that were measured for everybody;
+/// fresh ones, which only confirm, speak in the verdicts.
+pub fn judge(run: &RunRecords, limits: &Limits) -> Judgement {
+    let verdicts = verdicts::verdicts(run, limits);
+    let failures = failures(run);
+    let run = &without_fresh(run);
     Judgement {
-        figures,
-        scaling,
-        monitors,
+        figures: figures(run),
+        scaling: scaling(run),
+        monitors: monitors(run),
         scale: scale(run),
         capacities: capacities(run),
         fleets: fleet_rows(run),
         fleet_growth: fleet_growth(run),
+        advice: advice::advice(run, &verdicts),
+        limits: limits.clone(),
         verdicts,
-        advice,
-        failures: failures(run),
+        failures,
     }
+}
+
+fn without_fresh(run: &RunRecords) -> Cow<'_, RunRecords> {
+    if !run.records.iter().any(|record| record.confirms) {
+        return Cow::Borrowed(run);
+    }
+    let mut first = run.clone();
+    first.records.retain(|record| !record.confirms);
+    Cow::Owned(first)
 }
 
 fn failures(run: &RunRecords) -> Vec<FailedWorkers> {

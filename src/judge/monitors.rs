@@ -240,12 +240,21 @@ fn cpu(blocks: &[&Monitored], of: fn(&Monitored) -> &Usage) -> Option<CpuLoad> {
     cpu_load(&joined, CPU_WINDOW_NS)
 }
 
+/// Resident memory of one side while the figures were taken, with the time of each
+/// sample.
+pub(super) fn watched_memory(monitored: &Monitored, usage: &Usage) -> Vec<(u64, u64)> {
+    let within = monitored.start_ns..=monitored.end_ns;
+    let samples = usage.samples.iter().filter(|sample| within.contains(&sample.at_ns));
+    samples.map(|sample| (sample.at_ns, sample.rss_bytes)).collect()
+}
+
+/// How fast the client's memory grows, over blocks.
+pub(super) fn growth_between<'a>(blocks: impl Iterator<Item = &'a Monitored>) -> Option<Interval> {
+    growth_over(blocks.map(|block| watched_memory(block, &block.client)).collect())
+}
+
 fn memory(blocks: &[&Monitored], of: fn(&Monitored) -> &Usage) -> Memory {
-    let during = |block: &&Monitored| -> Vec<(u64, u64)> {
-        let within = block.start_ns..=block.end_ns;
-        let samples = of(block).samples.iter().filter(|sample| within.contains(&sample.at_ns));
-        samples.map(|sample| (sample.at_ns, sample.rss_bytes)).collect()
-    };
+    let during = |block: &&Monitored| watched_memory(block, of(block));
     let medians = |bytes: Vec<Option<u64>>| {
         let known: Vec<f64> = bytes.into_iter().flatten().map(|bytes| bytes as f64).collect();
         median(&known)

@@ -2,14 +2,11 @@
 
 use serde::Serialize;
 
-use super::limits::{
-    BUDGET, LEAK_BYTES_PER_MINUTE, LEAK_DERIVATION, LEAK_WATCH_S, LIMITS, Limit, Measure,
-    PVS_LEFT_BEHIND, Relative, expectation, expected_leak,
-};
-use super::{CONFIDENCE_WANTED, Figures, MonitorFigures, MonitorRow, Scaling};
+use super::CONFIDENCE_WANTED;
+use super::cell::CellKey;
+use super::limits::{Relative, Unit};
 use crate::protocol::Mode;
-use crate::record::{Load, Record, RunRecords};
-use crate::scenario;
+use crate::record::{FleetShape, Load};
 use crate::stats::Interval;
 
 /// What the judge says of a figure against its limit.
@@ -18,11 +15,13 @@ use crate::stats::Interval;
 pub enum Outcome {
     /// The whole interval is at or under the limit.
     Within,
-    /// The whole interval is over the limit.
+    /// The whole interval is over the limit; where that was not expected, in fresh
+    /// blocks too.
     Over,
-    /// The interval holds the limit, or there are too few blocks for one.
+    /// The interval holds the limit, there are too few blocks for one, what was seen
+    /// is not confirmed, or the figure could not be taken.
     Undecided,
-    /// The approach could not be measured.
+    /// A worker failed, or brought a wrong value.
     Failed,
 }
 
@@ -37,7 +36,7 @@ impl Outcome {
         }
     }
 
-    fn of(interval: &Interval, limit: f64) -> Outcome {
+    pub(super) fn of(interval: &Interval, limit: f64) -> Outcome {
         if interval.confidence < CONFIDENCE_WANTED {
             Outcome::Undecided
         } else if interval.high <= limit {
@@ -50,23 +49,15 @@ impl Outcome {
     }
 }
 
-/// What a figure is counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unit {
-    /// Seconds per PV.
-    SecondsPerPv,
-    /// Bytes per minute.
-    BytesPerMinute,
-    /// A count of PVs; exact.
-    Pvs,
-}
-
 /// One verdict.
 #[derive(Debug, Clone, Serialize)]
 pub struct Verdict {
-    /// The approach.
+    /// Its name, unique within a run, such as `connect::pyca::n10000::over_floor`.
+    pub name: String,
+    /// The approach; empty for what is of the whole run.
     pub approach: String,
+    /// Whether it is the floor.
+    pub floor: bool,
     /// The scenario.
     pub scenario: String,
     /// The server.
@@ -77,22 +68,39 @@ pub struct Verdict {
     pub unit: Unit,
     /// What monitors were to take; none for scenarios without.
     pub load: Option<Load>,
+    /// The IOCs that had the PVs together.
+    pub fleet: Option<FleetShape>,
     /// How many PVs were connected; for a slope the most.
     pub pvs: usize,
     /// How they were connected.
     pub connected: Mode,
-    /// What it was compared with; none when the approach failed.
-    pub relative: Option<Relative>,
-    /// How much it is, over that; none when the approach failed.
+    /// What it was compared with.
+    pub relative: Relative,
+    /// The approach that this was.
+    pub compared_with: Option<String>,
+    /// How much it is, over that; of fresh blocks where there are any. None when it
+    /// could not be taken.
     pub figure: Option<Interval>,
-    /// The most it may be; none when the approach failed.
-    pub limit: Option<f64>,
+    /// The most it may be.
+    pub limit: f64,
     /// How the most is derived.
-    pub derivation: &'static str,
+    pub derivation: String,
     /// The verdict.
     pub outcome: Outcome,
     /// Why it is expected to be over; none when it is expected to be within.
-    pub expected_over: Option<&'static str>,
+    pub expected_over: Option<String>,
+    /// Why it is undecided, or what failed, or what was seen before it was decided.
+    pub reason: Option<String>,
+    /// Blocks that raised it.
+    pub blocks: usize,
+    /// Blocks that were measured afresh to confirm it.
+    pub fresh_blocks: usize,
+    /// About how many more fresh blocks would decide it; none when it is decided, or
+    /// when more blocks are of no use.
+    pub more_blocks: Option<usize>,
+    /// The probability of the fresh blocks if the figure were at its limit, corrected
+    /// for all verdicts that were confirmed; none without fresh blocks.
+    pub p: Option<f64>,
 }
 
 impl Verdict {
@@ -108,184 +116,114 @@ impl Verdict {
     }
 
     /// Whether a limit may be broken here, for all that was measured. An approach
-    /// that is known to be over cannot break it further, decided or not.
+    /// that is known to be over cannot break it further, decided or not; and where no
+    /// figure could be taken, another verdict says what failed.
     pub fn is_open(&self) -> bool {
-        self.outcome == Outcome::Undecided && self.expected_over.is_none()
+        self.outcome == Outcome::Undecided && self.expected_over.is_none() && self.figure.is_some()
     }
-}
 
-pub(super) fn verdicts(
-    run: &RunRecords,
-    figures: &[Figures],
-    scaling: &[Scaling],
-    monitors: &[MonitorFigures],
-) -> Vec<Verdict> {
-    let mut verdicts = Vec::new();
-    for limit in &LIMITS {
-        match limit.measure {
-            Measure::Figure(metric, least_pvs) => {
-                let judged =
-                    figures.iter().filter(|all| all.metric == metric && all.pvs >= least_pvs);
-                judged.for_each(|figures| of_figures(limit, figures, &mut verdicts));
+    /// Whether it must not be: a limit broken that was expected to hold, or a failure.
+    pub fn is_red(&self) -> bool {
+        self.is_worse_than_expected()
+            || self.outcome == Outcome::Failed && self.expected_over.is_none()
+    }
+
+    /// The cell of its figure; for a slope that with the most PVs.
+    pub fn cell(&self) -> CellKey {
+        CellKey {
+            scenario: self.scenario.clone(),
+            server: self.server.clone(),
+            pvs: self.pvs,
+            mode: self.connected,
+            load: self.load,
+            fleet: self.fleet,
+        }
+    }
+
+    /// What was found, by how much, with which interval, against which limit and
+    /// expectation: one or two lines.
+    pub fn explain(&self) -> String {
+        let mut first = format!("{}: {}", self.name, self.word());
+        if let Some(figure) = &self.figure {
+            first += &format!(", {}", self.told(figure));
+        }
+        let expected = match &self.expected_over {
+            None => "expected within".to_owned(),
+            Some(reason) => format!("expected over: {reason}"),
+        };
+        let limit = match self.unit {
+            Unit::Count => format!("limit {}", self.limit),
+            unit => format!("limit {}", unit.amount(self.limit)),
+        };
+        let mut second = format!("    {limit} ({}), {expected}", self.derivation);
+        if let Some(reason) = &self.reason {
+            second += &format!("; {reason}");
+        }
+        if let Some(more) = self.more_blocks {
+            second += &format!("; {}", blocks(more, "more fresh"));
+        }
+        format!("{first}\n{second}")
+    }
+
+    fn word(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Over if self.is_worse_than_expected() => "OVER",
+            Outcome::Over => "over (known)",
+            Outcome::Failed => "FAILED",
+            other => other.name(),
+        }
+    }
+
+    fn told(&self, figure: &Interval) -> String {
+        let mut told = self.unit.amount(figure.median);
+        match self.relative {
+            Relative::Nothing => {}
+            relative => {
+                let other = self.compared_with.as_deref().unwrap_or("?");
+                told += &format!(" {} ({other})", relative.name());
             }
-            Measure::ConnectSlope(least_pvs) => scaling
-                .iter()
-                .filter(|scaling| !scaling.floor && scaling.most_pvs >= least_pvs)
-                .for_each(|scaling| of_scaling(limit, scaling, &mut verdicts)),
+        }
+        let count = match self.fresh_blocks {
+            0 => blocks(self.blocks, ""),
+            fresh => blocks(fresh, "fresh"),
+        };
+        if self.unit == Unit::Count {
+            return format!("{told} in {count}");
+        }
+        told += &format!(
+            ", {:.0} % interval {} .. {} of {count}",
+            100.0 * figure.confidence,
+            self.unit.amount(figure.low),
+            self.unit.amount(figure.high),
+        );
+        if self.limit > 0.0 {
+            told += &format!(", {:.2} x the limit", figure.median / self.limit);
+        }
+        if let Some(p) = self.p {
+            told += &format!(", p {p:.2e}");
+        }
+        told
+    }
+}
+
+impl Unit {
+    /// A figure with its unit.
+    pub fn amount(self, figure: f64) -> String {
+        match self {
+            Unit::SecondsPerPv => format!("{figure:.2e} s per PV"),
+            Unit::PercentOfACore => format!("{figure:.1} % of a core"),
+            Unit::Bytes => format!("{:.1} MB", figure / 1e6),
+            Unit::BytesPerMinute => format!("{:.2} MB per minute", figure / 1e6),
+            Unit::Count => format!("{figure}"),
         }
     }
-    for cell in monitors {
-        verdicts.extend(cell.rows.iter().filter_map(|row| of_growth(cell, row)));
-        verdicts.extend(cell.rows.iter().filter_map(|row| of_recovery(cell, row)));
-    }
-    verdicts.extend(of_failures(run));
-    verdicts
 }
 
-fn of_figures(limit: &Limit, figures: &Figures, verdicts: &mut Vec<Verdict>) {
-    let judged = figures.rows.iter().filter(|row| !row.floor);
-    for row in judged {
-        let compared =
-            [(Relative::Floor, row.over_floor_s), (Relative::Fastest, row.over_fastest_s)];
-        for (relative, over) in compared {
-            verdicts.extend(over.map(|over| Verdict {
-                server: figures.server.clone(),
-                pvs: figures.pvs,
-                connected: figures.connected,
-                ..verdict(limit, &row.approach, figures.metric.name(), relative, over)
-            }));
-        }
-    }
-}
-
-fn of_scaling(limit: &Limit, scaling: &Scaling, verdicts: &mut Vec<Verdict>) {
-    let compared =
-        [(Relative::Floor, scaling.over_floor_s), (Relative::Fastest, scaling.over_fastest_s)];
-    for (relative, over) in compared {
-        verdicts.extend(over.map(|over| Verdict {
-            server: scaling.server.clone(),
-            pvs: scaling.most_pvs,
-            ..verdict(limit, &scaling.approach, "connect slope".to_owned(), relative, over)
-        }));
-    }
-}
-
-fn verdict(
-    limit: &Limit,
-    approach: &str,
-    metric: String,
-    relative: Relative,
-    over: Interval,
-) -> Verdict {
-    let most = (limit.per_pv)(&BUDGET);
-    Verdict {
-        approach: approach.to_owned(),
-        scenario: scenario::CONNECT.to_owned(),
-        server: String::new(),
-        metric,
-        unit: Unit::SecondsPerPv,
-        load: None,
-        pvs: 0,
-        connected: Mode::Bulk,
-        relative: Some(relative),
-        figure: Some(over),
-        limit: Some(most),
-        derivation: limit.derivation,
-        outcome: Outcome::of(&over, most),
-        expected_over: expectation(approach, limit.measure),
-    }
-}
-
-/// Whether the client leaks. The floor is not judged, like everywhere.
-fn of_growth(cell: &MonitorFigures, row: &MonitorRow) -> Option<Verdict> {
-    let growth = row.client_memory.growth_bytes_per_minute.filter(|_| !row.floor)?;
-    let outcome = Outcome::of(&growth, LEAK_BYTES_PER_MINUTE);
-    if outcome == Outcome::Undecided && cell.load.seconds < LEAK_WATCH_S
-        || cell.load.disturbance.is_some()
-    {
-        return None;
-    }
-    let limit = LEAK_BYTES_PER_MINUTE;
-    Some(Verdict {
-        unit: Unit::BytesPerMinute,
-        derivation: LEAK_DERIVATION,
-        outcome,
-        expected_over: expected_leak(&row.approach, cell.load.content()),
-        ..of_monitors(cell, row, "growth", growth, limit)
-    })
-}
-
-/// Whether every PV came back after a disturbance, in every block.
-fn of_recovery(cell: &MonitorFigures, row: &MonitorRow) -> Option<Verdict> {
-    let missing =
-        row.recoveries.iter().map(|one| one.wanted.saturating_sub(one.recovered)).max()?;
-    let exact = Interval::exact(missing as f64, row.blocks);
-    let outcome = if missing as f64 > PVS_LEFT_BEHIND { Outcome::Over } else { Outcome::Within };
-    (!row.floor).then(|| Verdict {
-        unit: Unit::Pvs,
-        derivation: "a client comes back by itself",
-        outcome,
-        ..of_monitors(cell, row, "PVs left behind", exact, PVS_LEFT_BEHIND)
-    })
-}
-
-fn of_monitors(
-    cell: &MonitorFigures,
-    row: &MonitorRow,
-    metric: &str,
-    figure: Interval,
-    limit: f64,
-) -> Verdict {
-    Verdict {
-        approach: row.approach.clone(),
-        scenario: cell.scenario.clone(),
-        server: cell.server.clone(),
-        metric: metric.to_owned(),
-        unit: Unit::Pvs,
-        load: Some(cell.load),
-        pvs: cell.pvs,
-        connected: Mode::Bulk,
-        relative: Some(Relative::Nothing),
-        figure: Some(figure),
-        limit: Some(limit),
-        derivation: "",
-        outcome: Outcome::Undecided,
-        expected_over: None,
-    }
-}
-
-/// An approach that failed in a cell has failed there, whatever it did before.
-fn of_failures(run: &RunRecords) -> Vec<Verdict> {
-    let mut failed: Vec<Verdict> = Vec::new();
-    let has_failed = |record: &&Record| record.failure.is_some() && !scenario::is_answer(record);
-    for record in run.records.iter().filter(has_failed) {
-        let stage = record.failure.as_ref().and_then(|failure| failure.stage);
-        let known = failed.iter().any(|verdict| {
-            (&verdict.approach, &verdict.scenario, &verdict.server)
-                == (&record.approach, &record.scenario, &record.server)
-                && (verdict.pvs, verdict.connected, verdict.load)
-                    == (record.pvs, record.mode, record.load)
-        });
-        if !known {
-            failed.push(Verdict {
-                approach: record.approach.clone(),
-                scenario: record.scenario.clone(),
-                server: record.server.clone(),
-                unit: Unit::SecondsPerPv,
-                load: record.load,
-                metric: stage.map_or("start".to_owned(), |stage| stage.to_string()),
-                pvs: record.pvs,
-                connected: record.mode,
-                relative: None,
-                figure: None,
-                limit: None,
-                derivation: "",
-                outcome: Outcome::Failed,
-                expected_over: None,
-            });
-        }
-    }
-    failed
+/// Such as `1 fresh block` or `5 blocks`.
+pub(super) fn blocks(count: usize, what: &str) -> String {
+    let noun = if count == 1 { "block" } else { "blocks" };
+    let words = [count.to_string(), what.to_owned(), noun.to_owned()];
+    words.iter().filter(|word| !word.is_empty()).cloned().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::cells::place;
 use super::document::Part;
 use super::{capacity, fleet, monitors, scale};
-use crate::judge::{Advice, BUDGET, Judgement, Unit, Verdict};
+use crate::judge::{Advice, Judgement, Relative, Unit, Verdict};
 use crate::units::{grouped, signed};
 
 pub(super) fn answer(judgement: &Judgement) -> Vec<Part> {
@@ -31,59 +31,62 @@ pub(super) fn answer(judgement: &Judgement) -> Vec<Part> {
             described(verdict)
         ));
     }
-    let undecided: Vec<&Verdict> =
-        judgement.verdicts.iter().filter(|verdict| verdict.is_open()).collect();
-    if let Some(first) = undecided.first() {
-        statements.push(format!(
-            "Undecided: {} of {} verdicts, for instance {}. Ask for more --blocks (at least 5).",
-            undecided.len(),
-            judgement.verdicts.len(),
-            described(first)
-        ));
-    }
+    statements.extend(undecided(judgement));
     vec![Part::Heading(2, "the answer".to_owned()), Part::List(statements)]
 }
 
 const NOTHING: &str = "No approach but the floor was measured, so nothing can be said.";
 
-fn described(verdict: &Verdict) -> String {
-    let (figure, range) = match &verdict.figure {
-        None => ("not measured".to_owned(), String::new()),
-        Some(figure) => (
-            amount(verdict.unit, figure.median),
-            format!(
-                " ({} .. {})",
-                amount(verdict.unit, figure.low),
-                amount(verdict.unit, figure.high)
-            ),
-        ),
-    };
-    let range = if verdict.unit == Unit::Pvs { String::new() } else { range };
-    format!(
-        "{}, {} {} at {}: {figure}{range} {}, limit {}",
-        verdict.approach,
-        verdict.scenario,
-        verdict.metric,
-        cell(verdict),
-        verdict.relative.map_or("", |relative| relative.name()),
-        verdict.limit.map_or("-".to_owned(), |limit| {
-            amount(verdict.unit, limit).trim_start_matches('+').to_owned()
-        }),
-    )
+fn undecided(judgement: &Judgement) -> Option<String> {
+    let open: Vec<&Verdict> =
+        judgement.verdicts.iter().filter(|verdict| verdict.is_open()).collect();
+    let first = open.first()?;
+    let more = open.iter().filter_map(|verdict| verdict.more_blocks).max();
+    let more = more.map_or(String::new(), |more| {
+        let noun = if more == 1 { "block" } else { "blocks" };
+        format!(" Some {more} fresh {noun} would decide all of them.")
+    });
+    Some(format!(
+        "Undecided: {} of {} verdicts, for instance {}{}.{more}",
+        open.len(),
+        judgement.verdicts.len(),
+        described(first),
+        first.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}")),
+    ))
 }
 
-/// A figure with its unit.
-fn amount(unit: Unit, figure: f64) -> String {
-    match unit {
-        Unit::SecondsPerPv => format!("{} s per PV", signed(figure)),
-        Unit::BytesPerMinute => format!("{:.2} MB per minute", figure / 1e6),
-        Unit::Pvs => format!("{figure}"),
-    }
+fn described(verdict: &Verdict) -> String {
+    let signed = |figure: f64| match (verdict.unit, verdict.relative) {
+        (Unit::SecondsPerPv, _) => format!("{} s per PV", signed(figure)),
+        (unit, _) => unit.amount(figure),
+    };
+    let figure = match &verdict.figure {
+        None => "not measured".to_owned(),
+        Some(figure) if verdict.unit == Unit::Count => signed(figure.median),
+        Some(figure) => {
+            let (low, high) = (signed(figure.low), signed(figure.high));
+            format!("{} ({low} .. {high})", signed(figure.median))
+        }
+    };
+    let relation = match verdict.relative {
+        Relative::Nothing => String::new(),
+        relative => format!(" {}", relative.name()),
+    };
+    let who = match verdict.approach.is_empty() {
+        true => format!("{} {}", verdict.scenario, verdict.metric),
+        false => {
+            let Verdict { approach, scenario, metric, .. } = verdict;
+            format!("{approach}, {scenario} {metric} at {}", cell(verdict))
+        }
+    };
+    let limit = verdict.unit.amount(verdict.limit);
+    format!("{who}: {figure}{relation}, limit {limit} ({})", verdict.derivation)
 }
 
 fn cell(verdict: &Verdict) -> String {
     let pvs = format!("{} PVs{}", grouped(verdict.pvs), place(&verdict.server));
     let Some(load) = verdict.load else { return pvs };
+    let pvs = if verdict.pvs == 0 { "all PVs".to_owned() } else { pvs };
     let what = load.pixels.map_or(pvs, |pixels| pixels.to_string());
     let disturbance =
         load.disturbance.map_or(String::new(), |disturbance| format!(", {}", disturbance.name()));
@@ -97,10 +100,9 @@ fn advice_statements(advice: &Advice) -> Vec<String> {
     if advice.too_slow.is_empty() {
         if !advice.acceptable.is_empty() {
             statements.push(format!(
-                "Up to {pvs} no approach has to be preferred for speed: {} are all within {} s \
-                 of each other in connecting and reading.",
-                advice.acceptable.join(", "),
-                BUDGET.delay_s
+                "Up to {pvs} no approach has to be preferred for speed: {} are all within the \
+                 limits of each other in connecting and reading.",
+                advice.acceptable.join(", ")
             ));
         }
     } else if !advice.acceptable.is_empty() {

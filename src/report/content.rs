@@ -45,7 +45,7 @@ pub(super) fn report(run: &RunRecords, judgement: &Judgement, detail: Detail) ->
     parts.extend(failures_section(judgement));
     parts.extend(answer(judgement));
     match detail {
-        Detail::Full => parts.extend(method_section(run)),
+        Detail::Full => parts.extend(method_section(run, judgement)),
         Detail::Summary => parts.push(Part::Text(blocks(run))),
     }
     parts

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::document::Part;
-use crate::judge::{BUDGET, LEAK_BYTES_PER_MINUTE};
+use crate::judge::{Judgement, Relative};
 use crate::record::RunRecords;
-use crate::units::scientific;
 
-pub(super) fn method_section(run: &RunRecords) -> Vec<Part> {
+pub(super) fn method_section(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
     let facts = &run.run;
     let machine = &facts.machine;
     let mut statements = vec![
@@ -22,18 +21,9 @@ pub(super) fn method_section(run: &RunRecords) -> Vec<Part> {
         "connect is the time from the start of create to the end of connect; * marks approaches \
          whose API does both in one call"
             .to_owned(),
-        format!(
-            "limits: connect {} s per PV (1 s / 10 000 PVs), get {} s (1 s / 100 PVs), over the \
-             floor and over the fastest",
-            scientific(BUDGET.connect_s_per_pv()),
-            scientific(BUDGET.get_s_per_pv())
-        ),
-        format!(
-            "monitors: every update that the server's own database counts is expected; CPU is that \
-             of the process and its descendants, client and server apart; memory may grow by {} MB \
-             per minute",
-            LEAK_BYTES_PER_MINUTE / 1e6
-        ),
+        "monitors: every update that the server's own database counts is expected; CPU is that \
+         of the process and its descendants, client and server apart"
+            .to_owned(),
         format!(
             "machine: {} cores of {}, {}, kernel {}, {} MiB",
             machine.cores,
@@ -45,9 +35,31 @@ pub(super) fn method_section(run: &RunRecords) -> Vec<Part> {
         format!("IOC, libca and epics-ca: EPICS Base {}, {}", facts.base, facts.compiler),
         format!("started {} with `epics-gauge {}`", facts.started_utc, facts.arguments.join(" ")),
     ];
+    statements.extend(limits(judgement));
     statements.extend(versions(run));
     statements.extend(server_versions(run));
     vec![Part::Heading(2, "method".to_owned()), Part::List(statements)]
+}
+
+/// The limits of which there is a verdict.
+fn limits(judgement: &Judgement) -> Vec<String> {
+    let mut statements: Vec<String> = Vec::new();
+    for verdict in &judgement.verdicts {
+        let relation = match verdict.relative {
+            Relative::Nothing => String::new(),
+            relative => format!(" {}", relative.name()),
+        };
+        let statement = format!(
+            "limit of {}{relation}: {} ({})",
+            verdict.metric,
+            verdict.unit.amount(verdict.limit),
+            verdict.derivation
+        );
+        if !statements.contains(&statement) {
+            statements.push(statement);
+        }
+    }
+    statements
 }
 
 pub(super) fn blocks(run: &RunRecords) -> String {

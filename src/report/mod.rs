@@ -45,7 +45,7 @@ pub fn render(run: &RunRecords, judgement: &Judgement, format: Format) -> String
 }
 
 /// The version of the JSON report.
-pub const REPORT_FORMAT: u32 = 2;
+pub const REPORT_FORMAT: u32 = 3;
 
 #[derive(Serialize)]
 struct JsonReport<'a> {

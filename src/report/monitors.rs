@@ -2,7 +2,7 @@
 
 use super::cells::{place, worst};
 use super::document::{Part, Table, number, words};
-use crate::judge::{MonitorFigures, MonitorRow, UpdateCounts, Verdict};
+use crate::judge::{MonitorFigures, MonitorRow, Outcome, UpdateCounts, Verdict};
 use crate::record::Disturbance;
 use crate::stats::{CpuLoad, Interval, Percentiles};
 use crate::units::{grouped, mebibytes, milliseconds, percent};
@@ -144,8 +144,7 @@ fn memory_table(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
             }
             _ => "-".to_owned(),
         };
-        let own = verdicts.iter().copied().filter(|verdict| verdict.approach == row.approach);
-        let verdict = match worst(own) {
+        let verdict = match worst(of_metric(verdicts, row, "growth")) {
             _ if row.floor => "floor".to_owned(),
             word if word.is_empty() => "too short".to_owned(),
             word => word,
@@ -174,6 +173,16 @@ fn memory_table(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
     }
 }
 
+/// Verdicts on one metric of an approach, and those that say that it failed.
+fn of_metric<'a>(
+    verdicts: &'a [&Verdict],
+    row: &'a MonitorRow,
+    metric: &'a str,
+) -> impl Iterator<Item = &'a Verdict> {
+    let own = verdicts.iter().copied().filter(|verdict| verdict.approach == row.approach);
+    own.filter(move |verdict| verdict.metric == metric || verdict.outcome == Outcome::Failed)
+}
+
 fn growth(growth: Option<&Interval>) -> String {
     let megabytes = |bytes: f64| format!("{:.2}", bytes / 1e6);
     growth.map_or("-".to_owned(), |growth| {
@@ -190,7 +199,7 @@ fn recovery_table(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
             .collect();
         let slowest =
             row.recoveries.iter().filter_map(|one| one.slowest_s).fold(f64::NAN, f64::max);
-        let own = verdicts.iter().copied().filter(|verdict| verdict.approach == row.approach);
+        let own = of_metric(verdicts, row, "PVs left behind");
         vec![
             row.approach.clone(),
             recovered.join(", "),

@@ -44,7 +44,8 @@ fn figures_row(figures: &Figures, row: &Row, verdicts: &[Verdict]) -> Vec<String
         "floor".to_owned()
     } else {
         let own = verdicts.iter().filter(|verdict| {
-            (&verdict.approach, &verdict.server) == (&row.approach, &figures.server)
+            (&verdict.approach, &verdict.server, &verdict.scenario)
+                == (&row.approach, &figures.server, &figures.scenario)
                 && (verdict.pvs, verdict.connected) == (figures.pvs, figures.connected)
                 && (verdict.metric == figures.metric.name() || verdict.outcome == Outcome::Failed)
         });

@@ -38,7 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "scenario",
         ],
     ),
-    ("judge", &["protocol", "record", "scenario", "stats"]),
+    ("judge", &["protocol", "provider", "record", "scenario", "stats"]),
     ("report", &["judge", "protocol", "record", "scenario", "stats", "units"]),
 ];
 

@@ -1,0 +1,148 @@
+//! Which verdicts there will be: known before anything is measured, so that what is
+//! missing afterwards can be told.
+
+use super::cell::{CellKey, GateCell, word};
+use super::limits::{LEAK_WATCH_S, Limit, Limits, Measure, Place, Relative};
+use crate::protocol::Mode;
+use crate::provider::Provider;
+use crate::record::ApproachFacts;
+use crate::scenario;
+
+/// The name of the verdict on processes that outlive a run.
+pub(super) const PROCESSES_LEFT: &str = "run::processes_left";
+
+/// One verdict to be given.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted<'a> {
+    pub(super) name: String,
+    pub(super) cell: &'a CellKey,
+    pub(super) facts: &'a ApproachFacts,
+    pub(super) measure: Measure,
+    pub(super) relative: Relative,
+    pub(super) limit: &'a Limit,
+    /// Whether it can be decided for sure: a watch may be too short to tell.
+    pub(super) is_certain: bool,
+}
+
+/// The names of the verdicts that these cells give; each of them is given when the
+/// cells were measured, whatever came of it. Growth in watches under
+/// [`LEAK_WATCH_S`] is not among them: whether they can tell is not known beforehand.
+pub fn expected_verdicts(
+    limits: &Limits,
+    cells: &[GateCell],
+    approaches: &[ApproachFacts],
+) -> Vec<String> {
+    let mut names: Vec<String> = wanted(limits, cells, approaches)
+        .into_iter()
+        .filter(|wanted| wanted.is_certain)
+        .map(|wanted| wanted.name)
+        .collect();
+    names.extend(limits.of_the_run(Measure::ProcessesLeft).map(|_| PROCESSES_LEFT.to_owned()));
+    // The probes of a search are one cell.
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names
+}
+
+pub(super) fn wanted<'a>(
+    limits: &'a Limits,
+    cells: &'a [GateCell],
+    approaches: &'a [ApproachFacts],
+) -> Vec<Wanted<'a>> {
+    let mut all = Vec::new();
+    for cell in cells {
+        for facts in approaches.iter().filter(|facts| cell.takes(facts)) {
+            for measure in Measure::all() {
+                if is_measured(measure, cell, facts, cells) {
+                    all.extend(of_measure(limits, cell, facts, measure, approaches));
+                }
+            }
+        }
+    }
+    all
+}
+
+fn of_measure<'a>(
+    limits: &'a Limits,
+    cell: &'a GateCell,
+    facts: &'a ApproachFacts,
+    measure: Measure,
+    approaches: &[ApproachFacts],
+) -> Vec<Wanted<'a>> {
+    let key = &cell.key;
+    let place = Place {
+        scenario: &key.scenario,
+        server: &key.server,
+        approach: &facts.name,
+        pvs: key.pvs,
+        load: key.load,
+    };
+    let has_floor = approaches
+        .iter()
+        .any(|other| other.floor && other.provider == facts.provider && cell.takes(other));
+    let is_long = key.load.is_none_or(|load| load.seconds >= LEAK_WATCH_S);
+    Relative::ALL
+        .into_iter()
+        .filter(|relative| *relative != Relative::Floor || has_floor)
+        .filter_map(|relative| {
+            Some(Wanted {
+                name: name(key, &facts.name, measure, relative),
+                cell: key,
+                facts,
+                measure,
+                relative,
+                limit: limits.of(measure, relative, &place)?,
+                is_certain: measure != Measure::Growth || is_long,
+            })
+        })
+        .collect()
+}
+
+/// Such as `connect::pyca::n10000::over_floor`.
+fn name(cell: &CellKey, approach: &str, measure: Measure, relative: Relative) -> String {
+    let relation = match relative {
+        Relative::Nothing => "",
+        Relative::Floor => "over_floor",
+        Relative::Fastest => "over_fastest",
+    };
+    let what = match relative {
+        // Nothing else would be left of the name.
+        Relative::Nothing => word(&measure.name()),
+        _ => word(&measure.name_part()),
+    };
+    let both = [what.as_str(), relation];
+    let words: Vec<&str> = both.into_iter().filter(|word| !word.is_empty()).collect();
+    format!("{}::{}", cell.name_with(approach), words.join("_"))
+}
+
+fn is_measured(
+    measure: Measure,
+    cell: &GateCell,
+    facts: &ApproachFacts,
+    cells: &[GateCell],
+) -> bool {
+    // The floor is what others are compared with; what is counted holds for it too.
+    if facts.floor && !measure.is_exact() || measure.is_of_the_run() {
+        return false;
+    }
+    match measure {
+        Measure::ConnectSlope => has_slope(cell, cells),
+        Measure::BytesOverLeast => {
+            let is_unshared = cell.key.load.is_some_and(|load| load.monitors == 1);
+            facts.provider == Provider::Ca && is_unshared
+        }
+        _ => measure.is_in(cell.key.mode),
+    }
+}
+
+/// A slope is told at the most PVs, and needs other counts.
+fn has_slope(cell: &GateCell, cells: &[GateCell]) -> bool {
+    let on_this_server = |other: &&GateCell| {
+        (other.key.scenario.as_str(), &other.key.server, other.key.mode)
+            == (scenario::CONNECT, &cell.key.server, Mode::Bulk)
+    };
+    let counts = || cells.iter().filter(on_this_server).map(|other| other.key.pvs);
+    on_this_server(&cell)
+        && counts().all(|pvs| pvs <= cell.key.pvs)
+        && counts().any(|pvs| pvs < cell.key.pvs)
+}

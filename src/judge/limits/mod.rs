@@ -1,0 +1,245 @@
+//! The most that figures may be, each derived from what users bear: read from a
+//! file that is documentation too.
+
+mod budget;
+mod error;
+mod metric;
+mod parse;
+mod table;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::record::Load;
+pub use error::LimitsError;
+pub use metric::{Measure, Unit};
+
+/// The limits that are built in.
+const BUILT_IN: &str = include_str!("../../../tests/gate/limits.toml");
+
+/// Shorter watches often cannot tell a leak from memory that settles; where they
+/// cannot, nothing is said.
+pub const LEAK_WATCH_S: f64 = 30.0;
+
+/// All limits of a file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Limits {
+    /// The file's name.
+    pub file: String,
+    /// The limits, in the order of the file.
+    pub limits: Vec<Limit>,
+}
+
+/// The most that a figure may be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Limit {
+    /// The line of the file at which it begins.
+    pub line: usize,
+    /// What is limited.
+    pub measure: Measure,
+    /// The scenarios in which it holds; empty for what is of the whole run.
+    pub scenarios: Vec<String>,
+    /// The servers for which it holds, with the lines that name them; all when empty.
+    pub servers: Vec<(String, usize)>,
+    /// The approaches for which it holds, with the lines that name them; all when
+    /// empty.
+    pub approaches: Vec<(String, usize)>,
+    /// From so many PVs on.
+    pub least_pvs: usize,
+    /// Only up to this rate, in updates of one PV per second.
+    pub rate_hz_at_most: Option<f64>,
+    /// What the figure is relative to: one verdict for each.
+    pub relatives: Vec<Relative>,
+    /// The most, in the unit of the measure.
+    pub most: f64,
+    /// Where the most comes from.
+    pub derivation: String,
+    /// Why everybody is expected to be over it; none when that is not expected.
+    pub reason: Option<String>,
+    /// Who else is, and why, with the lines that name them.
+    pub over: BTreeMap<String, (String, usize)>,
+}
+
+/// What a limit is relative to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relative {
+    /// By itself.
+    Nothing,
+    /// Over the least work that the protocol allows.
+    Floor,
+    /// Over the fastest approach of the same run.
+    Fastest,
+}
+
+impl Relative {
+    /// All of them, in the order of reports.
+    pub const ALL: [Relative; 3] = [Relative::Nothing, Relative::Floor, Relative::Fastest];
+
+    /// The words in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Relative::Nothing => "by itself",
+            Relative::Floor => "over the floor",
+            Relative::Fastest => "over the fastest",
+        }
+    }
+}
+
+impl Limits {
+    /// The limits of this build.
+    ///
+    /// # Panics
+    /// Never: a test parses them.
+    pub fn built_in() -> Limits {
+        match Limits::parse(BUILT_IN, "limits.toml") {
+            Ok(limits) => limits,
+            Err(error) => panic!("built in: {error}"),
+        }
+    }
+
+    /// Reads the text of a limits file; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// Where the text is not TOML, has an unknown key, metric or scenario, lacks
+    /// something, or contradicts itself: with the line, and with what was probably
+    /// meant.
+    pub fn parse(text: &str, file: &str) -> Result<Limits, LimitsError> {
+        match parse::parse(text) {
+            Ok(limits) => Ok(Limits { file: file.to_owned(), limits }),
+            Err(wrong) => Err(wrong.told(file, text)),
+        }
+    }
+
+    /// Every approach that the file names must be one of these.
+    ///
+    /// # Errors
+    /// Where one is not, with the line and the nearest known name.
+    pub fn check_approaches(&self, known: &[&str]) -> Result<(), LimitsError> {
+        let over = |limit: &Limit| -> Vec<(String, usize)> {
+            limit.over.iter().map(|(name, (_, line))| (name.clone(), *line)).collect()
+        };
+        self.check("approach", known, |limit| [limit.approaches.clone(), over(limit)].concat())
+    }
+
+    /// Every server that the file names must be one of these.
+    ///
+    /// # Errors
+    /// Where one is not, with the line and the nearest known name.
+    pub fn check_servers(&self, known: &[&str]) -> Result<(), LimitsError> {
+        self.check("server", known, |limit| limit.servers.clone())
+    }
+
+    /// The limit of this measure, relative to this, that holds here: the last one
+    /// that fits.
+    pub(super) fn of(&self, measure: Measure, relative: Relative, place: &Place) -> Option<&Limit> {
+        self.limits.iter().rev().find(|limit| {
+            limit.measure == measure && limit.relatives.contains(&relative) && limit.is_at(place)
+        })
+    }
+
+    /// The limit of a measure of the whole run.
+    pub(super) fn of_the_run(&self, measure: Measure) -> Option<&Limit> {
+        self.limits.iter().rev().find(|limit| limit.measure == measure)
+    }
+
+    fn check(
+        &self,
+        what: &str,
+        known: &[&str],
+        names: impl Fn(&Limit) -> Vec<(String, usize)>,
+    ) -> Result<(), LimitsError> {
+        let mut named = self.limits.iter().flat_map(names);
+        match named.find(|(name, _)| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some((name, line)) => Err(LimitsError {
+                file: self.file.clone(),
+                line: Some(line),
+                message: error::unknown(what, &name, known),
+            }),
+        }
+    }
+}
+
+/// Where a figure was taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) scenario: &'a str,
+    pub(super) server: &'a str,
+    pub(super) approach: &'a str,
+    pub(super) pvs: usize,
+    pub(super) load: Option<Load>,
+}
+
+impl Limit {
+    /// Why this approach is expected to be over; none when it is expected to be
+    /// within.
+    pub fn expected_over(&self, approach: &str) -> Option<&str> {
+        let own = self.over.get(approach).map(|(reason, _)| reason);
+        own.or(self.reason.as_ref()).map(String::as_str)
+    }
+
+    fn is_at(&self, place: &Place) -> bool {
+        let holds = |names: &[(String, usize)], own: &str| {
+            names.is_empty() || names.iter().any(|(name, _)| name == own)
+        };
+        let rate_hz = place.load.map_or(0.0, |load| load.rate_hz);
+        self.scenarios.iter().any(|name| name == place.scenario)
+            && holds(&self.servers, place.server)
+            && holds(&self.approaches, place.approach)
+            && place.pvs >= self.least_pvs
+            && self.rate_hz_at_most.is_none_or(|most| rate_hz <= most)
+    }
+
+    /// Then one of the two is a mistake.
+    fn selects_the_same_as(&self, other: &Limit) -> bool {
+        let names = |named: &[(String, usize)]| -> Vec<String> {
+            named.iter().map(|(name, _)| name.clone()).collect()
+        };
+        self.measure == other.measure
+            && self.scenarios == other.scenarios
+            && names(&self.servers) == names(&other.servers)
+            && names(&self.approaches) == names(&other.approaches)
+            && self.least_pvs == other.least_pvs
+            && self.rate_hz_at_most == other.rate_hz_at_most
+            && self.relatives.iter().any(|relative| other.relatives.contains(relative))
+    }
+}
+
+/// A count with thin groups of three digits: `10 000`.
+fn grouped(count: f64) -> String {
+    let digits = format!("{count:.0}");
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .filter_map(|group| std::str::from_utf8(group).ok())
+        .collect();
+    groups.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn most(measure: &str) -> f64 {
+        let built_in = Limits::built_in();
+        built_in.limits.iter().find(|limit| limit.measure.name() == measure).unwrap().most
+    }
+
+    #[test]
+    fn the_budgets_give_the_thresholds_of_the_write_ups() {
+        assert_eq!(most("connect bulk"), 1e-4);
+        assert_eq!(most("connect slope"), 1e-4);
+        assert_eq!(most("get serial"), 1e-2);
+        assert_eq!(most("growth"), 1e6);
+    }
+
+    #[test]
+    fn the_published_cpu_of_caproto_is_over_and_that_of_the_others_is_within() {
+        let (psp, pyepics, caproto) = (28.78, 32.29, 78.06);
+        let most = most("client cpu");
+        assert!(pyepics - psp <= most && caproto - psp > most);
+    }
+}

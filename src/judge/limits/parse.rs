@@ -1,0 +1,240 @@
+//! From the text of a limits file to limits.
+
+use std::collections::BTreeMap;
+
+use toml::de::DeTable;
+
+use super::error::{Wrong, line_of, unknown};
+use super::table::{Name, Table};
+use super::{Limit, Measure, Relative, budget};
+use crate::scenario;
+
+const KEYS: [&str; 14] = [
+    "scenario",
+    "metric",
+    "server",
+    "approach",
+    "pvs",
+    "rate_hz_at_most",
+    "relative",
+    "most",
+    "because",
+    "budget",
+    "kind",
+    "expect",
+    "reason",
+    "over",
+];
+
+pub(super) fn parse(text: &str) -> Result<Vec<Limit>, Wrong> {
+    let file = DeTable::parse(text).map_err(|error| Wrong {
+        at: error.span().map(|span| span.start),
+        message: error.message().to_owned(),
+    })?;
+    let file = Table::new(file.get_ref(), 0);
+    file.only(&["limit"])?;
+    let mut limits: Vec<Limit> = Vec::new();
+    for table in file.tables("limit")? {
+        for limit in limits_of(table, text)? {
+            if let Some(same) = limits.iter().find(|other| other.selects_the_same_as(&limit)) {
+                let (metric, line) = (limit.measure.name(), same.line);
+                let message = format!("this limits `{metric}` of the same as line {line}");
+                return Err(Wrong::at(table.at, message));
+            }
+            limits.push(limit);
+        }
+    }
+    match limits.is_empty() {
+        true => Err(Wrong { at: None, message: "it has no [[limit]]".to_owned() }),
+        false => Ok(limits),
+    }
+}
+
+/// One limit for each metric that the table names.
+fn limits_of(table: Table, text: &str) -> Result<Vec<Limit>, Wrong> {
+    table.only(&KEYS)?;
+    let metrics = table.names("metric")?;
+    if metrics.is_empty() {
+        return Err(Wrong::at(table.at, "this limit has no `metric`"));
+    }
+    metrics.iter().map(|metric| limit_of(table, metric, text)).collect()
+}
+
+fn limit_of(table: Table, metric: &Name, text: &str) -> Result<Limit, Wrong> {
+    let measure = measure(metric)?;
+    check_kind(table, measure)?;
+    let scenarios = scenarios(table, measure)?;
+    let (most, derivation) = value(table, measure)?;
+    let approaches = table.names("approach")?;
+    let (reason, over) = expectation(table, &approaches)?;
+    let placed = |names: &[Name]| -> Vec<(String, usize)> {
+        names.iter().map(|one| (one.name.clone(), line_of(text, one.at))).collect()
+    };
+    Ok(Limit {
+        line: line_of(text, table.at),
+        measure,
+        scenarios,
+        servers: placed(&table.names("server")?),
+        approaches: placed(&approaches),
+        least_pvs: table.number("pvs")?.map_or(0, |pvs| pvs as usize),
+        rate_hz_at_most: rate(table, measure)?,
+        relatives: relatives(table, measure)?,
+        most,
+        derivation,
+        reason,
+        over: over
+            .into_iter()
+            .map(|(name, reason)| (name.name, (reason, line_of(text, name.at))))
+            .collect(),
+    })
+}
+
+fn measure(metric: &Name) -> Result<Measure, Wrong> {
+    let all = Measure::all();
+    if let Some(found) = all.iter().find(|measure| measure.name() == metric.name) {
+        return Ok(*found);
+    }
+    let names: Vec<String> = all.iter().map(|measure| measure.name()).collect();
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    Err(Wrong::at(metric.at, unknown("metric", &metric.name, &known)))
+}
+
+/// `kind` may be left out; where it stands, it must be true.
+fn check_kind(table: Table, measure: Measure) -> Result<(), Wrong> {
+    let (Some(at), Some(kind)) = (table.place("kind"), table.text("kind")?) else { return Ok(()) };
+    let (metric, is) = (measure.name(), if measure.is_exact() { "exact" } else { "noisy" });
+    match kind.as_str() {
+        "exact" | "noisy" if kind == is => Ok(()),
+        "exact" | "noisy" => Err(Wrong::at(at, format!("`{metric}` is {is}, not {kind}"))),
+        _ => Err(Wrong::at(at, unknown("kind", &kind, &["exact", "noisy"]))),
+    }
+}
+
+fn scenarios(table: Table, measure: Measure) -> Result<Vec<String>, Wrong> {
+    let measured_in = measure.scenarios();
+    let named = table.names("scenario")?;
+    if measure.is_of_the_run() {
+        let of_a_cell = ["scenario", "server", "approach", "pvs"];
+        return match of_a_cell.iter().find_map(|key| Some((key, table.place(key)?))) {
+            Some((key, at)) => {
+                let metric = measure.name();
+                Err(Wrong::at(at, format!("`{metric}` is of the whole run: leave out `{key}`")))
+            }
+            None => Ok(Vec::new()),
+        };
+    }
+    let known: Vec<&str> = scenario::ALL.iter().map(|(name, _)| *name).collect();
+    for one in &named {
+        if !known.contains(&one.name.as_str()) {
+            return Err(Wrong::at(one.at, unknown("scenario", &one.name, &known)));
+        }
+        if !measured_in.contains(&one.name.as_str()) {
+            let (metric, scenario, others) = (measure.name(), &one.name, measured_in.join(", "));
+            let message = format!("`{metric}` is not measured in `{scenario}`; it is in: {others}");
+            return Err(Wrong::at(one.at, message));
+        }
+    }
+    Ok(match named.is_empty() {
+        true => measured_in.into_iter().map(str::to_owned).collect(),
+        false => named.into_iter().map(|one| one.name).collect(),
+    })
+}
+
+fn rate(table: Table, measure: Measure) -> Result<Option<f64>, Wrong> {
+    let Some(at) = table.place("rate_hz_at_most") else { return Ok(None) };
+    if matches!(measure, Measure::Time(_) | Measure::ConnectSlope | Measure::ProcessesLeft) {
+        let message = format!("`{}` has no rate", measure.name());
+        return Err(Wrong::at(at, message));
+    }
+    table.number("rate_hz_at_most")
+}
+
+fn relatives(table: Table, measure: Measure) -> Result<Vec<Relative>, Wrong> {
+    let named = table.names("relative")?;
+    let Some(first) = named.first() else {
+        return match measure.is_exact() {
+            true => Ok(vec![Relative::Nothing]),
+            false => Err(Wrong::at(
+                table.at,
+                "this limit has no `relative`: say \"absolute\", \"floor\" or \"fastest\", or a \
+                 list of them",
+            )),
+        };
+    };
+    let only_absolute = measure.is_exact() || measure == Measure::Growth;
+    if only_absolute && named.iter().any(|one| one.name != "absolute") {
+        let message = format!("`{}` is judged by itself: say \"absolute\"", measure.name());
+        return Err(Wrong::at(first.at, message));
+    }
+    let relative = |one: &Name| match one.name.as_str() {
+        "absolute" => Ok(Relative::Nothing),
+        "floor" => Ok(Relative::Floor),
+        "fastest" => Ok(Relative::Fastest),
+        other => {
+            let known = ["absolute", "floor", "fastest"];
+            Err(Wrong::at(one.at, unknown("relation", other, &known)))
+        }
+    };
+    named.iter().map(relative).collect()
+}
+
+/// The most, and how it is derived: by a budget, or for a reason.
+fn value(table: Table, measure: Measure) -> Result<(f64, String), Wrong> {
+    let (most, budget) = (table.number("most")?, table.table("budget")?);
+    let because = table.text("because")?;
+    match (most, budget) {
+        (None, None) => Err(Wrong::at(table.at, "this limit has neither `most` nor `budget`")),
+        (Some(_), Some(budget)) => {
+            Err(Wrong::at(budget.at, "`most` and `budget` both: which of them is the limit?"))
+        }
+        (None, Some(budget)) => match table.place("because") {
+            Some(at) => Err(Wrong::at(at, "`because` goes with `most`: a budget is a reason")),
+            None => budget::value(budget, measure),
+        },
+        (Some(most), None) => {
+            let at = table.place("most").unwrap_or(table.at);
+            if measure.is_exact() && most != 0.0 {
+                let message = format!("`{}` is exact and allows nothing: most = 0", measure.name());
+                return Err(Wrong::at(at, message));
+            }
+            let because = because
+                .ok_or_else(|| Wrong::at(at, "`most` needs `because`: where does it come from?"))?;
+            Ok((most, because))
+        }
+    }
+}
+
+type Expectation = (Option<String>, BTreeMap<Name, String>);
+
+/// Why everybody is over, or who is.
+fn expectation(table: Table, approaches: &[Name]) -> Result<Expectation, Wrong> {
+    let reason = table.text("reason")?;
+    let over = table.table("over")?;
+    let at = table.place("expect").unwrap_or(table.at);
+    let reason = match table.text("expect")?.as_deref() {
+        None | Some("within") => match table.place("reason") {
+            Some(at) => {
+                return Err(Wrong::at(at, "`reason` goes with expect = \"over\""));
+            }
+            None => None,
+        },
+        Some("over") if over.is_some() => {
+            return Err(Wrong::at(at, "all are expected to be over, so leave out `over`"));
+        }
+        Some("over") => match reason {
+            None => return Err(Wrong::at(at, "expect = \"over\" needs a `reason`")),
+            given => given,
+        },
+        Some(other) => {
+            return Err(Wrong::at(at, unknown("expectation", other, &["within", "over"])));
+        }
+    };
+    let over = over.map_or(Ok(Vec::new()), |over| over.texts())?;
+    let is_other = |name: &Name| !approaches.iter().any(|one| one.name == name.name);
+    if let Some((name, _)) = over.iter().find(|(name, _)| !approaches.is_empty() && is_other(name))
+    {
+        let message = format!("this limit is not of `{}`, so it cannot be over it", name.name);
+        return Err(Wrong::at(name.at, message));
+    }
+    Ok((reason, over.into_iter().collect()))
+}

@@ -1,0 +1,286 @@
+//! Gives every verdict that is wanted: first on the blocks that were measured for
+//! everybody, then, where that raises a suspicion, on fresh ones.
+
+use super::cell::{CellKey, GateCell};
+use super::expected::{PROCESSES_LEFT, Wanted, wanted};
+use super::fresh::{self, Suspect};
+use super::limits::{LEAK_WATCH_S, Limits, Measure, Relative};
+use super::samples::{self, ByBlock, by_block, has_failed, is_wrong, told};
+use super::verdict::{Outcome, Verdict};
+use crate::protocol::Mode;
+use crate::provider::Provider;
+use crate::record::{Record, RunRecords};
+use crate::stats::{Interval, median};
+
+/// All verdicts, by cell and approach; fresh records are judged apart from the others.
+pub(super) fn verdicts(run: &RunRecords, limits: &Limits) -> Vec<Verdict> {
+    let judged = run.records.iter().filter(|record| record.side.is_none());
+    let (fresh, screening): (Vec<&Record>, Vec<&Record>) =
+        judged.partition(|record| record.confirms);
+    let judging = Judging { run, screening, fresh };
+    let cells = judging.cells();
+    let all = wanted(limits, &cells, &run.run.approaches);
+    let (mut verdicts, mut suspects) = (Vec::new(), Vec::new());
+    for wanted in &all {
+        let Some(Judged { verdict, suspect }) = judging.judged(wanted) else { continue };
+        suspects.extend(suspect.map(|suspect| (verdicts.len(), suspect)));
+        verdicts.push(verdict);
+    }
+    fresh::decide(&mut verdicts, &suspects);
+    verdicts.extend(of_processes_left(run, limits));
+    verdicts
+}
+
+struct Judging<'a> {
+    run: &'a RunRecords,
+    screening: Vec<&'a Record>,
+    fresh: Vec<&'a Record>,
+}
+
+/// A verdict, and what fresh blocks say where it needs them.
+struct Judged {
+    verdict: Verdict,
+    suspect: Option<Suspect>,
+}
+
+/// What a figure is, against what it is compared with.
+struct Taken {
+    values: Vec<f64>,
+    interval: Option<Interval>,
+}
+
+impl<'a> Judging<'a> {
+    /// The cells of the records, each with the approaches that have one.
+    fn cells(&self) -> Vec<GateCell> {
+        let mut cells: Vec<GateCell> = Vec::new();
+        for record in &self.screening {
+            let key = CellKey::of(record);
+            let known = cells.iter_mut().find(|cell| cell.key == key);
+            match known {
+                Some(cell) if cell.approaches.contains(&record.approach) => {}
+                Some(cell) => cell.approaches.push(record.approach.clone()),
+                None => cells.push(GateCell {
+                    key,
+                    providers: vec![Provider::Ca, Provider::Pva],
+                    approaches: vec![record.approach.clone()],
+                }),
+            }
+        }
+        cells
+    }
+
+    /// None where nothing was measured, nor failed.
+    fn judged(&self, wanted: &Wanted) -> Option<Judged> {
+        if wanted.measure.is_of_failures() {
+            return Some(Judged { verdict: self.of_failures(wanted), suspect: None });
+        }
+        let (measure, cell) = (wanted.measure, wanted.cell);
+        let own = samples::own(&self.screening, measure, cell, &wanted.facts.name);
+        let draft = Verdict { blocks: own.len(), ..draft(wanted) };
+        let not_judged = |reason: String| Judged {
+            verdict: Verdict { reason: Some(reason), ..draft.clone() },
+            suspect: None,
+        };
+        if let Some(reason) = self.failure(wanted) {
+            return Some(not_judged(reason));
+        }
+        let other = match self.compared_with(wanted) {
+            Ok(other) => other,
+            Err(reason) => return Some(not_judged(reason)),
+        };
+        let draft = Verdict { compared_with: other.clone(), ..draft.clone() };
+        let screening = self.taken(&self.screening, wanted, other.as_deref());
+        let Some(interval) = screening.interval else {
+            return self.why_not(&own, wanted).map(not_judged);
+        };
+        let outcome = Outcome::of(&interval, draft.limit);
+        if outcome == Outcome::Undecided && !wanted.is_certain {
+            return None;
+        }
+        let fresh = self.taken(&self.fresh, wanted, other.as_deref());
+        let verdict = Verdict { figure: Some(interval), outcome, ..draft };
+        let suspect = fresh::is_suspect(&verdict, measure).then(|| Suspect {
+            is_of_losses: measure == Measure::UpdatesLost,
+            samples: fresh.values,
+            interval: fresh.interval,
+        });
+        Some(Judged { verdict, suspect })
+    }
+
+    /// Why no figure was taken although no worker failed; none when nobody knows, so
+    /// that the verdict is missed.
+    fn why_not(&self, own: &[&Record], wanted: &Wanted) -> Option<String> {
+        let first = own.iter().find_map(|record| record.failure.as_ref());
+        let is_watched = own.iter().any(|record| record.monitored.is_some());
+        match wanted.measure {
+            _ if first.is_some() => first.map(|failure| {
+                format!("not judged: {}", failure.message.lines().next().unwrap_or_default())
+            }),
+            Measure::Subscriptions if is_watched => {
+                Some("not judged: this server does not count subscriptions".to_owned())
+            }
+            Measure::BytesOverLeast if is_watched => {
+                Some("not judged: this system does not tell a process's bytes".to_owned())
+            }
+            Measure::Growth if is_watched => {
+                Some(format!("not judged: too few samples in a watch of {LEAK_WATCH_S} s"))
+            }
+            _ => None,
+        }
+    }
+
+    /// The figures of an approach against those of another.
+    fn taken(&self, records: &[&'a Record], wanted: &Wanted, other: Option<&str>) -> Taken {
+        let (measure, cell) = (wanted.measure, wanted.cell);
+        let own = samples::own(records, measure, cell, &wanted.facts.name);
+        let figures = by_block(records, &own, measure, cell);
+        let Some(other) = other else {
+            let interval = told(&own, measure, &figures);
+            return Taken { values: figures.into_values().collect(), interval };
+        };
+        let others = self.figures_of(records, wanted, other);
+        let over: ByBlock = figures
+            .iter()
+            .filter_map(|(block, figure)| Some((*block, figure - others.get(block)?)))
+            .collect();
+        let interval = told(&[], measure, &over);
+        Taken { values: over.into_values().collect(), interval }
+    }
+
+    fn figures_of(&self, records: &[&'a Record], wanted: &Wanted, approach: &str) -> ByBlock {
+        let own = samples::own(records, wanted.measure, wanted.cell, approach);
+        by_block(records, &own, wanted.measure, wanted.cell)
+    }
+
+    /// The approach that the figure is compared with; the fastest is that of the blocks
+    /// that were measured for everybody, in fresh ones too.
+    fn compared_with(&self, wanted: &Wanted) -> Result<Option<String>, String> {
+        let has_figures = |name: &str| {
+            let figures = self.figures_of(&self.screening, wanted, name);
+            (!figures.is_empty()).then(|| median(&figures.into_values().collect::<Vec<_>>()))
+        };
+        let approaches = &self.run.run.approaches;
+        match wanted.relative {
+            Relative::Nothing => Ok(None),
+            Relative::Floor => match self.run.run.floor_of(wanted.facts.provider) {
+                Some(floor) if has_figures(&floor.name).is_some() => Ok(Some(floor.name.clone())),
+                Some(floor) => Err(format!("not judged: the floor `{}` has no figure", floor.name)),
+                None => Err("not judged: no floor was measured".to_owned()),
+            },
+            Relative::Fastest => Ok(approaches
+                .iter()
+                .filter(|facts| !facts.floor)
+                .filter_map(|facts| Some((&facts.name, has_figures(&facts.name)?)))
+                .min_by(|(_, a), (_, b)| a.total_cmp(b))
+                .map(|(name, _)| name.clone())),
+        }
+    }
+
+    /// Which verdict says that a worker of this cell failed; none when none did.
+    fn failure(&self, wanted: &Wanted) -> Option<String> {
+        let of_approach =
+            |records| samples::own(records, wanted.measure, wanted.cell, &wanted.facts.name);
+        let own = [of_approach(&self.screening), of_approach(&self.fresh)].concat();
+        let (kind, record) = own.iter().find_map(|record| match record {
+            _ if is_wrong(record) => Some(("values_wrong", record)),
+            _ if has_failed(record) => Some(("workers_failed", record)),
+            _ => None,
+        })?;
+        let name = CellKey::of(record).name_with(&wanted.facts.name);
+        Some(format!("not judged: failed, see {name}::{kind}"))
+    }
+
+    /// How many workers failed, in all blocks.
+    fn of_failures(&self, wanted: &Wanted) -> Verdict {
+        let counts = match wanted.measure {
+            Measure::ValuesWrong => is_wrong,
+            _ => has_failed,
+        };
+        let of = |records| samples::own(records, wanted.measure, wanted.cell, &wanted.facts.name);
+        let (screening, fresh) = (of(&self.screening), of(&self.fresh));
+        let all = [screening.as_slice(), &fresh].concat();
+        let failed: Vec<&&Record> = all.iter().filter(|record| counts(record)).collect();
+        let first = failed.first().and_then(|record| record.failure.as_ref());
+        let outcome = match failed.len() as f64 > wanted.limit.most {
+            true => Outcome::Failed,
+            false => Outcome::Within,
+        };
+        Verdict {
+            figure: Some(Interval::exact(failed.len() as f64, all.len())),
+            outcome,
+            reason: first.map(|failure| {
+                let stage = failure.stage.map_or(String::new(), |stage| format!(" in {stage}"));
+                let message = failure.message.lines().next().unwrap_or_default();
+                format!("{}{stage}: {message}", failure.kind.name())
+            }),
+            blocks: all.len(),
+            ..draft(wanted)
+        }
+    }
+}
+
+/// Everything but what was found.
+fn draft(wanted: &Wanted) -> Verdict {
+    let (cell, limit) = (wanted.cell, wanted.limit);
+    Verdict {
+        name: wanted.name.clone(),
+        approach: wanted.facts.name.clone(),
+        floor: wanted.facts.floor,
+        scenario: cell.scenario.clone(),
+        server: cell.server.clone(),
+        metric: wanted.measure.name(),
+        unit: wanted.measure.unit(),
+        load: cell.load,
+        fleet: cell.fleet,
+        pvs: cell.pvs,
+        connected: cell.mode,
+        relative: wanted.relative,
+        compared_with: None,
+        figure: None,
+        limit: limit.most,
+        derivation: limit.derivation.clone(),
+        outcome: Outcome::Undecided,
+        expected_over: limit.expected_over(&wanted.facts.name).map(str::to_owned),
+        reason: None,
+        blocks: 0,
+        fresh_blocks: 0,
+        more_blocks: None,
+        p: None,
+    }
+}
+
+/// Whether the run left processes behind; nothing of a run that was cut off.
+fn of_processes_left(run: &RunRecords, limits: &Limits) -> Option<Verdict> {
+    let limit = limits.of_the_run(Measure::ProcessesLeft)?;
+    let left = run.end.as_ref()?.processes_left;
+    let (figure, outcome) = match left {
+        None => (None, Outcome::Undecided),
+        Some(count) if count as f64 > limit.most => (Some(count), Outcome::Over),
+        Some(count) => (Some(count), Outcome::Within),
+    };
+    Some(Verdict {
+        name: PROCESSES_LEFT.to_owned(),
+        approach: String::new(),
+        floor: false,
+        scenario: "run".to_owned(),
+        server: String::new(),
+        metric: Measure::ProcessesLeft.name(),
+        unit: Measure::ProcessesLeft.unit(),
+        load: None,
+        fleet: None,
+        pvs: 0,
+        connected: Mode::Bulk,
+        relative: Relative::Nothing,
+        compared_with: None,
+        figure: figure.map(|count| Interval::exact(count as f64, 1)),
+        limit: limit.most,
+        derivation: limit.derivation.clone(),
+        outcome,
+        expected_over: limit.reason.clone(),
+        reason: left.is_none().then(|| "not judged: this system does not tell".to_owned()),
+        blocks: 1,
+        fresh_blocks: 0,
+        more_blocks: None,
+        p: None,
+    })
+}
