@@ -51,7 +51,7 @@ impl CellKey {
         .with_probes_as_one()
     }
 
-    pub(super) fn with_probes_as_one(mut self) -> CellKey {
+    fn with_probes_as_one(mut self) -> CellKey {
         if self.scenario == scenario::CAPACITY {
             self.pvs = 0;
         }
@@ -75,6 +75,7 @@ impl CellKey {
 
     /// Such as `n10000`, `680x480_120hz` or `n100_10hz_restart`.
     fn varied(&self) -> String {
+        let CellKey { pvs, .. } = self.clone().with_probes_as_one();
         let mut words = Vec::new();
         if let Some(fleet) = self.fleet {
             let lookup = match fleet.lookup {
@@ -85,8 +86,8 @@ impl CellKey {
         }
         let pixels = self.load.and_then(|load| load.pixels);
         words.extend(pixels.map(|pixels| pixels.to_string()));
-        if pixels.is_none() && self.pvs > 0 || self.pvs > 1 {
-            words.push(format!("n{}", self.pvs));
+        if pixels.is_none() && pvs > 0 || pvs > 1 {
+            words.push(format!("n{pvs}"));
         }
         if self.mode == Mode::Serial {
             words.push("serial".to_owned());

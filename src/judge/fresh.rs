@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::cell::CellKey;
 use super::confirm::{Alternative, holm, sign_p};
 use super::limits::{Measure, Unit};
+use super::samples::BLOCKS_FOR_AN_INTERVAL;
 use super::verdict::{Outcome, Verdict, blocks};
 use super::{CONFIDENCE_WANTED, Judgement};
 use crate::protocol::Mode;
@@ -20,9 +21,6 @@ pub const FALSE_ALARMS: f64 = 0.01;
 /// clear it. A real loss in half of all blocks then stays unseen once in eight times,
 /// one in every block never.
 pub const FRESH_BLOCKS_FOR_LOSSES: usize = 3;
-
-/// Fewer blocks give no interval at 90 %.
-const BLOCKS_FOR_AN_INTERVAL: usize = 5;
 
 /// Nobody measures more to decide one verdict.
 const MOST_MORE_BLOCKS: f64 = 10_000.0;

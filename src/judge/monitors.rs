@@ -219,10 +219,14 @@ fn sampler_percent(monitored: &Monitored) -> f64 {
 
 /// The CPU use of one side, in % of a core.
 pub(super) fn mean_cpu_percent(monitored: &Monitored, usage: &Usage) -> Option<f64> {
+    cpu_percent(usage, monitored.start_ns, monitored.end_ns)
+}
+
+/// The CPU use between two moments, in % of a core.
+pub(super) fn cpu_percent(usage: &Usage, start_ns: u64, end_ns: u64) -> Option<f64> {
     let samples: Vec<(u64, u64)> =
         usage.samples.iter().map(|sample| (sample.at_ns, sample.cpu_ns)).collect();
-    let watched = between(&samples, monitored.start_ns, monitored.end_ns);
-    Some(cpu_load(&watched, CPU_WINDOW_NS)?.mean_percent)
+    Some(cpu_load(&between(&samples, start_ns, end_ns), CPU_WINDOW_NS)?.mean_percent)
 }
 
 /// The load over all blocks, set one after the other.

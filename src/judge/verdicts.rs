@@ -5,7 +5,7 @@ use super::cell::{CellKey, GateCell};
 use super::expected::{PROCESSES_LEFT, Wanted, wanted};
 use super::fresh::{self, Suspect};
 use super::limits::{LEAK_WATCH_S, Limits, Measure, Relative};
-use super::samples::{self, ByBlock, by_block, has_failed, is_wrong, told};
+use super::samples::{self, ByBlock, by_block, by_part, has_failed, is_wrong, told};
 use super::verdict::{Outcome, Verdict};
 use crate::protocol::Mode;
 use crate::provider::Provider;
@@ -133,17 +133,20 @@ impl<'a> Judging<'a> {
     fn taken(&self, records: &[&'a Record], wanted: &Wanted, other: Option<&str>) -> Taken {
         let (measure, cell) = (wanted.measure, wanted.cell);
         let own = samples::own(records, measure, cell, &wanted.facts.name);
+        let others = other.map(|other| samples::own(records, measure, cell, other));
         let figures = by_block(records, &own, measure, cell);
-        let Some(other) = other else {
-            let interval = told(&own, measure, &figures);
-            return Taken { values: figures.into_values().collect(), interval };
+        let over = match &others {
+            None => figures.clone(),
+            Some(others) => difference(&figures, &by_block(records, others, measure, cell)),
         };
-        let others = self.figures_of(records, wanted, other);
-        let over: ByBlock = figures
-            .iter()
-            .filter_map(|(block, figure)| Some((*block, figure - others.get(block)?)))
-            .collect();
-        let interval = told(&[], measure, &over);
+        let finer = by_part(&own, measure, &figures).map(|parts| match &others {
+            None => parts,
+            Some(others) => {
+                let others = by_part(others, measure, &figures).unwrap_or_default();
+                difference(&parts, &others)
+            }
+        });
+        let interval = told(&own, measure, finer.as_ref().unwrap_or(&over));
         Taken { values: over.into_values().collect(), interval }
     }
 
@@ -217,6 +220,11 @@ impl<'a> Judging<'a> {
             ..draft(wanted)
         }
     }
+}
+
+/// Blocks see the same moment of the machine, so differences are taken within them.
+fn difference(own: &ByBlock, other: &ByBlock) -> ByBlock {
+    own.iter().filter_map(|(block, figure)| Some((*block, figure - other.get(block)?))).collect()
 }
 
 /// Everything but what was found.

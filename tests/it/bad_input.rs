@@ -7,6 +7,7 @@ mod arguments;
 mod full_disk;
 mod interrupted;
 mod ioc_death;
+mod limits_file;
 mod missing;
 mod monitors;
 mod output_folder;

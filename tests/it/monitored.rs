@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use epics_gauge::judge::{GaveWay, judge};
+use epics_gauge::judge::{GaveWay, Limits, judge};
 use epics_gauge::protocol::Stage;
 use epics_gauge::record::{Monitored, Record, RunRecords};
 
@@ -90,7 +90,7 @@ fn a_search_finds_what_an_approach_takes_or_what_gave_way() {
     let (ran, records) = finished("capacity --approach libca --pvs 20 --rate 10 --seconds 1");
     assert!(records.iter().all(|record| record.scenario == "capacity"));
     let text = std::fs::read_to_string(ran.out.path().join("run/records.jsonl")).unwrap();
-    let judgement = judge(&RunRecords::parse(&text).unwrap());
+    let judgement = judge(&RunRecords::parse(&text).unwrap(), &Limits::built_in());
     let libca = judgement.capacities.iter().find(|one| one.approach == "libca").unwrap();
     assert_eq!((libca.lossless_pvs, libca.lossy_pvs), (Some(20), None));
     assert_eq!(libca.confirmed, 2);
@@ -104,7 +104,7 @@ fn a_search_that_overwhelms_the_server_says_so() {
     let ran = Gauge::run("capacity --approach libca --pvs 3000 --rate 1000 --seconds 1").finish();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let text = std::fs::read_to_string(ran.out.path().join("run/records.jsonl")).unwrap();
-    let judgement = judge(&RunRecords::parse(&text).unwrap());
+    let judgement = judge(&RunRecords::parse(&text).unwrap(), &Limits::built_in());
     let libca = judgement.capacities.iter().find(|one| one.approach == "libca").unwrap();
     assert!(libca.lossless_pvs < Some(3_000));
     let first = ran.records().into_iter().find(|record| record.pvs == 3_000).unwrap();

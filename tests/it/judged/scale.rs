@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use epics_gauge::judge::{GaveWay, ScaleRow, judge};
+use epics_gauge::judge::{GaveWay, ScaleRow};
 use epics_gauge::protocol::Stage;
 use epics_gauge::provider::Provider;
 use epics_gauge::record::{
@@ -12,7 +12,7 @@ use epics_gauge::record::{
 };
 use epics_gauge::report::{Format, render};
 
-use super::{exit_code_of, run_with};
+use super::{exit_code_of, judge, run_with};
 
 const SECOND_NS: u64 = 1_000_000_000;
 

@@ -1,0 +1,187 @@
+//! Verdicts are known by name before anything is measured.
+
+use std::collections::BTreeSet;
+
+use epics_gauge::judge::{CellKey, GateCell, Limits, expected_verdicts};
+use epics_gauge::protocol::{Mode, Stage};
+use epics_gauge::provider::Provider;
+use epics_gauge::record::{
+    ApproachFacts, Disturbance, FleetShape, Load, Lookup, Pixels, Record, RunRecords, Sample,
+};
+
+use super::monitors::{load, monitored, waveform};
+use super::{judge, run_with};
+
+fn cell(scenario: &str, pvs: usize, load: Option<Load>) -> GateCell {
+    GateCell {
+        key: CellKey {
+            scenario: scenario.to_owned(),
+            server: "softioc".to_owned(),
+            pvs,
+            mode: Mode::Bulk,
+            load,
+            fleet: None,
+        },
+        providers: vec![Provider::Ca],
+        approaches: Vec::new(),
+    }
+}
+
+fn on(server: &str, provider: Provider, mut cell: GateCell) -> GateCell {
+    cell.key.server = server.to_owned();
+    GateCell { providers: vec![provider], ..cell }
+}
+
+fn facts() -> Vec<ApproachFacts> {
+    let all = [("wire", Provider::Ca, true), ("pyca", Provider::Ca, false)];
+    let more = [("pvxs", Provider::Pva, true), ("p4p-asyncio", Provider::Pva, false)];
+    let facts = |(name, provider, floor): (&str, Provider, bool)| ApproachFacts {
+        name: name.to_owned(),
+        provider,
+        floor,
+        simplicity: None,
+        simplicity_reason: String::new(),
+    };
+    all.into_iter().chain(more).map(facts).collect()
+}
+
+/// What a gate may measure.
+fn cells() -> Vec<GateCell> {
+    let scalars = Load { pixels: None, rate_hz: 10.0, ..load() };
+    let restart = Load { disturbance: Some(Disturbance::Restart), ..scalars };
+    let frames = Load { pixels: Some(Pixels { width: 680, height: 480 }), ..load() };
+    let fleet = FleetShape { lookup: Lookup::NameServers, iocs: 100 };
+    let mut of_fleet = cell("fleet", 1_000_000, None);
+    of_fleet.key.fleet = Some(fleet);
+    let mut serial = cell("connect", 1, None);
+    serial.key.mode = Mode::Serial;
+    let mut cells = vec![
+        serial,
+        cell("connect", 1, None),
+        cell("connect", 1000, None),
+        cell("connect", 10_000, None),
+        cell("waveform", 1, Some(frames)),
+        cell("scalars", 100, Some(scalars)),
+        cell("scale", 100, Some(Load { monitors: 10, ..scalars })),
+        cell("scale", 100, Some(Load { idle_pvs: 900, ..scalars })),
+        cell("disturbed", 100, Some(restart)),
+        cell("capacity", 1000, Some(scalars)),
+        of_fleet,
+    ];
+    cells.push(on("softioc-pva", Provider::Pva, cell("connect", 1000, None)));
+    cells.push(on("softioc-pva", Provider::Pva, cell("waveform", 1, Some(frames))));
+    cells
+}
+
+fn expected(cells: &[GateCell]) -> Vec<String> {
+    expected_verdicts(&Limits::built_in(), cells, &facts())
+}
+
+#[test]
+fn names_are_unique_and_of_letters_digits_and_underscores() {
+    let names = expected(&cells());
+    let unique: BTreeSet<&String> = names.iter().collect();
+    assert_eq!(unique.len(), names.len());
+    for name in &names {
+        for part in name.split("::") {
+            let is_allowed = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '_');
+            assert!(!part.is_empty() && part.chars().all(is_allowed), "{name}");
+        }
+    }
+}
+
+#[test]
+fn names_say_scenario_approach_cell_and_relation() {
+    let names = expected(&cells());
+    for name in [
+        "connect::pyca::n10000::over_floor",
+        "connect::pyca::n10000::slope_over_fastest",
+        "connect::pyca::n1000::get_serial_over_floor",
+        "connect::pyca::n1_serial::get_again_serial_over_fastest",
+        "connect::p4p_asyncio::softioc_pva::n1000::get_bulk_over_floor",
+        "waveform::pyca::680x480_120hz::cpu_over_fastest",
+        "waveform::p4p_asyncio::softioc_pva::680x480_120hz::client_memory",
+        "waveform::wire::680x480_120hz::updates_lost",
+        "scalars::pyca::n100_10hz::growth",
+        "scale::pyca::n100_10hz_m10::values_wrong",
+        "scale::pyca::n100_10hz_idle900::workers_failed",
+        "disturbed::pyca::n100_10hz_restart::pvs_left_behind",
+        "capacity::pyca::10hz::workers_failed",
+        "fleet::wire::name_servers_100iocs_n1000000::values_wrong",
+        "run::processes_left",
+    ] {
+        assert!(names.iter().any(|known| known == name), "{name} is not in {names:#?}");
+    }
+    for never in [
+        "connect::wire::n10000::over_floor",
+        "connect::pyca::n1000::over_floor",
+        "connect::pyca::n1::get_bulk",
+        "waveform::p4p_asyncio::softioc_pva::680x480_120hz::bytes_over_least",
+    ] {
+        assert!(!names.iter().any(|known| known == never), "{never}");
+    }
+}
+
+#[test]
+fn a_watch_too_short_for_growth_does_not_promise_it() {
+    let short = cell("scalars", 100, Some(Load { seconds: 29.0, pixels: None, ..load() }));
+    assert!(!expected(&[short]).iter().any(|name| name.ends_with("growth")));
+}
+
+fn connecting(approach: &str, block: usize, pvs: usize) -> Record {
+    let sample = |stage, mode| Sample {
+        stage,
+        mode,
+        pvs,
+        start_ns: 0,
+        end_ns: 1000 * pvs as u64,
+        cpu_ns: 0,
+    };
+    let mut samples = vec![sample(Stage::Connect, Mode::Bulk)];
+    for stage in [Stage::Get, Stage::GetAgain] {
+        samples.extend([sample(stage, Mode::Serial), sample(stage, Mode::Bulk)]);
+    }
+    Record {
+        scenario: "connect".to_owned(),
+        server: "softioc".to_owned(),
+        pvs,
+        block,
+        approach: approach.to_owned(),
+        samples,
+        ..Record::default()
+    }
+}
+
+fn names_of(run: &RunRecords) -> BTreeSet<String> {
+    judge(run).verdicts.into_iter().map(|verdict| verdict.name).collect()
+}
+
+#[test]
+fn every_expected_verdict_is_given_and_no_other() {
+    let mut records = Vec::new();
+    for block in 0..5 {
+        for approach in ["wire", "pyca"] {
+            for pvs in [1000, 10_000] {
+                records.push(connecting(approach, block, pvs));
+            }
+        }
+    }
+    let mut frames = waveform(monitored());
+    frames.records.truncate(2);
+    frames.records[1].approach = "pyca".to_owned();
+    records.extend(frames.records);
+    let cells = [
+        cell("connect", 1000, None),
+        cell("connect", 10_000, None),
+        cell("waveform", 1, Some(load())),
+    ];
+    let expected: BTreeSet<String> = expected(&cells).into_iter().collect();
+    assert!(expected.len() > 20);
+    assert_eq!(names_of(&run_with(&["wire", "pyca"], records.clone())), expected);
+
+    // What was not measured, without a failure that says why, is missing.
+    records.retain(|record| record.scenario != "waveform" || record.approach != "pyca");
+    let given = names_of(&run_with(&["wire", "pyca"], records));
+    let holes: Vec<&String> = expected.difference(&given).collect();
+    assert!(!holes.is_empty() && holes.iter().all(|name| name.contains("waveform::pyca")));
+}
