@@ -114,6 +114,17 @@ pub(super) fn is_suspect(verdict: &Verdict, measure: Measure) -> bool {
     verdict.outcome != Outcome::Within && verdict.expected_over.is_none() && !is_exact
 }
 
+/// Why the first blocks leave it open.
+pub(super) fn why_undecided(verdict: &Verdict) -> String {
+    let in_first = blocks(verdict.blocks, "");
+    match verdict.figure {
+        Some(figure) if figure.confidence < CONFIDENCE_WANTED => {
+            format!("{in_first} are too few to decide")
+        }
+        _ => format!("the interval of {in_first} holds the limit"),
+    }
+}
+
 /// Decides every suspected verdict, which is known by its index, on what is fresh.
 pub(super) fn decide(verdicts: &mut [Verdict], suspects: &[(usize, Suspect)]) {
     let tested: Vec<&(usize, Suspect)> =
@@ -139,13 +150,9 @@ fn by_sign_test(verdict: &mut Verdict, suspect: &Suspect, p: f64, family: usize)
     let in_first = blocks(verdict.blocks, "");
     verdict.outcome = Outcome::Undecided;
     if fresh == 0 {
-        verdict.reason = Some(match seen {
-            Outcome::Over => format!("over in {in_first}, not confirmed yet"),
-            _ if verdict.blocks < BLOCKS_FOR_AN_INTERVAL => {
-                format!("{in_first} decide nothing")
-            }
-            _ => format!("the interval of {in_first} holds the limit"),
-        });
+        if seen == Outcome::Over {
+            verdict.reason = Some(format!("over in {in_first}, not confirmed yet"));
+        }
         let least = blocks_for_the_sign_test(family);
         let by_interval = first.map_or(0, |first| blocks_until_clear(&first, verdict.limit));
         verdict.more_blocks = Some(least.max(by_interval));

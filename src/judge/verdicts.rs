@@ -1,6 +1,8 @@
 //! Gives every verdict that is wanted: first on the blocks that were measured for
 //! everybody, then, where that raises a suspicion, on fresh ones.
 
+use std::collections::BTreeSet;
+
 use super::cell::{CellKey, GateCell};
 use super::expected::{PROCESSES_LEFT, Wanted, wanted};
 use super::fresh::{self, Suspect};
@@ -76,7 +78,8 @@ impl<'a> Judging<'a> {
         }
         let (measure, cell) = (wanted.measure, wanted.cell);
         let own = samples::own(&self.screening, measure, cell, &wanted.facts.name);
-        let draft = Verdict { blocks: own.len(), ..draft(wanted) };
+        let numbers: BTreeSet<usize> = own.iter().map(|record| record.block).collect();
+        let draft = Verdict { blocks: numbers.len(), ..draft(wanted) };
         let not_judged = |reason: String| Judged {
             verdict: Verdict { reason: Some(reason), ..draft.clone() },
             suspect: None,
@@ -104,7 +107,8 @@ impl<'a> Judging<'a> {
             samples: fresh.values,
             interval: fresh.interval,
         });
-        Some(Judged { verdict, suspect })
+        let reason = (outcome == Outcome::Undecided).then(|| fresh::why_undecided(&verdict));
+        Some(Judged { verdict: Verdict { reason, ..verdict }, suspect })
     }
 
     /// Why no figure was taken although no worker failed; none when nobody knows, so

@@ -20,7 +20,9 @@ pub(super) fn monitors_section(cell: &MonitorFigures, verdicts: &[Verdict]) -> V
     if cell.load.disturbance.is_some() {
         parts.push(Part::Table(recovery_table(cell, &own)));
     } else {
-        parts.push(Part::Table(cpu_table(cell, "client CPU %", |row| &row.client_cpu, true)));
+        let mut of_client = cpu_table(cell, "client CPU %", |row| &row.client_cpu, true);
+        add_verdicts(&mut of_client, cell, &own, "client cpu");
+        parts.push(Part::Table(of_client));
         parts.push(Part::Table(cpu_table(cell, "server CPU %", |row| &row.server_cpu, false)));
     }
     parts.push(Part::Table(updates_table(cell)));
@@ -89,6 +91,18 @@ fn cpu_table(
         columns.push(number("over floor"));
     }
     Table { columns, rows: cell.rows.iter().map(row).collect() }
+}
+
+/// A column more, where there are verdicts on this metric.
+fn add_verdicts(table: &mut Table, cell: &MonitorFigures, verdicts: &[&Verdict], metric: &str) {
+    if !verdicts.iter().any(|verdict| verdict.metric == metric) {
+        return;
+    }
+    table.columns.push(words("verdict"));
+    for (cells, row) in table.rows.iter_mut().zip(&cell.rows) {
+        let own = of_metric(verdicts, row, metric);
+        cells.push(if row.floor { String::new() } else { worst(own) });
+    }
 }
 
 fn updates_table(cell: &MonitorFigures) -> Table {

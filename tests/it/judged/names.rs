@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use epics_gauge::judge::{CellKey, GateCell, Limits, expected_verdicts};
+use epics_gauge::judge::{CellKey, GateCell, Limits, Measure, expected_verdicts};
 use epics_gauge::protocol::{Mode, Stage};
 use epics_gauge::provider::Provider;
 use epics_gauge::record::{
@@ -126,6 +126,38 @@ fn names_say_scenario_approach_cell_and_relation() {
 fn a_watch_too_short_for_growth_does_not_promise_it() {
     let short = cell("scalars", 100, Some(Load { seconds: 29.0, pixels: None, ..load() }));
     assert!(!expected(&[short]).iter().any(|name| name.ends_with("growth")));
+}
+
+#[test]
+fn the_example_of_the_documents_is_a_limits_file() {
+    let document =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/limits.md")).unwrap();
+    let example = document.split("```").find_map(|part| part.strip_prefix("toml\n")).unwrap();
+    let limits = Limits::parse(example, "docs/limits.md").unwrap();
+    assert_eq!(limits.limits.len(), 7, "{limits:?}");
+    assert_eq!(limits.limits[0].most, 4e-4);
+    for measure in Measure::all() {
+        assert!(document.contains(&format!("`{}", measure.name().split(' ').next().unwrap())));
+    }
+}
+
+#[test]
+fn later_limits_replace_earlier_ones() {
+    let text = |approach: &str, most: f64| {
+        format!(
+            "[[limit]]\nmetric = \"get bulk\"\napproach = \"{approach}\"\nrelative = \"floor\"\n\
+             most = {most}\nbecause = \"why\"\n"
+        )
+    };
+    let records = (0..5).flat_map(|block| {
+        ["wire", "pyca", "aioca"].map(|approach| connecting(approach, block, 1000))
+    });
+    let run = run_with(&["wire", "pyca", "aioca"], records.collect());
+    let limits = Limits::parse(&(text("*", 1.0) + &text("aioca", 2.0)), "mine").unwrap();
+    let verdicts = epics_gauge::judge::judge(&run, &limits).verdicts;
+    let given: Vec<(&str, f64)> =
+        verdicts.iter().map(|verdict| (verdict.approach.as_str(), verdict.limit)).collect();
+    assert_eq!(given, [("pyca", 1.0), ("aioca", 2.0)]);
 }
 
 fn connecting(approach: &str, block: usize, pvs: usize) -> Record {
