@@ -1,6 +1,7 @@
 //! Measures EPICS clients and IOCs at scale and checks every value.
 
 pub mod approach;
+pub mod campaign;
 mod channel_access;
 pub mod embedded;
 pub mod frame;

@@ -57,6 +57,25 @@ pub struct Run {
     pub machine: Machine,
     /// What is known of each approach, in the order of the catalogue.
     pub approaches: Vec<ApproachFacts>,
+    /// What was compared; none when approaches were held to limits.
+    #[serde(default)]
+    pub contest: Option<Contest>,
+}
+
+/// Two sides that were compared, and what was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contest {
+    /// What side A was, in the user's words.
+    pub a: String,
+    /// What side B was.
+    pub b: String,
+    /// What was compared, by the names of metrics.
+    pub metrics: Vec<String>,
+    /// The difference, as a part of A, that does not matter to the user.
+    pub tolerance: f64,
+    /// The most fresh pairs that were to be measured.
+    pub most_pairs: usize,
 }
 
 impl Run {

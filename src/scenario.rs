@@ -110,16 +110,22 @@ pub struct Step {
 /// The steps of the connect scenario for a cell that connects in `mode`.
 ///
 /// A bulk cell reads and writes in both modes, so that the figures of one PV at
-/// a time stand beside those of all at once for the same connections.
-pub fn connect_steps(mode: Mode) -> Vec<Step> {
+/// a time stand beside those of all at once for the same connections. A brief one
+/// stops after the first sampled get, which proves that the connections are real.
+pub fn connect_steps(mode: Mode, brief: bool) -> Vec<Step> {
     let step = |action, mode| Step { action, mode };
     let mut steps = vec![
         step(Action::Context, Mode::Bulk),
         step(Action::Connect, mode),
         step(Action::Get(Which::Sampled), Mode::Serial),
+    ];
+    if brief {
+        return steps;
+    }
+    steps.extend([
         step(Action::GetAgain(Which::Sampled), Mode::Serial),
         step(Action::PutAndReadBack, Mode::Serial),
-    ];
+    ]);
     if mode == Mode::Bulk {
         steps.extend([
             step(Action::Get(Which::All), Mode::Bulk),

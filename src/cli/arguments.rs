@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, ValueEnum};
 use epics_gauge::protocol::Mode;
 use epics_gauge::record::Pixels;
+use epics_gauge::report::Format;
 
 /// Measures EPICS clients and IOCs and checks every value that comes back.
 ///
@@ -47,6 +48,10 @@ pub(super) enum Subcommand {
     Ioc(IocArguments),
     /// List approaches, servers, scenarios, published tables or limits
     List(ListArguments),
+    /// Compare two approaches, two versions of one, or two softIocs, pair by pair
+    Compare(Box<CompareArguments>),
+    /// Measure how often the judge is wrong on this machine, and what it catches
+    Calibrate(CalibrateArguments),
     /// Judge a record file; prints the verdicts as JSON
     Judge(JudgeArguments),
     /// Write a report from a record file
@@ -121,6 +126,10 @@ pub(super) struct RunArguments {
     /// monitors 1 (full profile 5)]
     #[arg(long, value_name = "B", value_parser = parse_blocks, allow_negative_numbers = true)]
     pub(super) blocks: Option<u32>,
+    /// The most fresh blocks that confirm what looks broken in five blocks or more; with
+    /// 0 that is left undecided
+    #[arg(long, value_name = "B", default_value_t = 24, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub(super) fresh_blocks: u32,
     /// How thoroughly to measure
     #[arg(long, value_enum, default_value_t = Profile::Quick)]
     pub(super) profile: Profile,
@@ -143,6 +152,113 @@ pub(super) struct RunArguments {
     /// [default: 20 and 5 ms more per PV, one by one 100 ms; 60 to load]
     #[arg(long, value_name = "S", value_parser = parse_seconds, allow_negative_numbers = true)]
     pub(super) timeout: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = COMPARE_EXAMPLES)]
+pub(super) struct CompareArguments {
+    /// Approach A and approach B, each perhaps in a version (pyepics@3.5.7), then connect
+    /// (the default), scalars or waveform
+    #[arg(value_name = "A B [SCENARIO]", num_args = 0..=3)]
+    pub(super) words: Vec<String>,
+    /// A TOML file with approaches of your own
+    #[arg(long = "approaches", value_name = "FILE")]
+    pub(super) approaches_file: Option<PathBuf>,
+    /// The server [default: the softIoc that both can speak to]
+    #[arg(long, value_name = "S", conflicts_with = "ioc_a")]
+    pub(super) server: Option<String>,
+    /// A TOML file with servers of your own
+    #[arg(long = "servers", value_name = "FILE")]
+    pub(super) servers_file: Option<PathBuf>,
+    /// Side A is this softIoc
+    #[arg(long, value_name = "PATH", requires = "ioc_b")]
+    pub(super) ioc_a: Option<PathBuf>,
+    /// Side B is this softIoc
+    #[arg(long, value_name = "PATH", requires = "ioc_a")]
+    pub(super) ioc_b: Option<PathBuf>,
+    /// The approach that measures the softIocs [default: libca]
+    #[arg(long, value_name = "A", requires = "ioc_a")]
+    pub(super) approach: Option<String>,
+    /// How many PVs [default: connect 1000, scalars 100]
+    #[arg(long, value_name = "N", value_parser = parse_pvs, allow_negative_numbers = true)]
+    pub(super) pvs: Option<usize>,
+    /// Updates per second of each PV [default: scalars 100, waveform 120]
+    #[arg(long, value_name = "HZ", value_parser = parse_rate, allow_negative_numbers = true)]
+    pub(super) rate: Option<f64>,
+    /// Size of frames in waveform [default: 680x480]
+    #[arg(long, value_name = "WxH", value_parser = parse_pixels)]
+    pub(super) pixels: Option<Pixels>,
+    /// Seconds that monitors watch [default: 3]
+    #[arg(long, value_name = "S", value_parser = parse_watch, allow_negative_numbers = true)]
+    pub(super) seconds: Option<f64>,
+    /// What is compared, separated by commas, such as `connect bulk` or `get bulk cpu`
+    /// [default: connect bulk; with monitors client cpu, client memory and updates lost]
+    #[arg(long = "metric", value_name = "M", value_delimiter = ',')]
+    pub(super) metrics: Vec<String>,
+    /// The difference in % that does not matter to you
+    #[arg(long, value_name = "PERCENT", default_value_t = 3.0, value_parser = parse_tolerance, allow_negative_numbers = true)]
+    pub(super) tolerance: f64,
+    /// The most fresh pairs to measure before it is left undecided
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(8..=100_000))]
+    pub(super) most_pairs: u32,
+    /// Print workflow commands that GitHub Actions shows beside the change
+    #[arg(long)]
+    pub(super) annotations: bool,
+    /// Folder for records, report and logs [default: epics-gauge-out/<UTC time>]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
+    pub(super) format: FormatArgument,
+    /// Seconds that one stage may take [default: as with run]
+    #[arg(long, value_name = "S", value_parser = parse_seconds, allow_negative_numbers = true)]
+    pub(super) timeout: Option<f64>,
+    /// Seed of every random choice [default: a random one]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+}
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  epics-gauge compare pyepics aioca                      who connects faster
+  epics-gauge compare pyepics@3.5.7 pyepics@3.5.10       did the new version get slower
+  epics-gauge compare before after --approaches my.toml  two builds of your own
+  epics-gauge compare --ioc-a old/softIoc --ioc-b new/softIoc scalars
+
+Exit codes: 0 no difference, or better    2 worse    3 undecided    4 could not measure";
+
+#[derive(Debug, Args)]
+pub(super) struct CalibrateArguments {
+    /// The approach that is compared with itself
+    #[arg(long, value_name = "A", default_value = "libca")]
+    pub(super) approach: String,
+    /// A TOML file with approaches of your own
+    #[arg(long = "approaches", value_name = "FILE")]
+    pub(super) approaches_file: Option<PathBuf>,
+    /// How many PVs each worker connects
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = parse_pvs, allow_negative_numbers = true)]
+    pub(super) pvs: usize,
+    /// Pairs of each slowdown to measure
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(20..=100_000))]
+    pub(super) rounds: u32,
+    /// Comparisons to draw from them
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub(super) experiments: u32,
+    /// Whole comparisons to run as a check: alike, 5 % and 10 % slower, so many of each
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub(super) whole_runs: u32,
+    /// The difference in % that does not matter
+    #[arg(long, value_name = "PERCENT", default_value_t = 3.0, value_parser = parse_tolerance, allow_negative_numbers = true)]
+    pub(super) tolerance: f64,
+    /// Folder for records and report [default: epics-gauge-out/<UTC time>]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
+    pub(super) format: FormatArgument,
+    /// Seed of every random choice [default: a random one]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -270,6 +386,17 @@ pub(super) enum Listed {
     Limits,
 }
 
+impl FormatArgument {
+    /// The report's format, `table` where tables are asked for.
+    pub(super) fn or_table(self, table: Format) -> Format {
+        match self {
+            FormatArgument::Table => table,
+            FormatArgument::Markdown => Format::Markdown,
+            FormatArgument::Json => Format::Json,
+        }
+    }
+}
+
 impl From<ModeArgument> for Mode {
     fn from(mode: ModeArgument) -> Mode {
         match mode {
@@ -299,6 +426,14 @@ fn parse_monitors(text: &str) -> Result<usize, String> {
         }
         Ok(monitors) => Ok(monitors),
         Err(error) => Err(format!("{error}; give a count such as 10")),
+    }
+}
+
+fn parse_tolerance(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').trim().parse::<f64>() {
+        Ok(percent) if (0.1..=100.0).contains(&percent) => Ok(percent),
+        Ok(_) => Err("give a difference from 0.1 to 100 %".to_owned()),
+        Err(error) => Err(format!("{error}; give a difference in % such as 3")),
     }
 }
 

@@ -12,7 +12,9 @@ pub(super) enum Exit {
     Good = 0,
     /// A limit is broken, and fresh blocks confirm it.
     LimitBroken = 1,
-    /// Whether a limit is broken is undecided.
+    /// A comparison found that something got worse.
+    Regressed = 2,
+    /// Whether a limit is broken, or something got worse, is undecided.
     Undecided = 3,
     /// An IOC or an approach failed or is missing; or nothing was measured.
     CouldNotMeasure = 4,

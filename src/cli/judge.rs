@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use epics_gauge::campaign;
+use epics_gauge::judge::contest::judge_contest;
 use epics_gauge::judge::{Limits, judge as judgement_of};
 use epics_gauge::record::RunRecords;
-use epics_gauge::report::{Format, render};
+use epics_gauge::report::{Format, render_contest, render_with};
 
-use super::arguments::{FormatArgument, JudgeArguments, ReportArguments};
+use super::arguments::{JudgeArguments, ReportArguments};
 use super::exit::Exit;
 use super::limits::limits_for;
 use super::stdout::print;
@@ -15,20 +17,26 @@ use super::{Failure, catalogue, servers};
 
 pub(super) fn judge(arguments: &JudgeArguments) -> Result<Exit, Failure> {
     let run = read(&arguments.records)?;
+    if let Some(judgement) = judge_contest(&run).map_err(Failure::usage)? {
+        print(&render_contest(&judgement, Format::Json))?;
+        return Ok(Exit::of_contest(&judgement));
+    }
     let judgement = judgement_of(&run, &limits(arguments.limits_file.as_deref(), &run)?);
-    print(&render(&run, &judgement, Format::Json))?;
+    let known = campaign::kept_calibration(&run.run.machine);
+    print(&render_with(&run, &judgement, known.as_ref(), Format::Json))?;
     Ok(Exit::of(&judgement, arguments.allow_missing))
 }
 
 pub(super) fn report(arguments: &ReportArguments) -> Result<Exit, Failure> {
     let run = read(&arguments.records)?;
-    let format = match arguments.format {
-        FormatArgument::Table => Format::Table,
-        FormatArgument::Markdown => Format::Markdown,
-        FormatArgument::Json => Format::Json,
-    };
+    let format = arguments.format.or_table(Format::Table);
+    if let Some(judgement) = judge_contest(&run).map_err(Failure::usage)? {
+        print(&render_contest(&judgement, format))?;
+        return Ok(Exit::Good);
+    }
     let judgement = judgement_of(&run, &limits(arguments.limits_file.as_deref(), &run)?);
-    print(&render(&run, &judgement, format))?;
+    let known = campaign::kept_calibration(&run.run.machine);
+    print(&render_with(&run, &judgement, known.as_ref(), format))?;
     Ok(Exit::Good)
 }
 

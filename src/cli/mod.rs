@@ -1,6 +1,8 @@
 //! Arguments, subcommands, exit codes. Data goes to stdout, words to stderr.
 
 mod arguments;
+mod calibrate;
+mod compare;
 mod doctor;
 mod exit;
 mod interrupt;
@@ -88,6 +90,8 @@ pub(crate) fn main() -> ExitCode {
         Some(Subcommand::Run(run)) => run::run(&run),
         Some(Subcommand::Ioc(ioc)) => ioc::run(&ioc),
         Some(Subcommand::List(list)) => list::run(&list),
+        Some(Subcommand::Calibrate(calibrate)) => calibrate::run(&calibrate),
+        Some(Subcommand::Compare(compare)) => compare::run(&compare),
         Some(Subcommand::Judge(judge)) => judge::judge(&judge),
         Some(Subcommand::Report(report)) => judge::report(&report),
         Some(Subcommand::Doctor(doctor)) => doctor::run(&doctor),

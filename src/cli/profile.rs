@@ -17,7 +17,7 @@ use super::Failure;
 use super::arguments::{Profile, RunArguments};
 
 /// The write-ups' camera.
-const USUAL_PIXELS: Pixels = Pixels { width: 680, height: 480 };
+pub(super) const USUAL_PIXELS: Pixels = Pixels { width: 680, height: 480 };
 
 /// The servers of scenarios that compare clients.
 const USUAL_SERVERS: [&str; 2] = ["softioc", "softioc-pva"];
@@ -72,13 +72,20 @@ pub(super) fn plan(arguments: &RunArguments, servers: &Servers) -> Result<Plan, 
     }
     Ok(Plan {
         cells: planned,
-        seed: arguments.seed.unwrap_or_else(|| u64::from(StdRng::from_os_rng().random::<u32>())),
+        seed: arguments.seed.unwrap_or_else(random_seed),
         timeout: arguments.timeout.map(Duration::from_secs_f64),
         most_memory_bytes: match arguments.most_memory {
             Some(mebibytes) => u64::from(mebibytes) << 20,
             None => this_machine().memory_bytes / 4,
         },
+        first_block: 0,
+        confirms: false,
     })
+}
+
+/// Short, so that it is easily typed again.
+pub(super) fn random_seed() -> u64 {
+    u64::from(StdRng::from_os_rng().random::<u32>())
 }
 
 fn check_options(arguments: &RunArguments, wanted: &[&str]) -> Result<(), Failure> {

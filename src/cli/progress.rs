@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 
 use epics_gauge::measure::Cell;
 use epics_gauge::python_site::{Missing, PythonSite};
+use epics_gauge::record::Record;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const TEMPLATE: &str = "{bar:24} {pos}/{len} workers, {eta} left  {wide_msg}";
@@ -20,6 +21,11 @@ impl Bar {
             bar.set_style(style);
         }
         Bar(bar)
+    }
+
+    /// There are more than was known.
+    pub(super) fn more(&self, workers: usize) {
+        self.0.inc_length(workers as u64);
     }
 
     pub(super) fn started(&self, cell: &Cell, approach: &str) {
@@ -39,6 +45,22 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// A bar over pairs, of which there may be fewer than it says.
+pub(super) struct PairBar(Bar);
+
+impl PairBar {
+    pub(super) fn of(pairs: usize) -> PairBar {
+        PairBar(Bar::of(2 * pairs))
+    }
+
+    pub(super) fn finished(&self, record: &Record) {
+        let Record { approach, server, block, confirms, .. } = record;
+        let phase = if *confirms { "fresh" } else { "screening" };
+        self.0.0.set_message(format!("{approach} on {server}, pair {block}, {phase}"));
+        self.0.finished();
     }
 }
 

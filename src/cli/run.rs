@@ -1,17 +1,22 @@
 //! `run`: measure, judge, report.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use epics_gauge::approach::{Approach, Catalogue};
+use epics_gauge::campaign::{self, Told, Trial};
 use epics_gauge::embedded;
 use epics_gauge::ioc::Servers;
 use epics_gauge::judge::{Limits, judge};
-use epics_gauge::measure::{self, Candidate, Cell, Plan, Progress};
+use epics_gauge::measure::{Candidate, Cell, Plan, Progress};
+use epics_gauge::process::processes_left;
 use epics_gauge::provider::Provider;
-use epics_gauge::python_site::{Missing, PythonSite};
-use epics_gauge::record::{End, Line, RECORD_FORMAT, Run, RunRecords};
-use epics_gauge::report::{Format, render};
+use epics_gauge::python_site::Missing;
+use epics_gauge::record::{End, Line, Run, RunRecords};
+use epics_gauge::report::{Format, render_with};
 use epics_gauge::scenario;
 
-use super::arguments::{FormatArgument, RunArguments};
+use super::arguments::RunArguments;
 use super::exit::Exit;
 use super::limits::limits;
 use super::output::OutputFolder;
@@ -19,6 +24,9 @@ use super::profile;
 use super::progress::{Bar, python_site};
 use super::stdout::print;
 use super::{Failure, catalogue, interrupt, servers};
+
+/// What was started may take so long to be gone; what is there after it is left.
+pub(super) const TIME_TO_LEAVE: Duration = Duration::from_secs(3);
 
 pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
@@ -34,8 +42,10 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let limits = limits(arguments.limits_file.as_deref(), &catalogue, &servers)?;
     let mut plan = profile::plan(arguments, &servers)?;
     let approaches = keep_matching(&mut plan, &servers, approaches)?;
-    let started = now();
-    let mut output = OutputFolder::make(arguments.out.as_deref(), &started)?;
+    let blocks = plan.blocks();
+    let command_line = std::env::args().skip(1).collect();
+    let header = campaign::header(&approaches, plan.seed, blocks, command_line);
+    let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
     interrupt::listen().map_err(Failure::unmeasured)?;
     let needs_site = approaches.iter().any(Approach::needs_python_site)
         || plan
@@ -46,14 +56,21 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         true => python_site(),
         false => Err(Missing("nobody asked for the Python packages".to_owned())),
     };
-    let candidates = candidates(&approaches, &site)?;
+    let candidates = campaign::candidates(&approaches, &own_program()?, &site);
     let servers = servers.with_site(site);
-    output.add(&Line::Run(Box::new(header(&plan, &approaches, started))))?;
-    let completed = measure(&plan, &servers, &candidates, &mut output)?;
+    output.add(&Line::Run(Box::new(header.clone())))?;
+    let trial = Trial {
+        plan: &plan,
+        servers: &servers,
+        candidates: &candidates,
+        limits: &limits,
+        most_fresh: arguments.fresh_blocks as usize,
+    };
+    let completed = measure(&trial, header, &mut output)?;
     output.add(&Line::End(End {
-        ended_utc: now(),
+        ended_utc: campaign::now_utc(),
         interrupted: !completed,
-        processes_left: None,
+        processes_left: processes_left(TIME_TO_LEAVE),
     }))?;
     let exit = conclude(arguments, &limits, &output)?;
     Ok(if completed { exit } else { Exit::Interrupted })
@@ -63,14 +80,20 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
 /// can be judged over it.
 fn chosen(catalogue: &Catalogue, names: &[String]) -> Result<Vec<Approach>, Failure> {
     let known: Vec<&str> = catalogue.all().iter().map(|approach| approach.name.as_str()).collect();
-    check_names("approach", names, &known)?;
+    let (versions, plain): (Vec<String>, Vec<String>) =
+        names.iter().cloned().partition(|name| name.contains('@'));
+    check_names("approach", &plain, &known)?;
+    let versions: Vec<Approach> = versions
+        .iter()
+        .map(|name| catalogue.resolve(name).map_err(Failure::usage))
+        .collect::<Result<_, _>>()?;
     let is_named = |approach: &&Approach| names.is_empty() || names.contains(&approach.name);
-    let providers: Vec<Provider> =
-        catalogue.all().iter().filter(is_named).map(|approach| approach.provider).collect();
+    let named = catalogue.all().iter().filter(is_named).chain(&versions);
+    let providers: Vec<Provider> = named.map(|approach| approach.provider).collect();
     let is_chosen = |approach: &&Approach| {
         is_named(approach) || (approach.floor && providers.contains(&approach.provider))
     };
-    Ok(catalogue.all().iter().filter(is_chosen).cloned().collect())
+    Ok(catalogue.all().iter().filter(is_chosen).chain(&versions).cloned().collect())
 }
 
 /// Leaves out cells that no approach is measured in, and approaches that are
@@ -101,61 +124,34 @@ fn check_names(what: &str, names: &[String], known: &[&str]) -> Result<(), Failu
     }
 }
 
-fn candidates(
-    approaches: &[Approach],
-    site: &Result<PythonSite, Missing>,
-) -> Result<Vec<Candidate>, Failure> {
-    // A cache that cannot be written is told once, not by every worker.
+/// The program that workers inside this crate run in. A cache that cannot be
+/// written is told here, once, not by every worker.
+pub(super) fn own_program() -> Result<PathBuf, Failure> {
     embedded::tool("leash").map_err(Failure::unmeasured)?;
-    let gauge = std::env::current_exe().map_err(Failure::unmeasured)?;
-    Ok(approaches
-        .iter()
-        .map(|approach| Candidate {
-            approach: approach.clone(),
-            command: approach.command(&gauge, site),
-        })
-        .collect())
+    std::env::current_exe().map_err(Failure::unmeasured)
 }
 
-fn header(plan: &Plan, approaches: &[Approach], started_utc: String) -> Run {
-    Run {
-        format: RECORD_FORMAT,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        base: epics_gauge::BASE.to_owned(),
-        compiler: epics_gauge::COMPILER.to_owned(),
-        started_utc,
-        arguments: std::env::args().skip(1).collect(),
-        seed: plan.seed,
-        blocks: plan.blocks(),
-        machine: measure::this_machine(),
-        approaches: approaches.iter().map(Approach::facts).collect(),
-    }
-}
-
-fn measure(
-    plan: &Plan,
-    servers: &Servers,
-    candidates: &[Candidate],
-    output: &mut OutputFolder,
-) -> Result<bool, Failure> {
+fn measure(trial: &Trial<'_>, header: Run, output: &mut OutputFolder) -> Result<bool, Failure> {
     let workers = |cell: &Cell| {
-        let kind = servers.get(&cell.server);
-        let taken = candidates.iter().filter(|candidate| cell.takes(&candidate.approach, kind));
-        cell.blocks * taken.count()
+        let kind = trial.servers.get(&cell.server);
+        let is_taken = |candidate: &&Candidate| cell.takes(&candidate.approach, kind);
+        cell.blocks * trial.candidates.iter().filter(is_taken).count()
     };
-    let bar = Bar::of(plan.cells.iter().map(workers).sum());
-    measure::run(plan, servers, candidates, |progress| {
-        match progress {
-            Progress::Started { cell, approach } => bar.started(cell, approach),
-            Progress::Finished { record, log } => {
+    let bar = Bar::of(trial.plan.cells.iter().map(workers).sum());
+    let tried = trial.run(header, |told| {
+        match told {
+            Told::Confirming(cells) => bar.more(cells.iter().map(workers).sum()),
+            Told::Worker(Progress::Started { cell, approach }) => bar.started(cell, approach),
+            Told::Worker(Progress::Finished { record, log }) => {
                 let line = Line::Record(record.clone());
                 output.add(&line)?;
                 output.add_log(&record, &log)?;
             }
-            Progress::Done | Progress::LeftOut => bar.finished(),
+            Told::Worker(Progress::Done | Progress::LeftOut) => bar.finished(),
         }
-        Ok(())
-    })
+        Ok::<(), Failure>(())
+    })?;
+    Ok(tried.completed)
 }
 
 fn conclude(
@@ -165,18 +161,11 @@ fn conclude(
 ) -> Result<Exit, Failure> {
     let run = RunRecords::parse(&output.read_records()?).map_err(Failure::unmeasured)?;
     let judgement = judge(&run, limits);
-    output.write("verdicts.json", &render(&run, &judgement, Format::Json))?;
-    output.write("report.md", &render(&run, &judgement, Format::Markdown))?;
-    let format = match arguments.format {
-        FormatArgument::Table => Format::Summary,
-        FormatArgument::Markdown => Format::Markdown,
-        FormatArgument::Json => Format::Json,
-    };
-    print(&render(&run, &judgement, format))?;
+    let known = campaign::kept_calibration(&run.run.machine);
+    output.write("verdicts.json", &render_with(&run, &judgement, known.as_ref(), Format::Json))?;
+    output.write("report.md", &render_with(&run, &judgement, known.as_ref(), Format::Markdown))?;
+    let format = arguments.format.or_table(Format::Summary);
+    print(&render_with(&run, &judgement, known.as_ref(), format))?;
     eprintln!("all figures: {}", output.path().join("report.md").display());
     Ok(Exit::of(&judgement, arguments.allow_missing))
-}
-
-fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

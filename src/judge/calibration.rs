@@ -1,6 +1,7 @@
 //! How often the rule that compares two is wrong, on a machine as it is: by drawing
 //! whole comparisons anew from pairs that were measured there.
 
+mod calibrated;
 mod redraw;
 #[cfg(test)]
 mod simulated;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::comparison::{Change, Rule};
 use crate::stats::{Interval, proportion_interval, pseudo_median};
 
+pub use calibrated::{Calibrated, WholeRuns};
 pub use redraw::redraw;
 
 /// The version of the format of [`Calibration`] as a file.
@@ -22,8 +24,9 @@ pub const FOUND_AT_LEAST: f64 = 0.95;
 /// Pairs that were measured under one condition, to draw from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pool {
-    /// By how much B was slowed on purpose, as a fraction; 0 where A and B are
-    /// alike.
+    /// By how much B was slowed on purpose, in words such as `5 %`.
+    pub label: String,
+    /// The same as a fraction; 0 where A and B are alike.
     pub slowdown: f64,
     /// The metrics of each pair.
     pub metrics: Vec<String>,
@@ -126,7 +129,9 @@ pub struct MetricRates {
 /// The rates of one pool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Redrawn {
-    /// By how much B was slowed on purpose, as a fraction.
+    /// By how much B was slowed on purpose, in words such as `5 %`.
+    pub label: String,
+    /// The same as a fraction.
     pub slowdown: f64,
     /// How many pairs were measured; how well they stand for the machine depends
     /// on them, however many comparisons are drawn.
@@ -260,6 +265,7 @@ mod tests {
             .map(|at| [if at < found { Change::Regressed } else { Change::Undecided }])
             .collect();
         Redrawn {
+            label: String::new(),
             slowdown,
             measured_pairs: 100,
             seconds_per_pair: 1.0,

@@ -51,7 +51,9 @@ impl CellKey {
         .with_probes_as_one()
     }
 
-    fn with_probes_as_one(mut self) -> CellKey {
+    /// The same without the count of PVs in a search, which varies within it.
+    #[must_use]
+    pub fn with_probes_as_one(mut self) -> CellKey {
         if self.scenario == scenario::CAPACITY {
             self.pvs = 0;
         }

@@ -65,6 +65,18 @@ impl Metric {
         Some(if self.is_per_pv() { seconds / sample.pvs.max(1) as f64 } else { seconds })
     }
 
+    /// CPU seconds per PV (in all for import and context) that the worker used
+    /// meanwhile; none when it did not get there.
+    pub fn cpu_of(self, record: &Record) -> Option<f64> {
+        let per_pv = |sample: &Sample| sample.cpu_ns as f64 / 1e9 / sample.pvs.max(1) as f64;
+        self.of(record)?;
+        let stages: &[Stage] = match self.stage {
+            Stage::Connect => &[Stage::Create, Stage::Connect],
+            ref stage => std::slice::from_ref(stage),
+        };
+        Some(stages.iter().filter_map(|stage| self.sample(record, *stage)).map(per_pv).sum())
+    }
+
     fn sample(self, record: &Record, stage: Stage) -> Option<&Sample> {
         record.samples.iter().find(|sample| sample.stage == stage && sample.mode == self.mode)
     }
@@ -189,19 +201,7 @@ fn rows(run: &RunRecords, cell: &[&Record], metric: Metric) -> Option<(Option<St
 }
 
 fn cpu(records: &[&&Record], metric: Metric) -> f64 {
-    let per_pv = |sample: &Sample| sample.cpu_ns as f64 / 1e9 / sample.pvs.max(1) as f64;
-    let stages: &[Stage] = match metric.stage {
-        Stage::Connect => &[Stage::Create, Stage::Connect],
-        ref stage => std::slice::from_ref(stage),
-    };
-    let seconds: Vec<f64> = records
-        .iter()
-        .filter(|record| metric.of(record).is_some())
-        .map(|record| {
-            stages.iter().filter_map(|stage| metric.sample(record, *stage)).map(per_pv).sum()
-        })
-        .collect();
-    median(&seconds)
+    median(&records.iter().filter_map(|record| metric.cpu_of(record)).collect::<Vec<f64>>())
 }
 
 fn block_median(blocks: &BTreeMap<usize, f64>) -> f64 {

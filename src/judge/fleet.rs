@@ -242,6 +242,7 @@ mod tests {
                 memory_bytes: 0,
             },
             approaches: vec![facts("wire"), facts("libca")],
+            contest: None,
         };
         RunRecords { run, records, end: None }
     }

@@ -3,9 +3,9 @@
 mod advice;
 mod calibration;
 mod capacity;
-mod comparison;
 mod cell;
-mod confirm;
+mod comparison;
+pub mod contest;
 mod expected;
 mod figures;
 mod fleet;
@@ -16,25 +16,24 @@ mod monitors;
 mod samples;
 mod scale;
 mod scaling;
+pub mod sides;
 mod verdict;
 mod verdicts;
 
 pub use advice::{Advice, Slower};
 pub use calibration::{
-    CALIBRATION_FORMAT, Calibration, FOUND_AT_LEAST, MetricRates, Outcomes, PairsUsed, Pool, Rate,
-    Redrawn, SmallestFound, calibrate, redraw, smallest_found,
+    CALIBRATION_FORMAT, Calibrated, Calibration, FOUND_AT_LEAST, MetricRates, Outcomes, PairsUsed,
+    Pool, Rate, Redrawn, SmallestFound, WholeRuns, calibrate, redraw, smallest_found,
 };
 pub use capacity::{Capacity, capacities};
-pub use comparison::{Change, Comparison, MetricChange, Pairs, Rule, Step, compare, next_step};
 pub use cell::{CellKey, GateCell};
+pub use comparison::{Change, Comparison, MetricChange, Pairs, Rule, Step, compare, next_step};
 pub use expected::expected_verdicts;
 pub use figures::{Figures, Metric, Row, figures};
 pub use fleet::{FleetGrowth, FleetRow, fleet_growth, fleet_rows};
-pub use fresh::{
-    Confirmation, FALSE_ALARMS, FRESH_BLOCKS_FOR_LOSSES, blocks_for_the_sign_test, to_confirm,
-};
+pub use fresh::{Confirmation, FALSE_ALARMS, LOOKS, blocks_for_the_sign_test, to_confirm};
 pub use gave_way::GaveWay;
-pub use limits::{LEAK_WATCH_S, Limit, Limits, LimitsError, Measure, Relative, Unit};
+pub use limits::{LEAK_WATCH_S, Limit, Limits, LimitsError, Measure, Measured, Relative, Unit};
 pub use monitors::{Memory, MonitorFigures, MonitorRow, UpdateCounts, monitors};
 pub use scale::{Flow, Published, Scale, ScaleFigures, ScaleRow, scale};
 pub use scaling::{Scaling, scaling};

@@ -92,8 +92,11 @@ fn monitored_figure(monitored: &Monitored, record: &Record, measure: Measure) ->
     match measure {
         Measure::ClientCpu => mean_cpu_percent(monitored, &monitored.client),
         Measure::ClientMemory => {
-            let start = watched_memory(monitored, &monitored.client).first()?.1;
-            Some(monitored.client.peak_rss_bytes.saturating_sub(start) as f64)
+            // The samples have its descendants too, its own peak is exact.
+            let watched = watched_memory(monitored, &monitored.client);
+            let most = watched.iter().map(|(_, bytes)| *bytes).max()?;
+            let most = most.max(monitored.client.peak_rss_bytes);
+            Some(most.saturating_sub(watched.first()?.1) as f64)
         }
         Measure::Growth => {
             Some(growth(&watched_memory(monitored, &monitored.client), CONFIDENCE_WANTED)?.median)

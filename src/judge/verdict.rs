@@ -206,6 +206,38 @@ impl Verdict {
     }
 }
 
+#[cfg(test)]
+impl Verdict {
+    /// One of a connection over the floor, undecided, without a figure.
+    pub(crate) fn example() -> Verdict {
+        Verdict {
+            name: "connect::mine::n10::over_floor".to_owned(),
+            approach: "mine".to_owned(),
+            floor: false,
+            scenario: "connect".to_owned(),
+            server: "softioc".to_owned(),
+            metric: "connect bulk".to_owned(),
+            unit: Unit::SecondsPerPv,
+            load: None,
+            fleet: None,
+            pvs: 10,
+            connected: Mode::Bulk,
+            relative: Relative::Floor,
+            compared_with: None,
+            figure: None,
+            limit: 1e-4,
+            derivation: String::new(),
+            outcome: Outcome::Undecided,
+            expected_over: None,
+            reason: None,
+            blocks: 5,
+            fresh_blocks: 0,
+            more_blocks: None,
+            p: None,
+        }
+    }
+}
+
 impl Unit {
     /// A figure with its unit.
     pub fn amount(self, figure: f64) -> String {

@@ -28,7 +28,7 @@ pub(super) fn verdicts(run: &RunRecords, limits: &Limits) -> Vec<Verdict> {
         suspects.extend(suspect.map(|suspect| (verdicts.len(), suspect)));
         verdicts.push(verdict);
     }
-    fresh::decide(&mut verdicts, &suspects);
+    fresh::decide(&mut verdicts, &suspects, limits.false_alarms);
     verdicts.extend(of_processes_left(run, limits));
     verdicts
 }

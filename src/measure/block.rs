@@ -1,27 +1,20 @@
 //! One block: its IOC and its workers.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-use super::driven::Driven;
 use super::fleet::Fleets;
-use super::session::{Halt, Patience, Session, failed, of_ioc};
-use super::{Candidate, Cell, Plan, Progress, capacity, connect, cores, monitor};
-use crate::ioc::{Server, Servers, Wanted};
-use crate::process::{Command, interrupted};
-use crate::protocol::Mode;
-use crate::record::{Cores, Failure, FailureKind, Record};
-use crate::scenario::{FRAME_PV, pv_name};
+use super::session::{Halt, failed};
+use super::{Candidate, Cell, Plan, Progress, capacity, single};
+use crate::ioc::{Server, Servers};
+use crate::process::interrupted;
+use crate::record::{Failure, FailureKind, Record};
 
 /// A server that failed so often to start is left alone: each try may take its whole
 /// deadline.
 const MOST_FAILED_STARTS: usize = 2;
-
-/// A dying IOC closes its sockets some time before its process is gone.
-const TIME_TO_DIE: Duration = Duration::from_millis(200);
 
 /// One block: one worker of every approach, in random order, against one fresh
 /// IOC.
@@ -84,7 +77,12 @@ impl BlockRunner<'_> {
         position: usize,
         tell: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
     ) -> Result<Option<Record>, E> {
-        let mut record = self.empty_record(cell, position, &candidate.approach.name);
+        let mut record = Record {
+            block: self.block,
+            confirms: self.plan.confirms,
+            position,
+            ..single::empty_record(cell, &candidate.approach.name)
+        };
         let mut log = String::new();
         match self.measure(cell, candidate, &mut record, &mut log) {
             Ok(()) => {}
@@ -112,14 +110,8 @@ impl BlockRunner<'_> {
         record: &mut Record,
         log: &mut String,
     ) -> Result<(), Halt> {
-        let command = candidate.command.as_ref().map_err(|missing| {
-            Halt::Failed(Failure {
-                kind: FailureKind::Missing,
-                stage: None,
-                message: missing.to_string(),
-            })
-        })?;
         if let Some(shape) = cell.fleet {
+            let command = single::command_of(candidate)?;
             let cell = (cell, shape);
             return self.fleets.measure(candidate, command, cell, self.plan, record, log);
         }
@@ -128,22 +120,7 @@ impl BlockRunner<'_> {
             None => self.start(cell)?,
         };
         let ioc = self.ioc.insert(ioc);
-        record.server_versions = ioc.versions();
-        let patience = Patience::new(self.plan.timeout, usual_timeout(cell));
-        let given = monitor::Given {
-            most_memory_bytes: self.plan.most_memory_bytes,
-            provider: candidate.approach.provider,
-            cores: cores_of(cell),
-        };
-        match drive(command, ioc.as_mut(), cell, patience, given, record, log) {
-            Err(Halt::Failed(failure)) => {
-                // Whatever the worker says: an IOC that died is the reason.
-                std::thread::sleep(TIME_TO_DIE);
-                ioc.check().map_err(|error| of_ioc(&error, failure.stage))?;
-                Err(Halt::Failed(failure))
-            }
-            outcome => outcome,
-        }
+        single::measure(candidate, ioc.as_mut(), cell, self.plan.bounds(), record, log)
     }
 
     /// Starts the cell's server, unless it has failed to start too often.
@@ -156,7 +133,7 @@ impl BlockRunner<'_> {
             );
             return Err(failed(FailureKind::Ioc, None, message));
         }
-        let started = self.servers.start(&cell.server, &wanted(cell));
+        let started = self.servers.start(&cell.server, &single::wanted(cell));
         match &started {
             Ok(_) => failures.clear(),
             Err(error) => failures.push(error.to_string()),
@@ -175,91 +152,4 @@ impl BlockRunner<'_> {
         }
         record.failure = Some(failure);
     }
-
-    fn empty_record(&self, cell: &Cell, position: usize, approach: &str) -> Record {
-        Record {
-            scenario: cell.scenario.clone(),
-            server: cell.server.clone(),
-            pvs: cell.pvs,
-            mode: cell.mode,
-            load: cell.load,
-            fleet: cell.fleet,
-            block: self.block,
-            confirms: false,
-            side: None,
-            handicap: None,
-            position,
-            approach: approach.to_owned(),
-            versions: BTreeMap::new(),
-            server_versions: BTreeMap::new(),
-            create_is_joint: false,
-            samples: Vec::new(),
-            monitored: None,
-            fleet_use: None,
-            warnings: Vec::new(),
-            failure: None,
-        }
-    }
-}
-
-/// What the server of a cell is to hold.
-fn wanted(cell: &Cell) -> Wanted {
-    let frame = cell.load.and_then(|load| load.pixels);
-    Wanted {
-        pvs: cell.pvs + cell.load.map_or(0, |load| load.idle_pvs),
-        rate_hz: cell.load.map(|load| load.rate_hz),
-        frame: frame.map(|pixels| (pixels.width, pixels.height)),
-        max_array_bytes: cell.load.and_then(|load| load.array_bytes),
-        cores: cores_of(cell).map_or(Vec::new(), |cores| cores.server),
-    }
-}
-
-/// The cores of client and server, where those are to be kept apart.
-fn cores_of(cell: &Cell) -> Option<Cores> {
-    cell.waits_for_steady_state().then(cores::apart).flatten()
-}
-
-/// Runs one worker; fills `record` as far as it gets and `log` with what the
-/// worker printed on stderr.
-fn drive(
-    command: &Command,
-    ioc: &mut dyn Server,
-    cell: &Cell,
-    patience: Patience,
-    given: monitor::Given,
-    record: &mut Record,
-    log: &mut String,
-) -> Result<(), Halt> {
-    let cores = given.cores.as_ref().map_or(&[][..], |cores| &cores.client);
-    let command = command.clone().environment(ioc.client_environment()).cores(cores);
-    let session = Session::start(&command, patience)?;
-    let mut driven = Driven::new(session, ioc, record);
-    let pvs = match cell.load.and_then(|load| load.pixels) {
-        Some(_) => vec![FRAME_PV.to_owned()],
-        None => (0..cell.pvs).map(pv_name).collect(),
-    };
-    let outcome = driven.greet(cell.mode, pvs).and_then(|hello| match cell.load {
-        None => connect::run(&mut driven, cell, &hello),
-        Some(load) => monitor::run(&mut driven, cell, load, given, &hello),
-    });
-    *log = match outcome {
-        Ok(()) => driven.session.end(),
-        Err(_) => driven.session.log(),
-    };
-    outcome
-}
-
-/// How long a stage may take, unless the user said it: some three times what the
-/// slowest known approach needs. Connecting one by one costs libca's search timer
-/// for each PV, some 30 ms.
-fn usual_timeout(cell: &Cell) -> Duration {
-    let per_pv = match cell.mode {
-        Mode::Bulk => Duration::from_millis(5),
-        Mode::Serial => Duration::from_millis(100),
-    };
-    let subscriptions = cell.load.map_or(0, |load| cell.pvs * load.monitors);
-    let times = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    Duration::from_secs(20)
-        + per_pv * times(cell.pvs)
-        + Duration::from_micros(200) * times(subscriptions)
 }

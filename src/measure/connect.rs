@@ -10,7 +10,7 @@ use crate::scenario::{Action, Which, connect_steps, pv_name, sampled_pvs};
 
 /// Takes a worker that has said `hello` through all steps of its cell.
 pub(super) fn run(driven: &mut Driven<'_>, cell: &Cell, hello: &Hello) -> Result<(), Halt> {
-    Steps { driven, pvs: cell.pvs, puts: 0 }.take(hello, cell.mode)
+    Steps { driven, pvs: cell.pvs, puts: 0 }.take(hello, cell.mode, cell.brief)
 }
 
 struct Steps<'a, 'b> {
@@ -21,8 +21,8 @@ struct Steps<'a, 'b> {
 }
 
 impl Steps<'_, '_> {
-    fn take(&mut self, hello: &Hello, mode: Mode) -> Result<(), Halt> {
-        for step in connect_steps(mode) {
+    fn take(&mut self, hello: &Hello, mode: Mode, brief: bool) -> Result<(), Halt> {
+        for step in connect_steps(mode, brief) {
             if step.action != Action::Context {
                 self.driven.require_mode(hello, step.mode)?;
             }

@@ -10,10 +10,13 @@ mod driven;
 mod fleet;
 mod machine;
 mod monitor;
+mod pairs;
 mod plan;
 mod session;
+mod single;
 
 pub use machine::this_machine;
+pub use pairs::{Contestant, PairRunner};
 pub use plan::{Cell, Plan};
 
 use std::collections::BTreeMap;
@@ -92,7 +95,7 @@ pub fn run<E>(
                 plan,
                 servers,
                 cell,
-                block,
+                block: plan.first_block + block,
                 ioc: None,
                 failed: &mut failed,
                 failed_starts: &mut failed_starts,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::single::Bounds;
 use crate::approach::Approach;
 use crate::ioc::ServerKind;
 use crate::protocol::Mode;
@@ -31,6 +32,9 @@ pub struct Cell {
     pub fleet: Option<FleetShape>,
     /// How many blocks of it.
     pub blocks: usize,
+    /// Whether only connecting is of interest: then workers are done after it, but for
+    /// the few gets that prove it.
+    pub brief: bool,
 }
 
 impl Cell {
@@ -60,7 +64,14 @@ impl Cell {
     /// A cell for all approaches, on no server yet: [`Cell::on`].
     pub fn new(scenario: &str, pvs: usize, mode: Mode, load: Option<Load>, blocks: usize) -> Cell {
         let (scenario, server) = (scenario.to_owned(), String::new());
-        Cell { scenario, server, approaches: Vec::new(), pvs, mode, load, fleet: None, blocks }
+        let (approaches, fleet, brief) = (Vec::new(), None, false);
+        Cell { scenario, server, approaches, pvs, mode, load, fleet, blocks, brief }
+    }
+
+    /// The same for those who want to know of connecting only.
+    #[must_use]
+    pub fn brief(self) -> Cell {
+        Cell { brief: true, ..self }
     }
 
     /// The same against another server.
@@ -93,6 +104,11 @@ pub struct Plan {
     pub timeout: Option<Duration>,
     /// A client that holds more memory while monitors watch is stopped.
     pub most_memory_bytes: u64,
+    /// The number of the first block; later parts of a run go on after the blocks
+    /// before them.
+    pub first_block: usize,
+    /// Whether the blocks confirm what blocks before them had shown.
+    pub confirms: bool,
 }
 
 impl Plan {
@@ -159,6 +175,10 @@ impl Plan {
     /// The most blocks that any cell has.
     pub fn blocks(&self) -> usize {
         self.cells.iter().map(|cell| cell.blocks).max().unwrap_or(0)
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds { timeout: self.timeout, most_memory_bytes: self.most_memory_bytes }
     }
 
     pub(super) fn random(&self) -> StdRng {

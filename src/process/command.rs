@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use super::cores::CoreSet;
-use super::{Child, Deadline, Event, ProcessError};
+use super::{Child, Deadline, Event, ProcessError, mark};
 use crate::embedded;
 
 /// How long leash may take to start the command.
@@ -140,6 +140,7 @@ impl Command {
                 command.env_remove(name);
             }
         }
+        command.env(mark::VARIABLE, mark::mark());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         if let Some(folder) = &self.folder {
             command.current_dir(folder);

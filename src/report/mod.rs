@@ -1,9 +1,11 @@
 //! Every sentence and table that a user reads; decides nothing.
 
 mod answer;
+mod calibration;
 mod capacity;
 mod cells;
 mod content;
+mod contest;
 mod document;
 mod fleet;
 mod markdown;
@@ -15,9 +17,12 @@ mod side_by_side;
 mod tables;
 mod terminal;
 
+pub use calibration::render_calibrated;
+pub use contest::{annotations, render_contest};
+
 use serde::Serialize;
 
-use crate::judge::Judgement;
+use crate::judge::{Calibrated, Judgement};
 use crate::record::{Run, RunRecords};
 use content::Detail;
 
@@ -34,13 +39,28 @@ pub enum Format {
     Json,
 }
 
-/// Writes a report.
+/// Writes a report, without what is known of the judge.
 pub fn render(run: &RunRecords, judgement: &Judgement, format: Format) -> String {
+    render_with(run, judgement, None, format)
+}
+
+/// Writes a report; `known` is how often the judge is wrong on the machine of the run.
+pub fn render_with(
+    run: &RunRecords,
+    judgement: &Judgement,
+    known: Option<&Calibrated>,
+    format: Format,
+) -> String {
+    let content = |detail| {
+        let mut parts = content::report(run, judgement, detail);
+        parts.extend(calibration::of_report(known, detail));
+        parts
+    };
     match format {
-        Format::Summary => terminal::render(&content::report(run, judgement, Detail::Summary)),
-        Format::Table => terminal::render(&content::report(run, judgement, Detail::Full)),
-        Format::Markdown => markdown::render(&content::report(run, judgement, Detail::Full)),
-        Format::Json => json(run, judgement),
+        Format::Summary => terminal::render(&content(Detail::Summary)),
+        Format::Table => terminal::render(&content(Detail::Full)),
+        Format::Markdown => markdown::render(&content(Detail::Full)),
+        Format::Json => json(run, judgement, known),
     }
 }
 
@@ -53,16 +73,18 @@ struct JsonReport<'a> {
     run: &'a Run,
     complete: bool,
     judgement: &'a Judgement,
+    calibration: Option<&'a Calibrated>,
     published: &'a [published::Published],
     published_cpu: &'a [published::PublishedCpu],
 }
 
-fn json(run: &RunRecords, judgement: &Judgement) -> String {
+fn json(run: &RunRecords, judgement: &Judgement, known: Option<&Calibrated>) -> String {
     let report = JsonReport {
         format: REPORT_FORMAT,
         run: &run.run,
         complete: run.end.as_ref().is_some_and(|end| !end.interrupted),
         judgement,
+        calibration: known,
         published: &published::SLAC,
         published_cpu: &published::SLAC_CPU,
     };

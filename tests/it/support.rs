@@ -80,9 +80,7 @@ impl Ran {
 /// Held by tests whose figures another test's load would spoil, on the whole
 /// machine.
 pub(crate) fn measuring_alone() -> File {
-    let lock = File::create(std::env::temp_dir().join("epics-gauge-measuring.lock")).unwrap();
-    lock.lock().unwrap();
-    lock
+    epics_gauge::campaign::measuring_alone().unwrap()
 }
 
 /// The worker of an approach of the catalogue, driven by the test itself.

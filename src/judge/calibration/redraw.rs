@@ -29,6 +29,7 @@ pub fn redraw(pool: &Pool, rule: &Rule, experiments: usize, seed: u64) -> Option
         (0..experiments).map(|_| decide(&comparison(pool, rule, &mut random), rule)).collect();
     let pairs = PairsUsed::of(comparisons.iter().map(|decisions| used(decisions, rule)));
     Some(Redrawn {
+        label: pool.label.clone(),
         slowdown: pool.slowdown,
         measured_pairs: pool.pairs.len(),
         seconds_per_pair: pool.seconds_per_pair,
@@ -110,7 +111,7 @@ mod tests {
 
     fn pool(pairs: Vec<Vec<f64>>) -> Pool {
         let metrics = (0..pairs.first().map_or(0, Vec::len)).map(|at| at.to_string()).collect();
-        Pool { slowdown: 0.0, metrics, pairs, seconds_per_pair: 2.0 }
+        Pool { label: String::new(), slowdown: 0.0, metrics, pairs, seconds_per_pair: 2.0 }
     }
 
     #[test]

@@ -11,7 +11,13 @@ use crate::stats::simulated::{NOISES, Noise};
 fn pool(noise: Noise, slowdown: f64, count: usize, random: &mut StdRng) -> Pool {
     let pairs = noise.pairs(count, random);
     let shifted = pairs.into_iter().map(|pair| vec![pair + f64::ln_1p(slowdown)]).collect();
-    Pool { slowdown, metrics: vec!["get".to_owned()], pairs: shifted, seconds_per_pair: 1.0 }
+    Pool {
+        label: String::new(),
+        slowdown,
+        metrics: vec!["get".to_owned()],
+        pairs: shifted,
+        seconds_per_pair: 1.0,
+    }
 }
 
 /// The outcomes of comparisons whose pairs all come fresh from the noise.

@@ -3,6 +3,7 @@
 
 mod budget;
 mod error;
+mod measured;
 mod metric;
 mod parse;
 mod table;
@@ -11,8 +12,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::FALSE_ALARMS;
 use crate::record::Load;
 pub use error::LimitsError;
+pub use measured::Measured;
 pub use metric::{Measure, Unit};
 
 /// The limits that are built in.
@@ -29,6 +32,11 @@ pub struct Limits {
     pub file: String,
     /// The limits, in the order of the file.
     pub limits: Vec<Limit>,
+    /// What the gate measures.
+    pub measured: Vec<Measured>,
+    /// The probability with which one verdict of a run, or more, may be red although no
+    /// limit is broken.
+    pub false_alarms: f64,
 }
 
 /// The most that a figure may be.
@@ -107,7 +115,9 @@ impl Limits {
     /// meant.
     pub fn parse(text: &str, file: &str) -> Result<Limits, LimitsError> {
         match parse::parse(text) {
-            Ok(limits) => Ok(Limits { file: file.to_owned(), limits }),
+            Ok((limits, measured)) => {
+                Ok(Limits { file: file.to_owned(), limits, measured, false_alarms: FALSE_ALARMS })
+            }
             Err(wrong) => Err(wrong.told(file, text)),
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use toml::de::DeTable;
 
 use super::error::{Wrong, line_of, unknown};
+use super::measured::{Measured, measured};
 use super::table::{Name, Table};
 use super::{Limit, Measure, Relative, budget};
 use crate::scenario;
@@ -26,13 +27,13 @@ const KEYS: [&str; 14] = [
     "over",
 ];
 
-pub(super) fn parse(text: &str) -> Result<Vec<Limit>, Wrong> {
+pub(super) fn parse(text: &str) -> Result<(Vec<Limit>, Vec<Measured>), Wrong> {
     let file = DeTable::parse(text).map_err(|error| Wrong {
         at: error.span().map(|span| span.start),
         message: error.message().to_owned(),
     })?;
     let file = Table::new(file.get_ref(), 0);
-    file.only(&["limit"])?;
+    file.only(&["limit", "measure"])?;
     let mut limits: Vec<Limit> = Vec::new();
     for table in file.tables("limit")? {
         for limit in limits_of(table, text)? {
@@ -46,7 +47,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<Limit>, Wrong> {
     }
     match limits.is_empty() {
         true => Err(Wrong { at: None, message: "it has no [[limit]]".to_owned() }),
-        false => Ok(limits),
+        false => {
+            let measured: Result<Vec<Measured>, Wrong> =
+                file.tables("measure")?.into_iter().map(measured).collect();
+            Ok((limits, measured?))
+        }
     }
 }
 

@@ -56,17 +56,15 @@ impl<'a> Table<'a> {
     }
 
     pub(super) fn number(&self, key: &str) -> Result<Option<f64>, Wrong> {
-        let Some(value) = self.value(key) else { return Ok(None) };
-        let number = match value.get_ref() {
-            DeValue::Integer(whole) => {
-                i64::from_str_radix(whole.as_str(), whole.radix()).ok().map(|whole| whole as f64)
-            }
-            DeValue::Float(float) => float.as_str().parse().ok(),
-            _ => return Err(wrong_type(key, "a number", value)),
-        };
-        match number.filter(|number: &f64| number.is_finite() && *number >= 0.0) {
-            Some(number) => Ok(Some(number)),
-            None => Err(Wrong::at(value.span().start, format!("`{key}` must be 0 or more"))),
+        self.value(key).map(|value| number_of(key, value)).transpose()
+    }
+
+    /// One number, or a list of them.
+    pub(super) fn numbers(&self, key: &str) -> Result<Vec<f64>, Wrong> {
+        let Some(value) = self.value(key) else { return Ok(Vec::new()) };
+        match value.get_ref() {
+            DeValue::Array(listed) => listed.iter().map(|one| number_of(key, one)).collect(),
+            _ => Ok(vec![number_of(key, value)?]),
         }
     }
 
@@ -118,6 +116,20 @@ impl<'a> Table<'a> {
 fn named<T: AsRef<str>>(key: &Spanned<T>) -> Name {
     let Range { start: at, .. } = key.span();
     Name { name: key.get_ref().as_ref().to_owned(), at }
+}
+
+fn number_of(key: &str, value: &Spanned<DeValue>) -> Result<f64, Wrong> {
+    let number = match value.get_ref() {
+        DeValue::Integer(whole) => {
+            i64::from_str_radix(whole.as_str(), whole.radix()).ok().map(|whole| whole as f64)
+        }
+        DeValue::Float(float) => float.as_str().parse().ok(),
+        _ => return Err(wrong_type(key, "a number", value)),
+    };
+    match number.filter(|number: &f64| number.is_finite() && *number >= 0.0) {
+        Some(number) => Ok(number),
+        None => Err(Wrong::at(value.span().start, format!("`{key}` must be 0 or more"))),
+    }
 }
 
 fn text_of(key: &str, value: &Spanned<DeValue>) -> Result<String, Wrong> {

@@ -20,7 +20,7 @@ const DRAIN: Duration = Duration::from_millis(500);
 
 /// The worker collects this much longer than the rest is planned to take: shell
 /// commands take their time too.
-const SPARE: Duration = Duration::from_secs(2);
+const SPARE: Duration = Duration::from_secs(1);
 
 /// Monitors watch this long before anything is done to them.
 const UNDISTURBED: Duration = Duration::from_secs(1);

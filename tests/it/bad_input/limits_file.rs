@@ -142,3 +142,18 @@ fn a_file_that_is_not_there_is_refused() {
     let ended = Invocation::of("run connect --limits FOLDER/none.toml").finish();
     ended.exits_with(64).says(&["cannot read", "none.toml", "No such file"]);
 }
+
+#[test]
+fn what_the_gate_cannot_measure_is_refused_with_what_was_meant() {
+    let with =
+        |measure: &str, words: &[&str]| refused(&format!("{GOOD}[[measure]]\n{measure}"), words);
+    with("pvs = [10]\n", &["line 7", "no `scenario`"]);
+    with("scenario = \"conect\"\n", &["line 8", "`conect`", "`connect`"]);
+    with("scenario = \"fleet\"\n", &["line 8", "connect, scalars, waveform"]);
+    with("scenario = \"connect\"\n", &["line 7", "pvs = [1000, 10000]"]);
+    with("scenario = \"connect\"\npvs = [0]\n", &["line 9", "counts of PVs"]);
+    with("scenario = \"connect\"\npvs = 10\nrate_hz = 10\n", &["line 10", "no monitors"]);
+    with("scenario = \"waveform\"\npvs = 10\n", &["line 9", "one PV"]);
+    with("scenario = \"waveform\"\npixels = \"large\"\n", &["line 9", "680x480"]);
+    with("scenario = \"scalars\"\npvs = 10\nblok = 3\n", &["line 10", "`blok`", "`blocks`"]);
+}

@@ -121,7 +121,7 @@ fn a_worker_that_stops_collecting_early_is_caught() {
 
 #[test]
 fn a_leak_is_seen_and_wants_to_be_confirmed() {
-    let ended = tampered("leaks", "scalars --pvs 3 --rate 50 --seconds 6");
+    let ended = tampered("leaks", "scalars --pvs 3 --rate 50 --seconds 6 --fresh-blocks 0");
     ended.exits_with(3);
     assert_holds(&ended.report(), &["for instance tampered, scalars growth", "not confirmed yet"]);
 }

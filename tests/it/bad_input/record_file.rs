@@ -106,9 +106,9 @@ fn an_unknown_field_is_refused_with_its_line_and_name() {
 #[test]
 fn another_version_of_the_format_is_refused_as_such() {
     let newer = with_line(1, |line| {
-        line.replace("\"format\":3", "\"format\":4,\"a_field_of_format_4\":true")
+        line.replace("\"format\":4", "\"format\":5,\"a_field_of_format_5\":true")
     });
-    refused(&newer, &["line 1", "format 4", "reads format 3"]);
+    refused(&newer, &["line 1", "format 5", "reads format 4"]);
 }
 
 #[test]

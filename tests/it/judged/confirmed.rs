@@ -1,6 +1,6 @@
 //! Suspicions are decided on fresh blocks, for better and for worse.
 
-use epics_gauge::judge::{Outcome, Verdict, blocks_for_the_sign_test, to_confirm};
+use epics_gauge::judge::{FALSE_ALARMS, Outcome, Verdict, blocks_for_the_sign_test, to_confirm};
 use epics_gauge::protocol::Mode;
 use epics_gauge::record::{Record, RunRecords};
 
@@ -38,29 +38,30 @@ fn over_without_fresh_blocks_is_undecided_and_says_how_many_it_takes() {
     assert_eq!(seen.outcome, Outcome::Undecided);
     assert_eq!(seen.reason.as_deref(), Some("over in 5 blocks, not confirmed yet"));
     // Over the floor and over the fastest are a family of two.
-    assert_eq!(seen.more_blocks, Some(blocks_for_the_sign_test(2)));
+    assert_eq!(seen.more_blocks, Some(blocks_for_the_sign_test(2, FALSE_ALARMS)));
     assert_eq!(exit_code_of(&run, &[]), 3);
     let wanted = to_confirm(&judge(&run));
     assert_eq!(wanted.len(), 1);
     let cell = (wanted[0].cell.server.as_str(), wanted[0].cell.pvs, wanted[0].cell.mode);
     assert_eq!(cell, ("softioc", PVS, Mode::Bulk));
     assert_eq!(wanted[0].approaches, ["aioca", "wire", "libca"]);
-    assert_eq!(wanted[0].blocks, 8);
+    assert_eq!(wanted[0].blocks, 10);
 }
 
 #[test]
 fn over_again_in_enough_fresh_blocks_is_over() {
-    let run = followed_by(|_| OVER, 8);
+    let run = followed_by(|_| OVER, 10);
     let confirmed = verdict(&run, NAME);
     assert_eq!((confirmed.outcome, confirmed.is_red()), (Outcome::Over, true));
-    assert_eq!(confirmed.p, Some(2.0 / 256.0), "corrected for two verdicts");
+    let p = confirmed.p.unwrap();
+    assert!((p - 2.0 / 1024.0).abs() < 1e-12, "{p} is not corrected for two verdicts");
     assert_eq!(exit_code_of(&run, &[]), 1);
     assert_eq!(to_confirm(&judge(&run)), []);
     let told = confirmed.explain();
     for words in [
         "connect::aioca::n10000::over_floor: OVER",
         "over the floor (wire)",
-        "of 8 fresh blocks",
+        "of 10 fresh blocks",
         "x the limit",
         "limit 1.00e-4 s per PV (1 s / 10 000 PVs), expected within",
     ] {
@@ -70,7 +71,7 @@ fn over_again_in_enough_fresh_blocks_is_over() {
 
 #[test]
 fn one_block_too_few_does_not_confirm() {
-    let run = followed_by(|_| OVER, 7);
+    let run = followed_by(|_| OVER, 9);
     let open = verdict(&run, NAME);
     assert_eq!((open.outcome, open.more_blocks), (Outcome::Undecided, Some(1)));
     assert_eq!(to_confirm(&judge(&run))[0].blocks, 1);

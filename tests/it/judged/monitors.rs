@@ -112,7 +112,7 @@ fn memory_that_stays_is_within_and_a_leak_is_over() {
     assert_eq!(growth_of(&leaking, "aioca"), [Outcome::Undecided], "not confirmed yet");
     assert_eq!(growth_of(&leaking, "libca"), [Outcome::Within]);
     assert_eq!(exit_code_of(&leaking, &[]), 3);
-    let confirmed = with_fresh_watches(&leaking, 7);
+    let confirmed = with_fresh_watches(&leaking, 12);
     assert_eq!(growth_of(&confirmed, "aioca"), [Outcome::Over]);
     assert_eq!(exit_code_of(&confirmed, &[]), 1);
 }

@@ -22,6 +22,7 @@ NOISE_BYTES = 1 << 20
 LOST_EVERY = 50
 LEAK_BYTES = 400_000
 LEAK_EVERY_S = 0.1
+SLOW_S = 0.4
 
 
 def main():
@@ -76,6 +77,13 @@ class Tampering:
 
     def honest(self, stage, command, answer):
         return answer()
+
+    def slow_at_connect(self, stage, command, answer):
+        answered = answer()
+        if stage == "connect":
+            time.sleep(SLOW_S)
+            answered["end_ns"] += int(SLOW_S * 1e9)
+        return answered
 
     def crash_at_get(self, stage, command, answer):
         if stage == "get":

@@ -1,0 +1,69 @@
+//! From measured pools to what is known of the judge on this machine.
+
+use super::pools::Pool;
+use crate::judge::sides::{SideMetric, family, side_figures};
+use crate::judge::{self, Calibration, Rule};
+use crate::protocol::Handicap;
+use crate::record::Machine;
+use crate::stats::median;
+
+/// How many comparisons are drawn, and by which seed.
+#[derive(Debug, Clone, Copy)]
+pub struct Draws {
+    /// Comparisons from each pool.
+    pub experiments: usize,
+    /// The seed.
+    pub seed: u64,
+}
+
+/// A handicap in words: `5 %`, `50 us per PV`, or `alike`.
+pub fn label(handicap: Option<Handicap>) -> String {
+    let Some(Handicap { fraction, per_pv_s }) = handicap else { return "alike".to_owned() };
+    match per_pv_s > 0.0 {
+        true => format!("{:.0} us per PV", 1e6 * per_pv_s),
+        false => format!("{:.0} %", 100.0 * fraction),
+    }
+}
+
+/// How often a comparison of this one metric is wrong, from pools of which one has no
+/// handicap. None when a pool has no whole pair. `seconds_per_pair` is what a pair
+/// took while the pools were measured.
+pub fn calibration_of(
+    pools: &[Pool],
+    metric: SideMetric,
+    rule: &Rule,
+    draws: Draws,
+    seconds_per_pair: f64,
+    (machine, date): (&Machine, &str),
+) -> Option<Calibration> {
+    let described = |pool: &Pool| judge::Pool {
+        label: label(pool.handicap),
+        slowdown: slowdown(pool, metric),
+        metrics: vec![metric.to_string()],
+        pairs: family(&pool.records, &[metric])
+            .into_iter()
+            .flat_map(|pairs| pairs.screened)
+            .map(|ratio| vec![ratio])
+            .collect(),
+        seconds_per_pair,
+    };
+    let alike = described(pools.iter().find(|pool| pool.handicap.is_none())?);
+    let slowed: Vec<judge::Pool> =
+        pools.iter().filter(|pool| pool.handicap.is_some()).map(described).collect();
+    let machine = format!("{}, {} cores, {}", machine.model, machine.cores, machine.system);
+    judge::calibrate(
+        &alike,
+        &slowed,
+        rule,
+        draws.experiments,
+        draws.seed,
+        (machine, date.to_owned()),
+    )
+}
+
+/// The part by which B was to be slower: seconds per PV as a part of what A took.
+fn slowdown(pool: &Pool, metric: SideMetric) -> f64 {
+    let Some(handicap) = pool.handicap else { return 0.0 };
+    let alone = median(&side_figures(&pool.records, metric, false).a);
+    handicap.fraction + if alone > 0.0 { handicap.per_pv_s / alone } else { 0.0 }
+}

@@ -1,0 +1,80 @@
+//! Two sides, measured in pairs until the judge has seen enough.
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::judge::sides::{SideMetric, family};
+use crate::judge::{Change, Rule, Step, compare, next_step};
+use crate::measure::PairRunner;
+use crate::record::{Failure, Record, Side};
+
+/// Pairs that may be of no use, beyond those that the rule may ask for: a figure of
+/// zero has no ratio.
+const USELESS_PAIRS: usize = 10;
+
+/// How a contest ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ended {
+    /// The rule has no more to ask.
+    Complete,
+    /// The user stopped it.
+    Interrupted,
+    /// A worker failed: nothing can be said of two sides when one does not work.
+    Failed(Box<Failure>),
+    /// The workers give no figure for this metric.
+    Unmeasured(String),
+}
+
+/// Measures pairs as the rule asks for them, in fours of A B B A or B A A B by lot, so
+/// that neither drift nor being first favours a side; blocks until it is done. It ends
+/// early when one metric got worse, for that cannot be mended by another. `tell` is
+/// called with each record and with what its worker printed on stderr.
+///
+/// # Errors
+/// The first error of `tell`.
+pub fn contest<E>(
+    pairs: &mut PairRunner<'_>,
+    metrics: &[SideMetric],
+    rule: &Rule,
+    seed: u64,
+    mut tell: impl FnMut(&Record, &str) -> Result<(), E>,
+) -> Result<Ended, E> {
+    let mut records: Vec<Record> = Vec::new();
+    let (mut begun, mut first) = (0, Side::A);
+    let mut random = StdRng::seed_from_u64(seed);
+    let most = rule.screen + rule.looks.last().copied().unwrap_or(0) + USELESS_PAIRS;
+    while let Step::Measure { more, fresh } = next_step(&family(&records, metrics), rule) {
+        for _ in 0..more {
+            first = match begun % 2 {
+                0 if random.random() => Side::A,
+                0 => Side::B,
+                _ => first.other(),
+            };
+            begun += 1;
+            let Some(pair) = pairs.next(first, fresh) else { return Ok(Ended::Interrupted) };
+            for (record, log) in pair {
+                tell(&record, &log)?;
+                if let Some(failure) = &record.failure {
+                    return Ok(Ended::Failed(Box::new(failure.clone())));
+                }
+                records.push(record);
+            }
+        }
+        if let Some(unmeasured) = unmeasured(&records, metrics) {
+            return Ok(Ended::Unmeasured(unmeasured));
+        }
+        let is_worse = compare(&family(&records, metrics), rule).outcome == Change::Regressed;
+        if is_worse || begun > most {
+            break;
+        }
+    }
+    Ok(Ended::Complete)
+}
+
+/// The first metric without a figure.
+fn unmeasured(records: &[Record], metrics: &[SideMetric]) -> Option<String> {
+    let has_figure = |metric: &&SideMetric| {
+        records.iter().any(|record| metric.of(record).is_some_and(|figure| figure > 0.0))
+    };
+    metrics.iter().find(|metric| !has_figure(metric)).map(SideMetric::to_string)
+}

@@ -1,0 +1,249 @@
+//! The gate: limits as tests by name, each decided on records that the limits of
+//! one scenario share.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::store::{Store, Writing};
+use super::trial::{Told, Trial, key_of};
+use super::{header, measuring_alone, now_utc};
+use crate::approach::Approach;
+use crate::ioc::Servers;
+use crate::judge::{GateCell, Limits, Outcome, Verdict, expected_verdicts, judge};
+use crate::measure::{Candidate, Cell, Plan, Progress, this_machine};
+use crate::process::processes_left;
+use crate::record::{ApproachFacts, End, Line, RunRecords};
+
+/// Fresh blocks of a cell at most: enough for the sign test of a whole family.
+const MOST_FRESH_BLOCKS: usize = 24;
+
+/// What was started may take so long to be gone; what is there after it is left.
+const TIME_TO_LEAVE: Duration = Duration::from_secs(3);
+
+/// What the gate says of one limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// As expected.
+    Good,
+    /// As expected or better, and something should be looked at: an expectation that
+    /// wants an update.
+    Remark(String),
+    /// Not decided on this machine, at this moment: why.
+    Undecided(String),
+    /// Decided and worse than expected, or not measured at all: what, by how much.
+    Red(String),
+}
+
+/// Cells that are measured together, and the names of their limits.
+#[derive(Debug)]
+struct Group {
+    /// The scenario and the server, such as `connect-softioc`.
+    name: String,
+    /// What is measured.
+    cells: Vec<Cell>,
+    /// The limits that it decides, by name.
+    limits: Vec<String>,
+}
+
+/// Everything that the gate needs; nothing is measured before it is asked.
+#[derive(Debug)]
+pub struct Gate {
+    limits: Limits,
+    servers: Servers,
+    candidates: Vec<Candidate>,
+    groups: Vec<Group>,
+    store: Store,
+    /// The verdicts of groups that were measured, by the group's name.
+    decided: BTreeMap<String, Result<Vec<Verdict>, String>>,
+}
+
+impl Gate {
+    /// A gate over the groups of `cells`. Records are kept in `folder`: what another
+    /// process of the same test run has measured there is not measured again.
+    pub fn new(
+        mut limits: Limits,
+        cells: Vec<Cell>,
+        servers: Servers,
+        candidates: Vec<Candidate>,
+        folder: &Path,
+    ) -> Gate {
+        let groups = groups(&limits, cells, &servers, &candidates);
+        // Each group is decided by itself: together they are wrong as often as one run.
+        limits.false_alarms /= groups.len().max(1) as f64;
+        let store = Store::new(folder);
+        Gate { limits, servers, candidates, groups, store, decided: BTreeMap::new() }
+    }
+
+    /// The names of all limits, in the order in which they are measured.
+    pub fn names(&self) -> Vec<String> {
+        self.groups.iter().flat_map(|group| group.limits.iter().cloned()).collect()
+    }
+
+    /// Decides one limit; blocks while its group is measured, if it was not yet.
+    pub fn decide(&mut self, name: &str) -> Said {
+        let Some(group) =
+            self.groups.iter().position(|group| group.limits.iter().any(|limit| limit == name))
+        else {
+            return Said::Red(format!("{name} is no limit of this gate"));
+        };
+        let key = self.groups[group].name.clone();
+        if !self.decided.contains_key(&key) {
+            let verdicts = self.verdicts_of(group);
+            self.decided.insert(key.clone(), verdicts);
+        }
+        match &self.decided[&key] {
+            Ok(verdicts) => said_of(name, verdicts),
+            Err(why) => Said::Red(format!("nothing was measured: {why}")),
+        }
+    }
+
+    fn verdicts_of(&self, group: usize) -> Result<Vec<Verdict>, String> {
+        let group = &self.groups[group];
+        // Whoever comes first measures; others that wait here find the records.
+        let _alone = measuring_alone().map_err(|error| error.to_string())?;
+        if let Some(records) = self.store.read(&group.name)? {
+            return Ok(judge(&records, &self.limits).verdicts);
+        }
+        let records = self.measure(group).inspect_err(|why| self.store.fail(&group.name, why))?;
+        Ok(judge(&records, &self.limits).verdicts)
+    }
+
+    fn measure(&self, group: &Group) -> Result<RunRecords, String> {
+        let plan = Plan {
+            cells: group.cells.clone(),
+            seed: u64::from(StdRng::from_os_rng().random::<u32>()),
+            timeout: None,
+            most_memory_bytes: this_machine().memory_bytes / 4,
+            first_block: 0,
+            confirms: false,
+        };
+        let approaches: Vec<Approach> =
+            self.candidates.iter().map(|candidate| candidate.approach.clone()).collect();
+        let header = header(&approaches, plan.seed, plan.blocks(), Vec::new());
+        let mut writing = self.store.begin(&group.name)?;
+        writing.add(&Line::Run(Box::new(header.clone())))?;
+        let trial = Trial {
+            plan: &plan,
+            servers: &self.servers,
+            candidates: &self.candidates,
+            limits: &self.limits,
+            most_fresh: MOST_FRESH_BLOCKS,
+        };
+        let mut tried = trial.run(header, |told| written(told, &mut writing))?;
+        let end = End {
+            ended_utc: now_utc(),
+            interrupted: !tried.completed,
+            processes_left: processes_left(TIME_TO_LEAVE),
+        };
+        writing.add(&Line::End(end.clone()))?;
+        if !tried.completed {
+            return Err("interrupted".to_owned());
+        }
+        writing.finish()?;
+        tried.records.end = Some(end);
+        Ok(tried.records)
+    }
+}
+
+fn written(told: Told<'_>, writing: &mut Writing) -> Result<(), String> {
+    match told {
+        Told::Worker(Progress::Finished { record, .. }) => writing.add(&Line::Record(record)),
+        _ => Ok(()),
+    }
+}
+
+/// The cells of each scenario on each server, and the limits that they decide.
+fn groups(
+    limits: &Limits,
+    cells: Vec<Cell>,
+    servers: &Servers,
+    candidates: &[Candidate],
+) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for cell in cells {
+        let name = format!("{}-{}", cell.scenario, cell.server);
+        match groups.iter_mut().find(|group| group.name == name) {
+            Some(group) => group.cells.push(cell),
+            None => groups.push(Group { name, cells: vec![cell], limits: Vec::new() }),
+        }
+    }
+    let facts: Vec<ApproachFacts> =
+        candidates.iter().map(|candidate| candidate.approach.facts()).collect();
+    for group in &mut groups {
+        let cells: Vec<GateCell> =
+            group.cells.iter().map(|cell| gate_cell(cell, servers)).collect();
+        group.limits = expected_verdicts(limits, &cells, &facts);
+    }
+    groups.retain(|group| !group.limits.is_empty());
+    groups
+}
+
+fn gate_cell(cell: &Cell, servers: &Servers) -> GateCell {
+    let providers = servers.get(&cell.server).map(|kind| kind.providers.clone());
+    GateCell {
+        key: key_of(cell),
+        providers: providers.unwrap_or_default(),
+        approaches: cell.approaches.clone(),
+    }
+}
+
+/// What the gate says of the limit `name`, by the verdicts of its group.
+fn said_of(name: &str, verdicts: &[Verdict]) -> Said {
+    let Some(verdict) = verdicts.iter().find(|verdict| verdict.name == name) else {
+        return Said::Red(format!("{name} has no verdict: nothing was measured for it"));
+    };
+    match verdict.outcome {
+        Outcome::Within if verdict.is_better_than_expected() => Said::Remark(format!(
+            "{}; it is better than expected: the limits file wants an update",
+            verdict.explain()
+        )),
+        Outcome::Within => Said::Good,
+        _ if verdict.is_red() => Said::Red(verdict.explain()),
+        // It is expected to be over, and cannot break its limit further.
+        Outcome::Over | Outcome::Failed => Said::Good,
+        Outcome::Undecided if verdict.expected_over.is_some() => Said::Good,
+        Outcome::Undecided => Said::Undecided(verdict.explain()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(outcome: Outcome, expected_over: Option<&str>) -> Verdict {
+        let expected_over = expected_over.map(str::to_owned);
+        Verdict { outcome, expected_over, ..Verdict::example() }
+    }
+
+    fn said(outcome: Outcome, expected_over: Option<&str>) -> Said {
+        let verdict = verdict(outcome, expected_over);
+        said_of(&verdict.name.clone(), &[verdict])
+    }
+
+    #[test]
+    fn red_is_what_is_worse_than_expected() {
+        assert!(matches!(said(Outcome::Over, None), Said::Red(_)));
+        assert!(matches!(said(Outcome::Failed, None), Said::Red(_)));
+        assert_eq!(said(Outcome::Within, None), Said::Good);
+        assert_eq!(said(Outcome::Over, Some("known")), Said::Good);
+        assert_eq!(said(Outcome::Undecided, Some("known")), Said::Good);
+    }
+
+    #[test]
+    fn undecided_is_said_and_better_than_expected_is_remarked() {
+        assert!(matches!(said(Outcome::Undecided, None), Said::Undecided(_)));
+        assert!(matches!(said(Outcome::Within, Some("known")), Said::Remark(_)));
+    }
+
+    #[test]
+    fn a_limit_without_a_verdict_is_red() {
+        let Said::Red(why) = said_of("connect::mine::n10::over_fastest", &[]) else {
+            panic!("it is not red");
+        };
+        assert!(why.contains("nothing was measured for it"));
+    }
+}

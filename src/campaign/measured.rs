@@ -1,0 +1,92 @@
+//! From what a limits file says is measured, and from the environment, to a gate.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use super::{Gate, candidates};
+use crate::approach::{Approach, Catalogue};
+use crate::ioc::Servers;
+use crate::judge::{Limits, Measured};
+use crate::measure::{Cell, Plan};
+use crate::protocol::Mode;
+use crate::python_site::{Missing, PythonSite};
+use crate::record::Load;
+use crate::scenario::CONNECT;
+
+/// A file of limits instead of the one that is built in.
+const LIMITS: &str = "EPICS_GAUGE_LIMITS";
+
+/// A file of approaches beside those that are built in.
+const APPROACHES: &str = "EPICS_GAUGE_APPROACHES";
+
+/// The gate that the limits file describes: `EPICS_GAUGE_LIMITS`, or else the one
+/// that is built in, with the approaches of `EPICS_GAUGE_APPROACHES` beside those of
+/// this crate. `program` is epics-gauge; records are kept in `folder`. Blocks while the
+/// Python packages are downloaded, if they are not there yet.
+///
+/// # Errors
+/// What is wrong with the files: where, and what was probably meant.
+pub fn gate_of(program: &Path, folder: &Path) -> Result<Gate, String> {
+    let mut catalogue = Catalogue::built_in();
+    if let Some(file) = env::var_os(APPROACHES) {
+        catalogue.add_file(Path::new(&file)).map_err(|error| error.to_string())?;
+    }
+    let servers = Servers::built_in(Err(Missing("not looked for yet".to_owned())));
+    let limits = limits(&catalogue, &servers)?;
+    let cells: Vec<Cell> = limits.measured.iter().flat_map(|one| cells(one, &catalogue)).collect();
+    let takes = |approach: &&Approach| {
+        cells.iter().any(|cell| cell.takes(approach, servers.get(&cell.server)))
+    };
+    let approaches: Vec<Approach> = catalogue.all().iter().filter(takes).cloned().collect();
+    let needs_site = approaches.iter().any(Approach::needs_python_site)
+        || cells
+            .iter()
+            .any(|cell| servers.get(&cell.server).is_some_and(|kind| kind.needs_python_site));
+    let site = match needs_site {
+        true => PythonSite::install(|_| ()),
+        false => Err(Missing("nobody asked for the Python packages".to_owned())),
+    };
+    let candidates = candidates(&approaches, program, &site);
+    Ok(Gate::new(limits, cells, servers.with_site(site), candidates, folder))
+}
+
+fn limits(catalogue: &Catalogue, servers: &Servers) -> Result<Limits, String> {
+    let Some(file) = env::var_os(LIMITS) else { return Ok(Limits::built_in()) };
+    let path = Path::new(&file);
+    let name = path.display().to_string();
+    let text = fs::read_to_string(path).map_err(|error| format!("cannot read {name}: {error}"))?;
+    let limits = Limits::parse(&text, &name).map_err(|error| error.to_string())?;
+    let approaches: Vec<&str> = catalogue.all().iter().map(|one| one.name.as_str()).collect();
+    let servers: Vec<&str> = servers.all().iter().map(|kind| kind.name.as_str()).collect();
+    limits.check_approaches(&approaches).map_err(|error| error.to_string())?;
+    limits.check_servers(&servers).map_err(|error| error.to_string())?;
+    Ok(limits)
+}
+
+/// The cells of one `[[measure]]`. The floor of each protocol is always measured too:
+/// without it nothing can be judged over it.
+fn cells(measured: &Measured, catalogue: &Catalogue) -> Vec<Cell> {
+    let mut approaches = measured.approaches.clone();
+    if !approaches.is_empty() {
+        let floors = catalogue.all().iter().filter(|approach| approach.floor);
+        approaches.extend(floors.map(|floor| floor.name.clone()));
+    }
+    let plain = match measured.scenario.as_str() {
+        CONNECT => Plan::connect(&measured.pvs, &[Mode::Bulk], 0, measured.blocks),
+        scenario => {
+            let load = Load {
+                rate_hz: measured.rate_hz,
+                seconds: measured.seconds,
+                pixels: measured.pixels,
+                array_bytes: None,
+                disturbance: None,
+                monitors: 1,
+                idle_pvs: 0,
+            };
+            let pvs = &measured.pvs;
+            Plan::monitors(scenario, pvs, &[measured.rate_hz], load, measured.blocks)
+        }
+    };
+    plain.into_iter().map(|cell| cell.on(&measured.server).only(approaches.clone())).collect()
+}

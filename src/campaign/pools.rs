@@ -1,0 +1,76 @@
+//! Many pairs of an approach with itself and with itself slowed: from them the
+//! judge learns how often it is wrong.
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+
+use crate::measure::PairRunner;
+use crate::protocol::Handicap;
+use crate::record::{Failure, Record, Side};
+
+const fn slower_by(fraction: f64) -> Handicap {
+    Handicap { fraction, per_pv_s: 0.0 }
+}
+
+const fn slower_per_pv_by(per_pv_s: f64) -> Handicap {
+    Handicap { fraction: 0.0, per_pv_s }
+}
+
+/// The slowdowns that a calibration injects: parts, and seconds per PV.
+pub const INJECTED: [Handicap; 7] = [
+    slower_by(0.02),
+    slower_by(0.05),
+    slower_by(0.10),
+    slower_by(0.20),
+    slower_per_pv_by(10e-6),
+    slower_per_pv_by(50e-6),
+    slower_per_pv_by(100e-6),
+];
+
+/// Pairs of one slowdown; side B was slowed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pool {
+    /// By how much; none where both sides were the same.
+    pub handicap: Option<Handicap>,
+    /// The records of both sides, in the order in which they ran.
+    pub records: Vec<Record>,
+}
+
+/// Measures `rounds` rounds of one pair for each of `pools`, in random order; who
+/// is first changes from round to round. Blocks until done. `tell` is called with
+/// each record and with what its worker printed on stderr.
+///
+/// Gives what was measured, less than asked when the user stopped it.
+///
+/// # Errors
+/// The failure of the first worker that failed, or the first error of `tell`.
+pub fn measure_pools<E: From<Failure>>(
+    pairs: &mut PairRunner<'_>,
+    handicaps: &[Option<Handicap>],
+    rounds: usize,
+    seed: u64,
+    mut tell: impl FnMut(&Record, &str) -> Result<(), E>,
+) -> Result<Vec<Pool>, E> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let empty = |handicap: &Option<Handicap>| Pool { handicap: *handicap, records: Vec::new() };
+    let mut pools: Vec<Pool> = handicaps.iter().map(empty).collect();
+    for round in 0..rounds {
+        let first = if round % 2 == 0 { Side::A } else { Side::B };
+        let mut order: Vec<usize> = (0..pools.len()).collect();
+        order.shuffle(&mut random);
+        for pool in order {
+            let pool = &mut pools[pool];
+            pairs.set_handicap(Side::B, pool.handicap);
+            let Some(pair) = pairs.next(first, false) else { return Ok(pools) };
+            for (record, log) in pair {
+                tell(&record, &log)?;
+                if let Some(failure) = record.failure {
+                    return Err(failure.into());
+                }
+                pool.records.push(record);
+            }
+        }
+    }
+    Ok(pools)
+}

@@ -1,0 +1,121 @@
+//! Approaches held to limits: screening first, then fresh blocks of what looks
+//! broken, until that is decided or enough was tried.
+
+use crate::ioc::Servers;
+use crate::judge::{CONFIDENCE_WANTED, CellKey, LOOKS, Limits, Unit, Verdict, judge, to_confirm};
+use crate::measure::{self, Candidate, Cell, Plan, Progress};
+use crate::record::{Run, RunRecords};
+use crate::stats::Interval;
+
+/// What is held to limits.
+pub struct Trial<'a> {
+    /// The screening blocks.
+    pub plan: &'a Plan,
+    /// The servers.
+    pub servers: &'a Servers,
+    /// The approaches.
+    pub candidates: &'a [Candidate],
+    /// The limits.
+    pub limits: &'a Limits,
+    /// The most fresh blocks of a cell; 0 leaves what looks broken undecided.
+    pub most_fresh: usize,
+}
+
+/// What a trial tells while it goes on.
+#[derive(Debug)]
+pub enum Told<'a> {
+    /// Of a worker.
+    Worker(Progress<'a>),
+    /// Fresh blocks of these cells come next.
+    Confirming(&'a [Cell]),
+}
+
+/// What a trial measured.
+#[derive(Debug, Clone)]
+pub struct Tried {
+    /// The records, without an end.
+    pub records: RunRecords,
+    /// Whether it ran to its end: not when the user stopped it.
+    pub completed: bool,
+}
+
+impl Trial<'_> {
+    /// Measures; blocks for as long as that takes. `tell` is called before and after
+    /// each worker. `header` is the first line of the record file.
+    ///
+    /// Fresh blocks are measured of whatever is not decided; nothing that was
+    /// decided is tried again.
+    ///
+    /// # Errors
+    /// The first error of `tell`.
+    pub fn run<E>(
+        &self,
+        header: Run,
+        mut tell: impl FnMut(Told<'_>) -> Result<(), E>,
+    ) -> Result<Tried, E> {
+        let mut records = RunRecords { run: header, records: Vec::new(), end: None };
+        let mut plan = self.plan.clone();
+        let (mut fresh, mut looks) = (0, 0);
+        loop {
+            let completed = measure::run(&plan, self.servers, self.candidates, |progress| {
+                if let Progress::Finished { record, .. } = &progress {
+                    records.records.push((**record).clone());
+                }
+                tell(Told::Worker(progress))
+            })?;
+            if !completed {
+                return Ok(Tried { records, completed });
+            }
+            let cells = self.next_cells(&records, self.most_fresh.saturating_sub(fresh));
+            if cells.is_empty() || looks == LOOKS {
+                return Ok(Tried { records, completed });
+            }
+            tell(Told::Confirming(&cells))?;
+            plan.first_block += plan.blocks();
+            plan.cells = cells;
+            plan.confirms = true;
+            // Another order than before, from the same seed.
+            plan.seed = plan.seed.wrapping_add(1);
+            fresh += plan.blocks();
+            looks += 1;
+        }
+    }
+
+    /// The cells of which fresh blocks are wanted, `most` of each at most.
+    fn next_cells(&self, records: &RunRecords, most: usize) -> Vec<Cell> {
+        if most == 0 {
+            return Vec::new();
+        }
+        let mut judgement = judge(records, self.limits);
+        judgement.verdicts.retain(is_screened);
+        let mut cells = Vec::new();
+        for wanted in to_confirm(&judgement) {
+            let known = self.plan.cells.iter().find(|cell| key_of(cell) == wanted.cell);
+            cells.extend(known.map(|cell| Cell {
+                blocks: wanted.blocks.min(most),
+                ..cell.clone().only(wanted.approaches.clone())
+            }));
+        }
+        cells
+    }
+}
+
+/// Whether its first blocks could have decided it. Where they could not, more of them
+/// are wanted first: fresh blocks confirm a suspicion, they do not replace a screening.
+fn is_screened(verdict: &Verdict) -> bool {
+    let has_interval = |figure: Interval| figure.confidence >= CONFIDENCE_WANTED;
+    verdict.unit == Unit::Count || verdict.figure.is_some_and(has_interval)
+}
+
+/// What the records of a cell have in common.
+pub(super) fn key_of(cell: &Cell) -> CellKey {
+    CellKey {
+        scenario: cell.scenario.clone(),
+        server: cell.server.clone(),
+        pvs: cell.pvs,
+        mode: cell.mode,
+        load: cell.load,
+        fleet: cell.fleet,
+    }
+    .with_probes_as_one()
+}

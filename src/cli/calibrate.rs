@@ -1,0 +1,239 @@
+//! `calibrate`: how often the judge is wrong on this machine, and what it catches.
+
+use std::time::Instant;
+
+use epics_gauge::approach::Approach;
+use epics_gauge::campaign::{
+    self, Draws, Ended, INJECTED, calibration_of, keep_calibration, label, measure_pools,
+};
+use epics_gauge::ioc::Servers;
+use epics_gauge::judge::sides::SideMetric;
+use epics_gauge::judge::{Calibrated, Change, Rule, WholeRuns, compare};
+use epics_gauge::measure::{Candidate, Cell, Contestant, PairRunner, this_machine};
+use epics_gauge::process::{interrupted, processes_left};
+use epics_gauge::protocol::{Handicap, Mode};
+use epics_gauge::python_site::Missing;
+use epics_gauge::record::{End, Line, Record};
+use epics_gauge::report::{Format, render_calibrated};
+use epics_gauge::scenario::CONNECT;
+
+use super::arguments::CalibrateArguments;
+use super::exit::Exit;
+use super::output::OutputFolder;
+use super::profile::random_seed;
+use super::progress::{PairBar, python_site};
+use super::run::{TIME_TO_LEAVE, own_program};
+use super::stdout::print;
+use super::{Failure, catalogue, interrupt, servers};
+
+/// False alarms are rare, and drawn from few pairs they seem more: so many pairs of
+/// alike sides for each of a slowdown.
+const ALIKE_PER_ROUND: usize = 4;
+
+/// Whole comparisons are run for these: alike, 5 % and 10 %.
+const WHOLE: [Option<Handicap>; 3] = [None, Some(INJECTED[1]), Some(INJECTED[2])];
+
+pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
+    let catalogue = catalogue(arguments.approaches_file.as_deref())?;
+    let approach = catalogue.resolve(&arguments.approach).map_err(Failure::usage)?;
+    let servers = servers(None)?;
+    let server = usual_server(&servers, &approach)?;
+    let seed = arguments.seed.unwrap_or_else(random_seed);
+    let header = campaign::header(
+        std::slice::from_ref(&approach),
+        seed,
+        arguments.rounds as usize,
+        std::env::args().skip(1).collect(),
+    );
+    let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
+    interrupt::listen().map_err(Failure::unmeasured)?;
+    let site = match approach.needs_python_site() {
+        true => python_site(),
+        false => Err(Missing("nobody asked for the Python packages".to_owned())),
+    };
+    let approaches = [approach];
+    let candidate = campaign::candidates(&approaches, &own_program()?, &site).remove(0);
+    let servers = servers.with_site(site);
+    output.add(&Line::Run(Box::new(header.clone())))?;
+    let mut calibration = Calibration {
+        arguments,
+        servers: &servers,
+        candidate: &candidate,
+        server: &server,
+        seed,
+        output: &mut output,
+    };
+    let _alone = campaign::measuring_alone().map_err(Failure::unmeasured)?;
+    let calibrated = calibration.calibrate(&header.started_utc)?;
+    output.add(&Line::End(End {
+        ended_utc: campaign::now_utc(),
+        interrupted: interrupted(),
+        processes_left: processes_left(TIME_TO_LEAVE),
+    }))?;
+    let Some(calibrated) = calibrated else { return Ok(Exit::Interrupted) };
+    let kept = keep_calibration(&calibrated).map_err(Failure::unmeasured)?;
+    output.write("calibration.json", &render_calibrated(&calibrated, Format::Json))?;
+    output.write("report.md", &render_calibrated(&calibrated, Format::Markdown))?;
+    let format = arguments.format.or_table(Format::Table);
+    print(&render_calibrated(&calibrated, format))?;
+    eprintln!("kept for every report of this machine: {}", kept.display());
+    Ok(if interrupted() { Exit::Interrupted } else { Exit::Good })
+}
+
+fn usual_server(servers: &Servers, approach: &Approach) -> Result<String, Failure> {
+    let speaks = |name: &&str| {
+        servers.get(name).is_some_and(|kind| kind.providers.contains(&approach.provider))
+    };
+    let found = ["softioc", "softioc-pva"].into_iter().find(speaks);
+    found.map(str::to_owned).ok_or_else(|| {
+        Failure::usage(format!("no softIoc here speaks the protocol of {}", approach.name))
+    })
+}
+
+struct Calibration<'a> {
+    arguments: &'a CalibrateArguments,
+    servers: &'a Servers,
+    candidate: &'a Candidate,
+    server: &'a str,
+    seed: u64,
+    output: &'a mut OutputFolder,
+}
+
+impl<'a> Calibration<'a> {
+    /// None when interrupted before the pools were whole.
+    fn calibrate(&mut self, date: &str) -> Result<Option<Calibrated>, Failure> {
+        let handicaps: Vec<Option<Handicap>> =
+            std::iter::repeat_n(None, ALIKE_PER_ROUND).chain(INJECTED.map(Some)).collect();
+        let rounds = self.arguments.rounds as usize;
+        let started = Instant::now();
+        let Some(pools) = self.pools(&handicaps, rounds)? else { return Ok(None) };
+        let seconds_per_pair = started.elapsed().as_secs_f64() / (rounds * handicaps.len()) as f64;
+        let machine = this_machine();
+        let rule = self.rule();
+        let draws = Draws { experiments: self.arguments.experiments as usize, seed: self.seed };
+        let of = |metric| {
+            calibration_of(&pools, metric, &rule, draws, seconds_per_pair, (&machine, date))
+        };
+        let metrics = SideMetric::CALIBRATED.into_iter().filter_map(of).collect();
+        let mut whole = Vec::new();
+        for handicap in WHOLE {
+            // The pools are whole: what was drawn from them is kept, whatever comes.
+            let Some(runs) = self.whole_runs(handicap)? else { break };
+            whole.extend(runs);
+        }
+        Ok(Some(Calibrated {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            machine,
+            date: date.to_owned(),
+            approach: self.candidate.approach.name.clone(),
+            server: self.server.to_owned(),
+            pvs: self.arguments.pvs,
+            metrics,
+            whole,
+        }))
+    }
+
+    fn rule(&self) -> Rule {
+        Rule { tolerance: self.arguments.tolerance / 100.0, ..Rule::default() }
+    }
+
+    fn runner(&self, handicap: Option<Handicap>) -> PairRunner<'a> {
+        let side = |handicap| Contestant {
+            candidate: self.candidate.clone(),
+            server: self.server.to_owned(),
+            handicap,
+        };
+        let cell = Cell::new(CONNECT, self.arguments.pvs, Mode::Bulk, None, 1).brief();
+        let most_memory = this_machine().memory_bytes / 4;
+        PairRunner::new(self.servers, cell, [side(None), side(handicap)], None, most_memory)
+    }
+
+    /// None when interrupted.
+    fn pools(
+        &mut self,
+        handicaps: &[Option<Handicap>],
+        rounds: usize,
+    ) -> Result<Option<Vec<campaign::Pool>>, Failure> {
+        let bar = PairBar::of(rounds * handicaps.len());
+        let mut runner = self.runner(None);
+        let output = &mut *self.output;
+        let pools = measure_pools(&mut runner, handicaps, rounds, self.seed, |record, log| {
+            bar.finished(record);
+            keep(output, record, log)
+        })?;
+        let is_whole = pools.iter().all(|pool| pool.records.len() == 2 * rounds);
+        Ok(is_whole.then(|| joined(pools)))
+    }
+
+    /// Whole comparisons, as `compare` runs them; none when interrupted, empty when
+    /// none was asked for.
+    fn whole_runs(
+        &mut self,
+        handicap: Option<Handicap>,
+    ) -> Result<Option<Option<WholeRuns>>, Failure> {
+        let metrics = SideMetric::OF_CONNECT;
+        let rule = self.rule();
+        let mut runs =
+            WholeRuns { label: label(handicap), outcomes: Vec::new(), seconds: Vec::new() };
+        let bar = PairBar::of(self.arguments.whole_runs as usize * rule.screen);
+        for run in 0..self.arguments.whole_runs {
+            let started = Instant::now();
+            let mut records = Vec::new();
+            let mut runner = self.runner(handicap);
+            let seed = self.seed.wrapping_add(u64::from(run));
+            let ended = campaign::contest(&mut runner, &metrics, &rule, seed, |record, _| {
+                bar.finished(record);
+                records.push(record.clone());
+                Ok::<(), Failure>(())
+            })?;
+            drop(runner);
+            match ended {
+                Ended::Complete => {}
+                Ended::Interrupted => return Ok(None),
+                Ended::Failed(failure) => return Err(Failure::from(*failure)),
+                Ended::Unmeasured(metric) => {
+                    return Err(Failure::unmeasured(format!(
+                        "no worker gave a figure of {metric}"
+                    )));
+                }
+            }
+            runs.seconds.push(started.elapsed().as_secs_f64());
+            runs.outcomes.push(outcome(&records, &metrics, &rule));
+        }
+        Ok(Some((!runs.outcomes.is_empty()).then_some(runs)))
+    }
+}
+
+/// One pool for each handicap, its pairs in the order in which they ran.
+fn joined(pools: Vec<campaign::Pool>) -> Vec<campaign::Pool> {
+    let mut joined: Vec<campaign::Pool> = Vec::new();
+    for pool in pools {
+        match joined.iter_mut().find(|other| other.handicap == pool.handicap) {
+            Some(other) => other.records.extend(pool.records),
+            None => joined.push(pool),
+        }
+    }
+    for pool in &mut joined {
+        pool.records.sort_by_key(|record| record.block);
+    }
+    joined
+}
+
+fn outcome(records: &[Record], metrics: &[SideMetric], rule: &Rule) -> Change {
+    compare(&epics_gauge::judge::sides::family(records, metrics), rule).outcome
+}
+
+fn keep(output: &mut OutputFolder, record: &Record, log: &str) -> Result<(), Failure> {
+    output.add(&Line::Record(Box::new(record.clone())))?;
+    output.add_log(record, log)
+}
+
+impl From<epics_gauge::record::Failure> for Failure {
+    fn from(failure: epics_gauge::record::Failure) -> Failure {
+        Failure::unmeasured(format!(
+            "a worker failed, {}: {}",
+            failure.kind.name(),
+            failure.message
+        ))
+    }
+}

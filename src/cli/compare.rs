@@ -1,0 +1,277 @@
+//! `compare`: two sides in pairs, until it is decided which is better.
+
+use std::path::Path;
+use std::time::Duration;
+
+use epics_gauge::approach::{Approach, Catalogue};
+use epics_gauge::campaign::{self, Ended};
+use epics_gauge::ioc::Servers;
+use epics_gauge::judge::Change;
+use epics_gauge::judge::contest::{ContestJudgement, judge_contest, rule_of};
+use epics_gauge::judge::sides::SideMetric;
+use epics_gauge::measure::{Cell, Contestant, PairRunner, this_machine};
+use epics_gauge::process::processes_left;
+use epics_gauge::protocol::Mode;
+use epics_gauge::python_site::Missing;
+use epics_gauge::record::{Contest, End, Line, Load, RunRecords};
+use epics_gauge::report::{Format, annotations, render_contest};
+use epics_gauge::scenario::{CONNECT, SCALARS, WAVEFORM};
+
+use super::arguments::CompareArguments;
+use super::exit::Exit;
+use super::output::OutputFolder;
+use super::profile::{USUAL_PIXELS, random_seed};
+use super::progress::{PairBar, python_site};
+use super::run::{TIME_TO_LEAVE, own_program};
+use super::stdout::print;
+use super::{Failure, catalogue, interrupt, servers};
+
+/// What is compared when the user compares softIocs and names no approach.
+const USUAL_APPROACH: &str = "libca";
+
+/// The names of the user's own softIocs among the servers.
+const IOCS: [&str; 2] = ["ioc-a", "ioc-b"];
+
+pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
+    let catalogue = catalogue(arguments.approaches_file.as_deref())?;
+    let mut servers = servers(arguments.servers_file.as_deref())?;
+    let asked = asked(arguments, &catalogue, &mut servers)?;
+    let cell = cell(arguments, &asked.scenario)?;
+    let metrics = metrics(arguments, &cell)?;
+    let cell =
+        if metrics.iter().all(|metric| metric.is_of_connecting()) { cell.brief() } else { cell };
+    let contest = Contest {
+        a: asked.labels[0].clone(),
+        b: asked.labels[1].clone(),
+        metrics: metrics.iter().map(SideMetric::to_string).collect(),
+        tolerance: arguments.tolerance / 100.0,
+        most_pairs: arguments.most_pairs as usize,
+    };
+    let seed = arguments.seed.unwrap_or_else(random_seed);
+    let mut header =
+        campaign::header(&asked.approaches, seed, 1, std::env::args().skip(1).collect());
+    header.contest = Some(contest.clone());
+    let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
+    interrupt::listen().map_err(Failure::unmeasured)?;
+    let (sides, servers) = contestants(&asked, servers)?;
+    output.add(&Line::Run(Box::new(header)))?;
+    let most_memory = this_machine().memory_bytes / 4;
+    let timeout = arguments.timeout.map(Duration::from_secs_f64);
+    let mut pairs = PairRunner::new(&servers, cell, sides, timeout, most_memory);
+    let rule = rule_of(&contest);
+    let bar = PairBar::of(rule.screen + contest.most_pairs);
+    let ended = campaign::contest(&mut pairs, &metrics, &rule, seed, |record, log| {
+        bar.finished(record);
+        output.add(&Line::Record(Box::new(record.clone())))?;
+        output.add_log(record, log)
+    })?;
+    drop((pairs, bar));
+    output.add(&Line::End(End {
+        ended_utc: campaign::now_utc(),
+        interrupted: ended == Ended::Interrupted,
+        processes_left: processes_left(TIME_TO_LEAVE),
+    }))?;
+    conclude(arguments, &output, &ended)
+}
+
+/// What the user asked to compare.
+struct Asked {
+    approaches: [Approach; 2],
+    servers: [String; 2],
+    labels: [String; 2],
+    scenario: String,
+}
+
+fn asked(
+    arguments: &CompareArguments,
+    catalogue: &Catalogue,
+    servers: &mut Servers,
+) -> Result<Asked, Failure> {
+    let words: Vec<&str> = arguments.words.iter().map(String::as_str).collect();
+    let approach = |name: &str| catalogue.resolve(name).map_err(Failure::usage);
+    match (&arguments.ioc_a, &arguments.ioc_b) {
+        (Some(a), Some(b)) => {
+            let scenario = match words[..] {
+                [] => CONNECT,
+                [scenario] => scenario,
+                _ => {
+                    return Err(Failure::usage(
+                        "--ioc-a and --ioc-b compare softIocs; name the approach that measures \
+                         them with --approach, and no others",
+                    ));
+                }
+            };
+            let measures = approach(arguments.approach.as_deref().unwrap_or(USUAL_APPROACH))?;
+            for (name, path) in IOCS.into_iter().zip([a, b]) {
+                servers.add_soft_ioc(name, path).map_err(Failure::usage)?;
+            }
+            let label = |side: &str, path: &Path| format!("softIoc {side} ({})", path.display());
+            Ok(Asked {
+                approaches: [measures.clone(), measures],
+                servers: IOCS.map(str::to_owned),
+                labels: [label("A", a), label("B", b)],
+                scenario: scenario.to_owned(),
+            })
+        }
+        _ => {
+            let (a, b, scenario) = match words[..] {
+                [a, b] => (a, b, CONNECT),
+                [a, b, scenario] => (a, b, scenario),
+                _ => {
+                    return Err(Failure::usage(
+                        "name two approaches to compare, such as `compare pyepics aioca`, or two \
+                         softIocs with --ioc-a PATH --ioc-b PATH",
+                    ));
+                }
+            };
+            let approaches = [approach(a)?, approach(b)?];
+            let server = server_of(arguments, servers, &approaches)?;
+            Ok(Asked {
+                approaches,
+                servers: [server.clone(), server],
+                labels: [a.to_owned(), b.to_owned()],
+                scenario: scenario.to_owned(),
+            })
+        }
+    }
+}
+
+/// The server that was named, or the usual one that both approaches can speak to.
+fn server_of(
+    arguments: &CompareArguments,
+    servers: &Servers,
+    approaches: &[Approach; 2],
+) -> Result<String, Failure> {
+    let speaks = |name: &&str| {
+        servers.get(name).is_some_and(|kind| {
+            approaches.iter().all(|approach| kind.providers.contains(&approach.provider))
+        })
+    };
+    let usual = ["softioc", "softioc-pva", "python-softioc"];
+    let found = match arguments.server.as_deref() {
+        Some(named) if servers.get(named).is_none() => {
+            return Err(Failure::usage(format!(
+                "unknown server `{named}`; see `epics-gauge list servers`"
+            )));
+        }
+        Some(named) => Some(named).filter(speaks),
+        None => usual.into_iter().find(speaks),
+    };
+    found.map(str::to_owned).ok_or_else(|| {
+        Failure::usage(format!(
+            "{} and {} do not both speak a protocol of that server; see `epics-gauge list servers`",
+            approaches[0].name, approaches[1].name
+        ))
+    })
+}
+
+fn cell(arguments: &CompareArguments, scenario: &str) -> Result<Cell, Failure> {
+    let load = |seconds: f64, usual_rate_hz: f64| Load {
+        rate_hz: arguments.rate.unwrap_or(usual_rate_hz),
+        seconds: arguments.seconds.unwrap_or(seconds),
+        pixels: None,
+        array_bytes: None,
+        disturbance: None,
+        monitors: 1,
+        idle_pvs: 0,
+    };
+    let pvs = arguments.pvs;
+    let monitored = |pvs, load| Cell::new(scenario, pvs, Mode::Bulk, Some(load), 1);
+    match scenario {
+        CONNECT => Ok(Cell::new(scenario, pvs.unwrap_or(1000), Mode::Bulk, None, 1)),
+        SCALARS => Ok(monitored(pvs.unwrap_or(100), load(3.0, 100.0))),
+        WAVEFORM => {
+            let pixels = Some(arguments.pixels.unwrap_or(USUAL_PIXELS));
+            Ok(monitored(1, Load { pixels, ..load(3.0, 120.0) }))
+        }
+        other => Err(Failure::usage(format!(
+            "`{other}` is no scenario that two are compared in; there are: {CONNECT}, {SCALARS}, \
+             {WAVEFORM}"
+        ))),
+    }
+}
+
+fn metrics(arguments: &CompareArguments, cell: &Cell) -> Result<Vec<SideMetric>, Failure> {
+    let of_monitors = cell.load.is_some();
+    let usual = match of_monitors {
+        true => SideMetric::OF_MONITORS.to_vec(),
+        false => SideMetric::OF_CONNECT.to_vec(),
+    };
+    if arguments.metrics.is_empty() {
+        return Ok(usual);
+    }
+    let mut metrics: Vec<SideMetric> = Vec::new();
+    for name in &arguments.metrics {
+        let metric: SideMetric = name.parse().map_err(Failure::usage)?;
+        if metric.is_of_monitors() != of_monitors {
+            return Err(Failure::usage(format!("{} has no figure `{metric}`", cell.scenario)));
+        }
+        if !metrics.contains(&metric) {
+            metrics.push(metric);
+        }
+    }
+    Ok(metrics)
+}
+
+fn contestants(asked: &Asked, servers: Servers) -> Result<([Contestant; 2], Servers), Failure> {
+    let server_needs = |name: &String| servers.get(name).is_some_and(|kind| kind.needs_python_site);
+    let needs_site = asked.approaches.iter().any(Approach::needs_python_site)
+        || asked.servers.iter().any(server_needs);
+    let site = match needs_site {
+        true => python_site(),
+        false => Err(Missing("nobody asked for the Python packages".to_owned())),
+    };
+    let candidates = campaign::candidates(&asked.approaches, &own_program()?, &site);
+    let contestant = |side: usize| Contestant {
+        candidate: candidates[side].clone(),
+        server: asked.servers[side].clone(),
+        handicap: None,
+    };
+    Ok(([contestant(0), contestant(1)], servers.with_site(site)))
+}
+
+fn conclude(
+    arguments: &CompareArguments,
+    output: &OutputFolder,
+    ended: &Ended,
+) -> Result<Exit, Failure> {
+    let run = RunRecords::parse(&output.read_records()?).map_err(Failure::unmeasured)?;
+    let judgement = judge_contest(&run).map_err(Failure::unmeasured)?;
+    let Some(judgement) = judgement else {
+        return Err(Failure::unmeasured("the record file lost its comparison"));
+    };
+    output.write("comparison.json", &render_contest(&judgement, Format::Json))?;
+    output.write("report.md", &render_contest(&judgement, Format::Markdown))?;
+    let format = arguments.format.or_table(Format::Table);
+    print(&render_contest(&judgement, format))?;
+    if arguments.annotations {
+        print(&annotations(&judgement))?;
+    }
+    eprintln!("all pairs: {}", output.path().join("records.jsonl").display());
+    exit_of(&judgement, ended)
+}
+
+fn exit_of(judgement: &ContestJudgement, ended: &Ended) -> Result<Exit, Failure> {
+    match ended {
+        Ended::Interrupted => Ok(Exit::Interrupted),
+        Ended::Failed(_) => Ok(Exit::CouldNotMeasure),
+        Ended::Unmeasured(metric) => {
+            Err(Failure::unmeasured(format!("no worker gave a figure of {metric}")))
+        }
+        Ended::Complete => Ok(Exit::of_contest(judgement)),
+    }
+}
+
+impl Exit {
+    /// What a comparison comes to.
+    pub(super) fn of_contest(judgement: &ContestJudgement) -> Exit {
+        if !judgement.failures.is_empty() {
+            return Exit::CouldNotMeasure;
+        }
+        match judgement.comparison.outcome {
+            Change::Regressed => Exit::Regressed,
+            Change::Undecided => Exit::Undecided,
+            Change::Improved | Change::NoDifference => Exit::Good,
+        }
+    }
+}

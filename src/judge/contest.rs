@@ -1,0 +1,93 @@
+//! A comparison of two sides, from its records.
+
+use serde::Serialize;
+
+use super::CONFIDENCE_WANTED;
+use super::sides::{SideMetric, UnknownMetric, family, side_figures};
+use super::{Comparison, Rule, compare};
+use crate::record::{Contest, Failure, RunRecords, Side};
+use crate::stats::{Interval, median_interval};
+
+/// Everything that can be said of a comparison.
+#[derive(Debug, Clone, Serialize)]
+pub struct ContestJudgement {
+    /// What was compared, and what was asked.
+    pub contest: Contest,
+    /// The figures of both sides, metric by metric.
+    pub figures: Vec<ContestFigures>,
+    /// What is different.
+    pub comparison: Comparison,
+    /// What the workers of the two sides say that they are made of.
+    pub versions: [Vec<String>; 2],
+    /// How many whole pairs were run, those of the screening included.
+    pub pairs: usize,
+    /// Pairs whose worker failed, which ends a comparison: the side and why.
+    pub failures: Vec<(Side, Failure)>,
+}
+
+/// The figures of one metric on both sides, over all pairs.
+#[derive(Debug, Clone, Serialize)]
+pub struct ContestFigures {
+    /// Its name.
+    pub metric: String,
+    /// Its unit.
+    pub unit: &'static str,
+    /// Of side A; none when no pair was whole.
+    pub a: Option<Interval>,
+    /// Of side B.
+    pub b: Option<Interval>,
+}
+
+/// The rule by which a contest is decided.
+pub fn rule_of(contest: &Contest) -> Rule {
+    let usual = Rule::default();
+    let mut looks: Vec<usize> =
+        usual.looks.iter().copied().filter(|look| *look < contest.most_pairs).collect();
+    looks.push(contest.most_pairs);
+    Rule { looks, tolerance: contest.tolerance, ..usual }
+}
+
+/// Judges a comparison; none when the run is no comparison.
+///
+/// # Errors
+/// When it names a metric that this build does not know.
+pub fn judge_contest(run: &RunRecords) -> Result<Option<ContestJudgement>, UnknownMetric> {
+    let Some(contest) = &run.run.contest else { return Ok(None) };
+    let metrics: Vec<SideMetric> =
+        contest.metrics.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+    let figures: Vec<ContestFigures> =
+        metrics.iter().map(|metric| figures_of(run, *metric)).collect();
+    let samples = |interval: &Option<Interval>| interval.map_or(0, |interval| interval.samples);
+    let pairs = figures.iter().map(|figures| samples(&figures.a)).max().unwrap_or(0);
+    let failed = |record: &crate::record::Record| Some((record.side?, record.failure.clone()?));
+    Ok(Some(ContestJudgement {
+        contest: contest.clone(),
+        comparison: compare(&family(&run.records, &metrics), &rule_of(contest)),
+        figures,
+        versions: [Side::A, Side::B].map(|side| versions(run, side)),
+        pairs,
+        failures: run.records.iter().filter_map(failed).collect(),
+    }))
+}
+
+fn figures_of(run: &RunRecords, metric: SideMetric) -> ContestFigures {
+    let screened = side_figures(&run.records, metric, false);
+    let fresh = side_figures(&run.records, metric, true);
+    let over_all = |screened: Vec<f64>, fresh: Vec<f64>| {
+        median_interval(&[screened, fresh].concat(), CONFIDENCE_WANTED)
+    };
+    ContestFigures {
+        metric: metric.to_string(),
+        unit: metric.unit(),
+        a: over_all(screened.a, fresh.a),
+        b: over_all(screened.b, fresh.b),
+    }
+}
+
+fn versions(run: &RunRecords, side: Side) -> Vec<String> {
+    let Some(record) = run.records.iter().find(|record| record.side == Some(side)) else {
+        return Vec::new();
+    };
+    let told = record.versions.iter().chain(&record.server_versions);
+    told.map(|(name, version)| format!("{name} {version}")).collect()
+}

@@ -1,0 +1,117 @@
+//! What a limits file has the gate measure.
+
+use serde::Serialize;
+
+use super::error::{Wrong, unknown};
+use super::table::Table;
+use crate::record::Pixels;
+use crate::scenario::{CONNECT, SCALARS, USUAL_SERVER, WAVEFORM};
+
+const KEYS: [&str; 8] =
+    ["scenario", "server", "approach", "pvs", "rate_hz", "pixels", "seconds", "blocks"];
+
+/// Scenarios that the gate can measure: the others take too long, or search.
+const SCENARIOS: [&str; 3] = [CONNECT, SCALARS, WAVEFORM];
+
+/// Five blocks are the least that an interval needs.
+const USUAL_BLOCKS: f64 = 5.0;
+
+/// Seconds that monitors watch.
+const USUAL_SECONDS: f64 = 3.0;
+
+/// The write-ups' camera.
+const USUAL_RATE_HZ: f64 = 120.0;
+const USUAL_PIXELS: Pixels = Pixels { width: 680, height: 480 };
+
+/// One `[[measure]]`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measured {
+    /// The scenario.
+    pub scenario: String,
+    /// The server.
+    pub server: String,
+    /// The approaches; all that speak a protocol of the server when empty.
+    pub approaches: Vec<String>,
+    /// Counts of PVs.
+    pub pvs: Vec<usize>,
+    /// Updates of one PV per second.
+    pub rate_hz: f64,
+    /// The size of frames; none for scalars.
+    pub pixels: Option<Pixels>,
+    /// Seconds that monitors watch.
+    pub seconds: f64,
+    /// Screening blocks.
+    pub blocks: usize,
+}
+
+pub(super) fn measured(table: Table) -> Result<Measured, Wrong> {
+    table.only(&KEYS)?;
+    let scenario = scenario(table)?;
+    let is_connect = scenario == CONNECT;
+    for key in ["rate_hz", "seconds"].into_iter().filter(|_| is_connect) {
+        refuse(table, key, "connecting has no monitors")?;
+    }
+    if scenario != WAVEFORM {
+        refuse(table, "pixels", "only waveform has frames")?;
+    } else {
+        refuse(table, "pvs", "the camera is one PV")?;
+    }
+    let approaches = table.names("approach")?.into_iter().map(|name| name.name).collect();
+    let server = table.text("server")?.unwrap_or_else(|| USUAL_SERVER.to_owned());
+    Ok(Measured {
+        pvs: if scenario == WAVEFORM { vec![1] } else { counts(table)? },
+        pixels: (scenario == WAVEFORM).then(|| pixels(table)).transpose()?,
+        rate_hz: at_least(table, "rate_hz", 0.1, USUAL_RATE_HZ)?,
+        seconds: at_least(table, "seconds", 1.0, USUAL_SECONDS)?,
+        blocks: at_least(table, "blocks", 1.0, USUAL_BLOCKS)? as usize,
+        scenario,
+        server,
+        approaches,
+    })
+}
+
+fn scenario(table: Table) -> Result<String, Wrong> {
+    let said = table.text("scenario")?;
+    let said = said.ok_or_else(|| Wrong::at(table.at, "this measure has no `scenario`"))?;
+    match SCENARIOS.contains(&said.as_str()) {
+        true => Ok(said),
+        false => {
+            let at = table.place("scenario").unwrap_or(table.at);
+            Err(Wrong::at(at, unknown("scenario to measure", &said, &SCENARIOS)))
+        }
+    }
+}
+
+fn counts(table: Table) -> Result<Vec<usize>, Wrong> {
+    let counts = table.numbers("pvs")?;
+    let is_count = |count: &f64| *count >= 1.0 && count.fract() == 0.0;
+    if counts.is_empty() || !counts.iter().all(is_count) {
+        let at = table.place("pvs").unwrap_or(table.at);
+        return Err(Wrong::at(at, "give counts of PVs such as `pvs = [1000, 10000]`"));
+    }
+    Ok(counts.into_iter().map(|count| count as usize).collect())
+}
+
+fn pixels(table: Table) -> Result<Pixels, Wrong> {
+    let Some(said) = table.text("pixels")? else { return Ok(USUAL_PIXELS) };
+    let at = table.place("pixels").unwrap_or(table.at);
+    said.parse().map_err(|error: String| Wrong::at(at, error))
+}
+
+fn at_least(table: Table, key: &str, least: f64, usual: f64) -> Result<f64, Wrong> {
+    match table.number(key)? {
+        None => Ok(usual),
+        Some(number) if number >= least => Ok(number),
+        Some(_) => {
+            let at = table.place(key).unwrap_or(table.at);
+            Err(Wrong::at(at, format!("`{key}` must be {least} or more")))
+        }
+    }
+}
+
+fn refuse(table: Table, key: &str, why: &str) -> Result<(), Wrong> {
+    match table.place(key) {
+        Some(at) => Err(Wrong::at(at, format!("`{key}` means nothing here: {why}"))),
+        None => Ok(()),
+    }
+}

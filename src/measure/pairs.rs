@@ -1,0 +1,144 @@
+//! Two sides in pairs, against the same servers: what is compared sees the same
+//! moments of the machine.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::time::Duration;
+
+use super::session::Halt;
+use super::single::{self, Bounds};
+use super::{Candidate, Cell};
+use crate::ioc::{Server, Servers};
+use crate::process::interrupted;
+use crate::protocol::Handicap;
+use crate::record::{Record, Side};
+
+/// Servers are started afresh after so many pairs, so that no comparison hangs on
+/// one server's luck.
+const PAIRS_PER_SERVER: usize = 20;
+
+/// What runs on one side.
+#[derive(Debug, Clone)]
+pub struct Contestant {
+    /// Which approach, and what starts it.
+    pub candidate: Candidate,
+    /// Against which server.
+    pub server: String,
+    /// By how much its workers are to be slower than they are.
+    pub handicap: Option<Handicap>,
+}
+
+/// Runs pairs of workers, one of each side.
+pub struct PairRunner<'a> {
+    servers: &'a Servers,
+    cell: Cell,
+    sides: [Contestant; 2],
+    bounds: Bounds,
+    /// How many pairs were begun.
+    begun: usize,
+    running: BTreeMap<String, Box<dyn Server>>,
+}
+
+impl<'a> PairRunner<'a> {
+    /// Nothing is started yet. `cell` says what each worker does, its server apart.
+    pub fn new(
+        servers: &'a Servers,
+        cell: Cell,
+        sides: [Contestant; 2],
+        timeout: Option<Duration>,
+        most_memory_bytes: u64,
+    ) -> PairRunner<'a> {
+        let bounds = Bounds { timeout, most_memory_bytes };
+        PairRunner { servers, cell, sides, bounds, begun: 0, running: BTreeMap::new() }
+    }
+
+    /// From now on the workers of `side` are to be slower by `handicap`.
+    pub fn set_handicap(&mut self, side: Side, handicap: Option<Handicap>) {
+        self.sides[side as usize].handicap = handicap;
+    }
+
+    /// Runs one pair, `first` first; blocks until both workers have ended. Gives the
+    /// two records in the order in which they ran, each with what its worker printed
+    /// on stderr; fewer when one failed, for then the other is not run; none when
+    /// interrupted.
+    pub fn next(&mut self, first: Side, confirms: bool) -> Option<Vec<(Record, String)>> {
+        let block = self.begun;
+        self.begun += 1;
+        if block.is_multiple_of(PAIRS_PER_SERVER) {
+            self.stop_servers();
+        }
+        let mut records = Vec::new();
+        for (position, side) in [first, first.other()].into_iter().enumerate() {
+            let (record, log) = self.one(side, block, position, confirms)?;
+            let has_failed = record.failure.is_some();
+            records.push((record, log));
+            if has_failed {
+                self.stop_servers();
+                break;
+            }
+        }
+        Some(records)
+    }
+
+    /// Runs one worker; none when interrupted.
+    fn one(
+        &mut self,
+        side: Side,
+        block: usize,
+        position: usize,
+        confirms: bool,
+    ) -> Option<(Record, String)> {
+        let contestant = &self.sides[side as usize];
+        let cell = self.cell.on(&contestant.server);
+        let name = &contestant.candidate.approach.name;
+        let mut record = Record {
+            block,
+            confirms,
+            position,
+            side: Some(side),
+            handicap: contestant.handicap,
+            ..single::empty_record(&cell, name)
+        };
+        let mut log = String::new();
+        match self.measure(side, &cell, &mut record, &mut log) {
+            Ok(()) => Some((record, log)),
+            Err(Halt::Interrupted) => None,
+            Err(Halt::Failed(failure)) => {
+                record.failure = Some(failure);
+                Some((record, log))
+            }
+        }
+    }
+
+    fn measure(
+        &mut self,
+        side: Side,
+        cell: &Cell,
+        record: &mut Record,
+        log: &mut String,
+    ) -> Result<(), Halt> {
+        if interrupted() {
+            return Err(Halt::Interrupted);
+        }
+        let candidate = &self.sides[side as usize].candidate;
+        let server = match self.running.entry(cell.server.clone()) {
+            Entry::Occupied(running) => running.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(self.servers.start(&cell.server, &single::wanted(cell))?)
+            }
+        };
+        single::measure(candidate, server.as_mut(), cell, self.bounds, record, log)
+    }
+
+    fn stop_servers(&mut self) {
+        for (_, server) in std::mem::take(&mut self.running) {
+            server.stop();
+        }
+    }
+}
+
+impl Drop for PairRunner<'_> {
+    fn drop(&mut self) {
+        self.stop_servers();
+    }
+}

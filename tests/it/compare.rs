@@ -1,0 +1,231 @@
+//! `compare` and `calibrate`, as users run them: real workers, real IOCs, and the
+//! answer in exit codes, reports and annotations.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use epics_gauge::embedded;
+use epics_gauge::record::{FailureKind, Record, RunRecords, Side};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::program;
+
+/// An invocation of the program in a folder of its own.
+struct Ran {
+    folder: TempDir,
+    output: Output,
+}
+
+impl Ran {
+    /// Runs it with these arguments, separated by blanks; `FOLDER` becomes a folder that
+    /// holds `mine.toml`, with an honest worker, slowed ones and one that crashes.
+    fn of(arguments: &str) -> Ran {
+        Ran::with(arguments, &[])
+    }
+
+    fn with(arguments: &str, environment: &[(&str, &Path)]) -> Ran {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("mine.toml"), approaches()).unwrap();
+        let folder_name = folder.path().display().to_string();
+        let output = Command::new(program())
+            .args(arguments.replace("FOLDER", &folder_name).split_whitespace())
+            .arg("--out")
+            .arg(folder.path().join("out"))
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
+        Ran { folder, output }
+    }
+
+    fn code(&self) -> Option<i32> {
+        self.output.status.code()
+    }
+
+    fn stdout(&self) -> String {
+        String::from_utf8(self.output.stdout.clone()).unwrap()
+    }
+
+    fn stderr(&self) -> String {
+        String::from_utf8(self.output.stderr.clone()).unwrap()
+    }
+
+    fn file(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join("out").join(name)).unwrap()
+    }
+
+    fn run(&self) -> RunRecords {
+        RunRecords::parse(&self.file("records.jsonl")).unwrap()
+    }
+
+    #[track_caller]
+    fn refuses(&self, words: &[&str]) {
+        let said = self.stderr();
+        assert_eq!(self.code(), Some(64), "{said}");
+        for word in words {
+            assert!(said.contains(word), "{word} is not in: {said}");
+        }
+    }
+}
+
+/// The real `wire` worker behind a proxy, honest or tampered with.
+fn approaches() -> String {
+    let proxy = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/workers/tampering_worker.py")
+        .display()
+        .to_string();
+    let entry = |(name, how): (&str, &str)| {
+        let gauge = program().display().to_string();
+        format!(
+            "[approach.{name}]\ncommand = ['{{python}}', '{proxy}', '{how}', '{name}', '{gauge}']\n"
+        )
+    };
+    [("honest", "honest"), ("slowed", "slow-at-connect"), ("crashing", "crash-at-get")]
+        .map(entry)
+        .concat()
+}
+
+fn of_side(run: &RunRecords, side: Side) -> Vec<&Record> {
+    run.records.iter().filter(|record| record.side == Some(side)).collect()
+}
+
+#[test]
+fn a_slower_side_is_worse_with_its_own_exit_code_an_interval_and_an_annotation() {
+    let ran = Ran::of("compare honest slowed --approaches FOLDER/mine.toml --pvs 20 --annotations");
+    assert_eq!(ran.code(), Some(2), "{}", ran.stderr());
+    let said = ran.stdout();
+    assert!(said.contains("connect bulk: slowed is worse than honest by +"), "{said}");
+    assert!(said.contains("::error title=connect bulk regressed::"), "{said}");
+    let comparison: Value = serde_json::from_str(&ran.file("comparison.json")).unwrap();
+    let change = &comparison["comparison"]["metrics"][0];
+    assert_eq!(change["outcome"], "regressed");
+    assert!(
+        change["ratio"]["low"].as_f64().unwrap() > 1.0,
+        "0.4 s more are more than twice as much"
+    );
+    assert!(change["p"].as_f64().unwrap() < 0.01);
+    // Screened first, then decided on fresh pairs; each side as often first.
+    let run = ran.run();
+    assert!(run.records.iter().any(|record| record.confirms));
+    let first = |side| of_side(&run, side).iter().filter(|one| one.position == 0).count();
+    assert_eq!(first(Side::A), first(Side::B));
+    assert_eq!(run.end.as_ref().unwrap().processes_left, Some(0));
+    // The record file alone says the same.
+    let again = Command::new(program())
+        .arg("judge")
+        .arg(ran.folder.path().join("out/records.jsonl"))
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(2));
+}
+
+#[test]
+fn the_same_the_other_way_round_is_better() {
+    let ran = Ran::of("compare slowed honest --approaches FOLDER/mine.toml --pvs 20 --annotations");
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    assert!(ran.stdout().contains("honest is better than slowed by -"), "{}", ran.stdout());
+    assert!(ran.stdout().contains("::notice title=connect bulk improved::"));
+}
+
+#[test]
+fn alike_sides_are_no_difference_or_undecided_and_never_worse_for_a_generous_user() {
+    let ran = Ran::of("compare wire wire --pvs 20 --tolerance 100 --most-pairs 24");
+    assert!(matches!(ran.code(), Some(0 | 3)), "{}", ran.stdout());
+    assert!(!ran.stdout().contains("worse"), "{}", ran.stdout());
+}
+
+#[test]
+fn what_is_undecided_says_how_many_more_pairs_it_would_take() {
+    let ran = Ran::of("compare libca libca --pvs 20 --tolerance 0.1 --most-pairs 12");
+    assert_eq!(ran.code(), Some(3), "{}", ran.stdout());
+    assert!(ran.stdout().contains("more pairs would decide"), "{}", ran.stdout());
+}
+
+#[test]
+fn a_side_that_fails_ends_the_comparison_and_keeps_its_story() {
+    let ran = Ran::of("compare honest crashing --approaches FOLDER/mine.toml --pvs 20");
+    assert_eq!(ran.code(), Some(4), "{}", ran.stdout());
+    let run = ran.run();
+    let failed: Vec<&Record> =
+        run.records.iter().filter(|record| record.failure.is_some()).collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].failure.as_ref().unwrap().kind, FailureKind::Crashed);
+    assert!(ran.stdout().contains("the library met its end"), "{}", ran.stdout());
+}
+
+#[test]
+fn two_versions_of_one_library_are_compared_and_each_record_says_which_it_was() {
+    let ran = Ran::of("compare pyepics@3.5.7 pyepics@3.5.10 --pvs 10 --most-pairs 12");
+    assert!(matches!(ran.code(), Some(0 | 2 | 3)), "{}", ran.stderr());
+    let run = ran.run();
+    for (side, version) in [(Side::A, "3.5.7"), (Side::B, "3.5.10")] {
+        let records = of_side(&run, side);
+        assert!(records.len() >= 12);
+        assert!(records.iter().all(|record| record.versions["pyepics"] == version));
+    }
+}
+
+#[test]
+fn two_soft_iocs_are_compared_by_one_approach() {
+    let soft_ioc = embedded::tool("softIoc").unwrap().display().to_string();
+    let ran = Ran::of(&format!(
+        "compare --ioc-a {soft_ioc} --ioc-b {soft_ioc} --approach wire --pvs 5 --most-pairs 8 \
+         --tolerance 100"
+    ));
+    assert!(matches!(ran.code(), Some(0 | 3)), "{}", ran.stderr());
+    let run = ran.run();
+    for (side, server) in [(Side::A, "ioc-a"), (Side::B, "ioc-b")] {
+        let records = of_side(&run, side);
+        assert!(records.iter().all(|record| record.server == server));
+        assert!(records.iter().all(|record| record.server_versions.contains_key("epics-base")));
+    }
+}
+
+#[test]
+fn monitors_are_compared_by_cpu_memory_and_loss() {
+    let ran =
+        Ran::of("compare wire wire scalars --pvs 5 --seconds 1 --most-pairs 8 --tolerance 100");
+    assert!(matches!(ran.code(), Some(0 | 3)), "{}", ran.stderr());
+    for metric in ["client cpu", "client memory", "updates lost"] {
+        assert!(ran.stdout().contains(metric), "{}", ran.stdout());
+    }
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_with_what_can() {
+    Ran::of("compare libca").refuses(&["name two approaches"]);
+    Ran::of("compare libca libka").refuses(&["libka"]);
+    Ran::of("compare libca@7.0 libca").refuses(&["libca"]);
+    Ran::of("compare libca p4p --server softioc").refuses(&["do not both speak"]);
+    Ran::of("compare libca wire fleet").refuses(&["fleet", "connect", "scalars", "waveform"]);
+    Ran::of("compare libca wire --metric speed").refuses(&["speed", "connect bulk"]);
+    Ran::of("compare libca wire --tolerance -1").refuses(&["0.1 to 100 %"]);
+    Ran::of("compare --ioc-a /nowhere/softIoc --ioc-b /nowhere/softIoc")
+        .refuses(&["/nowhere/softIoc"]);
+}
+
+#[test]
+fn a_calibration_is_kept_and_told_in_reports_of_this_machine() {
+    let cache = tempfile::tempdir().unwrap();
+    let cache = [("EPICS_GAUGE_CACHE", cache.path())];
+    let ran = Ran::with(
+        "calibrate --approach wire --pvs 20 --rounds 20 --experiments 100 --whole-runs 1",
+        &cache,
+    );
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    let calibrated: Value = serde_json::from_str(&ran.file("calibration.json")).unwrap();
+    let by_time = &calibrated["metrics"][0];
+    let slowdowns = by_time["slowdowns"].as_array().unwrap();
+    assert_eq!(slowdowns.len(), 7);
+    // 20 PVs take some 10 us each: 100 us more are many times as much.
+    let slowest = slowdowns.iter().find(|one| one["label"] == "100 us per PV").unwrap();
+    assert_eq!(slowest["family"]["regressed"]["rate"], 1.0, "{slowest}");
+    assert_eq!(calibrated["whole"].as_array().unwrap().len(), 3);
+    let slowed = ran.run().records.iter().filter(|record| record.handicap.is_some()).count();
+    assert_eq!(slowed, 7 * 20);
+
+    let run =
+        Ran::with("run connect --approach wire,libca --pvs 10 --mode bulk --blocks 1", &cache);
+    assert!(run.file("report.md").contains("how often the judge is wrong here"));
+    assert!(run.stdout().contains("The judge on this machine"), "{}", run.stdout());
+}
