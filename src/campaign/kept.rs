@@ -8,27 +8,32 @@ use crate::embedded;
 use crate::judge::Calibrated;
 use crate::record::Machine;
 
-/// Keeps a calibration; it takes the place of an older one of the same machine.
+/// Keeps a calibration; it takes the place of an older one of the same approach on the
+/// same machine.
 ///
 /// # Errors
 /// When the cache folder cannot be written.
 pub fn keep_calibration(calibrated: &Calibrated) -> io::Result<PathBuf> {
-    let path = path(&calibrated.machine);
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
+    let folder = folder(&calibrated.machine);
+    fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("{}.json", calibrated.approach));
     fs::write(&path, serde_json::to_string_pretty(calibrated)? + "\n")?;
     Ok(path)
 }
 
-/// The calibration of this machine, if there is one that this build can read.
-pub fn kept_calibration(machine: &Machine) -> Option<Calibrated> {
-    let text = fs::read_to_string(path(machine)).ok()?;
-    let calibrated: Calibrated = serde_json::from_str(&text).ok()?;
-    (&calibrated.machine == machine).then_some(calibrated)
+/// The calibrations of this machine that this build can read, by approach.
+pub fn kept_calibrations(machine: &Machine) -> Vec<Calibrated> {
+    let Ok(files) = fs::read_dir(folder(machine)) else { return Vec::new() };
+    let mut kept: Vec<Calibrated> = files
+        .flatten()
+        .filter_map(|file| serde_json::from_str(&fs::read_to_string(file.path()).ok()?).ok())
+        .filter(|calibrated: &Calibrated| &calibrated.machine == machine)
+        .collect();
+    kept.sort_by(|one, other| one.approach.cmp(&other.approach));
+    kept
 }
 
-fn path(machine: &Machine) -> PathBuf {
+fn folder(machine: &Machine) -> PathBuf {
     let key = embedded::sha256_hex(format!("{machine:?}").as_bytes());
-    embedded::cache_folder().join(format!("calibration-{}.json", &key[..16]))
+    embedded::cache_folder().join(format!("calibrations-{}", &key[..16]))
 }

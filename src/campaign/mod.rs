@@ -19,7 +19,7 @@ pub use calibrating::{Draws, calibration_of, label};
 pub use contest::{Ended, contest};
 pub use gate::{Gate, Said};
 pub use header::{candidates, header, now_utc};
-pub use kept::{keep_calibration, kept_calibration};
+pub use kept::{keep_calibration, kept_calibrations};
 pub use measured::gate_of;
 pub use pools::{INJECTED, Pool, measure_pools};
 pub use trial::{Told, Trial, Tried};

@@ -199,7 +199,7 @@ pub(super) struct CompareArguments {
     #[arg(long, value_name = "PERCENT", default_value_t = 3.0, value_parser = parse_tolerance, allow_negative_numbers = true)]
     pub(super) tolerance: f64,
     /// The most fresh pairs to measure before it is left undecided
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(8..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 192, value_parser = clap::value_parser!(u32).range(8..=100_000))]
     pub(super) most_pairs: u32,
     /// Print workflow commands that GitHub Actions shows beside the change
     #[arg(long)]

@@ -22,8 +22,8 @@ pub(super) fn judge(arguments: &JudgeArguments) -> Result<Exit, Failure> {
         return Ok(Exit::of_contest(&judgement));
     }
     let judgement = judgement_of(&run, &limits(arguments.limits_file.as_deref(), &run)?);
-    let known = campaign::kept_calibration(&run.run.machine);
-    print(&render_with(&run, &judgement, known.as_ref(), Format::Json))?;
+    let known = campaign::kept_calibrations(&run.run.machine);
+    print(&render_with(&run, &judgement, &known, Format::Json))?;
     Ok(Exit::of(&judgement, arguments.allow_missing))
 }
 
@@ -35,8 +35,8 @@ pub(super) fn report(arguments: &ReportArguments) -> Result<Exit, Failure> {
         return Ok(Exit::Good);
     }
     let judgement = judgement_of(&run, &limits(arguments.limits_file.as_deref(), &run)?);
-    let known = campaign::kept_calibration(&run.run.machine);
-    print(&render_with(&run, &judgement, known.as_ref(), format))?;
+    let known = campaign::kept_calibrations(&run.run.machine);
+    print(&render_with(&run, &judgement, &known, format))?;
     Ok(Exit::Good)
 }
 

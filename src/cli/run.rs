@@ -161,11 +161,11 @@ fn conclude(
 ) -> Result<Exit, Failure> {
     let run = RunRecords::parse(&output.read_records()?).map_err(Failure::unmeasured)?;
     let judgement = judge(&run, limits);
-    let known = campaign::kept_calibration(&run.run.machine);
-    output.write("verdicts.json", &render_with(&run, &judgement, known.as_ref(), Format::Json))?;
-    output.write("report.md", &render_with(&run, &judgement, known.as_ref(), Format::Markdown))?;
+    let known = campaign::kept_calibrations(&run.run.machine);
+    output.write("verdicts.json", &render_with(&run, &judgement, &known, Format::Json))?;
+    output.write("report.md", &render_with(&run, &judgement, &known, Format::Markdown))?;
     let format = arguments.format.or_table(Format::Summary);
-    print(&render_with(&run, &judgement, known.as_ref(), format))?;
+    print(&render_with(&run, &judgement, &known, format))?;
     eprintln!("all figures: {}", output.path().join("report.md").display());
     Ok(Exit::of(&judgement, arguments.allow_missing))
 }

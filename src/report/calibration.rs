@@ -26,19 +26,20 @@ fn content(calibrated: &Calibrated) -> Vec<Part> {
 }
 
 /// What a report says of the judge on the machine of the run.
-pub(super) fn of_report(known: Option<&Calibrated>, detail: Detail) -> Vec<Part> {
-    let Some(calibrated) = known else {
+pub(super) fn of_report(known: &[Calibrated], detail: Detail) -> Vec<Part> {
+    if known.is_empty() {
         return vec![Part::Text(
             "How often the judge is wrong on this machine was not measured: `epics-gauge \
              calibrate` does."
                 .to_owned(),
         )];
-    };
+    }
     match detail {
-        Detail::Summary => vec![Part::Text(summary(calibrated))],
+        Detail::Summary => known.iter().map(|one| Part::Text(summary(one))).collect(),
         Detail::Full => {
             let heading = Part::Heading(2, "how often the judge is wrong here".to_owned());
-            [vec![heading], section(calibrated, 3)].concat()
+            let sections = known.iter().flat_map(|one| section(one, 3));
+            std::iter::once(heading).chain(sections).collect()
         }
     }
 }
@@ -52,8 +53,9 @@ fn summary(calibrated: &Calibrated) -> String {
         None => "nothing that was tried".to_owned(),
     };
     format!(
-        "The judge on this machine (calibrated {}): comparisons of two alike called a change in {} \
+        "The judge on this machine, with {} ({}): comparisons of two alike called a change in {} \
          ({} to {}); found in 95 of 100: {smallest}.",
+        calibrated.approach,
         calibrated.date,
         part(alarms.rate),
         part(alarms.low),

@@ -41,14 +41,14 @@ pub enum Format {
 
 /// Writes a report, without what is known of the judge.
 pub fn render(run: &RunRecords, judgement: &Judgement, format: Format) -> String {
-    render_with(run, judgement, None, format)
+    render_with(run, judgement, &[], format)
 }
 
 /// Writes a report; `known` is how often the judge is wrong on the machine of the run.
 pub fn render_with(
     run: &RunRecords,
     judgement: &Judgement,
-    known: Option<&Calibrated>,
+    known: &[Calibrated],
     format: Format,
 ) -> String {
     let content = |detail| {
@@ -73,18 +73,18 @@ struct JsonReport<'a> {
     run: &'a Run,
     complete: bool,
     judgement: &'a Judgement,
-    calibration: Option<&'a Calibrated>,
+    calibrations: &'a [Calibrated],
     published: &'a [published::Published],
     published_cpu: &'a [published::PublishedCpu],
 }
 
-fn json(run: &RunRecords, judgement: &Judgement, known: Option<&Calibrated>) -> String {
+fn json(run: &RunRecords, judgement: &Judgement, known: &[Calibrated]) -> String {
     let report = JsonReport {
         format: REPORT_FORMAT,
         run: &run.run,
         complete: run.end.as_ref().is_some_and(|end| !end.interrupted),
         judgement,
-        calibration: known,
+        calibrations: known,
         published: &published::SLAC,
         published_cpu: &published::SLAC_CPU,
     };
