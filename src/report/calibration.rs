@@ -137,12 +137,13 @@ fn found(calibration: &Calibration) -> String {
     });
     format!(
         "The smallest slowdown found in 95 of 100: {} by the rates, {} by the lower ends of their \
-         intervals. Drawn {} times from {} measured pairs of each slowdown, four neighbours at a \
-         time; a difference under {} % is no difference.{bias}",
+         intervals. Drawn {} times from {} measured pairs of alike sides and {} of each slowdown, \
+         four neighbours at a time; a difference under {} % is no difference.{bias}",
         smallest(calibration.smallest_found.by_estimate),
         smallest(calibration.smallest_found.by_interval),
         grouped(calibration.experiments),
         calibration.alike.measured_pairs,
+        calibration.slowdowns.first().map_or(0, |slowed| slowed.measured_pairs),
         percent(100.0 * calibration.rule.tolerance),
     )
 }
