@@ -12,9 +12,12 @@ use crate::ioc::{Server, Servers};
 use crate::process::interrupted;
 use crate::record::{Failure, FailureKind, Record};
 
-/// A server that failed so often to start is left alone: each try may take its whole
-/// deadline.
+/// A server that failed so often to start with as few PVs is left alone: each try may
+/// take its whole deadline.
 const MOST_FAILED_STARTS: usize = 2;
+
+/// Failed starts: with how many PVs, and why.
+pub(super) type FailedStarts = Vec<(usize, String)>;
 
 /// One block: one worker of every approach, in random order, against one fresh
 /// IOC.
@@ -27,8 +30,8 @@ pub(super) struct BlockRunner<'a> {
     /// Approaches that failed in a cell are not tried there again: they are
     /// judged as failed already, and each hanging worker costs its deadline.
     pub(super) failed: &'a mut Vec<(Cell, String)>,
-    /// Why each server failed to start, each time since it last did.
-    pub(super) failed_starts: &'a mut BTreeMap<String, Vec<String>>,
+    /// The failed starts of each server since it last did with as many PVs.
+    pub(super) failed_starts: &'a mut BTreeMap<String, FailedStarts>,
     /// Of cells with several IOCs.
     pub(super) fleets: &'a mut Fleets,
 }
@@ -123,20 +126,21 @@ impl BlockRunner<'_> {
         single::measure(candidate, ioc.as_mut(), cell, self.plan.bounds(), record, log)
     }
 
-    /// Starts the cell's server, unless it has failed to start too often.
+    /// Starts the cell's server, unless it has failed too often with no more PVs. With
+    /// fewer it may well start: memory and disks are filled by many.
     fn start(&mut self, cell: &Cell) -> Result<Box<dyn Server>, Halt> {
         let failures = self.failed_starts.entry(cell.server.clone()).or_default();
-        if let Some(last) = failures.get(MOST_FAILED_STARTS - 1) {
-            let message = format!(
-                "it failed to start {} times and is left alone; the last: {last}",
-                failures.len()
-            );
+        let with_no_more = || failures.iter().filter(|(pvs, _)| *pvs <= cell.pvs);
+        let count = with_no_more().count();
+        if let (MOST_FAILED_STARTS.., Some((_, last))) = (count, with_no_more().next_back()) {
+            let message =
+                format!("it failed to start {count} times and is left alone; the last: {last}");
             return Err(failed(FailureKind::Ioc, None, message));
         }
         let started = self.servers.start(&cell.server, &single::wanted(cell));
         match &started {
-            Ok(_) => failures.clear(),
-            Err(error) => failures.push(error.to_string()),
+            Ok(_) => failures.retain(|(pvs, _)| *pvs > cell.pvs),
+            Err(error) => failures.push((cell.pvs, error.to_string())),
         }
         Ok(started?)
     }
