@@ -30,6 +30,44 @@ pub fn mebibytes(bytes: f64) -> String {
     format!("{:.1}", bytes / f64::from(1 << 20))
 }
 
+/// Seconds with a unit, to three digits: `32.1 ms`, `480 ns`, `1.2 s`, `-3 µs`.
+pub fn duration(seconds: f64) -> String {
+    let units = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")];
+    let size = seconds.abs();
+    // What would be rounded up to 1000 of a unit is 1 of the next.
+    let fits = |(factor, _): &&(f64, &str)| size >= 0.9995 * factor;
+    let (factor, unit) = units.iter().find(fits).unwrap_or(match size == 0.0 {
+        true => &units[0],
+        false => &units[3],
+    });
+    format!("{} {unit}", quantity(seconds / factor))
+}
+
+/// A number to three digits, without those that say nothing: `0.5`, `12.4`, `1500`;
+/// `1e6` from a million on.
+pub fn quantity(number: f64) -> String {
+    let size = number.abs();
+    let digits = match size {
+        _ if size >= 1e6 || (size > 0.0 && size < 1e-3) => return exponential(number),
+        _ if size >= 99.95 => 0,
+        _ if size >= 9.995 => 1,
+        _ if size >= 0.9995 => 2,
+        _ => 3,
+    };
+    let fixed = format!("{number:.digits$}");
+    match fixed.contains('.') {
+        true => fixed.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => fixed,
+    }
+}
+
+fn exponential(number: f64) -> String {
+    let text = format!("{number:.2e}");
+    let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+    let digits = digits.trim_end_matches('0').trim_end_matches('.');
+    format!("{digits}e{power}")
+}
+
 /// A count with thin groups of three digits: `10 000`.
 pub fn grouped(count: usize) -> String {
     let digits = count.to_string();
@@ -57,6 +95,14 @@ mod tests {
         assert_eq!(
             [152_400, 12_440_000, 5_000_400_000].map(milliseconds),
             ["0.152", "12.4", "5000"]
+        );
+        assert_eq!(
+            [0.0321, 4.8e-7, 1.2, -3e-6, 0.0, 0.9999, 1e-12].map(duration),
+            ["32.1 ms", "480 ns", "1.2 s", "-3 µs", "0 s", "1 s", "0.001 ns"]
+        );
+        assert_eq!(
+            [0.5, 12.44, 1500.0, 2e6, 1e-5, 0.0, 100.0].map(quantity),
+            ["0.5", "12.4", "1500", "2e6", "1e-5", "0", "100"]
         );
         assert_eq!(mebibytes(1_048_576.0 * 62.42), "62.4");
     }

@@ -360,6 +360,8 @@ pub(super) enum FormatArgument {
     Table,
     /// Markdown
     Markdown,
+    /// One HTML page with every figure drawn
+    Html,
     /// JSON
     Json,
 }
@@ -392,6 +394,7 @@ impl FormatArgument {
         match self {
             FormatArgument::Table => table,
             FormatArgument::Markdown => Format::Markdown,
+            FormatArgument::Html => Format::Html,
             FormatArgument::Json => Format::Json,
         }
     }

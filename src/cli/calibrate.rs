@@ -74,6 +74,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
     let kept = keep_calibration(&calibrated).map_err(Failure::unmeasured)?;
     output.write("calibration.json", &render_calibrated(&calibrated, Format::Json))?;
     output.write("report.md", &render_calibrated(&calibrated, Format::Markdown))?;
+    output.write("report.html", &render_calibrated(&calibrated, Format::Html))?;
     let format = arguments.format.or_table(Format::Table);
     print(&render_calibrated(&calibrated, format))?;
     eprintln!("kept for every report of this machine: {}", kept.display());

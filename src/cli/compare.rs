@@ -242,6 +242,7 @@ fn conclude(
     };
     output.write("comparison.json", &render_contest(&judgement, Format::Json))?;
     output.write("report.md", &render_contest(&judgement, Format::Markdown))?;
+    output.write("report.html", &render_contest(&judgement, Format::Html))?;
     let format = arguments.format.or_table(Format::Table);
     print(&render_contest(&judgement, format))?;
     if arguments.annotations {

@@ -164,6 +164,7 @@ fn conclude(
     let known = campaign::kept_calibrations(&run.run.machine);
     output.write("verdicts.json", &render_with(&run, &judgement, &known, Format::Json))?;
     output.write("report.md", &render_with(&run, &judgement, &known, Format::Markdown))?;
+    output.write("report.html", &render_with(&run, &judgement, &known, Format::Html))?;
     let format = arguments.format.or_table(Format::Summary);
     print(&render_with(&run, &judgement, &known, format))?;
     eprintln!("all figures: {}", output.path().join("report.md").display());

@@ -6,6 +6,7 @@ mod capacity;
 mod cell;
 mod comparison;
 pub mod contest;
+mod courses;
 mod expected;
 mod figures;
 mod fleet;
@@ -28,6 +29,7 @@ pub use calibration::{
 pub use capacity::{Capacity, capacities};
 pub use cell::{CellKey, GateCell};
 pub use comparison::{Change, Comparison, MetricChange, Pairs, Rule, Step, compare, next_step};
+pub use courses::{Course, courses};
 pub use expected::expected_verdicts;
 pub use figures::{Figures, Metric, Row, figures};
 pub use fleet::{FleetGrowth, FleetRow, fleet_growth, fleet_rows};

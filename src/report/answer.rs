@@ -2,6 +2,7 @@
 
 use super::cells::place;
 use super::document::Part;
+use super::verdict_table::cell;
 use super::{capacity, fleet, monitors, scale};
 use crate::judge::{Advice, Judgement, Relative, Unit, Verdict};
 use crate::units::{grouped, signed};
@@ -72,25 +73,16 @@ fn described(verdict: &Verdict) -> String {
         Relative::Nothing => String::new(),
         relative => format!(" {}", relative.name()),
     };
-    let who = match verdict.approach.is_empty() {
-        true => format!("{} {}", verdict.scenario, verdict.metric),
-        false => {
-            let Verdict { approach, scenario, metric, .. } = verdict;
-            format!("{approach}, {scenario} {metric} at {}", cell(verdict))
-        }
+    let what = match &verdict.metric {
+        metric if metric.starts_with(&verdict.scenario) => metric.clone(),
+        metric => format!("{} {metric}", verdict.scenario),
+    };
+    let who = match verdict.approach.as_str() {
+        "" => what,
+        approach => format!("{approach}, {what} at {}", cell(verdict)),
     };
     let limit = verdict.unit.amount(verdict.limit);
     format!("{who}: {figure}{relation}, limit {limit} ({})", verdict.derivation)
-}
-
-fn cell(verdict: &Verdict) -> String {
-    let pvs = format!("{} PVs{}", grouped(verdict.pvs), place(&verdict.server));
-    let Some(load) = verdict.load else { return pvs };
-    let pvs = if verdict.pvs == 0 { "all PVs".to_owned() } else { pvs };
-    let what = load.pixels.map_or(pvs, |pixels| pixels.to_string());
-    let disturbance =
-        load.disturbance.map_or(String::new(), |disturbance| format!(", {}", disturbance.name()));
-    format!("{what}, {} Hz{disturbance}", load.rate_hz)
 }
 
 fn advice_statements(advice: &Advice) -> Vec<String> {

@@ -4,15 +4,19 @@ use super::answer::answer;
 use super::capacity::capacity_section;
 use super::document::Part;
 use super::fleet::fleet_section;
-use super::method::{blocks, method_section};
+use super::method::{bias_section, blocks, method_section};
 use super::monitors::monitors_section;
 use super::published::{published_cpu_section, published_section};
 use super::scale::{scale_section, scale_summary};
 use super::side_by_side::side_by_side_section;
 use super::tables::{figures_section, scaling_section};
+use super::verdict_table::verdicts_section;
 use crate::judge::{Figures, Judgement};
 use crate::protocol::{Mode, Stage};
 use crate::record::{FailureKind, RunRecords};
+
+/// What stands above a report of a run.
+pub(super) const TITLE: &str = "EPICS clients, measured";
 
 /// How much a report holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +27,39 @@ pub(super) enum Detail {
     Full,
 }
 
+/// The report in the order of a terminal: what was asked for last is what stands above
+/// the next prompt.
 pub(super) fn report(run: &RunRecords, judgement: &Judgement, detail: Detail) -> Vec<Part> {
-    let mut parts = vec![Part::Heading(1, "EPICS clients, measured".to_owned())];
+    let mut parts = vec![title()];
     parts.extend(interruption(run));
+    parts.extend(tables(run, judgement, detail));
+    parts.extend(answer(judgement));
+    match detail {
+        Detail::Full => parts.extend(method_section(run, judgement)),
+        Detail::Summary => parts.push(Part::Text(blocks(run))),
+    }
+    parts
+}
+
+/// The report in the order of a page, which is read from its top.
+pub(super) fn page(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
+    let mut parts = vec![title()];
+    parts.extend(interruption(run));
+    parts.extend(answer(judgement));
+    parts.extend(verdicts_section(judgement));
+    parts.extend(tables(run, judgement, Detail::Full));
+    parts.extend(method_section(run, judgement));
+    parts.extend(bias_section());
+    parts
+}
+
+fn title() -> Part {
+    Part::Heading(1, TITLE.to_owned())
+}
+
+/// Every table of figures, and what could not be measured.
+pub(super) fn tables(run: &RunRecords, judgement: &Judgement, detail: Detail) -> Vec<Part> {
+    let mut parts = Vec::new();
     for figures in judgement.figures.iter().filter(|figures| is_shown(figures, judgement, detail)) {
         parts.extend(figures_section(figures, &judgement.verdicts));
     }
@@ -43,15 +77,10 @@ pub(super) fn report(run: &RunRecords, judgement: &Judgement, detail: Detail) ->
     parts.extend(capacity_section(judgement));
     parts.extend(fleet_section(judgement));
     parts.extend(failures_section(judgement));
-    parts.extend(answer(judgement));
-    match detail {
-        Detail::Full => parts.extend(method_section(run, judgement)),
-        Detail::Summary => parts.push(Part::Text(blocks(run))),
-    }
     parts
 }
 
-fn interruption(run: &RunRecords) -> Option<Part> {
+pub(super) fn interruption(run: &RunRecords) -> Option<Part> {
     let note = match &run.end {
         None => "This run was cut off; the report holds what was measured until then.",
         Some(end) if end.interrupted => {

@@ -1,7 +1,7 @@
 //! A comparison of two sides, for people and for continuous integration.
 
 use super::document::{Part, Table, number, words};
-use super::{Format, markdown, terminal};
+use super::{Format, markdown, page, terminal};
 use crate::judge::contest::{ContestFigures, ContestJudgement};
 use crate::judge::{Change, MetricChange};
 use crate::units::{percent, scientific};
@@ -11,6 +11,7 @@ pub fn render_contest(judgement: &ContestJudgement, format: Format) -> String {
     match format {
         Format::Summary | Format::Table => terminal::render(&content(judgement)),
         Format::Markdown => markdown::render(&content(judgement)),
+        Format::Html => page::of_parts(&content(judgement)),
         Format::Json => match serde_json::to_string_pretty(judgement) {
             Ok(text) => text + "\n",
             Err(error) => unreachable!("a comparison is always JSON: {error}"),

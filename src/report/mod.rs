@@ -11,11 +11,13 @@ mod fleet;
 mod markdown;
 mod method;
 mod monitors;
+mod page;
 mod published;
 mod scale;
 mod side_by_side;
 mod tables;
 mod terminal;
+mod verdict_table;
 
 pub use calibration::render_calibrated;
 pub use contest::{annotations, render_contest};
@@ -35,6 +37,8 @@ pub enum Format {
     Table,
     /// Markdown, all of it.
     Markdown,
+    /// One HTML page that needs nothing else, with every figure drawn.
+    Html,
     /// One JSON object: the run, and all that the judge says of it.
     Json,
 }
@@ -51,15 +55,21 @@ pub fn render_with(
     known: &[Calibrated],
     format: Format,
 ) -> String {
-    let content = |detail| {
+    let known_of = |detail| calibration::of_report(known, detail);
+    let screen = |detail| {
         let mut parts = content::report(run, judgement, detail);
-        parts.extend(calibration::of_report(known, detail));
-        parts
+        parts.extend(known_of(detail));
+        terminal::render(&parts)
     };
     match format {
-        Format::Summary => terminal::render(&content(Detail::Summary)),
-        Format::Table => terminal::render(&content(Detail::Full)),
-        Format::Markdown => markdown::render(&content(Detail::Full)),
+        Format::Summary => screen(Detail::Summary),
+        Format::Table => screen(Detail::Full),
+        Format::Markdown => {
+            let mut parts = content::page(run, judgement);
+            parts.extend(known_of(Detail::Full));
+            markdown::render(&parts)
+        }
+        Format::Html => page::of_run(run, judgement, known),
         Format::Json => json(run, judgement, known),
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::document::{Part, Table, number, words};
-use crate::judge::{Judgement, MonitorFigures};
+use crate::judge::{Judgement, MonitorFigures, Row};
 use crate::protocol::{Mode, Stage};
 use crate::record::Pixels;
 use crate::units::{percent, scientific};
@@ -50,13 +50,17 @@ pub(super) const SLAC_CPU: [PublishedCpu; 3] = [
 const SLAC_PIXELS: Pixels = Pixels { width: 680, height: 480 };
 const SLAC_RATE_HZ: f64 = 120.0;
 
-pub(super) fn published_cpu_section(judgement: &Judgement) -> Vec<Part> {
-    let is_same = |cell: &&MonitorFigures| {
+/// The cell with the published image at the published rate.
+pub(super) fn of_the_camera(judgement: &Judgement) -> Option<&MonitorFigures> {
+    judgement.monitors.iter().find(|cell| {
         cell.load.pixels == Some(SLAC_PIXELS)
             && cell.load.rate_hz == SLAC_RATE_HZ
             && cell.load.disturbance.is_none()
-    };
-    let Some(cell) = judgement.monitors.iter().find(is_same) else { return Vec::new() };
+    })
+}
+
+pub(super) fn published_cpu_section(judgement: &Judgement) -> Vec<Part> {
+    let Some(cell) = of_the_camera(judgement) else { return Vec::new() };
     let rows = SLAC_CPU
         .iter()
         .map(|published| {
@@ -97,15 +101,24 @@ pub(super) fn published_cpu_section(judgement: &Judgement) -> Vec<Part> {
     ]
 }
 
+/// What was measured here of one PV, as it was published.
+pub(super) fn of_one_pv<'a>(
+    judgement: &'a Judgement,
+    approach: &str,
+    stage: Stage,
+) -> Option<&'a Row> {
+    judgement
+        .figures
+        .iter()
+        .filter(|figures| figures.pvs == 1 && figures.metric.stage == stage)
+        .filter(|figures| stage == Stage::Connect || figures.metric.mode == Mode::Serial)
+        .find_map(|figures| figures.rows.iter().find(|row| row.approach == approach))
+}
+
 pub(super) fn published_section(judgement: &Judgement) -> Vec<Part> {
     let measured = |approach: &str, stage: Stage| {
-        judgement
-            .figures
-            .iter()
-            .filter(|figures| figures.pvs == 1 && figures.metric.stage == stage)
-            .filter(|figures| stage == Stage::Connect || figures.metric.mode == Mode::Serial)
-            .find_map(|figures| figures.rows.iter().find(|row| row.approach == approach))
-            .map_or("-".to_owned(), |row| scientific(row.figure_s.median))
+        let row = of_one_pv(judgement, approach, stage);
+        row.map_or("-".to_owned(), |row| scientific(row.figure_s.median))
     };
     let rows: Vec<Vec<String>> = SLAC
         .iter()

@@ -22,4 +22,4 @@ pub use percentiles::{Percentiles, percentiles};
 pub use proportion::proportion_interval;
 pub use sign_flip::{Alternative, sign_flip_p, sign_p};
 pub use slope::{Line, theil_sen};
-pub use windows::{CpuLoad, between, cpu_load};
+pub use windows::{CpuLoad, between, cpu_load, cpu_windows};

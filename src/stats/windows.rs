@@ -33,12 +33,8 @@ pub struct CpuLoad {
 pub fn cpu_load(samples: &[(u64, u64)], width_ns: u64) -> Option<CpuLoad> {
     let (first, last) = (samples.first()?, samples.last()?);
     let wall_ns = last.0.checked_sub(first.0).filter(|wall_ns| *wall_ns > 0)?;
-    let width_ns = width_ns.clamp(1, wall_ns);
-    let windows = wall_ns / width_ns;
-    let edges: Vec<f64> =
-        (0..=windows).filter_map(|window| at(samples, first.0 + window * width_ns)).collect();
     let percents: Vec<f64> =
-        edges.windows(2).map(|pair| 100.0 * (pair[1] - pair[0]) / width_ns as f64).collect();
+        cpu_windows(samples, width_ns).into_iter().map(|(_, percent)| percent).collect();
     let cpu_ns = last.1.saturating_sub(first.1);
     Some(CpuLoad {
         mean_percent: 100.0 * cpu_ns as f64 / wall_ns as f64,
@@ -49,6 +45,20 @@ pub fn cpu_load(samples: &[(u64, u64)], width_ns: u64) -> Option<CpuLoad> {
         cpu_ns,
         wall_ns,
     })
+}
+
+/// The windows of [`cpu_load`]: when each begins (in ns, as in `samples`), and its load
+/// in %. Empty when the samples span no time.
+pub fn cpu_windows(samples: &[(u64, u64)], width_ns: u64) -> Vec<(u64, f64)> {
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Vec::new() };
+    let Some(wall_ns) = last.0.checked_sub(first.0).filter(|ns| *ns > 0) else { return Vec::new() };
+    let width_ns = width_ns.clamp(1, wall_ns);
+    let edges: Vec<(u64, f64)> = (0..=wall_ns / width_ns)
+        .map(|window| first.0 + window * width_ns)
+        .filter_map(|at_ns| Some((at_ns, at(samples, at_ns)?)))
+        .collect();
+    let load = |pair: &[(u64, f64)]| (pair[0].0, 100.0 * (pair[1].1 - pair[0].1) / width_ns as f64);
+    edges.windows(2).map(load).collect()
 }
 
 /// The part of a counter's samples from `from_ns` to `to_ns`, with interpolated

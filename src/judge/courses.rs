@@ -1,0 +1,78 @@
+//! CPU and memory in the course of time.
+
+use serde::Serialize;
+
+use super::MonitorFigures;
+use super::monitors::trusted;
+use crate::record::{Record, RunRecords, Usage};
+use crate::stats::cpu_windows;
+
+/// The least that a window of CPU use is long: shorter ones show the clock's ticks.
+const WINDOW_NS: u64 = 500_000_000;
+
+/// A course has about so many windows at most.
+const MOST_WINDOWS: u64 = 60;
+
+/// One approach in one cell with monitors, in its first block.
+#[derive(Debug, Clone, Serialize)]
+pub struct Course {
+    /// The approach.
+    pub approach: String,
+    /// Seconds since the figures began, and the client's CPU use from then to the next
+    /// in % of a core.
+    pub client_cpu: Vec<(f64, f64)>,
+    /// The same of the server.
+    pub server_cpu: Vec<(f64, f64)>,
+    /// Seconds since the figures began, and bytes that the client held.
+    pub client_bytes: Vec<(f64, f64)>,
+}
+
+/// The courses of one cell, in the order of its rows.
+pub fn courses(run: &RunRecords, cell: &MonitorFigures) -> Vec<Course> {
+    let is_of_cell = |record: &&Record| {
+        (&record.scenario, &record.server, record.pvs, record.load)
+            == (&cell.scenario, &cell.server, cell.pvs, Some(cell.load))
+            && !record.confirms
+    };
+    let course = |approach: &str| {
+        let own = run.records.iter().filter(is_of_cell).filter(|one| one.approach == approach);
+        let first = own.min_by_key(|record| record.block)?;
+        let monitored = trusted(first)?;
+        let start_ns = monitored.start_ns;
+        let width_ns = (monitored.end_ns.saturating_sub(start_ns) / MOST_WINDOWS).max(WINDOW_NS);
+        let span = (start_ns, monitored.end_ns);
+        Some(Course {
+            approach: approach.to_owned(),
+            client_cpu: cpu(&monitored.client, span, width_ns),
+            server_cpu: cpu(&monitored.server, span, width_ns),
+            client_bytes: bytes(&monitored.client, span, width_ns),
+        })
+    };
+    cell.rows.iter().filter_map(|row| course(&row.approach)).collect()
+}
+
+/// Seconds since `start_ns`; a moment just before it is negative.
+fn since(at_ns: u64, start_ns: u64) -> f64 {
+    (at_ns as f64 - start_ns as f64) / 1e9
+}
+
+fn cpu(usage: &Usage, (start_ns, end_ns): (u64, u64), width_ns: u64) -> Vec<(f64, f64)> {
+    let samples: Vec<(u64, u64)> =
+        usage.samples.iter().map(|sample| (sample.at_ns, sample.cpu_ns)).collect();
+    let watched = crate::stats::between(&samples, start_ns, end_ns);
+    let windows = cpu_windows(&watched, width_ns);
+    windows.into_iter().map(|(at_ns, percent)| (since(at_ns, start_ns), percent)).collect()
+}
+
+/// The first sample of each window: memory changes slowly, and a page holds many.
+fn bytes(usage: &Usage, (start_ns, end_ns): (u64, u64), width_ns: u64) -> Vec<(f64, f64)> {
+    let mut kept: Vec<(f64, f64)> = Vec::new();
+    let mut due_ns = start_ns;
+    for sample in usage.samples.iter().filter(|one| (start_ns..=end_ns).contains(&one.at_ns)) {
+        if sample.at_ns >= due_ns {
+            kept.push((since(sample.at_ns, start_ns), sample.rss_bytes as f64));
+            due_ns = sample.at_ns + width_ns;
+        }
+    }
+    kept
+}

@@ -1,0 +1,207 @@
+//! Time to connect against the count of PVs: points, the line through them, and the
+//! most that the limit allows.
+
+use super::{Figure, Styles, axes, drawn, slug, told};
+use crate::judge::{Figures, Judgement, Metric, Relative, Row, Scaling};
+use crate::protocol::{Mode, Stage};
+use crate::record::RunRecords;
+use crate::report::cells::place;
+use crate::report::document::{Table, number, words};
+use crate::report::page::chart::{Line, LineChart, Point, Spread, Style};
+use crate::report::page::command::Command;
+use crate::scenario;
+use crate::units::{duration, grouped, scientific};
+
+const CONNECT: Metric = Metric { stage: Stage::Connect, mode: Mode::Bulk };
+
+/// Points of a fitted line for each tenfold, so that it looks as bent as it is.
+const STEPS_PER_DECADE: f64 = 12.0;
+
+/// One figure for each server with two counts of PVs or more.
+pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
+    let is_bulk = |cell: &&Figures| cell.metric == CONNECT && cell.connected == Mode::Bulk;
+    let cells: Vec<&Figures> = judgement.figures.iter().filter(is_bulk).collect();
+    let mut servers: Vec<&str> = cells.iter().map(|cell| cell.server.as_str()).collect();
+    servers.dedup();
+    servers
+        .into_iter()
+        .filter_map(|server| {
+            let own: Vec<&Figures> =
+                cells.iter().filter(|cell| cell.server == server).copied().collect();
+            (own.len() > 1).then(|| figure(run, judgement, styles, server, &own))
+        })
+        .collect()
+}
+
+fn figure(
+    run: &RunRecords,
+    judgement: &Judgement,
+    styles: &Styles<'_>,
+    server: &str,
+    cells: &[&Figures],
+) -> Figure {
+    let lines: Vec<&Scaling> =
+        judgement.scaling.iter().filter(|line| line.server == server).collect();
+    let mut drawn_lines: Vec<Line> = approaches(cells)
+        .into_iter()
+        .map(|approach| {
+            let fitted = lines.iter().find(|line| line.approach == approach);
+            line(&approach, styles.style(&approach), cells, fitted.copied())
+        })
+        .collect();
+    drawn_lines.extend(limit_line(judgement, cells));
+    let chart = LineChart {
+        x: axes::count("PVs", Spread::Log),
+        y: axes::seconds("time to connect all", Spread::Log),
+        lines: drawn_lines,
+        height: 320.0,
+    };
+    let title = format!("Time to connect against the count of PVs{}", place(server));
+    let says = says(cells, &lines);
+    let drawings = drawn(|width| chart.draw(width, &format!("{title}. {says}")));
+    let counts: Vec<usize> = cells.iter().map(|cell| cell.pvs).collect();
+    Figure {
+        id: format!("connect-cost-{}", slug(server)),
+        title,
+        says,
+        legend: Vec::new(),
+        drawings,
+        table: table(cells, &lines),
+        command: Command::of(run, scenario::CONNECT).server(server).pvs(counts).mode(Mode::Bulk),
+    }
+}
+
+fn approaches(cells: &[&Figures]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for row in cells.iter().flat_map(|cell| &cell.rows) {
+        if !names.contains(&row.approach) {
+            names.push(row.approach.clone());
+        }
+    }
+    names
+}
+
+fn row<'a>(cell: &'a Figures, approach: &str) -> Option<&'a Row> {
+    cell.rows.iter().find(|row| row.approach == approach)
+}
+
+fn line(approach: &str, style: Style, cells: &[&Figures], fitted: Option<&Scaling>) -> Line {
+    let points: Vec<Point> = cells
+        .iter()
+        .filter_map(|cell| {
+            let per_pv = &row(cell, approach)?.figure_s;
+            let pvs = cell.pvs as f64;
+            let tip = format!(
+                "{approach}, {} PVs: {} in all\n{}",
+                grouped(cell.pvs),
+                duration(per_pv.median * pvs),
+                told(per_pv, " per PV"),
+            );
+            let interval = Some((per_pv.low * pvs, per_pv.high * pvs));
+            Some(Point { x: pvs, y: per_pv.median * pvs, interval, tip })
+        })
+        .collect();
+    let through = match fitted {
+        Some(fitted) => fitted_line(fitted, &points),
+        None => points.iter().map(|point| (point.x, point.y)).collect(),
+    };
+    Line { name: approach.to_owned(), style, points, through, dashed: false }
+}
+
+/// A straight line is bent on axes that give equal steps to equal ratios.
+fn fitted_line(fitted: &Scaling, points: &[Point]) -> Vec<(f64, f64)> {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
+    let steps = ((last.x / first.x).log10() * STEPS_PER_DECADE).ceil().max(1.0) as usize;
+    (0..=steps)
+        .map(|step| first.x * (last.x / first.x).powf(step as f64 / steps as f64))
+        .map(|pvs| (pvs, fitted.intercept_s.median + fitted.slope_s.median * pvs))
+        .filter(|(_, seconds)| *seconds > 0.0)
+        .collect()
+}
+
+/// The floor and what the limit allows over it.
+fn limit_line(judgement: &Judgement, cells: &[&Figures]) -> Option<Line> {
+    let is_own = |cell: &Figures| {
+        judgement.verdicts.iter().find(|verdict| {
+            verdict.metric == CONNECT.name()
+                && verdict.relative == Relative::Floor
+                && (&verdict.server, verdict.pvs) == (&cell.server, cell.pvs)
+        })
+    };
+    let through: Vec<(f64, f64)> = cells
+        .iter()
+        .filter_map(|cell| {
+            let floor = cell.rows.iter().find(|row| row.floor)?;
+            let limit = is_own(cell)?.limit;
+            Some((cell.pvs as f64, (floor.figure_s.median + limit) * cell.pvs as f64))
+        })
+        .collect();
+    (through.len() > 1).then(|| Line {
+        name: "limit".to_owned(),
+        style: Style::Floor,
+        points: Vec::new(),
+        through,
+        dashed: true,
+    })
+}
+
+fn says(cells: &[&Figures], lines: &[&Scaling]) -> String {
+    let mut says = String::new();
+    if let Some(cell) = cells.last() {
+        let choices = || cell.rows.iter().filter(|row| !row.floor);
+        let of = |row: &Row| {
+            format!("{} {}", row.approach, duration(row.figure_s.median * cell.pvs as f64))
+        };
+        let by_time = |a: &&Row, b: &&Row| a.figure_s.median.total_cmp(&b.figure_s.median);
+        if let (Some(least), Some(most)) = (choices().min_by(by_time), choices().max_by(by_time)) {
+            says += &format!("To connect {} PVs takes {}", grouped(cell.pvs), of(least));
+            if least.approach != most.approach {
+                says += &format!(" and {}", of(most));
+            }
+            let floor = cell.rows.iter().find(|row| row.floor);
+            says += &floor.map_or(String::new(), |row| format!("; the floor, {}", of(row)));
+            says += ". ";
+        }
+    }
+    let slopes: Vec<String> = lines
+        .iter()
+        .map(|line| format!("{} {}", line.approach, duration(line.slope_s.median)))
+        .collect();
+    if !slopes.is_empty() {
+        says += &format!("What one PV more costs: {}. ", slopes.join(", "));
+    }
+    says + "Both axes give equal steps to equal ratios; upright strokes are intervals of the \
+            median. The dashed line is the floor and what the limit allows over it."
+}
+
+fn table(cells: &[&Figures], lines: &[&Scaling]) -> Table {
+    let rows = cells.iter().flat_map(|cell| {
+        cell.rows.iter().map(|row| {
+            let fitted = lines.iter().find(|line| line.approach == row.approach);
+            let slope = fitted.map(|line| scientific(line.slope_s.median));
+            vec![
+                row.approach.clone(),
+                grouped(cell.pvs),
+                scientific(row.figure_s.median * cell.pvs as f64),
+                scientific(row.figure_s.median),
+                scientific(row.figure_s.low),
+                scientific(row.figure_s.high),
+                row.figure_s.samples.to_string(),
+                slope.unwrap_or_else(|| "-".to_owned()),
+            ]
+        })
+    });
+    Table {
+        columns: vec![
+            words("approach"),
+            number("PVs"),
+            number("s in all"),
+            number("s per PV"),
+            number("from"),
+            number("to"),
+            number("blocks"),
+            number("slope s per PV"),
+        ],
+        rows: rows.collect(),
+    }
+}

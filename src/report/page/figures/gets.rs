@@ -1,0 +1,147 @@
+//! How the times of gets are spread: every worker a stroke.
+
+use super::{Figure, Styles, axes, drawn, slug, told};
+use crate::judge::{Figures, Judgement, Metric};
+use crate::protocol::{Mode, Stage};
+use crate::record::{Record, RunRecords};
+use crate::report::cells::place;
+use crate::report::document::{Table, number, words};
+use crate::report::page::chart::{Mark, Row, RowChart, Spread};
+use crate::report::page::command::Command;
+use crate::units::{duration, grouped, scientific};
+
+/// What is drawn: reading one by one, and all at once, the first time and again.
+const METRICS: [(Stage, Mode); 4] = [
+    (Stage::Get, Mode::Serial),
+    (Stage::GetAgain, Mode::Serial),
+    (Stage::Get, Mode::Bulk),
+    (Stage::GetAgain, Mode::Bulk),
+];
+
+/// One figure for each server and way to get, of the most PVs connected in bulk.
+pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
+    let mut servers: Vec<&str> =
+        judgement.figures.iter().map(|cell| cell.server.as_str()).collect();
+    servers.sort_unstable();
+    servers.dedup();
+    let pairs = servers.into_iter().flat_map(|server| {
+        METRICS.into_iter().map(move |(stage, mode)| (server, Metric { stage, mode }))
+    });
+    pairs
+        .filter_map(|(server, metric)| {
+            let is_own = |cell: &&Figures| cell.server == server && cell.metric == metric;
+            let own = || judgement.figures.iter().filter(is_own);
+            let bulk = own().filter(|cell| cell.connected == Mode::Bulk);
+            let cell =
+                bulk.max_by_key(|cell| cell.pvs).or_else(|| own().max_by_key(|cell| cell.pvs))?;
+            Some(figure(run, styles, cell))
+        })
+        .collect()
+}
+
+fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &Figures) -> Figure {
+    let rows: Vec<Row> = cell.rows.iter().map(|row| drawn_row(run, styles, cell, row)).collect();
+    let chart = RowChart { x: axes::seconds("time per PV", Spread::Log), rows };
+    let how = match cell.metric.mode {
+        Mode::Serial => "one by one",
+        Mode::Bulk => "all at once",
+    };
+    let stage = match cell.metric.stage {
+        Stage::GetAgain => "Getting again",
+        _ => "Getting",
+    };
+    let title =
+        format!("{stage} {how}: {} PVs connected{}", grouped(cell.pvs), place(&cell.server));
+    let says = says(cell);
+    Figure {
+        id: format!("{}-{}", slug(&cell.metric.name()), slug(&cell.server)),
+        legend: Vec::new(),
+        drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
+        table: table(run, cell),
+        command: Command::of(run, &cell.scenario)
+            .server(&cell.server)
+            .pvs(vec![cell.pvs])
+            .mode(cell.connected),
+        title,
+        says,
+    }
+}
+
+/// The figure of each worker with its block.
+fn values(run: &RunRecords, cell: &Figures, approach: &str) -> Vec<(usize, f64)> {
+    let is_own = |record: &&Record| {
+        (&record.scenario, &record.server, record.pvs, record.mode)
+            == (&cell.scenario, &cell.server, cell.pvs, cell.connected)
+            && record.approach == approach
+            && !record.confirms
+    };
+    let own = run.records.iter().filter(is_own);
+    own.filter_map(|record| Some((record.block, cell.metric.of(record)?))).collect()
+}
+
+fn drawn_row(
+    run: &RunRecords,
+    styles: &Styles<'_>,
+    cell: &Figures,
+    row: &crate::judge::Row,
+) -> Row {
+    let approach = &row.approach;
+    let strokes = values(run, cell, approach).into_iter().map(|(block, seconds)| Mark {
+        at: seconds,
+        slight: true,
+        hollow: false,
+        tip: format!("{approach}, block {block}: {} per PV", duration(seconds)),
+    });
+    let summary = format!("{approach}: {}", told(&row.figure_s, " per PV"));
+    let median =
+        Mark { at: row.figure_s.median, slight: false, hollow: false, tip: summary.clone() };
+    Row {
+        name: approach.clone(),
+        style: styles.style(approach),
+        marks: strokes.chain([median]).collect(),
+        bar: Some((row.figure_s.low, row.figure_s.high, summary)),
+    }
+}
+
+fn says(cell: &Figures) -> String {
+    let mut rows: Vec<&crate::judge::Row> = cell.rows.iter().collect();
+    rows.sort_by(|a, b| a.figure_s.median.total_cmp(&b.figure_s.median));
+    let each: Vec<String> = rows
+        .iter()
+        .map(|row| format!("{} {}", row.approach, duration(row.figure_s.median)))
+        .collect();
+    format!(
+        "Every worker is a stroke, the marker their median, the bar its interval. From the \
+         fastest: {}.",
+        each.join(", ")
+    )
+}
+
+fn table(run: &RunRecords, cell: &Figures) -> Table {
+    let rows = cell.rows.iter().map(|row| {
+        let values = values(run, cell, &row.approach);
+        let least = values.iter().map(|(_, value)| *value).fold(f64::INFINITY, f64::min);
+        let most = values.iter().map(|(_, value)| *value).fold(f64::NEG_INFINITY, f64::max);
+        vec![
+            row.approach.clone(),
+            scientific(row.figure_s.median),
+            scientific(row.figure_s.low),
+            scientific(row.figure_s.high),
+            scientific(least),
+            scientific(most),
+            values.len().to_string(),
+        ]
+    });
+    Table {
+        columns: vec![
+            words("approach"),
+            number("s per PV"),
+            number("from"),
+            number("to"),
+            number("fastest worker"),
+            number("slowest worker"),
+            number("workers"),
+        ],
+        rows: rows.collect(),
+    }
+}

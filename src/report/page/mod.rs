@@ -1,0 +1,143 @@
+//! A report as one HTML page that needs nothing else: no network, no font, no library.
+
+mod chart;
+mod command;
+mod figures;
+mod parts;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::answer::answer;
+use super::content::{self, Detail};
+use super::document::Part;
+use super::method::{bias_section, method_section};
+use super::verdict_table::{all_verdicts, verdicts_section};
+use super::{Calibrated, Judgement, RunRecords, calibration};
+use figures::Figure;
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+
+/// The page of a run that was held to limits.
+pub(super) fn of_run(run: &RunRecords, judgement: &Judgement, known: &[Calibrated]) -> String {
+    let figures = figures::all(run, judgement);
+    let mut method = method_section(run, judgement);
+    method.extend(bias_section());
+    method.extend(calibration::of_report(known, Detail::Full));
+    let tables = content::tables(run, judgement, Detail::Full);
+    let content = html! {
+        section id="answer" { (parts::parts(&answer(judgement))) }
+        section id="verdicts" {
+            (parts::parts(&verdicts_section(judgement)))
+            @if !judgement.verdicts.is_empty() {
+                details {
+                    summary { "All " (judgement.verdicts.len()) " verdicts" }
+                    (parts::table(&all_verdicts(judgement)))
+                }
+            }
+        }
+        (figures_section(&figures))
+        @if !tables.is_empty() {
+            section id="tables" {
+                h2 { "Every table" }
+                details {
+                    summary { "The tables of report.md" }
+                    div class="tables" { (parts::parts(&tables)) }
+                }
+            }
+        }
+        section id="method" { (parts::parts(&method)) }
+    };
+    page(content::TITLE, &lead(run), &content)
+}
+
+/// A page of parts alone, of which the first is its title.
+pub(super) fn of_parts(all: &[Part]) -> String {
+    match all {
+        [Part::Heading(1, title), rest @ ..] => page(title, &html! {}, &parts::parts(rest)),
+        all => page(content::TITLE, &html! {}, &parts::parts(all)),
+    }
+}
+
+/// What was measured, where and when.
+fn lead(run: &RunRecords) -> Markup {
+    let machine = &run.run.machine;
+    html! {
+        p class="lead" {
+            "Measured " (run.run.started_utc) " on " (machine.cores) " cores of "
+            (machine.model) ", " (machine.system) ", by epics-gauge " (run.run.version)
+            " with EPICS Base " (run.run.base) "."
+        }
+        @if let Some(Part::Text(note)) = content::interruption(run) {
+            p class="note" { (note) }
+        }
+    }
+}
+
+fn figures_section(figures: &[Figure]) -> Markup {
+    html! {
+        @if !figures.is_empty() {
+            section id="figures" {
+                h2 { "Figures" }
+                p { "Point at a mark to see its value and interval. Each figure has its numbers "
+                    "as a table, and the command that measures it again." }
+                nav aria-label="Figures" {
+                    details {
+                        summary { (figures.len()) " figures" }
+                        ul { @for figure in figures {
+                            li { a href={ "#" (figure.id) } { (figure.title) } }
+                        } }
+                    }
+                }
+                div class="figures" { @for figure in figures { (drawn(figure)) } }
+            }
+        }
+    }
+}
+
+fn drawn(figure: &Figure) -> Markup {
+    html! {
+        figure id=(figure.id) {
+            figcaption {
+                h3 { (figure.title) }
+                p { (figure.says) }
+            }
+            @if !figure.legend.is_empty() {
+                ul class="legend" { @for (name, class) in &figure.legend {
+                    li { span class={ "swatch " (class) } {} (name) }
+                } }
+            }
+            @for drawing in &figure.drawings { (drawing) }
+            details {
+                summary { "The numbers of: " (figure.title) }
+                (parts::table(&figure.table))
+                p { "Measured again by" }
+                pre class="scrolls command" tabindex="0" { code { (figure.command) } }
+            }
+        }
+    }
+}
+
+fn page(title: &str, lead: &Markup, content: &Markup) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                // A page opened from a disk asks for this else.
+                link rel="icon" href="data:,";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header { h1 { (title) } (lead) }
+                main { (content) }
+                div id="tip" role="status" hidden {}
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    page.into_string()
+}
