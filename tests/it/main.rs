@@ -17,6 +17,7 @@ mod monitors_python;
 mod other_softioc;
 #[cfg(feature = "pvaccess")]
 mod p4p;
+mod pages;
 mod processes;
 #[cfg(feature = "pure-rust")]
 mod pure_rust;

@@ -62,11 +62,13 @@ pub(super) fn of_parts(all: &[Part]) -> String {
 /// What was measured, where and when.
 fn lead(run: &RunRecords) -> Markup {
     let machine = &run.run.machine;
+    // Where it was fetched from, and its hash, are of the method.
+    let base = run.run.base.split(' ').next().unwrap_or_default();
     html! {
         p class="lead" {
             "Measured " (run.run.started_utc) " on " (machine.cores) " cores of "
             (machine.model) ", " (machine.system) ", by epics-gauge " (run.run.version)
-            " with EPICS Base " (run.run.base) "."
+            " with EPICS Base " (base) "."
         }
         @if let Some(Part::Text(note)) = content::interruption(run) {
             p class="note" { (note) }

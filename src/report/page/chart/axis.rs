@@ -5,7 +5,7 @@ use std::ops::Range;
 /// How a quantity is spread along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::report::page) enum Spread {
-    /// Equal steps for equal differences; begins at zero.
+    /// Equal steps for equal differences; zero is always on it.
     Linear,
     /// Equal steps for equal ratios. What is not above zero has no place on it.
     Log,
@@ -34,7 +34,8 @@ impl Axis {
         let values = match (spread, low <= high) {
             (_, false) => 1.0..10.0,
             (Spread::Log, true) => low / 1.3..high * 1.3,
-            (Spread::Linear, true) => 0.0..if high > 0.0 { high * 1.06 } else { 1.0 },
+            (Spread::Linear, true) if low == 0.0 && high == 0.0 => 0.0..1.0,
+            (Spread::Linear, true) => low.min(0.0) * 1.06..high.max(0.0) * 1.06,
         };
         Axis { spread, values, pixels }
     }
@@ -58,10 +59,13 @@ impl Axis {
     /// twice as many.
     pub(in crate::report::page) fn ticks(&self, most: usize) -> Vec<f64> {
         let ticks = match self.spread {
-            Spread::Linear => linear_ticks(self.values.end, most),
+            Spread::Linear => linear_ticks(&self.values, most),
             Spread::Log => log_ticks(&self.values, most),
         };
-        ticks.into_iter().filter(|tick| self.values.contains(tick)).collect()
+        ticks
+            .into_iter()
+            .filter(|tick| (self.values.start..=self.values.end).contains(tick))
+            .collect()
     }
 }
 
@@ -69,23 +73,28 @@ fn is_on(value: f64, spread: Spread) -> bool {
     value.is_finite() && (spread == Spread::Linear || value > 0.0)
 }
 
-/// Multiples of 1, 2 or 5 times a power of ten, from 0 on.
-fn linear_ticks(end: f64, most: usize) -> Vec<f64> {
-    let rough = end / most.max(1) as f64;
+/// Multiples of 1, 2 or 5 times a power of ten, 0 among them.
+fn linear_ticks(values: &Range<f64>, most: usize) -> Vec<f64> {
+    let rough = (values.end - values.start) / most.max(1) as f64;
     let decade = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0]
         .into_iter()
         .map(|factor| factor * decade)
         .find(|step| *step >= rough)
         .unwrap_or(10.0 * decade);
-    (0..=2 * most).map(|count| count as f64 * step).take_while(|tick| *tick <= end).collect()
+    let (first, last) = ((values.start / step).ceil() as i64, (values.end / step).floor() as i64);
+    (first..=last).map(|count| count as f64 * step).collect()
 }
 
 /// Powers of ten; with their doubles and fives where there is room.
 fn log_ticks(values: &Range<f64>, most: usize) -> Vec<f64> {
-    let first = values.start.log10().floor() as i32;
+    let decades = (values.end / values.start).log10().ceil().max(1.0) as usize;
+    // With many decades the first tick is the first power on the axis.
+    let first = match decades > most {
+        true => values.start.log10().ceil() as i32,
+        false => values.start.log10().floor() as i32,
+    };
     let last = values.end.log10().ceil() as i32;
-    let decades = (last - first).max(1) as usize;
     let factors: &[f64] = match most / decades {
         0 | 1 => &[1.0],
         2 => &[1.0, 3.0],
@@ -110,7 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn a_linear_axis_begins_at_zero() {
+    fn zero_is_on_a_linear_axis() {
+        let axis = Axis::over([-40.0, -3.0], Spread::Linear, 10.0..110.0);
+        assert_eq!(axis.at(0.0), Some(110.0));
+        assert_eq!(axis.ticks(2), [-40.0, -20.0, 0.0][..]);
         let axis = Axis::over([40.0, 97.0], Spread::Linear, 10.0..110.0);
         assert_eq!(axis.at(0.0), Some(10.0));
         assert_eq!(axis.ticks(5), [0.0, 50.0, 100.0][..=2]);

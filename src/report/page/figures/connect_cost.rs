@@ -2,7 +2,7 @@
 //! most that the limit allows.
 
 use super::{Figure, Styles, axes, drawn, slug, told};
-use crate::judge::{Figures, Judgement, Metric, Relative, Row, Scaling};
+use crate::judge::{Figures, Judgement, Metric, Relative, Row, Scaling, Verdict};
 use crate::protocol::{Mode, Stage};
 use crate::record::RunRecords;
 use crate::report::cells::place;
@@ -119,20 +119,18 @@ fn fitted_line(fitted: &Scaling, points: &[Point]) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// The floor and what the limit allows over it.
+/// The floor and what the limit of this server allows over it.
 fn limit_line(judgement: &Judgement, cells: &[&Figures]) -> Option<Line> {
-    let is_own = |cell: &Figures| {
-        judgement.verdicts.iter().find(|verdict| {
-            verdict.metric == CONNECT.name()
-                && verdict.relative == Relative::Floor
-                && (&verdict.server, verdict.pvs) == (&cell.server, cell.pvs)
-        })
+    let server = &cells.first()?.server;
+    let is_own = |verdict: &&Verdict| {
+        (&verdict.server, verdict.relative) == (server, Relative::Floor)
+            && verdict.metric == CONNECT.name()
     };
+    let limit = judgement.verdicts.iter().find(is_own)?.limit;
     let through: Vec<(f64, f64)> = cells
         .iter()
         .filter_map(|cell| {
             let floor = cell.rows.iter().find(|row| row.floor)?;
-            let limit = is_own(cell)?.limit;
             Some((cell.pvs as f64, (floor.figure_s.median + limit) * cell.pvs as f64))
         })
         .collect();
@@ -171,7 +169,7 @@ fn says(cells: &[&Figures], lines: &[&Scaling]) -> String {
         says += &format!("What one PV more costs: {}. ", slopes.join(", "));
     }
     says + "Both axes give equal steps to equal ratios; upright strokes are intervals of the \
-            median. The dashed line is the floor and what the limit allows over it."
+            median. A dashed line is the floor and what the limit allows over it."
 }
 
 fn table(cells: &[&Figures], lines: &[&Scaling]) -> Table {

@@ -18,7 +18,7 @@ use crate::judge::Judgement;
 use crate::record::{Run, RunRecords};
 use crate::report::document::Table;
 use crate::stats::Interval;
-use crate::units::{duration, quantity};
+use crate::units::{duration, grouped, quantity};
 
 /// One figure.
 #[derive(Debug, Clone)]
@@ -99,7 +99,7 @@ fn told(interval: &Interval, unit: &str) -> String {
 
 /// Quantities of axes.
 mod axes {
-    use super::{Spread, duration, quantity};
+    use super::{Spread, duration, grouped, quantity};
     use crate::report::page::chart::Quantity;
 
     pub(super) const fn seconds(name: &'static str, spread: Spread) -> Quantity {
@@ -107,6 +107,13 @@ mod axes {
     }
 
     pub(super) const fn count(name: &'static str, spread: Spread) -> Quantity {
-        Quantity { name, spread, told: quantity }
+        Quantity {
+            name,
+            spread,
+            told: |number| match number {
+                whole if whole >= 1e3 && whole < 1e9 => grouped(whole.round() as usize),
+                number => quantity(number),
+            },
+        }
     }
 }
