@@ -28,6 +28,10 @@ mod pins;
 mod pvxs;
 #[path = "vendor/build/stop.rs"]
 mod stop;
+// The library has it too, for what is missing when the program runs.
+#[path = "src/system_packages.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the build needs a part of it")]
+mod system_packages;
 #[path = "vendor/build/tables.rs"]
 mod tables;
 

@@ -13,9 +13,7 @@ use std::time::Duration;
 
 use crate::embedded::{self, UnpackError};
 use crate::process::{Command, ProcessError};
-
-/// The variable that names another Python than the `python3` in PATH.
-const PYTHON_VARIABLE: &str = "EPICS_GAUGE_PYTHON";
+use crate::system_packages::{Need, PYTHON_MINORS, PYTHON_VARIABLE, advice_on_pip};
 
 const PROBE_DEADLINE: Duration = Duration::from_secs(30);
 const INSTALL_DEADLINE: Duration = Duration::from_secs(600);
@@ -80,10 +78,13 @@ impl PythonSite {
             .argument("--requirement")
             .argument(lock);
         pip.run(INSTALL_DEADLINE, progress).map(|_| ()).map_err(|error| {
+            let error = error.to_string();
+            let cause = advice_on_pip(&error).map_or(String::new(), |advice| format!("{advice}\n"));
             Missing(format!(
-                "{error}\nThe Python packages are needed once. If {python} has no pip, install \
-                 it (Debian: apt-get install python3-pip) or name another Python with \
-                 {PYTHON_VARIABLE}; without a network, fill pip's cache or set PIP_FIND_LINKS",
+                "{error}\n{cause}The Python packages are needed once. They are pinned for Python \
+                 3.{oldest} to 3.{newest}; {PYTHON_VARIABLE} names another Python than {python}",
+                oldest = PYTHON_MINORS.start(),
+                newest = PYTHON_MINORS.end(),
                 python = self.python.display()
             ))
         })
@@ -142,8 +143,8 @@ pub fn python_program() -> Result<PathBuf, Missing> {
         .map_err(|error| match error {
             ProcessError::Unpack(error) => error.into(),
             error => Missing(format!(
-                "{error}\nInstall Python 3 (Debian: apt-get install python3 python3-pip) or name \
-                 one with {PYTHON_VARIABLE}"
+                "{error}\n{}\nor name one with {PYTHON_VARIABLE}",
+                Need::Python.advice()
             )),
         })?;
     Ok(PathBuf::from(told.trim()))

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Missing, PythonSite};
+use crate::system_packages::advice_on_pip;
 
 impl PythonSite {
     /// The folder in which `package` is installed in `version`, alone: what it needs
@@ -37,10 +38,11 @@ impl PythonSite {
     ) -> Result<(), Missing> {
         let pip = self.pip_install_into(folder).argument(format!("{package}=={version}"));
         pip.run(super::INSTALL_DEADLINE, progress).map(|_| ()).map_err(|error| {
+            let error = error.to_string();
+            let cause = advice_on_pip(&error).map_or(String::new(), |advice| format!("{advice}\n"));
             Missing(format!(
-                "{error}\nIs there a version {version} of {package}, for this Python? \
-                 `{python} -m pip index versions {package}` lists them; without a network, fill \
-                 pip's cache or set PIP_FIND_LINKS",
+                "{error}\n{cause}Is there a version {version} of {package}, for this Python? \
+                 `{python} -m pip index versions {package}` lists them",
                 python = self.python.display()
             ))
         })

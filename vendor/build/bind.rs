@@ -10,6 +10,7 @@ use crate::fetch;
 use crate::libraries::targets_macos;
 use crate::pins::pinned;
 use crate::stop::{Outcome, Stop, Trying, run, watch, write};
+use crate::system_packages::Need;
 
 const HEADERS: &str = "\
 #include <cadef.h>
@@ -71,10 +72,12 @@ fn write_bindings(builder: bindgen::Builder, described: &str, target: &Path) -> 
     let bindings = builder.generate().map_err(|error| Stop {
         tried: format!("describe {described} to Rust with bindgen"),
         why: error.to_string(),
-        mend:
-            "see that libclang finds the system's headers (`apt install libc6-dev libclang-dev`); \
-               LIBCLANG_PATH=/folder chooses another libclang"
-                .to_string(),
+        mend: format!(
+            "see that libclang finds the system's headers\n{}\n{}\n\
+             LIBCLANG_PATH=/folder chooses another libclang",
+            Need::Compiler.advice(),
+            Need::Libclang.advice()
+        ),
     })?;
     bindings.write_to_file(target).trying(|| format!("write {}", target.display()))
 }
@@ -90,10 +93,7 @@ fn load_libclang() -> Outcome<()> {
     let source = pinned("libclang")?;
     let wheel = fetch::unpacked_wheel(&source).map_err(|stop| Stop {
         why: format!("{}\nand the system has none: {missing}", stop.why),
-        mend: format!(
-            "install libclang (`apt install libclang-dev`, `xcode-select --install`), or\n{}",
-            stop.mend
-        ),
+        mend: format!("{}\nor {}", Need::Libclang.advice(), stop.mend),
         ..stop
     })?;
     let folder = wheel.join(WHEEL_LIBRARIES.replace("VERSION", &source.version));
@@ -102,7 +102,7 @@ fn load_libclang() -> Outcome<()> {
     clang_sys::load().map_err(|why| Stop {
         tried: format!("load libclang from {}", folder.display()),
         why,
-        mend: "install the system's libclang (`apt install libclang-dev`)".to_string(),
+        mend: Need::Libclang.advice(),
     })
 }
 
@@ -110,15 +110,14 @@ fn load_libclang() -> Outcome<()> {
 /// compiler's own serve, after those that a complete libclang finds by itself.
 fn compiler_headers() -> Outcome<Vec<String>> {
     let mut command = Command::new(compiler(false).get_compiler().path());
-    let printed =
-        run(command.arg("-print-file-name=include"), |_| "install a C compiler".to_string())?;
+    let printed = run(command.arg("-print-file-name=include"), |_| Need::Compiler.advice())?;
     let mut arguments = Vec::new();
     if Path::new(printed.trim()).is_dir() {
         arguments.push(format!("-idirafter{}", printed.trim()));
     }
     if targets_macos() {
         let mut xcrun = Command::new("xcrun");
-        let sdk = run(xcrun.arg("--show-sdk-path"), |_| "`xcode-select --install`".to_string())?;
+        let sdk = run(xcrun.arg("--show-sdk-path"), |_| Need::Compiler.advice())?;
         arguments.push(format!("-isysroot{}", sdk.trim()));
     }
     Ok(arguments)

@@ -13,6 +13,7 @@ use crate::generate;
 use crate::libraries::{LIBRARIES, operating_system, targets_macos};
 use crate::pins::Source;
 use crate::stop::{Outcome, Stop, copy, make_folder, out_dir, remove, write};
+use crate::system_packages::Need;
 
 /// EPICS Base, built into OUT_DIR.
 pub(crate) struct Built {
@@ -185,6 +186,6 @@ pub(crate) fn archive<'a>(
     build.try_compile(name).map_err(|error| Stop {
         tried: format!("make lib{name}.a"),
         why: error.to_string(),
-        mend: "install binutils (`apt install binutils`), or correct the variable AR".to_string(),
+        mend: format!("{}\nor correct the variable AR", Need::Binutils.advice()),
     })
 }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use cc::{BuildMessage, BuildMessageKind, BuildMessageLogger};
 
 use crate::stop::{Outcome, Stop, run, tail};
+use crate::system_packages::Need;
 
 /// The flags of Base's own default build (`OPT_CFLAGS_YES` in its
 /// CONFIG.gnuCommon), whatever cargo's profile: a Base without optimisation
@@ -35,18 +36,19 @@ pub(crate) fn compiler(cpp: bool) -> cc::Build {
 pub(crate) fn identity(build: &cc::Build) -> Outcome<String> {
     let tool = build.try_get_compiler().map_err(|error| no_compiler(&error))?;
     let mut command = Command::new(tool.path());
-    let said = run(command.arg("--version"), |_| HOW_TO_GET_A_COMPILER.to_string())?;
+    let said = run(command.arg("--version"), |_| how_to_get_a_compiler())?;
     Ok(said.lines().next().unwrap_or_default().trim().to_string())
 }
 
-const HOW_TO_GET_A_COMPILER: &str = "install a C and C++ compiler (`apt install g++`, `xcode-select \
-    --install`), or correct the variables CC and CXX";
+fn how_to_get_a_compiler() -> String {
+    format!("{}\nor correct the variables CC and CXX", Need::Compiler.advice())
+}
 
 pub(crate) fn no_compiler(error: &cc::Error) -> Stop {
     Stop {
         tried: "find the C and C++ compiler".to_string(),
         why: error.to_string(),
-        mend: HOW_TO_GET_A_COMPILER.to_string(),
+        mend: how_to_get_a_compiler(),
     }
 }
 

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::pins::{self, Source};
 use crate::stop::{Outcome, Stop, Trying, make_folder, out_dir, remove, run, variable, write};
+use crate::system_packages::{Need, advice_on_pip};
 
 /// The unpacked folder of a `.tar.gz` source.
 pub(crate) fn unpacked_archive(source: &Source) -> Outcome<PathBuf> {
@@ -119,14 +120,11 @@ fn how_to_mend_pip(source: &Source, printed: &str) -> String {
          and build again",
         source.file, source.sha256
     );
-    let first = if printed.contains("did not start") {
-        "install Python 3 with pip (`apt install python3-pip`, `brew install python`)"
-    } else if printed.contains("No module named pip") {
-        "install pip: `python3 -m ensurepip --user` (or `apt install python3-pip`)"
-    } else if printed.contains("DO NOT MATCH THE HASHES") {
-        "what is offered is not what is pinned: compare with vendor/sources.toml and trust the pin"
-    } else {
-        "see that this machine reaches the Python package index: `python3 -m pip config list`"
+    let first = match printed.contains("did not start") {
+        true => Need::Python.advice(),
+        false => advice_on_pip(printed).unwrap_or_else(|| {
+            "see what pip says above, and `python3 -m pip config list`".to_string()
+        }),
     };
     format!("{first}\n{by_hand}")
 }
