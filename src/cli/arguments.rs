@@ -7,6 +7,8 @@ use epics_gauge::protocol::Mode;
 use epics_gauge::record::Pixels;
 use epics_gauge::report::Format;
 
+use super::examples;
+
 /// Measures EPICS clients and IOCs and checks every value that comes back.
 ///
 /// Without a subcommand it runs the quick profile: every approach against real,
@@ -58,6 +60,10 @@ pub(super) enum Subcommand {
     Report(ReportArguments),
     /// Tell what is installed, what is missing, and the command that mends it
     Doctor(DoctorArguments),
+    /// Write a shell's completions to stdout
+    Completions(CompletionsArguments),
+    /// Write the manual pages
+    Man(ManArguments),
     /// The inside of a worker
     #[command(hide = true)]
     Worker(WorkerArguments),
@@ -68,6 +74,7 @@ pub(super) enum Subcommand {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::RUN)]
 pub(super) struct RunArguments {
     /// Scenarios to run [default: connect and waveform; all with --profile full]
     #[arg(value_name = "SCENARIO")]
@@ -228,6 +235,7 @@ Examples:
 Exit codes: 0 no difference, or better    2 worse    3 undecided    4 could not measure";
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::CALIBRATE)]
 pub(super) struct CalibrateArguments {
     /// The approach that is compared with itself
     #[arg(long, value_name = "A", default_value = "libca")]
@@ -262,6 +270,7 @@ pub(super) struct CalibrateArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::IOC)]
 pub(super) struct IocArguments {
     /// Calc records gauge:0, gauge:1, … to hold
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -284,6 +293,7 @@ pub(super) struct IocArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::LIST)]
 pub(super) struct ListArguments {
     /// What to list
     #[arg(value_enum)]
@@ -300,6 +310,7 @@ pub(super) struct ListArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::JUDGE)]
 pub(super) struct JudgeArguments {
     /// A records.jsonl
     pub(super) records: PathBuf,
@@ -312,6 +323,7 @@ pub(super) struct JudgeArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::REPORT)]
 pub(super) struct ReportArguments {
     /// A records.jsonl
     pub(super) records: PathBuf,
@@ -324,6 +336,7 @@ pub(super) struct ReportArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::DOCTOR)]
 pub(super) struct DoctorArguments {
     /// A TOML file with approaches of your own
     #[arg(long = "approaches", value_name = "FILE")]
@@ -331,6 +344,22 @@ pub(super) struct DoctorArguments {
     /// A TOML file with servers of your own
     #[arg(long = "servers", value_name = "FILE")]
     pub(super) servers_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::COMPLETIONS)]
+pub(super) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::MAN)]
+pub(super) struct ManArguments {
+    /// Folder for all pages; without it the main page goes to stdout
+    #[arg(value_name = "DIR")]
+    pub(super) folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

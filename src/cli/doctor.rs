@@ -1,5 +1,7 @@
 //! `doctor`: what is installed, what is missing, and the command that mends it.
 
+mod tools;
+
 use std::path::Path;
 
 use epics_gauge::approach::Approach;
@@ -21,15 +23,29 @@ pub(super) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
     interrupt::listen().map_err(Failure::unmeasured)?;
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
     let gauge = std::env::current_exe().map_err(Failure::unmeasured)?;
-    let mut is_well = tell("cache", &Ok(cache_folder().display().to_string()))?;
+    let mut is_well = tell("system", &Ok(tools::system()))?;
+    is_well &= tell("cache", &Ok(cache_folder().display().to_string()))?;
+    is_well &= tell("Python", &tools::python())?;
+    let pip = tools::pip();
+    tell_compiler(&tools::compiler())?;
     let site = python_site();
+    // pip has done its work once the packages are there.
+    if let (Some(pip), true) = (pip, site.is_err()) {
+        is_well &= tell("pip", &pip)?;
+    }
     is_well &= tell("Python packages", &packages(&site))?;
     let servers = servers(arguments.servers_file.as_deref())?.with_site(site.clone());
     for kind in servers.all() {
-        is_well &= tell(&format!("server {}", kind.name), &serves(&servers, kind))?;
+        is_well &= tell(
+            &format!("server {}", kind.name),
+            &serves(&servers, kind).map_err(|why| said_once(why, &site)),
+        )?;
     }
     for approach in catalogue.all() {
-        is_well &= tell(&approach.name, &versions(approach, &gauge, &site))?;
+        is_well &= tell(
+            &approach.name,
+            &versions(approach, &gauge, &site).map_err(|why| said_once(why, &site)),
+        )?;
     }
     Ok(if is_well { Exit::Good } else { Exit::CouldNotMeasure })
 }
@@ -41,6 +57,24 @@ fn tell(name: &str, finding: &Finding) -> Result<bool, Failure> {
         Err(reason) => print(&format!("MISSING  {name}: {reason}\n"))?,
     }
     Ok(finding.is_ok())
+}
+
+/// What is absent and not needed is not missing.
+fn tell_compiler(finding: &Finding) -> Result<(), Failure> {
+    match finding {
+        Ok(found) => print(&format!("ok       C++ compiler: {found}\n")),
+        Err(reason) => print(&format!("absent   C++ compiler: {reason}\n")),
+    }
+}
+
+/// Says what was said of the Python packages only there.
+fn said_once(reason: String, site: &Result<PythonSite, Missing>) -> String {
+    match site {
+        Err(missing) if reason.contains(&missing.0) => {
+            "needs the Python packages, which are missing: see above".to_owned()
+        }
+        _ => reason,
+    }
 }
 
 fn serves(servers: &Servers, kind: &ServerKind) -> Finding {

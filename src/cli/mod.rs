@@ -4,12 +4,14 @@ mod arguments;
 mod calibrate;
 mod compare;
 mod doctor;
+mod examples;
 mod exit;
 mod interrupt;
 mod ioc;
 mod judge;
 mod limits;
 mod list;
+mod manual;
 mod output;
 mod profile;
 mod progress;
@@ -95,6 +97,8 @@ pub(crate) fn main() -> ExitCode {
         Some(Subcommand::Judge(judge)) => judge::judge(&judge),
         Some(Subcommand::Report(report)) => judge::report(&report),
         Some(Subcommand::Doctor(doctor)) => doctor::run(&doctor),
+        Some(Subcommand::Completions(completions)) => manual::completions(&completions),
+        Some(Subcommand::Man(man)) => manual::pages(&man),
         Some(Subcommand::Worker(worker)) => worker::run(&worker),
         #[cfg(feature = "pure-rust")]
         Some(Subcommand::Server(server)) => server::run(&server),

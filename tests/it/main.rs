@@ -6,6 +6,7 @@ mod bad_input;
 mod catalogue;
 mod chosen_versions;
 mod compare;
+mod documents;
 mod fleet;
 mod handicaps;
 mod isolation;

@@ -55,7 +55,8 @@ fn without_a_python_its_approaches_are_missing_rows_that_say_how_to_mend_it() {
         .finish();
     ended.exits_with(4).is_complete("wire", 1, STAGES_IN_SERIAL);
     for approach in ["pyca", "caproto"] {
-        let words = ["/nonexistent/python", "No such file", "EPICS_GAUGE_PYTHON", "apt-get"];
+        let words =
+            ["/nonexistent/python", "No such file", "EPICS_GAUGE_PYTHON", "install Python 3"];
         ended.has_failed(approach, FailureKind::Missing, None, &words);
     }
 }

@@ -1,0 +1,128 @@
+//! The examples below the `--help` of each subcommand. Tests hold each of them to
+//! the arguments.
+
+pub(super) const RUN: &str = "\
+Examples:
+  epics-gauge run                                     the quick profile
+  epics-gauge run connect --pvs 1,100,10000           connect, get and put at three sizes
+  epics-gauge run --approach libca,pyepics --mode bulk
+  epics-gauge run waveform --pixels 2048x2048 --rate 10
+  epics-gauge run connect --server softioc --out first --format markdown
+  epics-gauge run fleet --iocs 100 --pvs 100000       many IOCs, found by search
+  epics-gauge run --approaches docs/examples/approaches.toml --approach minimal,pyepics
+
+Exit codes:
+  0 every verdict as expected    1 a limit broken    3 undecided
+  4 could not measure    64 bad arguments or input    130 interrupted";
+
+pub(super) const IOC: &str = "\
+Examples:
+  epics-gauge ioc --pvs 100                           gauge:0 to gauge:99
+  epics-gauge ioc --pvs 10 --rate 10                  the same, counting up ten times a second
+  epics-gauge ioc --db motor.db -m P=test:,M=m1       records of your own
+  epics-gauge ioc --server softioc-pva --pvs 1        over pvAccess too
+
+It prints the `export` lines that a client in another terminal needs. `exit` ends it.";
+
+pub(super) const LIST: &str = "\
+Examples:
+  epics-gauge list approaches
+  epics-gauge list servers --servers docs/examples/servers.toml
+  epics-gauge list limits                             each with its derivation";
+
+pub(super) const CALIBRATE: &str = "\
+Examples:
+  epics-gauge calibrate                               libca with itself, 1000 PVs
+  epics-gauge calibrate --approach pyepics --rounds 100 --whole-runs 0";
+
+pub(super) const JUDGE: &str = "\
+Examples:
+  epics-gauge judge epics-gauge-out/20260722T120000Z/records.jsonl
+  epics-gauge judge records.jsonl --limits my-limits.toml
+
+Exit codes: 0 every verdict as expected    1 a limit broken    3 undecided    4 could not measure";
+
+pub(super) const REPORT: &str = "\
+Examples:
+  epics-gauge report records.jsonl                    tables for a terminal
+  epics-gauge report records.jsonl --format markdown > report.md
+  epics-gauge report records.jsonl --limits my-limits.toml";
+
+pub(super) const DOCTOR: &str = "\
+Examples:
+  epics-gauge doctor
+  epics-gauge doctor --approaches mine.toml           approaches of your own as well
+
+Exit codes: 0 nothing is missing    4 something is";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  . <(epics-gauge completions bash)                   in this shell
+  epics-gauge completions bash > ~/.local/share/bash-completion/completions/epics-gauge
+  epics-gauge completions zsh > ~/.zfunc/_epics-gauge
+  epics-gauge completions fish > ~/.config/fish/completions/epics-gauge.fish";
+
+pub(super) const MAN: &str = "\
+Examples:
+  epics-gauge man | man -l -                          read the main page
+  epics-gauge man ~/.local/share/man/man1             then `man epics-gauge-run` finds its page";
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory, Parser};
+
+    use super::super::arguments::Arguments;
+
+    /// Below the help of the program and of each subcommand that is shown.
+    fn all_examples() -> Vec<(String, String)> {
+        let program = Arguments::command();
+        let shown = program.get_subcommands().filter(|command| !command.is_hide_set());
+        let text = |command: &Command| {
+            let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            (command.get_name().to_owned(), below)
+        };
+        std::iter::once(text(&program)).chain(shown.map(text)).collect()
+    }
+
+    /// The words of the example in a line of help, without what a shell or a reader
+    /// takes from it.
+    fn words(line: &str) -> Option<Vec<String>> {
+        let example = &line[line.find("epics-gauge")?..];
+        let ends = ["  ", ")", " > ", " | "].iter().filter_map(|end| example.find(end));
+        let example = &example[..ends.min().unwrap_or(example.len())];
+        Some(example.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// The lines of examples: indented ones that name the program.
+    fn example_lines(text: &str) -> impl Iterator<Item = &str> {
+        let is_example = |line: &&str| line.starts_with("  ") && line.contains("epics-gauge");
+        text.lines().take_while(|line| !line.starts_with("Exit codes")).filter(is_example)
+    }
+
+    #[test]
+    fn every_subcommand_has_examples_of_itself() {
+        for (name, text) in all_examples() {
+            assert!(text.starts_with("Examples:\n"), "{name}: {text}");
+            let is_of_itself = |line: &str| {
+                words(line).is_some_and(|words| {
+                    name == "epics-gauge" || words.get(1).is_some_and(|word| *word == name)
+                })
+            };
+            let mut lines = example_lines(&text).peekable();
+            assert!(lines.peek().is_some(), "{name} has no example");
+            lines.for_each(|line| assert!(is_of_itself(line), "{name}: {line}"));
+        }
+    }
+
+    #[test]
+    fn every_example_is_understood() {
+        for (name, text) in all_examples() {
+            for line in example_lines(&text) {
+                let words = words(line).unwrap();
+                if let Err(error) = Arguments::try_parse_from(&words) {
+                    panic!("{name}: {line}\n{error}");
+                }
+            }
+        }
+    }
+}
