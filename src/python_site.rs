@@ -106,6 +106,10 @@ fn install_once(
     folder: &Path,
     install: impl FnOnce() -> Result<(), Missing>,
 ) -> Result<(), Missing> {
+    // Before anything is written: a site may share a filled cache that users only read.
+    if folder.join(COMPLETE).exists() {
+        return Ok(());
+    }
     let parent = folder.parent().unwrap_or(Path::new("."));
     let guard = parent.join("python.installing");
     let cannot_write = |error: io::Error| {

@@ -288,7 +288,14 @@ pub(super) struct IocArguments {
     #[arg(long, value_name = "FILE")]
     pub(super) db: Option<PathBuf>,
     /// Macros for it: NAME=VALUE,…
-    #[arg(short = 'm', long, value_name = "MACROS", default_value = "", requires = "db")]
+    #[arg(
+        short = 'm',
+        long,
+        value_name = "MACROS",
+        default_value = "",
+        hide_default_value = true,
+        requires = "db"
+    )]
     pub(super) macros: String,
 }
 

@@ -25,7 +25,8 @@ pub(super) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
     let gauge = std::env::current_exe().map_err(Failure::unmeasured)?;
     let mut is_well = tell("system", &Ok(tools::system()))?;
     is_well &= tell("cache", &Ok(cache_folder().display().to_string()))?;
-    is_well &= tell("Python", &tools::python())?;
+    let python = tools::python();
+    is_well &= tell("Python", &python)?;
     let pip = tools::pip();
     tell_compiler(&tools::compiler())?;
     let site = python_site();
@@ -33,7 +34,7 @@ pub(super) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
     if let (Some(pip), true) = (pip, site.is_err()) {
         is_well &= tell("pip", &pip)?;
     }
-    is_well &= tell("Python packages", &packages(&site))?;
+    is_well &= tell("Python packages", &packages(&site, &python))?;
     let servers = servers(arguments.servers_file.as_deref())?.with_site(site.clone());
     for kind in servers.all() {
         is_well &= tell(
@@ -54,9 +55,14 @@ pub(super) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
 fn tell(name: &str, finding: &Finding) -> Result<bool, Failure> {
     match finding {
         Ok(found) => print(&format!("ok       {name}: {found}\n"))?,
-        Err(reason) => print(&format!("MISSING  {name}: {reason}\n"))?,
+        Err(reason) => print(&format!("MISSING  {name}: {}\n", indented(reason)))?,
     }
     Ok(finding.is_ok())
+}
+
+/// Further lines stand below the first, not below the word before it.
+fn indented(reason: &str) -> String {
+    reason.replace('\n', "\n         ")
 }
 
 /// What is absent and not needed is not missing.
@@ -91,8 +97,11 @@ fn serves(servers: &Servers, kind: &ServerKind) -> Finding {
     Ok(format!("starts and serves{built}"))
 }
 
-fn packages(site: &Result<PythonSite, Missing>) -> Finding {
-    let site = site.as_ref().map_err(ToString::to_string)?;
+fn packages(site: &Result<PythonSite, Missing>, python: &Finding) -> Finding {
+    let site = site.as_ref().map_err(|missing| match python {
+        Err(reason) if *reason == missing.0 => "needs Python: see above".to_owned(),
+        _ => missing.to_string(),
+    })?;
     Ok(format!("{} for {}", site.folder().display(), site.python().display()))
 }
 

@@ -17,7 +17,10 @@ const NAME: &str = "epics-gauge";
 pub(super) fn completions(arguments: &CompletionsArguments) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut shown(), NAME, &mut script);
-    print(&String::from_utf8_lossy(&script))?;
+    let script = String::from_utf8_lossy(&script);
+    // clap_complete 4.6 names the parts of its bash script in two ways when the
+    // program's name has a hyphen, and then completes no subcommand's options.
+    print(&script.replace("epics__subcmd__gauge", "epics__gauge"))?;
     Ok(Exit::Good)
 }
 
@@ -52,13 +55,41 @@ fn shown() -> Command {
 
 /// `command` is a built one, which knows its whole name: epics-gauge-run.
 fn page(command: Command) -> Result<String, Failure> {
-    let mut text = Vec::new();
+    let cannot = |error| Failure::unmeasured(format!("cannot write the manual page: {error}"));
+    let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let has_subcommands = command.has_subcommands();
+    let source = format!("{NAME} {}", env!("CARGO_PKG_VERSION"));
     let name = page_name(&command);
-    Man::new(command)
-        .title(name.to_uppercase())
-        .render(&mut text)
-        .map_err(|error| Failure::unmeasured(format!("cannot write the manual page: {error}")))?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    let page = Man::new(command).title(name.to_uppercase()).source(source);
+    let mut text = Vec::new();
+    page.render_title(&mut text).map_err(cannot)?;
+    page.render_name_section(&mut text).map_err(cannot)?;
+    page.render_synopsis_section(&mut text).map_err(cannot)?;
+    page.render_description_section(&mut text).map_err(cannot)?;
+    page.render_options_section(&mut text).map_err(cannot)?;
+    if has_subcommands {
+        page.render_subcommands_section(&mut text).map_err(cannot)?;
+    }
+    let text = String::from_utf8_lossy(&text).into_owned() + &as_they_are(&examples);
+    Ok(in_ascii(&text))
+}
+
+/// A section whose lines are not filled: the columns of examples stay columns.
+fn as_they_are(examples: &str) -> String {
+    let lines = examples.strip_prefix("Examples:\n").unwrap_or(examples);
+    let escaped = lines.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+    // `\&` keeps a line that begins with a dot from being an order to roff.
+    let lines: String = escaped.lines().map(|line| format!("\\&{line}\n")).collect();
+    format!(".SH EXAMPLES\n.nf\n{lines}.fi\n")
+}
+
+/// roff itself reads ASCII only.
+fn in_ascii(text: &str) -> String {
+    let named = |letter: char| match letter.is_ascii() {
+        true => letter.to_string(),
+        false => format!("\\[u{:04X}]", u32::from(letter)),
+    };
+    text.chars().map(named).collect()
 }
 
 fn page_name(command: &Command) -> String {
@@ -71,4 +102,20 @@ fn write(folder: &Path, command: Command) -> Result<(), Failure> {
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(&path, text))
         .map_err(|error| Failure::unmeasured(format!("cannot write {}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{as_they_are, in_ascii};
+
+    #[test]
+    fn examples_keep_their_columns_and_nothing_in_them_orders_roff() {
+        let section = as_they_are("Examples:\n  a --b   c\n.so /etc/passwd\n");
+        assert_eq!(section, ".SH EXAMPLES\n.nf\n\\&  a \\-\\-b   c\n\\&.so /etc/passwd\n.fi\n");
+    }
+
+    #[test]
+    fn what_is_not_ascii_is_named_for_roff() {
+        assert_eq!(in_ascii("a\u{2026}"), "a\\[u2026]");
+    }
 }

@@ -5,6 +5,7 @@ mod accounting;
 mod bad_input;
 mod catalogue;
 mod chosen_versions;
+mod command_line;
 mod compare;
 mod documents;
 mod fleet;
