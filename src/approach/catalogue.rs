@@ -31,6 +31,8 @@ pub struct Approach {
     pub kind: Kind,
     /// The version of its library that was chosen instead of the pinned one.
     pub version: Option<ChosenVersion>,
+    /// The name that its worker says hello with, when that is not its own.
+    pub hello: Option<String>,
     /// The protocol that it speaks.
     pub provider: Provider,
     /// Whether it is the floor of its protocol.
@@ -181,6 +183,7 @@ impl Catalogue {
                 description: one.description.to_owned(),
                 kind: one.kind.clone(),
                 version: None,
+                hello: None,
                 provider: one.provider,
                 floor: FLOORS.contains(&one.name),
                 simplicity: one.simplicity,
@@ -217,10 +220,10 @@ impl Catalogue {
 }
 
 impl Approach {
-    /// The name that its worker says hello with: that of the approach without the
-    /// chosen version.
+    /// The name that its worker says hello with: the one that the user's file gives,
+    /// else that of the approach without the chosen version.
     pub fn says_hello_as(&self) -> &str {
-        name_without_version(&self.name)
+        self.hello.as_deref().unwrap_or_else(|| name_without_version(&self.name))
     }
 
     /// Whether the Python packages must be installed for it.

@@ -52,6 +52,7 @@ struct Entry {
     command: Vec<String>,
     #[serde(default)]
     description: String,
+    hello: Option<String>,
     #[serde(default)]
     provider: Provider,
     #[serde(default)]
@@ -77,6 +78,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<Approach>, UserFileError> {
                 description: entry.description,
                 kind: Kind::User(command),
                 version: None,
+                hello: entry.hello,
                 provider: entry.provider,
                 floor: false,
                 simplicity: None,

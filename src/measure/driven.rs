@@ -2,7 +2,7 @@
 //! begins with.
 
 use super::session::{Halt, Session, failed};
-use crate::approach::name_without_version;
+use crate::approach::Approach;
 use crate::ioc::Server;
 use crate::protocol::{Done, Hello, Mode, Stage, StageCommand};
 use crate::record::{FailureKind, Record, Sample};
@@ -12,28 +12,31 @@ pub(super) struct Driven<'a> {
     pub(super) session: Session,
     pub(super) ioc: &'a mut dyn Server,
     pub(super) record: &'a mut Record,
+    /// The name that the worker must say hello with.
+    started_as: String,
     /// The start of the worker's import: times are recorded from there.
     origin_ns: u64,
 }
 
 impl<'a> Driven<'a> {
-    /// A worker that was just started.
+    /// A worker of `approach` that was just started.
     pub(super) fn new(
+        approach: &Approach,
         session: Session,
         ioc: &'a mut dyn Server,
         record: &'a mut Record,
     ) -> Driven<'a> {
-        Driven { session, ioc, record, origin_ns: 0 }
+        let started_as = approach.says_hello_as().to_owned();
+        Driven { session, ioc, record, started_as, origin_ns: 0 }
     }
 
     /// Hears the worker's hello and tells it its PVs.
     pub(super) fn greet(&mut self, mode: Mode, pvs: Vec<String>) -> Result<Hello, Halt> {
         let hello = self.session.hello()?;
-        let started_as = name_without_version(&self.record.approach);
-        if hello.approach != started_as {
+        if hello.approach != self.started_as {
             let message = format!(
                 "the worker says hello as `{}`, but was started as `{}`",
-                hello.approach, started_as
+                hello.approach, self.started_as
             );
             return Err(failed(FailureKind::Garbage, None, message));
         }

@@ -188,7 +188,7 @@ fn drive(
     };
     let pids = fleet.pids();
     let session = Session::start(&command.clone().environment(environment), patience)?;
-    let driven = Driven::new(session, fleet, record);
+    let driven = Driven::new(given.approach, session, fleet, record);
     let mut worker = Worker { driven, cell, given, pids, counter };
     let outcome = worker.run();
     let session = worker.driven.session;

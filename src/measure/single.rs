@@ -58,7 +58,7 @@ pub(super) fn measure(
     record: &mut Record,
     log: &mut String,
 ) -> Result<(), Halt> {
-    let command = command_of(candidate)?;
+    command_of(candidate)?;
     record.server_versions = ioc.versions();
     let patience = Patience::new(bounds.timeout, usual_timeout(cell));
     let given = monitor::Given {
@@ -66,7 +66,7 @@ pub(super) fn measure(
         provider: candidate.approach.provider,
         cores: cores_of(cell),
     };
-    match drive(command, ioc, cell, patience, given, record, log) {
+    match drive(candidate, ioc, cell, patience, given, record, log) {
         Err(Halt::Failed(failure)) => {
             // Whatever the worker says: an IOC that died is the reason.
             std::thread::sleep(TIME_TO_DIE);
@@ -97,7 +97,7 @@ fn cores_of(cell: &Cell) -> Option<Cores> {
 /// Runs one worker; fills `record` as far as it gets and `log` with what the
 /// worker printed on stderr.
 fn drive(
-    command: &Command,
+    candidate: &Candidate,
     ioc: &mut dyn Server,
     cell: &Cell,
     patience: Patience,
@@ -106,9 +106,9 @@ fn drive(
     log: &mut String,
 ) -> Result<(), Halt> {
     let cores = given.cores.as_ref().map_or(&[][..], |cores| &cores.client);
-    let command = command.clone().environment(ioc.client_environment()).cores(cores);
+    let command = command_of(candidate)?.clone().environment(ioc.client_environment()).cores(cores);
     let session = Session::start(&command, patience)?;
-    let mut driven = Driven::new(session, ioc, record);
+    let mut driven = Driven::new(&candidate.approach, session, ioc, record);
     let pvs = match cell.load.and_then(|load| load.pixels) {
         Some(_) => vec![FRAME_PV.to_owned()],
         None => (0..cell.pvs).map(pv_name).collect(),
