@@ -32,3 +32,4 @@ mod softioc;
 mod support;
 mod tidy;
 mod wire_fleet;
+mod workflows;
