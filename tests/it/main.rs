@@ -31,5 +31,6 @@ mod servers;
 mod softioc;
 mod support;
 mod tidy;
+mod use_in_ci;
 mod wire_fleet;
 mod workflows;
