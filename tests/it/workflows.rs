@@ -152,7 +152,7 @@ fn a_command_that_is_more_than_a_script_is_found() {
 fn every_script_is_run_by_a_workflow_or_told_of_in_the_documents() {
     let mut known: BTreeSet<String> =
         Workflow::all().iter().flat_map(Workflow::scripts).chain(usual_steps()).collect();
-    let documents = files_in("docs").iter().map(|path| read(path)).collect::<String>()
+    let documents = files_in("docs").iter().map(read).collect::<String>()
         + &read("README.md")
         + &read("vendor/README.md");
     known.extend(scripts().into_iter().filter(|name| documents.contains(&format!("ci/{name}"))));
