@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, ValueEnum};
 use epics_gauge::protocol::Mode;
 use epics_gauge::record::Pixels;
-use epics_gauge::report::Format;
+use epics_gauge::report::{Described, Format};
 
 use super::examples;
 
@@ -332,14 +332,18 @@ pub(super) struct JudgeArguments {
 #[derive(Debug, Args)]
 #[command(after_help = examples::REPORT)]
 pub(super) struct ReportArguments {
-    /// A records.jsonl
-    pub(super) records: PathBuf,
+    /// A run's folder or its records.jsonl; several for their history
+    #[arg(value_name = "RUN", required_unless_present = "schema")]
+    pub(super) runs: Vec<PathBuf>,
+    /// Print the JSON Schema of this, instead of a report
+    #[arg(long, value_enum, value_name = "OF", conflicts_with = "runs")]
+    pub(super) schema: Option<SchemaArgument>,
     /// A TOML file with limits of your own, instead of those of this build
     #[arg(long = "limits", value_name = "FILE")]
     pub(super) limits_file: Option<PathBuf>,
     /// How to write it
-    #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
-    pub(super) format: FormatArgument,
+    #[arg(long, value_enum, default_value_t = ReportFormatArgument::Table)]
+    pub(super) format: ReportFormatArgument,
 }
 
 #[derive(Debug, Args)]
@@ -402,6 +406,29 @@ pub(super) enum FormatArgument {
     Json,
 }
 
+/// How a report of records is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormatArgument {
+    /// Tables for a terminal
+    Table,
+    /// Markdown
+    Markdown,
+    /// One HTML page with every figure drawn
+    Html,
+    /// JSON
+    Json,
+    /// The records: one row per figure of a worker
+    Csv,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaArgument {
+    /// report.json
+    Report,
+    /// A line of records.jsonl
+    Records,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ModeArgument {
     /// One PV at a time
@@ -432,6 +459,28 @@ impl FormatArgument {
             FormatArgument::Markdown => Format::Markdown,
             FormatArgument::Html => Format::Html,
             FormatArgument::Json => Format::Json,
+        }
+    }
+}
+
+impl ReportFormatArgument {
+    /// The report's format; none for the records themselves.
+    pub(super) fn of_report(self) -> Option<Format> {
+        match self {
+            ReportFormatArgument::Table => Some(Format::Table),
+            ReportFormatArgument::Markdown => Some(Format::Markdown),
+            ReportFormatArgument::Html => Some(Format::Html),
+            ReportFormatArgument::Json => Some(Format::Json),
+            ReportFormatArgument::Csv => None,
+        }
+    }
+}
+
+impl From<SchemaArgument> for Described {
+    fn from(schema: SchemaArgument) -> Described {
+        match schema {
+            SchemaArgument::Report => Described::Report,
+            SchemaArgument::Records => Described::Records,
         }
     }
 }

@@ -70,9 +70,16 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
         interrupted: interrupted(),
         processes_left: processes_left(TIME_TO_LEAVE),
     }))?;
-    let Some(calibrated) = calibrated else { return Ok(Exit::Interrupted) };
+    let Some(calibrated) = calibrated else {
+        eprintln!(
+            "interrupted before every slowdown had its pairs, so no rates are told; the pairs so \
+             far: {}",
+            output.path().join("records.jsonl").display()
+        );
+        return Ok(Exit::Interrupted);
+    };
     let kept = keep_calibration(&calibrated).map_err(Failure::unmeasured)?;
-    output.write("calibration.json", &render_calibrated(&calibrated, Format::Json))?;
+    output.write("report.json", &render_calibrated(&calibrated, Format::Json))?;
     output.write("report.md", &render_calibrated(&calibrated, Format::Markdown))?;
     output.write("report.html", &render_calibrated(&calibrated, Format::Html))?;
     let format = arguments.format.or_table(Format::Table);

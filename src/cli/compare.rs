@@ -14,7 +14,7 @@ use epics_gauge::process::processes_left;
 use epics_gauge::protocol::Mode;
 use epics_gauge::python_site::Missing;
 use epics_gauge::record::{Contest, End, Line, Load, RunRecords};
-use epics_gauge::report::{Format, annotations, render_contest};
+use epics_gauge::report::{Format, annotations, render_contest, render_csv};
 use epics_gauge::scenario::{CONNECT, SCALARS, WAVEFORM};
 
 use super::arguments::CompareArguments;
@@ -240,11 +240,13 @@ fn conclude(
     let Some(judgement) = judgement else {
         return Err(Failure::unmeasured("the record file lost its comparison"));
     };
-    output.write("comparison.json", &render_contest(&judgement, Format::Json))?;
-    output.write("report.md", &render_contest(&judgement, Format::Markdown))?;
-    output.write("report.html", &render_contest(&judgement, Format::Html))?;
-    let format = arguments.format.or_table(Format::Table);
-    print(&render_contest(&judgement, format))?;
+    let known = campaign::kept_calibrations(&run.run.machine);
+    let rendered = |format| render_contest(&run, &judgement, &known, format);
+    output.write("records.csv", &render_csv(std::slice::from_ref(&run)))?;
+    output.write("report.json", &rendered(Format::Json))?;
+    output.write("report.md", &rendered(Format::Markdown))?;
+    output.write("report.html", &rendered(Format::Html))?;
+    print(&rendered(arguments.format.or_table(Format::Table)))?;
     if arguments.annotations {
         print(&annotations(&judgement))?;
     }

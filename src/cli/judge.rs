@@ -1,4 +1,4 @@
-//! `judge` and `report`: from a record file, without measuring.
+//! `judge`: from a record file, without measuring.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use epics_gauge::judge::{Limits, judge as judgement_of};
 use epics_gauge::record::RunRecords;
 use epics_gauge::report::{Format, render_contest, render_with};
 
-use super::arguments::{JudgeArguments, ReportArguments};
+use super::arguments::JudgeArguments;
 use super::exit::Exit;
 use super::limits::limits_for;
 use super::stdout::print;
@@ -17,34 +17,25 @@ use super::{Failure, catalogue, servers};
 
 pub(super) fn judge(arguments: &JudgeArguments) -> Result<Exit, Failure> {
     let run = read(&arguments.records)?;
+    let known = campaign::kept_calibrations(&run.run.machine);
     if let Some(judgement) = judge_contest(&run).map_err(Failure::usage)? {
-        print(&render_contest(&judgement, Format::Json))?;
+        print(&render_contest(&run, &judgement, &known, Format::Json))?;
         return Ok(Exit::of_contest(&judgement));
     }
     let judgement = judgement_of(&run, &limits(arguments.limits_file.as_deref(), &run)?);
-    let known = campaign::kept_calibrations(&run.run.machine);
     print(&render_with(&run, &judgement, &known, Format::Json))?;
     Ok(Exit::of(&judgement, arguments.allow_missing))
 }
 
-pub(super) fn report(arguments: &ReportArguments) -> Result<Exit, Failure> {
-    let run = read(&arguments.records)?;
-    let format = arguments.format.or_table(Format::Table);
-    if let Some(judgement) = judge_contest(&run).map_err(Failure::usage)? {
-        print(&render_contest(&judgement, format))?;
-        return Ok(Exit::Good);
-    }
-    let judgement = judgement_of(&run, &limits(arguments.limits_file.as_deref(), &run)?);
-    let known = campaign::kept_calibrations(&run.run.machine);
-    print(&render_with(&run, &judgement, &known, format))?;
-    Ok(Exit::Good)
-}
-
-fn limits(file: Option<&Path>, run: &RunRecords) -> Result<Limits, Failure> {
+/// The limits of `file`, or those of this build.
+pub(super) fn limits(file: Option<&Path>, run: &RunRecords) -> Result<Limits, Failure> {
     limits_for(file, &catalogue(None)?, &servers(None)?, run)
 }
 
-fn read(path: &Path) -> Result<RunRecords, Failure> {
+/// Reads a run: its record file, or the folder that holds it.
+pub(super) fn read(path: &Path) -> Result<RunRecords, Failure> {
+    let in_folder = path.join("records.jsonl");
+    let path = if path.is_dir() { in_folder.as_path() } else { path };
     let wrong = |reason: String| {
         Failure::usage(format!(
             "{}: {reason}; name the records.jsonl in the --out folder of a run",

@@ -1,6 +1,7 @@
 //! `list`: what this build knows.
 
 use epics_gauge::judge::{Limits, Relative, Unit};
+use epics_gauge::report::hanging;
 use epics_gauge::scenario::{self, published::TABLES};
 use epics_gauge::units::grouped;
 
@@ -16,26 +17,27 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Failure> {
         Listed::Approaches => {
             for approach in catalogue(arguments.approaches_file.as_deref())?.all() {
                 let (provider, about) = (approach.provider, &approach.description);
-                lines += &format!("{:<12} {provider:<4} {about}\n", approach.name);
+                lines += &hanging(&format!("{:<12} {provider:<4} ", approach.name), about);
             }
         }
         Listed::Servers => {
             for server in servers(arguments.servers_file.as_deref())?.all() {
                 let providers: Vec<&str> = server.providers.iter().map(|one| one.name()).collect();
                 let (name, about) = (&server.name, &server.description);
-                lines += &format!("{name:<20} {:<8} {about}\n", providers.join(", "));
+                lines += &hanging(&format!("{name:<20} {:<8} ", providers.join(", ")), about);
             }
         }
         Listed::Scenarios => {
             for (name, description) in scenario::ALL {
-                lines += &format!("{name:<12} {description}\n");
+                lines += &hanging(&format!("{name:<12} "), description);
             }
         }
         Listed::Tables => {
             for table in TABLES {
                 let (server, approach) = (table.server, table.approach);
                 let rows = table.rows.len();
-                lines += &format!("{:<22} {rows} rows: {server} against {approach}\n", table.name);
+                let about = format!("{rows} rows: {server} against {approach}");
+                lines += &hanging(&format!("{:<22} ", table.name), &about);
             }
         }
         Listed::Limits => {
@@ -70,15 +72,16 @@ fn limits(limits: &Limits) -> String {
             unit => unit.amount(limit.most),
         };
         let most = [most, relatives.join(" and ")].join(" ");
-        let mut line = format!("{what:<32} {}: {}", most.trim_end(), limit.derivation);
+        let mut line = format!("{}: {}", most.trim_end(), limit.derivation);
         let scenarios = limit.measure.scenarios();
         if scenarios.len() > limit.scenarios.len() && !limit.scenarios.is_empty() {
             line += &format!(" ({})", limit.scenarios.join(", "));
         }
-        lines += &(line + "\n");
+        lines += &hanging(&format!("{what:<32} "), &line);
         for approach in limit.over.keys() {
             let why = limit.expected_over(approach).unwrap_or_default();
-            lines += &format!("{:<32}   {approach} is known to be over: {why}\n", "");
+            let known = format!("{approach} is known to be over: {why}");
+            lines += &hanging(&" ".repeat(35), &known);
         }
     }
     lines

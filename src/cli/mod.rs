@@ -15,6 +15,7 @@ mod manual;
 mod output;
 mod profile;
 mod progress;
+mod report;
 mod run;
 #[cfg(feature = "pure-rust")]
 mod server;
@@ -95,7 +96,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Subcommand::Calibrate(calibrate)) => calibrate::run(&calibrate),
         Some(Subcommand::Compare(compare)) => compare::run(&compare),
         Some(Subcommand::Judge(judge)) => judge::judge(&judge),
-        Some(Subcommand::Report(report)) => judge::report(&report),
+        Some(Subcommand::Report(report)) => report::run(&report),
         Some(Subcommand::Doctor(doctor)) => doctor::run(&doctor),
         Some(Subcommand::Completions(completions)) => manual::completions(&completions),
         Some(Subcommand::Man(man)) => manual::pages(&man),

@@ -13,7 +13,7 @@ use epics_gauge::process::processes_left;
 use epics_gauge::provider::Provider;
 use epics_gauge::python_site::Missing;
 use epics_gauge::record::{End, Line, Run, RunRecords};
-use epics_gauge::report::{Format, render_with};
+use epics_gauge::report::{Format, render_csv, render_with};
 use epics_gauge::scenario;
 
 use super::arguments::RunArguments;
@@ -162,7 +162,8 @@ fn conclude(
     let run = RunRecords::parse(&output.read_records()?).map_err(Failure::unmeasured)?;
     let judgement = judge(&run, limits);
     let known = campaign::kept_calibrations(&run.run.machine);
-    output.write("verdicts.json", &render_with(&run, &judgement, &known, Format::Json))?;
+    output.write("report.json", &render_with(&run, &judgement, &known, Format::Json))?;
+    output.write("records.csv", &render_csv(std::slice::from_ref(&run)))?;
     output.write("report.md", &render_with(&run, &judgement, &known, Format::Markdown))?;
     output.write("report.html", &render_with(&run, &judgement, &known, Format::Html))?;
     let format = arguments.format.or_table(Format::Summary);

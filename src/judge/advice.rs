@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Outcome, Relative, Verdict};
@@ -9,7 +10,7 @@ use crate::record::{ApproachFacts, RunRecords};
 use crate::scenario;
 
 /// Which approach to take.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Advice {
     /// The server that it holds for.
     pub server: String,
@@ -29,7 +30,7 @@ pub struct Advice {
 }
 
 /// An approach that is too slow, and where.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Slower {
     /// The approach.
     pub approach: String,

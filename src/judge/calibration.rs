@@ -6,6 +6,7 @@ mod redraw;
 #[cfg(test)]
 mod simulated;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::comparison::{Change, Rule};
@@ -22,7 +23,7 @@ pub const CALIBRATION_FORMAT: u32 = 1;
 pub const FOUND_AT_LEAST: f64 = 0.95;
 
 /// Pairs that were measured under one condition, to draw from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Pool {
     /// By how much B was slowed on purpose, in words such as `5 %`.
     pub label: String,
@@ -61,7 +62,7 @@ impl Pool {
 }
 
 /// How often something happened.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rate {
     /// In so many comparisons,
     pub hits: usize,
@@ -85,7 +86,7 @@ impl Rate {
 }
 
 /// How often each outcome came.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcomes {
     /// B more than A.
     pub regressed: Rate,
@@ -100,7 +101,7 @@ pub struct Outcomes {
 }
 
 /// Pairs that comparisons used, those of the screen included.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PairsUsed {
     /// In half of the comparisons at most so many.
     pub median: usize,
@@ -109,7 +110,7 @@ pub struct PairsUsed {
 }
 
 /// The rates of one metric.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MetricRates {
     /// The metric.
     pub metric: String,
@@ -127,7 +128,7 @@ pub struct MetricRates {
 }
 
 /// The rates of one pool.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Redrawn {
     /// By how much B was slowed on purpose, in words such as `5 %`.
     pub label: String,
@@ -154,7 +155,7 @@ pub struct Redrawn {
 
 /// The smallest slowdown that is found in at least 95 of 100 comparisons, and
 /// every larger one too.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SmallestFound {
     /// By the rates; None when the largest is not found either.
     pub by_estimate: Option<f64>,
@@ -169,7 +170,7 @@ pub struct SmallestFound {
 /// pools do not hold: a bias of the measuring (see [`MetricRates::pool_bias`]), a
 /// mood of the machine that did not come while they were measured, or drift slower
 /// than a drawn run of pairs (see [`redraw()`]).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Calibration {
     /// [`CALIBRATION_FORMAT`].
     pub format: u32,

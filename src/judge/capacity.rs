@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::gave_way::{GaveWay, gave_way};
@@ -10,7 +11,7 @@ use crate::record::{ApproachFacts, Record, RunRecords};
 use crate::scenario::{self, is_answer};
 
 /// One approach on one server at one rate.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Capacity {
     /// The server.
     pub server: String,

@@ -1,5 +1,6 @@
 //! Which figures belong together, and the part of a verdict's name that says so.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::protocol::Mode;
@@ -9,7 +10,7 @@ use crate::scenario;
 
 /// What all records of a cell have in common. The probes of a search are one cell,
 /// whatever their counts of PVs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CellKey {
     /// The scenario's name.
     pub scenario: String,

@@ -5,6 +5,7 @@ mod rule;
 #[cfg(test)]
 mod simulated;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::{Interval, normal_quantile, pseudo_median};
@@ -14,7 +15,7 @@ pub use rule::Rule;
 
 /// The pairs of one metric, ln(B/A) of each, in order of time. All metrics of a
 /// family come from the same pairs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Pairs {
     /// The metric; larger is worse.
     pub metric: String,
@@ -25,7 +26,7 @@ pub struct Pairs {
 }
 
 /// What to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Measure pairs.
@@ -40,7 +41,9 @@ pub enum Step {
 }
 
 /// What became of a metric, from best to worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
     /// B is within the tolerance of A.
@@ -66,7 +69,7 @@ impl Change {
 }
 
 /// What the pairs say of one metric.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MetricChange {
     /// The metric.
     pub metric: String,
@@ -89,7 +92,7 @@ pub struct MetricChange {
 }
 
 /// What the pairs say of all metrics.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// Each metric, in the order given.
     pub metrics: Vec<MetricChange>,

@@ -1,5 +1,6 @@
 //! A comparison of two sides, from its records.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
@@ -9,7 +10,7 @@ use crate::record::{Contest, Failure, RunRecords, Side};
 use crate::stats::{Interval, median_interval};
 
 /// Everything that can be said of a comparison.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ContestJudgement {
     /// What was compared, and what was asked.
     pub contest: Contest,
@@ -26,7 +27,7 @@ pub struct ContestJudgement {
 }
 
 /// The figures of one metric on both sides, over all pairs.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ContestFigures {
     /// Its name.
     pub metric: String,

@@ -1,8 +1,10 @@
 //! Figures per cell and stage: medians, and paired differences to the floor and
 //! to the fastest.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use super::CONFIDENCE_WANTED;
@@ -82,6 +84,18 @@ impl Metric {
     }
 }
 
+impl JsonSchema for Metric {
+    fn schema_name() -> Cow<'static, str> {
+        "Metric".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut names: Vec<String> = Metric::all().into_iter().map(Metric::name).collect();
+        names.dedup();
+        json_schema!({ "description": "What is compared.", "type": "string", "enum": names })
+    }
+}
+
 impl Serialize for Metric {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.name())
@@ -89,7 +103,7 @@ impl Serialize for Metric {
 }
 
 /// The figures of one metric in one cell.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Figures {
     /// The scenario's name.
     pub scenario: String,
@@ -108,7 +122,7 @@ pub struct Figures {
 }
 
 /// One approach's figures.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Row {
     /// The approach.
     pub approach: String,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Metric;
@@ -14,7 +15,7 @@ use crate::scenario;
 use crate::stats::{Interval, median};
 
 /// One approach that connected all PVs of fleets of one shape, or failed to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FleetRow {
     /// How PVs are found, and how many IOCs there are.
     pub fleet: FleetShape,
@@ -49,7 +50,7 @@ pub struct FleetRow {
 }
 
 /// How the cost per PV of one approach grows with the fleet.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FleetGrowth {
     /// The larger fleet.
     pub fleet: FleetShape,

@@ -1,6 +1,7 @@
 //! What raised a suspicion is decided on fresh blocks only: those that raised it were
 //! picked because they did.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::cell::CellKey;
@@ -37,7 +38,7 @@ pub(super) struct Suspect {
 }
 
 /// Fresh blocks that are wanted of one cell.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Confirmation {
     /// The cell.
     pub cell: CellKey,

@@ -1,5 +1,6 @@
 //! Which side could not keep up.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::monitors::mean_cpu_percent;
@@ -11,7 +12,7 @@ use crate::scenario::{RATE_HELD_IN_SEARCH, is_answer};
 const ALL_OF_A_CORE_PERCENT: f64 = 90.0;
 
 /// Which side could not keep up, as far as counters and CPU use tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GaveWay {
     /// The client used all of a core.

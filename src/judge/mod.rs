@@ -12,6 +12,7 @@ mod figures;
 mod fleet;
 mod fresh;
 mod gave_way;
+pub mod history;
 mod limits;
 mod monitors;
 mod samples;
@@ -20,6 +21,7 @@ mod scaling;
 pub mod sides;
 mod verdict;
 mod verdicts;
+pub mod worker_figures;
 
 pub use advice::{Advice, Slower};
 pub use calibration::{
@@ -43,6 +45,7 @@ pub use verdict::{Outcome, Verdict};
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::record::{FailureKind, Record, RunRecords};
@@ -53,7 +56,7 @@ use crate::scenario::is_answer;
 pub const CONFIDENCE_WANTED: f64 = 0.9;
 
 /// Everything that can be said of a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Judgement {
     /// The figures, one entry for each cell and metric.
     pub figures: Vec<Figures>,
@@ -80,7 +83,7 @@ pub struct Judgement {
 }
 
 /// Failures of one approach, of one kind.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FailedWorkers {
     /// The approach.
     pub approach: String,

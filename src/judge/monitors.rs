@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
@@ -20,7 +21,7 @@ use crate::stats::{
 const CPU_WINDOW_NS: u64 = 1_000_000_000;
 
 /// One cell of a scenario with monitors.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct MonitorFigures {
     /// The scenario's name.
     pub scenario: String,
@@ -35,7 +36,7 @@ pub struct MonitorFigures {
 }
 
 /// One approach's figures: sums of counts and pooled samples over all blocks.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct MonitorRow {
     /// The approach.
     pub approach: String,
@@ -70,7 +71,7 @@ pub struct MonitorRow {
 }
 
 /// Memory in bytes; medians over blocks.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Memory {
     /// When the figures begin.
     pub start_bytes: f64,
@@ -83,7 +84,7 @@ pub struct Memory {
 }
 
 /// How updates fared.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct UpdateCounts {
     /// Made by the server, the first of each PV included.
     pub expected: u64,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::gave_way::{GaveWay, gave_way};
@@ -13,7 +14,7 @@ use crate::scenario::published::{PublishedRow, TABLES};
 use crate::stats::{between, median};
 
 /// One server against one client.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Scale {
     /// The server.
     pub server: String,
@@ -24,7 +25,7 @@ pub struct Scale {
 }
 
 /// One load.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ScaleRow {
     /// How many PVs were monitored.
     pub pvs: usize,
@@ -48,7 +49,7 @@ impl ScaleRow {
 }
 
 /// What was measured at one load; medians, and sums of counts, over blocks.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ScaleFigures {
     /// CPU, memory, updates and latency.
     #[serde(flatten)]
@@ -66,7 +67,7 @@ pub struct ScaleFigures {
 }
 
 /// Bytes per second.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Flow {
     /// Sent.
     pub sent_hz: f64,
@@ -75,7 +76,8 @@ pub struct Flow {
 }
 
 /// The published row of a load.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "PublishedScale")]
 pub struct Published {
     /// The table's name.
     pub table: &'static str,

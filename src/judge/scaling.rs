@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Metric;
@@ -12,7 +13,7 @@ use crate::scenario;
 use crate::stats::{Interval, theil_sen};
 
 /// One approach's line through connect times over counts of PVs.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Scaling {
     /// The server's name.
     pub server: String,

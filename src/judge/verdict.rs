@@ -1,5 +1,6 @@
 //! Verdicts: where an interval lies against its limit.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
@@ -10,7 +11,7 @@ use crate::record::{FleetShape, Load};
 use crate::stats::Interval;
 
 /// What the judge says of a figure against its limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The whole interval is at or under the limit.
@@ -50,7 +51,7 @@ impl Outcome {
 }
 
 /// One verdict.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Verdict {
     /// Its name, unique within a run, such as `connect::pyca::n10000::over_floor`.
     pub name: String,

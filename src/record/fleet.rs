@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Many IOCs, and how their PVs are found. The record's `pvs` are spread evenly over
 /// them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct FleetShape {
     /// How clients find the PVs.
@@ -16,7 +19,9 @@ pub struct FleetShape {
 }
 
 /// How clients find out which IOC has a PV.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lookup {
     /// `EPICS_CA_ADDR_LIST` names every IOC: searches in datagrams.
@@ -47,7 +52,7 @@ impl fmt::Display for Lookup {
 
 /// What connecting to a fleet took beside time. Memory is resident memory, of
 /// processes with their descendants; what processes share counts in each.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FleetUse {
     /// What the client held before it created a PV, and with all connected; none
@@ -64,7 +69,7 @@ pub struct FleetUse {
 }
 
 /// Searches that a client sent until all PVs were connected.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Searches {
     /// Search messages to all IOCs together, each repeat counted.
@@ -77,7 +82,7 @@ pub struct Searches {
 }
 
 /// How searches were counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SearchesCounted {
     /// By the client itself.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::Content;
 
 /// What monitors were to take.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
     /// Updates per second of each PV.
@@ -53,7 +54,9 @@ impl Load {
 }
 
 /// The size of a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct Pixels {
     /// In pixels.
@@ -93,7 +96,9 @@ impl FromStr for Pixels {
 }
 
 /// What is done to client or server while monitors watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Disturbance {
     /// The client's process is stopped for five seconds, so that it reads
@@ -121,7 +126,7 @@ impl Disturbance {
 }
 
 /// What monitors took, and what that cost both sides.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Monitored {
     /// When the figures of usage begin (after the warm-up), on the system's
@@ -182,7 +187,7 @@ impl Monitored {
 }
 
 /// What the server counted while monitors watched; none where it does not count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerCounters {
     /// Subscriptions to the scenario's PVs, at the end.
@@ -211,7 +216,7 @@ impl ServerCounters {
 }
 
 /// CPU time and memory of a process and its descendants.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
     /// In the order of time, from before the first update to after the last.
@@ -225,7 +230,7 @@ pub struct Usage {
 }
 
 /// Bytes over a process's TCP connections up to one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkSample {
     /// When, on the system's monotonic clock.
@@ -237,7 +242,7 @@ pub struct NetworkSample {
 }
 
 /// One moment of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UsageSample {
     /// When, on the system's monotonic clock.
@@ -249,7 +254,7 @@ pub struct UsageSample {
 }
 
 /// Whether, and when, CPU use of client and server was the same for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Steady {
     /// Whether it was; else the wait was given up.
@@ -259,7 +264,7 @@ pub struct Steady {
 }
 
 /// Processor cores by their numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cores {
     /// Those of the server.
@@ -270,7 +275,7 @@ pub struct Cores {
 
 /// Bytes of TCP payload from before the first update that the server made after
 /// the subscription to after the last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
     /// Bytes that the client received.
@@ -284,7 +289,7 @@ pub struct Network {
 }
 
 /// How an approach came back after a disturbance.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recovery {
     /// PVs that were to send updates again.

@@ -2,7 +2,7 @@
 
 use super::content::Detail;
 use super::document::{Part, Table, number, words};
-use super::{Format, markdown, page, terminal};
+use super::{Format, json, markdown, page, terminal};
 use crate::judge::{Calibrated, Calibration, Change, Rate, Redrawn, WholeRuns};
 use crate::stats::median;
 use crate::units::{grouped, percent};
@@ -13,10 +13,7 @@ pub fn render_calibrated(calibrated: &Calibrated, format: Format) -> String {
         Format::Summary | Format::Table => terminal::render(&content(calibrated)),
         Format::Markdown => markdown::render(&content(calibrated)),
         Format::Html => page::of_parts(&content(calibrated)),
-        Format::Json => match serde_json::to_string_pretty(calibrated) {
-            Ok(text) => text + "\n",
-            Err(error) => unreachable!("a calibration is always JSON: {error}"),
-        },
+        Format::Json => json::of_calibrated(calibrated),
     }
 }
 

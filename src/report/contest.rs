@@ -1,21 +1,31 @@
 //! A comparison of two sides, for people and for continuous integration.
 
+use super::content::Detail;
 use super::document::{Part, Table, number, words};
-use super::{Format, markdown, page, terminal};
+use super::{Format, calibration, json, markdown, page, terminal};
 use crate::judge::contest::{ContestFigures, ContestJudgement};
-use crate::judge::{Change, MetricChange};
+use crate::judge::{Calibrated, Change, MetricChange};
+use crate::record::RunRecords;
 use crate::units::{percent, scientific};
 
-/// Writes a comparison.
-pub fn render_contest(judgement: &ContestJudgement, format: Format) -> String {
+/// Writes a comparison; `known` is how often the judge is wrong on the machine of
+/// the run.
+pub fn render_contest(
+    run: &RunRecords,
+    judgement: &ContestJudgement,
+    known: &[Calibrated],
+    format: Format,
+) -> String {
+    let content = |detail| {
+        let mut parts = content(judgement);
+        parts.extend(calibration::of_report(known, detail));
+        parts
+    };
     match format {
-        Format::Summary | Format::Table => terminal::render(&content(judgement)),
-        Format::Markdown => markdown::render(&content(judgement)),
-        Format::Html => page::of_parts(&content(judgement)),
-        Format::Json => match serde_json::to_string_pretty(judgement) {
-            Ok(text) => text + "\n",
-            Err(error) => unreachable!("a comparison is always JSON: {error}"),
-        },
+        Format::Summary | Format::Table => terminal::render(&content(Detail::Summary)),
+        Format::Markdown => markdown::render(&content(Detail::Full)),
+        Format::Html => page::of_contest(judgement, &content(Detail::Full)),
+        Format::Json => json::of_contest(run, judgement, known),
     }
 }
 
@@ -68,7 +78,7 @@ fn content(judgement: &ContestJudgement) -> Vec<Part> {
 }
 
 /// The answer in one sentence.
-fn sentence(judgement: &ContestJudgement, change: &MetricChange) -> String {
+pub(super) fn sentence(judgement: &ContestJudgement, change: &MetricChange) -> String {
     let contest = &judgement.contest;
     let interval = match &change.ratio {
         None => "no pair was whole".to_owned(),
@@ -131,6 +141,6 @@ fn table(judgement: &ContestJudgement) -> Table {
     }
 }
 
-fn signed_percent(fraction: f64) -> String {
+pub(super) fn signed_percent(fraction: f64) -> String {
     format!("{:+.1} %", 100.0 * fraction)
 }

@@ -27,12 +27,20 @@ pub(super) struct Table {
 pub(super) struct Column {
     pub(super) heading: &'static str,
     pub(super) number: bool,
+    /// Whether it tells what a row is of, and so is repeated where a table does not fit
+    /// and goes on below; without any, the first column is.
+    pub(super) key: bool,
 }
 
 pub(super) const fn words(heading: &'static str) -> Column {
-    Column { heading, number: false }
+    Column { heading, number: false, key: false }
 }
 
 pub(super) const fn number(heading: &'static str) -> Column {
-    Column { heading, number: true }
+    Column { heading, number: true, key: false }
+}
+
+/// A number that tells what a row is of.
+pub(super) const fn key(heading: &'static str) -> Column {
+    Column { heading, number: true, key: true }
 }

@@ -6,14 +6,18 @@ mod capacity;
 mod cells;
 mod content;
 mod contest;
+mod csv;
 mod document;
 mod fleet;
+mod history;
+mod json;
 mod markdown;
 mod method;
 mod monitors;
 mod page;
 mod published;
 mod scale;
+mod schema;
 mod side_by_side;
 mod tables;
 mod terminal;
@@ -21,11 +25,14 @@ mod verdict_table;
 
 pub use calibration::render_calibrated;
 pub use contest::{annotations, render_contest};
-
-use serde::Serialize;
+pub use csv::{COLUMNS, FAILED, render_csv};
+pub use history::render_history;
+pub use json::REPORT_FORMAT;
+pub use schema::Described;
+pub use terminal::hanging;
 
 use crate::judge::{Calibrated, Judgement};
-use crate::record::{Run, RunRecords};
+use crate::record::RunRecords;
 use content::Detail;
 
 /// How a report is written.
@@ -70,36 +77,6 @@ pub fn render_with(
             markdown::render(&parts)
         }
         Format::Html => page::of_run(run, judgement, known),
-        Format::Json => json(run, judgement, known),
-    }
-}
-
-/// The version of the JSON report.
-pub const REPORT_FORMAT: u32 = 3;
-
-#[derive(Serialize)]
-struct JsonReport<'a> {
-    format: u32,
-    run: &'a Run,
-    complete: bool,
-    judgement: &'a Judgement,
-    calibrations: &'a [Calibrated],
-    published: &'a [published::Published],
-    published_cpu: &'a [published::PublishedCpu],
-}
-
-fn json(run: &RunRecords, judgement: &Judgement, known: &[Calibrated]) -> String {
-    let report = JsonReport {
-        format: REPORT_FORMAT,
-        run: &run.run,
-        complete: run.end.as_ref().is_some_and(|end| !end.interrupted),
-        judgement,
-        calibrations: known,
-        published: &published::SLAC,
-        published_cpu: &published::SLAC_CPU,
-    };
-    match serde_json::to_string_pretty(&report) {
-        Ok(text) => text + "\n",
-        Err(error) => unreachable!("a report is always JSON: {error}"),
+        Format::Json => json::of_run(run, judgement, known),
     }
 }

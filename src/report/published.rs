@@ -1,15 +1,17 @@
 //! The figures that started this: one PV, one get, four Python modules.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::document::{Part, Table, number, words};
 use crate::judge::{Judgement, MonitorFigures, Row};
 use crate::protocol::{Mode, Stage};
 use crate::record::Pixels;
+use crate::stats::CpuLoad;
 use crate::units::{percent, scientific};
 
 /// One published row: seconds for one PV.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(super) struct Published {
     pub(super) approach: &'static str,
     pub(super) connect_s: f64,
@@ -29,7 +31,7 @@ pub(super) const SLAC: [Published; 4] = [
 /// One published row: CPU in % of a core, read from `top` while a client
 /// monitored an image of 680x480 unsigned 16-bit pixels at 120 Hz and summed
 /// each.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub(super) struct PublishedCpu {
     pub(super) approach: &'static str,
     pub(super) mean: f64,
@@ -61,25 +63,31 @@ pub(super) fn of_the_camera(judgement: &Judgement) -> Option<&MonitorFigures> {
 
 pub(super) fn published_cpu_section(judgement: &Judgement) -> Vec<Part> {
     let Some(cell) = of_the_camera(judgement) else { return Vec::new() };
-    let rows = SLAC_CPU
-        .iter()
-        .map(|published| {
-            let row = cell.rows.iter().find(|row| row.approach == published.approach);
+    let of_cell = cell.rows.iter().filter(|row| !row.floor).map(|row| row.approach.as_str());
+    let mut modules: Vec<&str> = SLAC_CPU.iter().map(|row| row.approach).collect();
+    modules.extend(of_cell.filter(|name| SLAC_CPU.iter().all(|row| row.approach != *name)));
+    let rows = modules
+        .into_iter()
+        .map(|module| {
+            let published = SLAC_CPU.iter().find(|row| row.approach == module);
+            let row = cell.rows.iter().find(|row| row.approach == module);
             let here = row.and_then(|row| row.client_cpu.as_ref());
-            let beside = |published: f64, here: Option<f64>| {
-                [published.to_string(), here.map_or("-".to_owned(), percent)]
+            let beside = |of: fn(&PublishedCpu) -> f64, of_here: fn(&CpuLoad) -> f64| {
+                let published = published.map_or("-".to_owned(), |row| of(row).to_string());
+                [published, here.map_or("-".to_owned(), |load| percent(of_here(load)))]
             };
-            let mut cells = vec![published.approach.to_owned()];
-            cells.extend(beside(published.mean, here.map(|here| here.mean_percent)));
-            cells.extend(beside(published.median, here.map(|here| here.median_percent)));
-            cells.extend(beside(published.max, here.map(|here| here.max_percent)));
-            cells.extend(beside(published.min, here.map(|here| here.min_percent)));
+            let mut cells = vec![module.to_owned()];
+            cells.extend(beside(|row| row.mean, |load| load.mean_percent));
+            cells.extend(beside(|row| row.median, |load| load.median_percent));
+            cells.extend(beside(|row| row.max, |load| load.max_percent));
+            cells.extend(beside(|row| row.min, |load| load.min_percent));
+            cells.push(row.map_or("-".to_owned(), |row| row.updates.lost.to_string()));
             cells
         })
         .collect();
     let table = Table {
         columns: vec![
-            words("CPU %"),
+            words("Module, CPU %"),
             number("mean"),
             number("here"),
             number("median"),
@@ -88,6 +96,7 @@ pub(super) fn published_cpu_section(judgement: &Judgement) -> Vec<Part> {
             number("here"),
             number("min"),
             number("here"),
+            number("lost"),
         ],
         rows,
     };
@@ -120,17 +129,21 @@ pub(super) fn published_section(judgement: &Judgement) -> Vec<Part> {
         let row = of_one_pv(judgement, approach, stage);
         row.map_or("-".to_owned(), |row| scientific(row.figure_s.median))
     };
-    let rows: Vec<Vec<String>> = SLAC
-        .iter()
-        .map(|row| {
+    let published = |approach: &str, of: fn(&Published) -> f64| {
+        let row = SLAC.iter().find(|row| row.approach == approach);
+        row.map_or("-".to_owned(), |row| scientific(of(row)))
+    };
+    let rows: Vec<Vec<String>> = modules(judgement)
+        .into_iter()
+        .map(|approach| {
             vec![
-                row.approach.to_owned(),
-                scientific(row.connect_s),
-                measured(row.approach, Stage::Connect),
-                scientific(row.get_s),
-                measured(row.approach, Stage::Get),
-                scientific(row.get_again_s),
-                measured(row.approach, Stage::GetAgain),
+                approach.to_owned(),
+                published(approach, |row| row.connect_s),
+                measured(approach, Stage::Connect),
+                published(approach, |row| row.get_s),
+                measured(approach, Stage::Get),
+                published(approach, |row| row.get_again_s),
+                measured(approach, Stage::GetAgain),
             ]
         })
         .collect();
@@ -139,17 +152,17 @@ pub(super) fn published_section(judgement: &Judgement) -> Vec<Part> {
     }
     let table = Table {
         columns: vec![
-            words("one PV"),
-            number("connect"),
+            words("Module"),
+            number("Connect"),
             number("here"),
-            number("get"),
+            number("Get 1"),
             number("here"),
-            number("get again"),
+            number("Get 2"),
             number("here"),
         ],
         rows,
     };
-    let text = "Seconds as SLAC published them for its modules, and as measured here. Machines \
+    let text = "Seconds for one PV as SLAC published them, and as measured here. Machines \
                 differ: compare the columns' order, not their values. The published second get of \
                 pyca is a stale read; here every value is checked.";
     vec![
@@ -157,4 +170,16 @@ pub(super) fn published_section(judgement: &Judgement) -> Vec<Part> {
         Part::Text(text.to_owned()),
         Part::Table(table),
     ]
+}
+
+/// The published modules, then what else connected to one PV.
+fn modules(judgement: &Judgement) -> Vec<&str> {
+    let mut modules: Vec<&str> = SLAC.iter().map(|row| row.approach).collect();
+    let of_one_pv = judgement.figures.iter().filter(|figures| figures.pvs == 1);
+    for row in of_one_pv.flat_map(|figures| &figures.rows).filter(|row| !row.floor) {
+        if !modules.contains(&row.approach.as_str()) {
+            modules.push(&row.approach);
+        }
+    }
+    modules
 }

@@ -1,6 +1,6 @@
 //! The scale matrix: what arrived and what it cost, beside the published rows.
 
-use super::document::{Part, Table, number, words};
+use super::document::{Part, Table, key, number, words};
 use crate::judge::{Flow, Scale, ScaleFigures, ScaleRow};
 use crate::stats::CpuLoad;
 use crate::units::{grouped, milliseconds, percent};
@@ -66,9 +66,9 @@ fn arrivals_table(pair: &Scale) -> Table {
     };
     Table {
         columns: vec![
-            number("PVs"),
-            number("Hz"),
-            number("mon."),
+            key("PVs"),
+            key("Hz"),
+            key("mon."),
             number("expected"),
             number("lost"),
             number("merged"),
@@ -138,9 +138,9 @@ fn cost_table(pair: &Scale) -> Table {
     };
     Table {
         columns: vec![
-            number("PVs"),
-            number("Hz"),
-            number("mon."),
+            key("PVs"),
+            key("Hz"),
+            key("mon."),
             number("server CPU"),
             number("pub."),
             number("sent"),

@@ -1,20 +1,24 @@
 //! A report for a terminal of 80 columns, readable without colour.
 
-use comfy_table::{CellAlignment, ContentArrangement, presets};
+use comfy_table::ColumnConstraint::LowerBoundary;
+use comfy_table::{CellAlignment, ContentArrangement, Width, presets};
 
 use super::document::{Part, Table};
 
 const WIDTH: u16 = 80;
 
+/// Blanks around a cell.
+const PADDING: usize = 2;
+
 pub(super) fn render(parts: &[Part]) -> String {
     let mut text = String::new();
     for part in parts {
         match part {
-            Part::Heading(1, heading) => {
-                text += &format!("{heading}\n{}\n", "=".repeat(heading.chars().count()));
-            }
-            Part::Heading(_, heading) => {
-                text += &format!("{heading}\n{}\n", "-".repeat(heading.chars().count()));
+            Part::Heading(level, heading) => {
+                let lines = wrapped(heading, "");
+                let longest = lines.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+                text += &lines;
+                text += &(if *level == 1 { "=" } else { "-" }.repeat(longest) + "\n");
             }
             Part::Text(paragraph) => text += &wrapped(paragraph, ""),
             Part::List(items) => {
@@ -25,7 +29,7 @@ pub(super) fn render(parts: &[Part]) -> String {
             Part::Table(table) => text += &rendered_table(table),
             Part::Verbatim(lines) => {
                 for line in lines.trim_end().lines() {
-                    text += &format!("    {line}\n");
+                    text += &folded(line);
                 }
             }
         }
@@ -34,22 +38,74 @@ pub(super) fn render(parts: &[Part]) -> String {
     text
 }
 
+/// A table in one piece, or in several below one another that all begin with the
+/// columns that tell what a row is of, so that no cell is cut.
 fn rendered_table(table: &Table) -> String {
+    let least: Vec<usize> =
+        (0..table.columns.len()).map(|index| least_width(table, index)).collect();
+    let mut keys: Vec<usize> = (0..least.len()).filter(|index| table.columns[*index].key).collect();
+    if keys.is_empty() {
+        keys.push(0);
+    }
+    let mut pieces: Vec<Vec<usize>> = Vec::new();
+    for index in 0..least.len() {
+        let width: usize =
+            pieces.last().map_or(0, |piece| piece.iter().map(|other| least[*other]).sum());
+        match pieces.last_mut() {
+            Some(piece) if width + least[index] <= usize::from(WIDTH) => piece.push(index),
+            Some(_) => pieces.push(keys.iter().copied().chain([index]).collect()),
+            None => pieces.push(vec![index]),
+        }
+    }
+    let pieces: Vec<String> =
+        pieces.iter().map(|piece| rendered_columns(table, piece, &least)).collect();
+    pieces.join("\n")
+}
+
+/// What a column takes when words are broken at blanks only, and figures not at all.
+fn least_width(table: &Table, index: usize) -> usize {
+    let column = &table.columns[index];
+    let longest_word =
+        |text: &str| text.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(0);
+    let cells = table.rows.iter().filter_map(|row| row.get(index));
+    let widest = cells.map(|cell| match column.number {
+        true => cell.chars().count(),
+        false => longest_word(cell),
+    });
+    widest.max().unwrap_or(0).max(longest_word(column.heading)) + PADDING
+}
+
+fn rendered_columns(table: &Table, indexes: &[usize], least: &[usize]) -> String {
     let mut rendered = comfy_table::Table::new();
     rendered.load_preset(presets::NOTHING);
     rendered.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    rendered.set_header(table.columns.iter().map(|column| column.heading));
+    rendered.set_header(indexes.iter().map(|index| table.columns[*index].heading));
     for row in &table.rows {
-        rendered.add_row(row);
+        rendered.add_row(indexes.iter().map(|index| row.get(*index).map_or("", String::as_str)));
     }
-    for (index, column) in table.columns.iter().enumerate() {
-        if column.number
-            && let Some(rendered) = rendered.column_mut(index)
-        {
-            rendered.set_cell_alignment(CellAlignment::Right);
+    for (place, index) in indexes.iter().enumerate() {
+        let Some(column) = rendered.column_mut(place) else { continue };
+        column.set_constraint(LowerBoundary(Width::Fixed(least[*index] as u16)));
+        if table.columns[*index].number {
+            column.set_cell_alignment(CellAlignment::Right);
         }
     }
     rendered.trim_fmt() + "\n"
+}
+
+/// A line of a program, as it is where it fits.
+fn folded(line: &str) -> String {
+    let whole = format!("    {line}");
+    if whole.chars().count() <= usize::from(WIDTH) {
+        return whole + "\n";
+    }
+    wrapped(line, "    ")
+}
+
+/// A label and its text, which goes on below itself where it is longer than a
+/// terminal of 80 columns.
+pub fn hanging(label: &str, text: &str) -> String {
+    wrapped(text, label)
 }
 
 /// Breaks at spaces; a word longer than the line stays whole.
@@ -76,6 +132,7 @@ fn wrapped(paragraph: &str, bullet: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::document::{number, words};
     use super::*;
 
     #[test]
@@ -85,5 +142,49 @@ mod tests {
             assert!(wrapped(&text, bullet).lines().all(|line| line.len() <= 80));
         }
         assert!(wrapped("a b", "* ").starts_with("* a b"));
+    }
+
+    fn table_of(columns: usize, cell: &str) -> Table {
+        let column = |index: usize| if index == 0 { words("approach") } else { number("figure") };
+        Table {
+            columns: (0..columns).map(column).collect(),
+            rows: vec![vec![cell.to_owned(); columns]; 3],
+        }
+    }
+
+    #[test]
+    fn a_table_of_any_width_fits_and_keeps_every_cell_whole() {
+        for columns in 1..40 {
+            let text = rendered_table(&table_of(columns, "1.23e-5"));
+            let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
+            assert!(widest <= 80, "{columns} columns: {widest}");
+            // Three rows, and the first column again in each further piece.
+            let pieces = text.matches("approach").count();
+            assert_eq!(text.matches("1.23e-5").count(), 3 * (columns + pieces - 1), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_are_broken_at_blanks_and_figures_never() {
+        let mut table = table_of(4, "9 999 999 999");
+        table.columns.push(words("note"));
+        for row in &mut table.rows {
+            row.push("some explanation of several words that has no end in sight".to_owned());
+        }
+        let text = rendered_table(&table);
+        assert_eq!(text.matches("9 999 999 999").count(), 12, "{text}");
+        for word in "explanation several sight".split(' ') {
+            assert_eq!(text.matches(word).count(), 3, "{text}");
+        }
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn headings_and_lines_of_programs_fit_too() {
+        let long = "word ".repeat(40);
+        let parts = [Part::Heading(2, long.clone()), Part::Verbatim(format!("{long}\n  short"))];
+        let text = render(&parts);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains("      short\n"), "what fits keeps its blanks: {text}");
     }
 }

@@ -1,9 +1,10 @@
 //! The median and an interval that covers it with known probability.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A median with its confidence interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// The samples' median.
     pub median: f64,

@@ -1,13 +1,14 @@
 //! Percentiles of latencies.
 
 use hdrhistogram::Histogram;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Decimal digits that the percentiles keep.
 const DIGITS: u8 = 3;
 
 /// How latencies are spread, in ns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Percentiles {
     /// How many latencies, negative ones included.
     pub count: u64,

@@ -1,11 +1,12 @@
 //! CPU load in consecutive windows of time.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::median;
 
 /// The CPU load of one process over a time. 100 % is one core.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CpuLoad {
     /// All CPU time over all the time, the rest after the last window included.
     pub mean_percent: f64,

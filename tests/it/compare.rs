@@ -96,8 +96,8 @@ fn a_slower_side_is_worse_with_its_own_exit_code_an_interval_and_an_annotation()
     let said = ran.stdout();
     assert!(said.contains("connect bulk: slowed is worse than honest by +"), "{said}");
     assert!(said.contains("::error title=connect bulk regressed::"), "{said}");
-    let comparison: Value = serde_json::from_str(&ran.file("comparison.json")).unwrap();
-    let change = &comparison["comparison"]["metrics"][0];
+    let comparison: Value = serde_json::from_str(&ran.file("report.json")).unwrap();
+    let change = &comparison["judgement"]["comparison"]["metrics"][0];
     assert_eq!(change["outcome"], "regressed");
     assert!(
         change["ratio"]["low"].as_f64().unwrap() > 1.0,
@@ -213,7 +213,8 @@ fn a_calibration_is_kept_and_told_in_reports_of_this_machine() {
         &cache,
     );
     assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
-    let calibrated: Value = serde_json::from_str(&ran.file("calibration.json")).unwrap();
+    let report: Value = serde_json::from_str(&ran.file("report.json")).unwrap();
+    let calibrated = &report["calibrated"];
     let by_time = &calibrated["metrics"][0];
     let slowdowns = by_time["slowdowns"].as_array().unwrap();
     assert_eq!(slowdowns.len(), 7);

@@ -7,6 +7,7 @@ mod catalogue;
 mod chosen_versions;
 mod command_line;
 mod compare;
+mod data_outputs;
 mod documents;
 mod fleet;
 mod handicaps;

@@ -1,5 +1,6 @@
 //! What is known of the judge on one machine.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Calibration, Rate};
@@ -7,7 +8,7 @@ use crate::judge::Change;
 use crate::record::Machine;
 
 /// How often the judge is wrong on one machine, by metric, as it is kept in a file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Calibrated {
     /// Version of epics-gauge.
     pub version: String,
@@ -28,7 +29,7 @@ pub struct Calibrated {
 }
 
 /// Whole comparisons of one slowdown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WholeRuns {
     /// By how much B was slowed on purpose, in words.
     pub label: String,

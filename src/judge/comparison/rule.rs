@@ -1,5 +1,6 @@
 //! How it is decided, with what that costs and how often it errs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How it is decided, fixed before anything is measured.
@@ -46,7 +47,7 @@ use serde::{Deserialize, Serialize};
 /// 24, 48, ...) spend less per look but wait longer for the next: 60 and 108 pairs
 /// instead of 46 and 80 to tell that two are alike at 6 %. To spend less on early
 /// looks than on late ones found 5 % no sooner.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rule {
     /// Pairs of the screen; 0 for none.
     pub screen: usize,

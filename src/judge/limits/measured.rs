@@ -1,5 +1,6 @@
 //! What a limits file has the gate measure.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::error::{Wrong, unknown};
@@ -24,7 +25,7 @@ const USUAL_RATE_HZ: f64 = 120.0;
 const USUAL_PIXELS: Pixels = Pixels { width: 680, height: 480 };
 
 /// One `[[measure]]`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Measured {
     /// The scenario.
     pub scenario: String,

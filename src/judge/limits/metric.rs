@@ -1,5 +1,8 @@
 //! What a limit may be of.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use crate::judge::Metric;
@@ -36,7 +39,7 @@ pub enum Measure {
 }
 
 /// What a figure is counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// Seconds per PV.
@@ -158,6 +161,17 @@ impl Measure {
             Measure::ClientMemory => "memory".to_owned(),
             _ => self.name(),
         }
+    }
+}
+
+impl JsonSchema for Measure {
+    fn schema_name() -> Cow<'static, str> {
+        "Measure".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<String> = Measure::all().into_iter().map(Measure::name).collect();
+        json_schema!({ "description": "What is limited.", "type": "string", "enum": names })
     }
 }
 

@@ -10,6 +10,7 @@ mod table;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::FALSE_ALARMS;
@@ -26,7 +27,7 @@ const BUILT_IN: &str = include_str!("../../../tests/gate/limits.toml");
 pub const LEAK_WATCH_S: f64 = 30.0;
 
 /// All limits of a file.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Limits {
     /// The file's name.
     pub file: String,
@@ -40,7 +41,7 @@ pub struct Limits {
 }
 
 /// The most that a figure may be.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Limit {
     /// The line of the file at which it begins.
     pub line: usize,
@@ -70,7 +71,7 @@ pub struct Limit {
 }
 
 /// What a limit is relative to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Relative {
     /// By itself.

@@ -13,6 +13,8 @@ use super::document::Part;
 use super::method::{bias_section, method_section};
 use super::verdict_table::{all_verdicts, verdicts_section};
 use super::{Calibrated, Judgement, RunRecords, calibration};
+use crate::judge::contest::ContestJudgement;
+use crate::judge::history::History;
 use figures::Figure;
 
 const STYLE: &str = include_str!("style.css");
@@ -51,12 +53,29 @@ pub(super) fn of_run(run: &RunRecords, judgement: &Judgement, known: &[Calibrate
     page(content::TITLE, &lead(run), &content)
 }
 
-/// A page of parts alone, of which the first is its title.
+/// A page of parts, of which the first is its title, and of figures.
+fn of_parts_and(all: &[Part], figures: &[Figure]) -> String {
+    let (title, rest) = match all {
+        [Part::Heading(1, title), rest @ ..] => (title.as_str(), rest),
+        all => (content::TITLE, all),
+    };
+    page(title, &html! {}, &html! { (parts::parts(rest)) (figures_section(figures)) })
+}
+
+/// The page of what has no figures, such as a calibration.
 pub(super) fn of_parts(all: &[Part]) -> String {
-    match all {
-        [Part::Heading(1, title), rest @ ..] => page(title, &html! {}, &parts::parts(rest)),
-        all => page(content::TITLE, &html! {}, &parts::parts(all)),
-    }
+    of_parts_and(all, &[])
+}
+
+/// The page of a comparison, of which `all` are the parts.
+pub(super) fn of_contest(judgement: &ContestJudgement, all: &[Part]) -> String {
+    of_parts_and(all, &figures::of_contest(judgement))
+}
+
+/// The page of several runs, of which `all` are the parts without tables of figures:
+/// those are in the figures.
+pub(super) fn of_history(history: &History, all: &[Part]) -> String {
+    of_parts_and(all, &figures::of_history(history))
 }
 
 /// What was measured, where and when.
@@ -113,8 +132,10 @@ fn drawn(figure: &Figure) -> Markup {
             details {
                 summary { "The numbers of: " (figure.title) }
                 (parts::table(&figure.table))
-                p { "Measured again by" }
-                pre class="scrolls command" tabindex="0" { code { (figure.command) } }
+                @if let Some(command) = &figure.command {
+                    p { "Measured again by" }
+                    pre class="scrolls command" tabindex="0" { code { (command) } }
+                }
             }
         }
     }

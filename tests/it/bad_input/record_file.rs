@@ -58,9 +58,9 @@ fn a_file_that_is_not_there_is_refused() {
 }
 
 #[test]
-fn a_folder_is_refused_with_the_file_to_name() {
+fn a_folder_without_a_run_is_refused_with_the_file_to_name() {
     let ended = Invocation::of("judge FOLDER").finish();
-    ended.exits_with(64).says(&["Is a directory", "records.jsonl"]);
+    ended.exits_with(64).says(&["No such file", "records.jsonl"]);
 }
 
 #[test]

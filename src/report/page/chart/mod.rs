@@ -126,7 +126,7 @@ fn ticks_below(
         let (at, told) = (axis.at(tick)?, (quantity.told)(tick));
         let half = told.chars().count() as f64 * CHARACTER / 2.0;
         // A label that would touch the one before it, or leave the drawing, is left out.
-        let fits = at - half > last + 6.0 && at + half <= right + 24.0;
+        let fits = !told.is_empty() && at - half > last + 6.0 && at + half <= right + 24.0;
         if fits {
             last = at + half;
         }

@@ -58,7 +58,7 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, rate_hz: f64, own: &[&Capacity]
         legend: Vec::new(),
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table,
-        command: Command::of(run, scenario::CAPACITY).option("--rate", &rate_hz.to_string()),
+        command: Some(Command::of(run, scenario::CAPACITY).option("--rate", &rate_hz.to_string())),
         title,
         says,
     }

@@ -67,7 +67,9 @@ fn figure(
         legend: Vec::new(),
         drawings,
         table: table(cells, &lines),
-        command: Command::of(run, scenario::CONNECT).server(server).pvs(counts).mode(Mode::Bulk),
+        command: Some(
+            Command::of(run, scenario::CONNECT).server(server).pvs(counts).mode(Mode::Bulk),
+        ),
     }
 }
 

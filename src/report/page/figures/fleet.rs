@@ -47,7 +47,9 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, lookup: Lookup, rows: &[&FleetR
         legend: Vec::new(),
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table: table(rows),
-        command: Command::of(run, scenario::FLEET).pvs(rows.iter().map(|row| row.pvs).collect()),
+        command: Some(
+            Command::of(run, scenario::FLEET).pvs(rows.iter().map(|row| row.pvs).collect()),
+        ),
         title,
         says,
     }

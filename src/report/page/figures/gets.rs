@@ -58,10 +58,12 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &Figures) -> Figure {
         legend: Vec::new(),
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table: table(run, cell),
-        command: Command::of(run, &cell.scenario)
-            .server(&cell.server)
-            .pvs(vec![cell.pvs])
-            .mode(cell.connected),
+        command: Some(
+            Command::of(run, &cell.scenario)
+                .server(&cell.server)
+                .pvs(vec![cell.pvs])
+                .mode(cell.connected),
+        ),
         title,
         says,
     }

@@ -2,8 +2,10 @@
 
 mod capacity;
 mod connect_cost;
+mod contest;
 mod fleet;
 mod gets;
+mod history;
 mod latency;
 mod over_time;
 mod published;
@@ -15,6 +17,8 @@ use maud::Markup;
 use super::chart::{Spread, Style, Width};
 use super::command::Command;
 use crate::judge::Judgement;
+use crate::judge::contest::ContestJudgement;
+use crate::judge::history::History;
 use crate::record::{Run, RunRecords};
 use crate::report::document::Table;
 use crate::stats::Interval;
@@ -34,8 +38,8 @@ pub(super) struct Figure {
     pub(super) drawings: [Markup; 2],
     /// Every number that is drawn.
     pub(super) table: Table,
-    /// What measures it again.
-    pub(super) command: Command,
+    /// What measures it again; none where that is told for the whole page.
+    pub(super) command: Option<Command>,
 }
 
 /// Every figure that this run has the figures for, in the order of the page.
@@ -51,6 +55,16 @@ pub(super) fn all(run: &RunRecords, judgement: &Judgement) -> Vec<Figure> {
     all.extend(fleet::figures(run, judgement, &styles));
     all.extend(published::figures(run, judgement));
     all
+}
+
+/// What a comparison has.
+pub(super) fn of_contest(judgement: &ContestJudgement) -> Vec<Figure> {
+    contest::figure(judgement).into_iter().collect()
+}
+
+/// One figure for each figure of each machine of several runs.
+pub(super) fn of_history(of: &History) -> Vec<Figure> {
+    history::figures(of)
 }
 
 /// Which style an approach has in all figures of a run.

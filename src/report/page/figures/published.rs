@@ -100,7 +100,7 @@ fn one_pv(run: &RunRecords, judgement: &Judgement) -> Option<Figure> {
         legend: Vec::new(),
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table: table(&besides, "s", scientific),
-        command: Command::of(run, scenario::CONNECT).pvs(vec![1]).mode(Mode::Serial),
+        command: Some(Command::of(run, scenario::CONNECT).pvs(vec![1]).mode(Mode::Serial)),
         title,
         says,
     })
@@ -143,7 +143,7 @@ fn camera(run: &RunRecords, judgement: &Judgement) -> Option<Figure> {
         legend: Vec::new(),
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table: table(&besides, "mean CPU %", percent),
-        command: Command::of_load(run, &cell.scenario, &cell.server, cell.pvs, &cell.load),
+        command: Some(Command::of_load(run, &cell.scenario, &cell.server, cell.pvs, &cell.load)),
         title,
         says,
     })
@@ -176,8 +176,9 @@ fn loads(run: &RunRecords, pair: &Scale) -> Option<Figure> {
         legend: Vec::new(),
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table: table(&besides, "CPU %", percent),
-        command: Command::of(run, scenario::SCALE)
-            .option("--table", table_name.unwrap_or_default()),
+        command: Some(
+            Command::of(run, scenario::SCALE).option("--table", table_name.unwrap_or_default()),
+        ),
         title,
         says,
     })

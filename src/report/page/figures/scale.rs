@@ -43,10 +43,12 @@ fn figure(run: &RunRecords, pair: &Scale) -> Figure {
         legend: Vec::new(),
         drawings: drawn(|width| map.draw(width, &format!("{title}. {says}"))),
         table: table(pair),
-        command: Command::of(run, scenario::SCALE)
-            .server(&pair.server)
-            .approach(&pair.approach)
-            .option("--pvs", &pvs.join(",")),
+        command: Some(
+            Command::of(run, scenario::SCALE)
+                .server(&pair.server)
+                .approach(&pair.approach)
+                .option("--pvs", &pvs.join(",")),
+        ),
         title,
         says,
     }

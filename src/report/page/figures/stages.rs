@@ -73,7 +73,9 @@ fn figure(run: &RunRecords, server: &str, pvs: usize, records: &[&Record]) -> Fi
         legend: kinds.map(|(kind, stage)| (stage.to_string(), format!("k{kind}"))).collect(),
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table: table(&measured),
-        command: Command::of(run, scenario::CONNECT).server(server).pvs(vec![pvs]).mode(Mode::Bulk),
+        command: Some(
+            Command::of(run, scenario::CONNECT).server(server).pvs(vec![pvs]).mode(Mode::Bulk),
+        ),
         title,
         says,
     }

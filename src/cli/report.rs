@@ -1,0 +1,62 @@
+//! `report`: of one run, or the history of several, without measuring.
+
+use std::path::Path;
+
+use epics_gauge::campaign;
+use epics_gauge::judge::contest::judge_contest;
+use epics_gauge::judge::history::history;
+use epics_gauge::judge::judge as judgement_of;
+use epics_gauge::record::RunRecords;
+use epics_gauge::report::{
+    Described, Format, render_contest, render_csv, render_history, render_with,
+};
+
+use super::Failure;
+use super::arguments::ReportArguments;
+use super::exit::Exit;
+use super::judge::{limits, read};
+use super::stdout::print;
+
+pub(super) fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
+    if let Some(described) = arguments.schema {
+        print(&Described::from(described).schema())?;
+        return Ok(Exit::Good);
+    }
+    let runs: Vec<RunRecords> =
+        arguments.runs.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
+    let Some(format) = arguments.format.of_report() else {
+        print(&render_csv(&runs))?;
+        return Ok(Exit::Good);
+    };
+    match &runs[..] {
+        [run] => of_one(run, arguments.limits_file.as_deref(), format),
+        _ => of_several(runs, arguments, format),
+    }
+}
+
+fn of_one(run: &RunRecords, limits_file: Option<&Path>, format: Format) -> Result<Exit, Failure> {
+    let known = campaign::kept_calibrations(&run.run.machine);
+    if let Some(judgement) = judge_contest(run).map_err(Failure::usage)? {
+        print(&render_contest(run, &judgement, &known, format))?;
+        return Ok(Exit::Good);
+    }
+    let judgement = judgement_of(run, &limits(limits_file, run)?);
+    print(&render_with(run, &judgement, &known, format))?;
+    Ok(Exit::Good)
+}
+
+fn of_several(
+    runs: Vec<RunRecords>,
+    arguments: &ReportArguments,
+    format: Format,
+) -> Result<Exit, Failure> {
+    if arguments.limits_file.is_some() {
+        return Err(Failure::usage(
+            "the history of several runs holds no limits: leave --limits out, or name one run",
+        ));
+    }
+    let names = arguments.runs.iter().map(|path| path.display().to_string());
+    let named: Vec<(String, RunRecords)> = names.zip(runs).collect();
+    print(&render_history(&history(&named).map_err(Failure::usage)?, format))?;
+    Ok(Exit::Good)
+}

@@ -1,0 +1,190 @@
+use super::*;
+use crate::protocol::{Mode, Stage};
+use crate::provider::Provider;
+use crate::record::{ApproachFacts, Contest, Failure, FailureKind, Record, Run, Sample, Side};
+use crate::scenario;
+
+fn record(approach: &str, block: usize, connect_s_per_pv: f64) -> Record {
+    let sample = Sample {
+        stage: Stage::Connect,
+        mode: Mode::Bulk,
+        pvs: 100,
+        start_ns: 0,
+        end_ns: (1e9 * 100.0 * connect_s_per_pv) as u64,
+        cpu_ns: 0,
+    };
+    Record {
+        scenario: scenario::CONNECT.to_owned(),
+        server: "softioc".to_owned(),
+        pvs: 100,
+        block,
+        approach: approach.to_owned(),
+        versions: [("python".to_owned(), "3.12".to_owned())].into(),
+        samples: vec![sample],
+        ..Record::default()
+    }
+}
+
+/// Eight blocks that scatter by some percent.
+fn blocks(connect_s_per_pv: f64) -> Vec<Record> {
+    (0..8)
+        .map(|block| record("mine", block, connect_s_per_pv * (1.0 + 0.01 * block as f64)))
+        .collect()
+}
+
+fn run(day: usize, cores: usize, records: Vec<Record>) -> (String, RunRecords) {
+    let text = String::new;
+    let run = Run {
+        format: 4,
+        version: "0.1.0".to_owned(),
+        base: "7".to_owned(),
+        compiler: text(),
+        started_utc: format!("2026-01-{day:02}T00:00:00Z"),
+        arguments: Vec::new(),
+        seed: 1,
+        blocks: 8,
+        machine: Machine {
+            cores,
+            model: text(),
+            system: text(),
+            kernel: format!("kernel {day}"),
+            memory_bytes: 0,
+        },
+        approaches: vec![ApproachFacts {
+            name: "mine".to_owned(),
+            provider: Provider::Ca,
+            floor: false,
+            simplicity: None,
+            simplicity_reason: text(),
+        }],
+        contest: None,
+    };
+    (format!("day {day}"), RunRecords { run, records, end: None })
+}
+
+fn connect(history: &History) -> &Series {
+    let machine = &history.machines[0];
+    machine.series.iter().find(|series| series.metric == "connect bulk").unwrap()
+}
+
+#[test]
+fn runs_are_put_in_the_order_of_time_whatever_the_order_of_arguments() {
+    let runs = [run(2, 4, blocks(2e-5)), run(1, 4, blocks(1e-5))];
+    let history = history(&runs).unwrap();
+    let names: Vec<&str> = history.machines[0].runs.iter().map(|run| run.name.as_str()).collect();
+    assert_eq!(names, ["day 1", "day 2"]);
+    let medians: Vec<f64> =
+        connect(&history).points.iter().map(|point| point.figure.median).collect();
+    assert!(medians[0] < 1.1e-5 && medians[1] > 1.9e-5, "{medians:?}");
+}
+
+#[test]
+fn only_intervals_that_do_not_touch_are_pointed_out_and_only_of_the_last_run() {
+    let change = |last: f64| {
+        let runs = [run(1, 4, blocks(5e-5)), run(2, 4, blocks(1e-5)), run(3, 4, blocks(last))];
+        connect(&history(&runs).unwrap()).last_change
+    };
+    assert_eq!(change(1.01e-5), None);
+    let worse = change(2e-5).unwrap();
+    assert!(worse.is_worse && (worse.ratio.unwrap() - 2.0).abs() < 1e-3, "{worse:?}");
+    assert!(!change(0.5e-5).unwrap().is_worse);
+}
+
+#[test]
+fn too_few_blocks_for_an_interval_are_never_pointed_out() {
+    let few = |day, figure| run(day, 4, blocks(figure)[..4].to_vec());
+    let history = history(&[few(1, 1e-5), few(2, 9e-5)]).unwrap();
+    assert_eq!(connect(&history).points[0].figure.samples, 4);
+    assert_eq!(connect(&history).last_change, None);
+}
+
+#[test]
+fn machines_stand_apart_and_a_new_kernel_is_no_new_machine() {
+    let runs = [run(1, 4, blocks(1e-5)), run(2, 2, blocks(9e-5)), run(3, 4, blocks(1.02e-5))];
+    let history = history(&runs).unwrap();
+    let counts: Vec<usize> = history.machines.iter().map(|one| one.runs.len()).collect();
+    assert_eq!(counts, [2, 1]);
+    assert_eq!(connect(&history).last_change, None, "the other machine is not between them");
+}
+
+#[test]
+fn blocks_that_confirm_are_left_out_and_a_missing_run_leaves_a_gap() {
+    let mut first = blocks(1e-5);
+    first.push(Record { confirms: true, block: 8, ..record("mine", 8, 1.0) });
+    let other = vec![Record { pvs: 7, ..record("mine", 0, 1e-5) }];
+    let history = history(&[run(1, 4, first), run(2, 4, other), run(3, 4, blocks(1e-5))]).unwrap();
+    let series = history.machines[0]
+        .series
+        .iter()
+        .find(|series| series.metric == "connect bulk" && series.cell.pvs == 100)
+        .unwrap();
+    let seen: Vec<(usize, usize)> =
+        series.points.iter().map(|point| (point.run, point.figure.samples)).collect();
+    assert_eq!(seen, [(0, 8), (2, 8)]);
+}
+
+#[test]
+fn failed_workers_are_a_series_where_there_are_some() {
+    let mut failing = blocks(1e-5);
+    failing[0].failure =
+        Some(Failure { kind: FailureKind::Crashed, stage: None, message: String::new() });
+    let failed = |runs: &[(String, RunRecords)]| {
+        let history = history(runs).unwrap();
+        let series = &history.machines[0].series;
+        series.iter().find(|series| series.metric == "workers failed").cloned()
+    };
+    let found = failed(&[run(1, 4, blocks(1e-5)), run(2, 4, failing)]).unwrap();
+    assert!(found.last_change.unwrap().is_worse);
+    assert_eq!(found.points.len(), 2);
+    assert_eq!(failed(&[run(1, 4, blocks(1e-5)), run(2, 4, blocks(1e-5))]), None);
+}
+
+#[test]
+fn versions_are_told_at_first_and_where_they_change() {
+    let mut newer = blocks(1e-5);
+    for record in &mut newer {
+        record.versions.insert("python".to_owned(), "3.13".to_owned());
+    }
+    let runs = [run(1, 4, blocks(1e-5)), run(2, 4, blocks(1e-5)), run(3, 4, newer)];
+    let versions = history(&runs).unwrap().machines.remove(0).versions;
+    let told: Vec<(usize, &str)> =
+        versions.iter().map(|from| (from.run, from.versions[0].as_str())).collect();
+    assert_eq!(told, [(0, "python 3.12"), (2, "python 3.13")]);
+}
+
+#[test]
+fn a_search_is_pointed_out_when_its_brackets_do_not_touch() {
+    let point = |low: f64, high: f64, open_above| Point {
+        run: 0,
+        figure: Interval { low, high, ..Interval::exact(low, 3) },
+        open_above,
+    };
+    let lies_over = |one: &Point, other: &Point| lies_over(Nature::Searched, one, other);
+    assert!(lies_over(&point(2000.0, 2100.0, false), &point(900.0, 1000.0, false)));
+    assert!(!lies_over(&point(2000.0, 2100.0, false), &point(900.0, 2000.0, false)));
+    assert!(!lies_over(&point(2000.0, 2100.0, false), &point(900.0, 900.0, true)));
+}
+
+#[test]
+fn what_is_no_run_is_refused_by_its_name() {
+    let twice = [run(1, 4, blocks(1e-5)), run(1, 4, blocks(2e-5))];
+    let said = history(&twice).unwrap_err().to_string();
+    assert_eq!(said, "day 1 and day 1 are the same run");
+    let empty = [run(1, 4, blocks(1e-5)), run(2, 4, Vec::new())];
+    assert_eq!(history(&empty).unwrap_err(), NoHistory::IsEmpty("day 2".to_owned()));
+    let mut compared = run(2, 4, blocks(1e-5));
+    compared.1.run.contest = Some(Contest {
+        a: String::new(),
+        b: String::new(),
+        metrics: Vec::new(),
+        tolerance: 0.03,
+        most_pairs: 12,
+    });
+    let said = history(&[run(1, 4, blocks(1e-5)), compared]).unwrap_err();
+    assert_eq!(said, NoHistory::IsComparison("day 2".to_owned()));
+    let mut slowed = blocks(1e-5);
+    slowed[0].side = Some(Side::B);
+    slowed[0].handicap = Some(Default::default());
+    let said = history(&[run(1, 4, blocks(1e-5)), run(2, 4, slowed)]).unwrap_err();
+    assert_eq!(said, NoHistory::IsCalibration("day 2".to_owned()));
+}
