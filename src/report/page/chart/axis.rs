@@ -122,7 +122,7 @@ mod tests {
     fn zero_is_on_a_linear_axis() {
         let axis = Axis::over([-40.0, -3.0], Spread::Linear, 10.0..110.0);
         assert_eq!(axis.at(0.0), Some(110.0));
-        assert_eq!(axis.ticks(2), [-40.0, -20.0, 0.0][..]);
+        assert_eq!(axis.ticks(3), [-40.0, -20.0, 0.0][..]);
         let axis = Axis::over([40.0, 97.0], Spread::Linear, 10.0..110.0);
         assert_eq!(axis.at(0.0), Some(10.0));
         assert_eq!(axis.ticks(5), [0.0, 50.0, 100.0][..=2]);
@@ -147,6 +147,6 @@ mod tests {
 
     #[test]
     fn without_values_there_is_an_axis_nevertheless() {
-        assert_eq!(Axis::over([], Spread::Log, 0.0..1.0).ticks(3), [1.0, 2.0, 5.0]);
+        assert_eq!(Axis::over([], Spread::Log, 0.0..1.0).ticks(3), [1.0, 2.0, 5.0, 10.0]);
     }
 }
