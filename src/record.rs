@@ -15,8 +15,8 @@ use crate::protocol::{Handicap, Mode, Stage};
 use crate::provider::Provider;
 pub use fleet::{FleetShape, FleetUse, Lookup, Searches, SearchesCounted};
 pub use monitored::{
-    Cores, Disturbance, Load, Monitored, Network, NetworkSample, Pixels, Recovery, ServerCounters,
-    Steady, Usage, UsageSample,
+    Cores, Disturbance, Load, MachineUse, Monitored, Network, NetworkSample, Pixels, Recovery,
+    ServerCounters, Steady, Usage, UsageSample,
 };
 
 /// The version of this format.

@@ -81,6 +81,11 @@ pub fn grouped(count: usize) -> String {
     grouped
 }
 
+/// A count of things whose plural ends in s: `1 PV`, `10 000 PVs`.
+pub fn counted(count: usize, thing: &str) -> String {
+    format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +96,10 @@ mod tests {
         assert_eq!(signed(0.000_012), "+1.20e-5");
         assert_eq!(grouped(1_000_000), "1 000 000");
         assert_eq!(grouped(42), "42");
+        assert_eq!(
+            [0, 1, 10_000].map(|count| counted(count, "PV")),
+            ["0 PVs", "1 PV", "10 000 PVs"]
+        );
         assert_eq!(percent(28.776), "28.8");
         assert_eq!(
             [152_400, 12_440_000, 5_000_400_000].map(milliseconds),

@@ -344,6 +344,9 @@ pub(super) struct ReportArguments {
     /// How to write it
     #[arg(long, value_enum, default_value_t = ReportFormatArgument::Table)]
     pub(super) format: ReportFormatArgument,
+    /// Print this figure of the page as a picture (SVG), instead of a report
+    #[arg(long, value_name = "ID", conflicts_with = "format")]
+    pub(super) figure: Option<String>,
 }
 
 #[derive(Debug, Args)]

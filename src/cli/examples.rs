@@ -44,8 +44,10 @@ Exit codes: 0 every verdict as expected    1 a limit broken    3 undecided    4 
 
 pub(super) const REPORT: &str = "\
 Examples:
-  epics-gauge report records.jsonl                    tables for a terminal
-  epics-gauge report records.jsonl --format markdown > report.md
+  epics-gauge report RUN                              tables for a terminal
+  epics-gauge report RUN --format html > report.html  every figure, drawn
+  epics-gauge report monday tuesday friday            what became of each figure
+  epics-gauge report RUN --figure connect-cost-softioc > connect-cost.svg
   epics-gauge report records.jsonl --limits my-limits.toml";
 
 pub(super) const DOCTOR: &str = "\

@@ -8,7 +8,7 @@ use epics_gauge::judge::history::history;
 use epics_gauge::judge::judge as judgement_of;
 use epics_gauge::record::RunRecords;
 use epics_gauge::report::{
-    Described, Format, render_contest, render_csv, render_history, render_with,
+    Described, Format, picture, render_contest, render_csv, render_history, render_with,
 };
 
 use super::Failure;
@@ -28,6 +28,9 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
         print(&render_csv(&runs))?;
         return Ok(Exit::Good);
     };
+    if let Some(id) = &arguments.figure {
+        return figure(&runs, arguments.limits_file.as_deref(), id);
+    }
     match &runs[..] {
         [run] => of_one(run, arguments.limits_file.as_deref(), format),
         _ => of_several(runs, arguments, format),
@@ -42,6 +45,22 @@ fn of_one(run: &RunRecords, limits_file: Option<&Path>, format: Format) -> Resul
     }
     let judgement = judgement_of(run, &limits(limits_file, run)?);
     print(&render_with(run, &judgement, &known, format))?;
+    Ok(Exit::Good)
+}
+
+fn figure(runs: &[RunRecords], limits_file: Option<&Path>, id: &str) -> Result<Exit, Failure> {
+    let [run] = runs else {
+        return Err(Failure::usage("--figure is of one run: name one"));
+    };
+    if run.run.contest.is_some() {
+        return Err(Failure::usage("--figure is of a run, and this is a comparison"));
+    }
+    let judgement = judgement_of(run, &limits(limits_file, run)?);
+    let drawn = picture(run, &judgement, id).map_err(|ids| {
+        let there = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
+        Failure::usage(format!("this run has no figure `{id}`; there are: {there}"))
+    })?;
+    print(&drawn)?;
     Ok(Exit::Good)
 }
 

@@ -121,7 +121,8 @@ pub(super) fn why_undecided(verdict: &Verdict) -> String {
     let in_first = blocks(verdict.blocks, "");
     match verdict.figure {
         Some(figure) if figure.confidence < CONFIDENCE_WANTED => {
-            format!("{in_first} are too few to decide")
+            let verb = if verdict.blocks == 1 { "is" } else { "are" };
+            format!("{in_first} {verb} too few to decide")
         }
         _ => format!("the interval of {in_first} holds the limit"),
     }

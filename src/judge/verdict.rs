@@ -111,9 +111,10 @@ impl Verdict {
     }
 
     /// Whether it is within its limit although it is known to be over: then the
-    /// expectation wants an update.
+    /// expectation wants an update. What was compared with itself says nothing.
     pub fn is_better_than_expected(&self) -> bool {
-        self.outcome == Outcome::Within && self.expected_over.is_some()
+        let is_with_itself = self.compared_with.as_ref() == Some(&self.approach);
+        self.outcome == Outcome::Within && self.expected_over.is_some() && !is_with_itself
     }
 
     /// Whether a limit may be broken here, for all that was measured. An approach

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::cell::{CellKey, GateCell};
+use super::crowded;
 use super::expected::{PROCESSES_LEFT, Wanted, wanted};
 use super::fresh::{self, Suspect};
 use super::limits::{LEAK_WATCH_S, Limits, Measure, Relative};
@@ -22,13 +23,18 @@ pub(super) fn verdicts(run: &RunRecords, limits: &Limits) -> Vec<Verdict> {
     let judging = Judging { run, screening, fresh };
     let cells = judging.cells();
     let all = wanted(limits, &cells, &run.run.approaches);
-    let (mut verdicts, mut suspects) = (Vec::new(), Vec::new());
+    let (mut verdicts, mut measures, mut suspects) = (Vec::new(), Vec::new(), Vec::new());
     for wanted in &all {
         let Some(Judged { verdict, suspect }) = judging.judged(wanted) else { continue };
         suspects.extend(suspect.map(|suspect| (verdicts.len(), suspect)));
         verdicts.push(verdict);
+        measures.push(wanted.measure);
     }
     fresh::decide(&mut verdicts, &suspects, limits.false_alarms);
+    let judged = [judging.screening.as_slice(), &judging.fresh].concat();
+    for (verdict, measure) in verdicts.iter_mut().zip(measures) {
+        crowded::spare(verdict, measure, &judged);
+    }
     verdicts.extend(of_processes_left(run, limits));
     verdicts
 }

@@ -265,6 +265,7 @@ mod tests {
             client: Usage::default(),
             server: Usage::default(),
             sampler_cpu_ns: 0,
+            machine: None,
             network: None,
             recovery: None,
         };

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::process::{self, SubjectUsage, UsageSampler};
-use crate::record::{NetworkSample, Usage, UsageSample};
+use crate::process::{
+    self, MachineTime, SubjectUsage, UsageSampler, machine_time, this_process_cpu_ns,
+};
+use crate::record::{MachineUse, NetworkSample, Usage, UsageSample};
 
 /// How often CPU and memory are read.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -15,6 +17,9 @@ const SERVER: usize = 1;
 /// Open books.
 pub(super) struct Account {
     sampler: UsageSampler,
+    /// When they were opened; none where the system does not tell.
+    machine: Option<MachineTime>,
+    harness_cpu_ns: u64,
 }
 
 /// Closed books.
@@ -22,6 +27,8 @@ pub(super) struct Books {
     pub(super) client: Usage,
     pub(super) server: Usage,
     pub(super) sampler_cpu_ns: u64,
+    /// What the machine did meanwhile; none where the system does not tell.
+    pub(super) machine: Option<MachineUse>,
     /// Bytes that the client received and sent meanwhile; none where the system
     /// does not tell.
     pub(super) bytes: Option<(u64, u64)>,
@@ -34,7 +41,11 @@ impl Account {
     pub(super) fn open(client_pid: u32, server_pid: u32) -> Account {
         let subjects =
             vec![("the client".to_owned(), client_pid), ("the server".to_owned(), server_pid)];
-        Account { sampler: UsageSampler::start(subjects, PERIOD) }
+        Account {
+            sampler: UsageSampler::start(subjects, PERIOD),
+            machine: machine_time(),
+            harness_cpu_ns: this_process_cpu_ns(),
+        }
     }
 
     /// The server was started again.
@@ -55,6 +66,9 @@ impl Account {
     /// Takes the last samples.
     pub(super) fn close(self) -> Books {
         let mut usage = self.sampler.finish();
+        let harness_ns = this_process_cpu_ns().saturating_sub(self.harness_cpu_ns);
+        let own_ns = harness_ns + usage.subjects.iter().map(cpu_ns_of).sum::<u64>();
+        let machine = self.machine.and_then(|before| machine_use(before, machine_time()?, own_ns));
         let sampler_cpu_ns = usage.sampler_cpu_ns;
         let mut warnings = Vec::new();
         let server = usage.subjects.remove(SERVER);
@@ -75,10 +89,29 @@ impl Account {
             client: of_record(client),
             server: of_record(server),
             sampler_cpu_ns,
+            machine,
             bytes,
             warnings,
         }
     }
+}
+
+/// CPU time between the first and the last sample.
+fn cpu_ns_of(subject: &SubjectUsage) -> u64 {
+    let (first, last) = (subject.samples.first(), subject.samples.last());
+    first.zip(last).map_or(0, |(first, last)| last.cpu_ns.saturating_sub(first.cpu_ns))
+}
+
+/// What all cores did between two moments, of which `own_ns` was for this run; none when
+/// no time went by.
+fn machine_use(before: MachineTime, after: MachineTime, own_ns: u64) -> Option<MachineUse> {
+    let busy_ns = after.busy_ns.saturating_sub(before.busy_ns);
+    let idle_ns = after.idle_ns.saturating_sub(before.idle_ns);
+    let percent = |ns: u64| 100.0 * ns as f64 / (busy_ns + idle_ns) as f64;
+    (busy_ns + idle_ns > 0).then(|| MachineUse {
+        idle_percent: percent(idle_ns),
+        others_percent: percent(busy_ns.saturating_sub(own_ns)),
+    })
 }
 
 /// Bytes between the first and the last sample.
@@ -112,5 +145,20 @@ fn of_network(sample: &process::NetworkSample) -> NetworkSample {
         at_ns: sample.at_ns,
         received_bytes: sample.received_bytes,
         sent_bytes: sample.sent_bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_used_is_what_was_busy_and_not_for_this_run() {
+        let at = |busy_ns, idle_ns| MachineTime { busy_ns, idle_ns };
+        let used = machine_use(at(100, 100), at(700, 500), 400).unwrap();
+        assert_eq!((used.idle_percent, used.others_percent), (40.0, 20.0));
+        // The kernel's ticks are coarser than the clocks of processes.
+        assert_eq!(machine_use(at(0, 0), at(10, 90), 20).unwrap().others_percent, 0.0);
+        assert_eq!(machine_use(at(5, 5), at(5, 5), 0), None);
     }
 }

@@ -102,6 +102,7 @@ impl Watch<'_, '_> {
         monitored.client = books.client;
         monitored.server = books.server;
         monitored.sampler_cpu_ns = books.sampler_cpu_ns;
+        monitored.machine = books.machine;
         monitored.network = books.bytes.map(|(received_bytes, sent_bytes)| Network {
             received_bytes,
             sent_bytes,
@@ -190,6 +191,7 @@ impl Watch<'_, '_> {
             client: Default::default(),
             server: Default::default(),
             sampler_cpu_ns: 0,
+            machine: None,
             network: None,
         }
     }

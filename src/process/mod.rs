@@ -25,7 +25,10 @@ pub use mark::processes_left;
 pub use network::{NetworkBytes, NetworkCounter, NetworkError, SocketBytes, socket_bytes};
 pub use output::Output;
 pub use repeater::Repeater;
-pub use usage::{NetworkSample, SubjectUsage, Usage, UsageSample, UsageSampler, monotonic_ns};
+pub use usage::{
+    MachineTime, NetworkSample, SubjectUsage, Usage, UsageSample, UsageSampler, machine_time,
+    monotonic_ns, this_process_cpu_ns,
+};
 
 use std::process::ExitStatus;
 

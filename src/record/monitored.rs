@@ -170,6 +170,9 @@ pub struct Monitored {
     /// CPU time of the thread that took the samples of usage, from the first to
     /// the last.
     pub sampler_cpu_ns: u64,
+    /// What all cores of the machine did meanwhile; none where the system does not tell.
+    #[serde(default)]
+    pub machine: Option<MachineUse>,
     /// Bytes over the client's own TCP connections; none where the system does
     /// not tell.
     #[serde(default)]
@@ -251,6 +254,16 @@ pub struct UsageSample {
     pub cpu_ns: u64,
     /// Memory that it holds (resident set).
     pub rss_bytes: u64,
+}
+
+/// What all cores of the machine did, in % of all their time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MachineUse {
+    /// Nothing.
+    pub idle_percent: f64,
+    /// Work for others than this run, time that a host took away counted in.
+    pub others_percent: f64,
 }
 
 /// Whether, and when, CPU use of client and server was the same for a while.

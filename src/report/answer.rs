@@ -5,7 +5,7 @@ use super::document::Part;
 use super::verdict_table::cell;
 use super::{capacity, fleet, monitors, scale};
 use crate::judge::{Advice, Judgement, Relative, Unit, Verdict};
-use crate::units::{grouped, signed};
+use crate::units::{counted, signed};
 
 pub(super) fn answer(judgement: &Judgement) -> Vec<Part> {
     let mut statements = Vec::new();
@@ -88,14 +88,18 @@ fn described(verdict: &Verdict) -> String {
 fn advice_statements(advice: &Advice) -> Vec<String> {
     let Some(pvs) = advice.pvs else { return Vec::new() };
     let mut statements = Vec::new();
-    let pvs = format!("{} PVs{}", grouped(pvs), place(&advice.server));
+    let pvs = format!("{}{}", counted(pvs, "PV"), place(&advice.server));
     if advice.too_slow.is_empty() {
-        if !advice.acceptable.is_empty() {
-            statements.push(format!(
+        match &advice.acceptable[..] {
+            [] => {}
+            [only] => statements.push(format!(
+                "Up to {pvs} {only} is within its limits; there is no other to compare it with."
+            )),
+            several => statements.push(format!(
                 "Up to {pvs} no approach has to be preferred for speed: {} are all within the \
                  limits of each other in connecting and reading.",
-                advice.acceptable.join(", ")
-            ));
+                several.join(", ")
+            )),
         }
     } else if !advice.acceptable.is_empty() {
         let slower: Vec<String> = advice

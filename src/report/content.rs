@@ -11,9 +11,10 @@ use super::scale::{scale_section, scale_summary};
 use super::side_by_side::side_by_side_section;
 use super::tables::{figures_section, scaling_section};
 use super::verdict_table::verdicts_section;
-use crate::judge::{Figures, Judgement};
+use crate::judge::{Figures, Judgement, is_crowded};
 use crate::protocol::{Mode, Stage};
 use crate::record::{FailureKind, RunRecords};
+use crate::stats::median;
 
 /// What stands above a report of a run.
 pub(super) const TITLE: &str = "EPICS clients, measured";
@@ -31,7 +32,7 @@ pub(super) enum Detail {
 /// the next prompt.
 pub(super) fn report(run: &RunRecords, judgement: &Judgement, detail: Detail) -> Vec<Part> {
     let mut parts = vec![title()];
-    parts.extend(interruption(run));
+    parts.extend(notes(run));
     parts.extend(tables(run, judgement, detail));
     parts.extend(answer(judgement));
     match detail {
@@ -44,7 +45,7 @@ pub(super) fn report(run: &RunRecords, judgement: &Judgement, detail: Detail) ->
 /// The report in the order of a page, which is read from its top.
 pub(super) fn page(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
     let mut parts = vec![title()];
-    parts.extend(interruption(run));
+    parts.extend(notes(run));
     parts.extend(answer(judgement));
     parts.extend(verdicts_section(judgement));
     parts.extend(tables(run, judgement, Detail::Full));
@@ -80,15 +81,37 @@ pub(super) fn tables(run: &RunRecords, judgement: &Judgement, detail: Detail) ->
     parts
 }
 
-pub(super) fn interruption(run: &RunRecords) -> Option<Part> {
-    let note = match &run.end {
-        None => "This run was cut off; the report holds what was measured until then.",
+/// What a reader must know before any figure.
+pub(super) fn notes(run: &RunRecords) -> Vec<Part> {
+    let notes = interruption(run).map(str::to_owned).into_iter().chain(crowd(run));
+    notes.map(Part::Text).collect()
+}
+
+fn interruption(run: &RunRecords) -> Option<&'static str> {
+    match &run.end {
+        None => Some("This run was cut off; the report holds what was measured until then."),
         Some(end) if end.interrupted => {
-            "This run was interrupted; the report holds what was measured until then."
+            Some("This run was interrupted; the report holds what was measured until then.")
         }
-        Some(_) => return None,
-    };
-    Some(Part::Text(note.to_owned()))
+        Some(_) => None,
+    }
+}
+
+/// That others kept the machine busy while monitors watched.
+fn crowd(run: &RunRecords) -> Option<String> {
+    let machines = || run.records.iter().filter_map(|one| one.monitored.as_ref()?.machine.as_ref());
+    let crowded: Vec<f64> =
+        machines().filter(|one| is_crowded(one)).map(|one| one.others_percent).collect();
+    (!crowded.is_empty()).then(|| {
+        format!(
+            "Other programs kept this machine busy: in {} of {} watches of monitors they used \
+             {:.0} % of all cores' time (median) and left next to none at rest. What was lost \
+             there, and how long it took, tells of them too.",
+            crowded.len(),
+            machines().count(),
+            median(&crowded)
+        )
+    })
 }
 
 /// The summary holds connecting at every count of PVs, and reading at the most.

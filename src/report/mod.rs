@@ -55,6 +55,15 @@ pub fn render(run: &RunRecords, judgement: &Judgement, format: Format) -> String
     render_with(run, judgement, &[], format)
 }
 
+/// One figure of the page of a run as a picture by itself (SVG), by the id that it has in
+/// the page.
+///
+/// # Errors
+/// The ids of all figures of the run, where none of them is `id`.
+pub fn picture(run: &RunRecords, judgement: &Judgement, id: &str) -> Result<String, Vec<String>> {
+    page::picture(run, judgement, id)
+}
+
 /// Writes a report; `known` is how often the judge is wrong on the machine of the run.
 pub fn render_with(
     run: &RunRecords,

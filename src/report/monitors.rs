@@ -5,7 +5,7 @@ use super::document::{Part, Table, number, words};
 use crate::judge::{MonitorFigures, MonitorRow, Outcome, UpdateCounts, Verdict};
 use crate::record::Disturbance;
 use crate::stats::{CpuLoad, Interval, Percentiles};
-use crate::units::{grouped, mebibytes, milliseconds, percent};
+use crate::units::{counted, grouped, mebibytes, milliseconds, percent};
 
 /// All tables of one cell.
 pub(super) fn monitors_section(cell: &MonitorFigures, verdicts: &[Verdict]) -> Vec<Part> {
@@ -45,10 +45,9 @@ fn cost_of_sampling(cell: &MonitorFigures) -> String {
 
 /// A cell in a heading: `waveform: 680x480 at 120 Hz`.
 pub(super) fn title(cell: &MonitorFigures) -> String {
-    let noun = if cell.pvs == 1 { "PV" } else { "PVs" };
     let what = match cell.load.pixels {
         Some(pixels) => pixels.to_string(),
-        None => format!("{} {noun}", grouped(cell.pvs)),
+        None => counted(cell.pvs, "PV"),
     };
     let how = match cell.load.disturbance {
         None => "",

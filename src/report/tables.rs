@@ -4,20 +4,19 @@ use super::cells::{difference, place, range, worst};
 use super::document::{Part, Table, number, words};
 use crate::judge::{Figures, Judgement, Metric, Outcome, Row, Scaling, Verdict};
 use crate::protocol::{Mode, Stage};
-use crate::units::{grouped, scientific};
+use crate::units::{counted, grouped, scientific};
 
 pub(super) fn figures_section(figures: &Figures, verdicts: &[Verdict]) -> [Part; 2] {
-    let pvs = grouped(figures.pvs);
+    let pvs = counted(figures.pvs, "PV");
     let how = match figures.connected {
         Mode::Bulk => "connected in bulk",
         Mode::Serial => "connected one by one",
     };
-    let noun = if figures.pvs == 1 { "PV" } else { "PVs" };
     let place = place(&figures.server);
     let heading = if figures.metric.stage == Stage::Connect {
-        format!("{}: {pvs} {noun}{place}", figures.metric.name())
+        format!("{}: {pvs}{place}", figures.metric.name())
     } else {
-        format!("{}: of {pvs} {noun}{place} {how}", figures.metric.name())
+        format!("{}: of {pvs}{place} {how}", figures.metric.name())
     };
     let unit = if figures.metric.is_per_pv() { "s per PV" } else { "s" };
     let table = Table {

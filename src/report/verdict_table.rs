@@ -4,7 +4,7 @@ use super::cells::place;
 use super::document::{Part, Table, number, words};
 use crate::judge::{Judgement, Outcome, Relative, Unit, Verdict};
 use crate::stats::Interval;
-use crate::units::{grouped, scientific};
+use crate::units::{counted, scientific};
 
 /// What a reader has to do about a verdict; the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +34,7 @@ impl ToDo {
             ToDo::Mend => "mend it, or choose another".to_owned(),
             ToDo::LookWhy => "look why it failed".to_owned(),
             ToDo::MeasureMore => match verdict.more_blocks {
-                Some(more) => format!("measure {more} blocks more"),
+                Some(more) => format!("measure {} more", counted(more, "block")),
                 None => "measure again".to_owned(),
             },
             ToDo::UpdateExpectation => "expect it to be within".to_owned(),
@@ -148,7 +148,7 @@ pub(super) fn what(verdict: &Verdict) -> String {
 
 /// Where it was judged: how many PVs on which server, or which images at which rate.
 pub(super) fn cell(verdict: &Verdict) -> String {
-    let pvs = format!("{} PVs{}", grouped(verdict.pvs), place(&verdict.server));
+    let pvs = format!("{}{}", counted(verdict.pvs, "PV"), place(&verdict.server));
     let Some(load) = verdict.load else { return pvs };
     let pvs = if verdict.pvs == 0 { "all PVs".to_owned() } else { pvs };
     let what = load.pixels.map_or(pvs, |pixels| pixels.to_string());

@@ -4,12 +4,14 @@
 mod clock;
 #[cfg(target_os = "linux")]
 mod linux;
+mod machine;
 // On Linux only to be held against the other one.
 #[cfg(any(not(target_os = "linux"), test))]
 mod portable;
 mod subject;
 
-pub use clock::monotonic_ns;
+pub use clock::{monotonic_ns, this_process_cpu_ns};
+pub use machine::{MachineTime, machine_time};
 
 #[cfg(target_os = "linux")]
 use linux::Tree;

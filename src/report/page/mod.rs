@@ -17,7 +17,8 @@ use crate::judge::contest::ContestJudgement;
 use crate::judge::history::History;
 use figures::Figure;
 
-const STYLE: &str = include_str!("style.css");
+const DRAWING_STYLE: &str = include_str!("drawing.css");
+const PAGE_STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// The page of a run that was held to limits.
@@ -78,6 +79,22 @@ pub(super) fn of_history(history: &History, all: &[Part]) -> String {
     of_parts_and(all, &figures::of_history(history))
 }
 
+/// One figure of a run as a picture by itself, which is light or dark with its reader.
+///
+/// # Errors
+/// The ids of all figures, where there is none of this one.
+pub(super) fn picture(
+    run: &RunRecords,
+    judgement: &Judgement,
+    id: &str,
+) -> Result<String, Vec<String>> {
+    let figures = figures::all(run, judgement);
+    match figures.iter().find(|figure| figure.id == id) {
+        Some(figure) => Ok(figure.drawings[0].alone(&figure.title, DRAWING_STYLE).into_string()),
+        None => Err(figures.into_iter().map(|figure| figure.id).collect()),
+    }
+}
+
 /// What was measured, where and when.
 fn lead(run: &RunRecords) -> Markup {
     let machine = &run.run.machine;
@@ -89,8 +106,8 @@ fn lead(run: &RunRecords) -> Markup {
             (machine.model) ", " (machine.system) ", by epics-gauge " (run.run.version)
             " with EPICS Base " (base) "."
         }
-        @if let Some(Part::Text(note)) = content::interruption(run) {
-            p class="note" { (note) }
+        @for note in content::notes(run) {
+            div class="note" { (parts::parts(&[note])) }
         }
     }
 }
@@ -152,7 +169,7 @@ fn page(title: &str, lead: &Markup, content: &Markup) -> String {
                 // A page opened from a disk asks for this else.
                 link rel="icon" href="data:,";
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(DRAWING_STYLE)) (PreEscaped(PAGE_STYLE)) }
             }
             body {
                 header { h1 { (title) } (lead) }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use epics_gauge::judge::{GaveWay, Outcome};
+use epics_gauge::judge::{GaveWay, Outcome, Verdict};
 use epics_gauge::protocol::Stage;
 use epics_gauge::record::{
-    Disturbance, Failure, FailureKind, Load, Monitored, Network, Pixels, Record, Recovery,
-    RunRecords, ServerCounters, Usage, UsageSample,
+    Disturbance, Failure, FailureKind, Load, MachineUse, Monitored, Network, Pixels, Record,
+    Recovery, RunRecords, ServerCounters, Usage, UsageSample,
 };
 use epics_gauge::report::{Format, render};
 
@@ -56,6 +56,7 @@ pub(super) fn monitored() -> Monitored {
         client: usage(20, 0),
         server: usage(10, 0),
         sampler_cpu_ns: SECOND_NS / 10,
+        machine: None,
         network: Some(Network { received_bytes: 1001, sent_bytes: 10, least_bytes: Some(1000) }),
         recovery: None,
     }
@@ -236,4 +237,59 @@ fn a_server_that_cannot_make_the_updates_is_not_the_clients_limit() {
     let judgement = judge(&run_with(&["wire", "aioca"], probes));
     assert_eq!(judgement.capacities[0].gave_way, Some(GaveWay::ServerScan));
     assert_eq!(judgement.capacities[0].lossless_pvs, Some(100));
+}
+
+/// A client that loses updates in every watch, on a machine that did this meanwhile.
+fn lossy_on(machine: Option<MachineUse>) -> RunRecords {
+    let lossy = Monitored { received: 7101, machine, ..monitored() };
+    with_fresh_watches(&waveform(lossy), 12)
+}
+
+fn lost_of(run: &RunRecords) -> Verdict {
+    let judgement = judge(run);
+    let is_own = |one: &&Verdict| one.approach == "aioca" && one.metric == "updates lost";
+    judgement.verdicts.iter().find(is_own).unwrap().clone()
+}
+
+#[test]
+fn losses_on_a_crowded_machine_are_undecided_and_say_why() {
+    let of = |idle_percent, others_percent| Some(MachineUse { idle_percent, others_percent });
+    let crowded = lossy_on(of(1.0, 80.0));
+    let verdict = lost_of(&crowded);
+    assert_eq!((verdict.outcome, verdict.more_blocks), (Outcome::Undecided, None));
+    let reason = verdict.reason.unwrap();
+    assert!(reason.contains("80 % of all cores' time in 12 of 12 blocks"), "{reason}");
+    assert_eq!(exit_code_of(&crowded, &[]), 3);
+    let report = render(&crowded, &judge(&crowded), Format::Markdown);
+    assert!(report.contains("Other programs kept this machine busy: in 13 of 13"), "{report}");
+    // A quiet machine; one that the run itself kept busy; one with a core at rest; one
+    // that does not tell.
+    for machine in [of(60.0, 5.0), of(0.0, 5.0), of(40.0, 50.0), None] {
+        let run = lossy_on(machine);
+        assert_eq!(lost_of(&run).outcome, Outcome::Over, "{machine:?}");
+        assert_eq!(exit_code_of(&run, &[]), 1, "{machine:?}");
+    }
+}
+
+#[test]
+fn losses_that_quiet_blocks_confirm_are_over_although_some_were_crowded() {
+    let mut run = lossy_on(Some(MachineUse { idle_percent: 1.0, others_percent: 80.0 }));
+    let quiet = MachineUse { idle_percent: 60.0, others_percent: 5.0 };
+    let fresh = run.records.iter_mut().filter(|one| one.confirms && one.approach == "aioca");
+    for record in fresh.take(7) {
+        record.monitored.as_mut().unwrap().machine = Some(quiet);
+    }
+    assert_eq!(lost_of(&run).outcome, Outcome::Over);
+}
+
+#[test]
+fn a_wrong_update_is_a_failure_on_a_crowded_machine_too() {
+    let mut run = lossy_on(Some(MachineUse { idle_percent: 1.0, others_percent: 80.0 }));
+    let own = run.records.iter_mut().find(|one| one.approach == "aioca").unwrap();
+    own.failure = Some(Failure {
+        kind: FailureKind::WrongUpdate,
+        stage: Some(Stage::Collect),
+        message: "torn".to_owned(),
+    });
+    assert_eq!(exit_code_of(&run, &[]), 4);
 }

@@ -54,6 +54,7 @@ fn monitored(lost: u64, client: Usage, server: Usage) -> Monitored {
         client,
         server,
         sampler_cpu_ns: 0,
+        machine: None,
         network: None,
         recovery: None,
     }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Axis, LINE, Quantity, Width, longest, rounded, svg, text, ticks_below};
+use super::{Axis, Drawing, LINE, Quantity, Width, longest, rounded, text, ticks_below};
 
 /// Bars along one axis that begins at zero.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub(in crate::report::page) struct Segment {
 const ROW: f64 = 26.0;
 
 impl BarChart {
-    pub(in crate::report::page) fn draw(&self, width: Width, label: &str) -> Markup {
+    pub(in crate::report::page) fn draw(&self, width: Width, label: &str) -> Drawing {
         let names = longest(self.bars.iter().map(|bar| bar.name.as_str()));
         let totals: Vec<String> = self.bars.iter().map(|bar| (self.x.told)(bar.total())).collect();
         let left = names + 14.0;
@@ -48,7 +48,7 @@ impl BarChart {
                 }
             }
         };
-        svg(width, bottom + 2.6 * LINE, label, &content)
+        Drawing::new(width, bottom + 2.6 * LINE, label, content)
     }
 }
 

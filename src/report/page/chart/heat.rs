@@ -1,8 +1,8 @@
 //! A table of cells whose shade tells how bad a part is; each says it in words too.
 
-use maud::{Markup, html};
+use maud::html;
 
-use super::{CHARACTER, LINE, Width, longest, rounded, svg, text};
+use super::{CHARACTER, Drawing, LINE, Width, longest, rounded, text};
 
 /// Cells in rows and columns.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ const ROW: f64 = 30.0;
 const SHADES: f64 = 5.0;
 
 impl HeatMap {
-    pub(in crate::report::page) fn draw(&self, width: Width, label: &str) -> Markup {
+    pub(in crate::report::page) fn draw(&self, width: Width, label: &str) -> Drawing {
         let names = longest(self.rows.iter().map(String::as_str));
         let left = names.max(self.down.chars().count() as f64 * CHARACTER) + 10.0;
         let cell = ((width.pixels() - left) / self.columns.len().max(1) as f64).min(96.0);
@@ -61,7 +61,7 @@ impl HeatMap {
                 ))
             }
         };
-        svg(width, bottom + 8.0, label, &content)
+        Drawing::new(width, bottom + 8.0, label, content)
     }
 }
 

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::marker::marker;
 use super::{
-    Axis, CHARACTER, LINE, Quantity, Style, Width, longest, rounded, svg, text, ticks_below,
+    Axis, CHARACTER, Drawing, LINE, Quantity, Style, Width, longest, rounded, text, ticks_below,
 };
 
 /// Lines over a common pair of axes.
@@ -40,7 +40,7 @@ pub(in crate::report::page) struct Point {
 }
 
 impl LineChart {
-    pub(in crate::report::page) fn draw(&self, width: Width, label: &str) -> Markup {
+    pub(in crate::report::page) fn draw(&self, width: Width, label: &str) -> Drawing {
         let names = longest(self.lines.iter().map(|line| line.name.as_str()));
         let ticks = 9.0 * CHARACTER;
         let (left, right) = (ticks, width.pixels() - names - 14.0);
@@ -59,7 +59,7 @@ impl LineChart {
             @for line in &self.lines { (line.draw(&x, &y)) }
             (self.names(&x, &y, right, (top, bottom)))
         };
-        svg(width, bottom + 2.6 * LINE, label, &content)
+        Drawing::new(width, bottom + 2.6 * LINE, label, content)
     }
 
     fn xs(&self) -> impl Iterator<Item = f64> {

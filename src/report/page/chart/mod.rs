@@ -11,7 +11,7 @@ mod lines;
 mod marker;
 mod rows;
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, Render, html};
 
 pub(super) use axis::{Axis, Spread};
 pub(super) use bars::{Bar, BarChart, Segment};
@@ -88,13 +88,49 @@ impl Style {
     }
 }
 
-/// The drawing as an image with a text alternative.
-fn svg(width: Width, height: f64, label: &str, content: &Markup) -> Markup {
-    let pixels = width.pixels();
-    html! {
-        svg class=(width.class()) viewBox=(format!("0 0 {pixels} {height}")) role="img"
-            aria-label=(label) xmlns="http://www.w3.org/2000/svg" {
-            (content)
+/// A drawing of one width, with its text alternative.
+#[derive(Debug, Clone)]
+pub(super) struct Drawing {
+    width: Width,
+    height: f64,
+    label: String,
+    content: Markup,
+}
+
+/// Room around a drawing that stands by itself, and for its title.
+const MARGIN: f64 = 16.0;
+const TITLE: f64 = 34.0;
+
+impl Drawing {
+    fn new(width: Width, height: f64, label: &str, content: Markup) -> Drawing {
+        Drawing { width, height, label: label.to_owned(), content }
+    }
+
+    /// The drawing as a file of its own, under its title.
+    pub(super) fn alone(&self, title: &str, style: &str) -> Markup {
+        let (width, height) =
+            (self.width.pixels() + 2.0 * MARGIN, self.height + 2.0 * MARGIN + TITLE);
+        html! {
+            svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {width} {height}"))
+                width=(width) height=(height) role="img" aria-label=(self.label) {
+                style { (PreEscaped(style)) }
+                rect class="paper" width=(width) height=(height) rx="8" {}
+                (text(MARGIN, MARGIN + 0.9 * LINE, "title", title))
+                g transform=(format!("translate({MARGIN} {})", MARGIN + TITLE)) { (self.content) }
+            }
+        }
+    }
+}
+
+impl Render for Drawing {
+    /// As a part of a page.
+    fn render(&self) -> Markup {
+        let pixels = self.width.pixels();
+        html! {
+            svg class=(self.width.class()) viewBox=(format!("0 0 {pixels} {}", self.height))
+                role="img" aria-label=(self.label) xmlns="http://www.w3.org/2000/svg" {
+                (self.content)
+            }
         }
     }
 }

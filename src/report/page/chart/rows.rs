@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::marker::marker;
-use super::{Axis, LINE, Quantity, Style, Width, longest, rounded, svg, text, ticks_below};
+use super::{Axis, Drawing, LINE, Quantity, Style, Width, longest, rounded, text, ticks_below};
 
 /// Marks along one axis, a row for each name.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ const ROW: f64 = 24.0;
 const TALL_ROW: f64 = 38.0;
 
 impl RowChart {
-    pub(in crate::report::page) fn draw(&self, width: Width, label: &str) -> Markup {
+    pub(in crate::report::page) fn draw(&self, width: Width, label: &str) -> Drawing {
         let names = longest(self.rows.iter().map(|row| row.name.as_str()));
         let is_beside = names < 0.4 * width.pixels();
         let row_height = if is_beside { ROW } else { TALL_ROW };
@@ -59,7 +59,7 @@ impl RowChart {
                 (row.draw(&x, middle))
             }
         };
-        svg(width, bottom + 2.6 * LINE, label, &content)
+        Drawing::new(width, bottom + 2.6 * LINE, label, content)
     }
 
     fn values(&self) -> impl Iterator<Item = f64> {

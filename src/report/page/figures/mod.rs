@@ -12,9 +12,7 @@ mod published;
 mod scale;
 mod stages;
 
-use maud::Markup;
-
-use super::chart::{Spread, Style, Width};
+use super::chart::{Drawing, Spread, Style, Width};
 use super::command::Command;
 use crate::judge::Judgement;
 use crate::judge::contest::ContestJudgement;
@@ -35,7 +33,7 @@ pub(super) struct Figure {
     /// Names of what the colours of segments or marks stand for, with their class.
     pub(super) legend: Vec<(String, String)>,
     /// The drawing, wide and narrow.
-    pub(super) drawings: [Markup; 2],
+    pub(super) drawings: [Drawing; 2],
     /// Every number that is drawn.
     pub(super) table: Table,
     /// What measures it again; none where that is told for the whole page.
@@ -85,7 +83,7 @@ impl<'a> Styles<'a> {
 }
 
 /// Draws for both widths.
-fn drawn(draw: impl Fn(Width) -> Markup) -> [Markup; 2] {
+fn drawn(draw: impl Fn(Width) -> Drawing) -> [Drawing; 2] {
     Width::ALL.map(draw)
 }
 

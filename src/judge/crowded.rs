@@ -1,0 +1,53 @@
+//! Machines that others kept busy: what monitors show there tells of them, not of the
+//! approach.
+
+use super::cell::CellKey;
+use super::limits::Measure;
+use super::verdict::{Outcome, Verdict, blocks};
+use crate::record::{MachineUse, Record};
+
+/// With more time than this at rest the scheduler had a core for whoever asked for one.
+const LEAST_IDLE_PERCENT: f64 = 10.0;
+
+/// A run alone may keep every core busy itself; below this share nobody took much of
+/// what it needed.
+const MOST_FOR_OTHERS_PERCENT: f64 = 10.0;
+
+/// Whether others kept the machine so busy that updates may have been lost for that, or
+/// piled up in memory.
+pub fn is_crowded(machine: &MachineUse) -> bool {
+    machine.idle_percent < LEAST_IDLE_PERCENT && machine.others_percent > MOST_FOR_OTHERS_PERCENT
+}
+
+/// Takes back what would be red in a cell with monitors when most of the blocks that say
+/// so were crowded: then nobody knows.
+pub(super) fn spare(verdict: &mut Verdict, measure: Measure, records: &[&Record]) {
+    if !verdict.is_worse_than_expected() || verdict.load.is_none() || measure.is_of_failures() {
+        return;
+    }
+    let cell = verdict.cell();
+    let is_of_verdict = |record: &&&Record| {
+        record.approach == verdict.approach
+            && CellKey::of(record) == cell
+            && (verdict.fresh_blocks == 0 || record.confirms)
+    };
+    let used: Vec<&MachineUse> = records
+        .iter()
+        .filter(is_of_verdict)
+        .filter_map(|record| record.monitored.as_ref()?.machine.as_ref())
+        .collect();
+    let crowded: Vec<f64> =
+        used.iter().filter(|machine| is_crowded(machine)).map(|one| one.others_percent).collect();
+    if 2 * crowded.len() <= used.len() {
+        return;
+    }
+    let most = crowded.iter().copied().fold(0.0, f64::max);
+    verdict.outcome = Outcome::Undecided;
+    verdict.more_blocks = None;
+    verdict.reason = Some(format!(
+        "over its limit, but other programs used up to {most:.0} % of all cores' time in {} of {} \
+         and left next to none at rest: measure again on a machine with a core to spare",
+        crowded.len(),
+        blocks(used.len(), "")
+    ));
+}
