@@ -1,11 +1,11 @@
 // Opens a report in headless Chromium as readers see it, and holds it to checks.mjs.
 //
-//   node check.mjs REPORT.html SCREENSHOTS
+//   node check.mjs SCREENSHOTS REPORT.html…
 //
 // Every view is a fresh page: three widths, light and dark, and paper. At the end each
-// check must find what broken.mjs does to the page: one that cannot fail proves nothing.
+// check must find what broken.mjs does to the first page: one that cannot fail proves nothing.
 import { mkdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 import { CHECKS, openAllDetails } from "./checks.mjs";
@@ -19,12 +19,11 @@ const QUIET = [
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 
-const [file, screenshots] = process.argv.slice(2);
-if (!file || !screenshots) {
-  console.error("usage: node check.mjs REPORT.html SCREENSHOTS");
+const [screenshots, ...files] = process.argv.slice(2);
+if (files.length === 0) {
+  console.error("usage: node check.mjs SCREENSHOTS REPORT.html...");
   process.exit(64);
 }
-const address = pathToFileURL(resolve(file)).href;
 mkdirSync(screenshots, { recursive: true });
 
 const views = [
@@ -33,8 +32,9 @@ const views = [
 ];
 const nameOf = (view) => (view.media === "print" ? "print" : `${view.scheme}-${view.width}`);
 
-// Opens the page in a view; `told` collects what it says and asks for.
-async function open(browser, view) {
+// Opens a file in a view; `told` collects what it says and asks for.
+async function open(browser, file, view) {
+  const address = pathToFileURL(resolve(file)).href;
   const context = await browser.newContext({
     viewport: { width: view.width, height: 900 },
     colorScheme: view.scheme,
@@ -58,9 +58,10 @@ async function open(browser, view) {
   return { context, page, view, told };
 }
 
-async function check(browser, view) {
-  const opened = await open(browser, view);
-  await opened.page.screenshot({ path: join(screenshots, `${nameOf(view)}.png`), fullPage: true });
+async function check(browser, file, view) {
+  const opened = await open(browser, file, view);
+  const picture = `${basename(dirname(resolve(file)))}-${nameOf(view)}.png`;
+  await opened.page.screenshot({ path: join(screenshots, picture), fullPage: true });
   await openAllDetails(opened.page);
   const findings = [];
   for (const [name, find] of Object.entries(CHECKS)) {
@@ -72,7 +73,7 @@ async function check(browser, view) {
 
 // How often the check of `broken` finds something before and after the page is broken.
 async function findsBroken(browser, broken) {
-  const opened = await open(browser, { scheme: "light", width: 1000, media: "screen", ...broken.view });
+  const opened = await open(browser, files[0], { scheme: "light", width: 1000, media: "screen", ...broken.view });
   await openAllDetails(opened.page);
   const find = CHECKS[broken.check];
   const before = (await find(opened)).length;
@@ -90,10 +91,10 @@ const browser = await chromium.launch({
 });
 let failures = 0;
 try {
-  console.log(`Chromium ${browser.version()}, ${file}`);
-  for (const view of views) {
-    const findings = await check(browser, view);
-    console.log(`${nameOf(view)}: ${findings.length} findings`);
+  console.log(`Chromium ${browser.version()}`);
+  for (const [file, view] of files.flatMap((file) => views.map((view) => [file, view]))) {
+    const findings = await check(browser, file, view);
+    console.log(`${file}, ${nameOf(view)}: ${findings.length} findings`);
     for (const finding of findings) console.log(`  ${finding}`);
     failures += findings.length;
   }
@@ -112,5 +113,5 @@ try {
 } finally {
   await browser.close();
 }
-console.log(failures === 0 ? "the page is sound" : `${failures} findings; screenshots: ${screenshots}`);
+console.log(failures === 0 ? "the pages are sound" : `${failures} findings; screenshots: ${screenshots}`);
 process.exit(failures === 0 ? 0 : 1);

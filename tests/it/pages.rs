@@ -7,18 +7,27 @@ use std::sync::LazyLock;
 
 use super::support::{Gauge, Ran, program};
 
-/// One small run of scenarios that have figures, for all tests of this file.
-static RAN: LazyLock<Ran> = LazyLock::new(|| {
-    let arguments = "connect waveform scale --server softioc --approach libca,epics-ca \
-                     --pvs 1,10 --blocks 2 --rate 10 --monitors 1,2 --seconds 1 --fresh-blocks 0 \
-                     --mode bulk,serial";
-    let ran = Gauge::run(arguments).finish();
+/// A small run for all tests of this file.
+static RAN: LazyLock<Ran> =
+    LazyLock::new(|| ran("connect waveform --pvs 1,10 --blocks 2 --rate 10 --mode bulk,serial"));
+
+/// One load of the matrix, of which each takes some seconds to become steady.
+static SCALED: LazyLock<Ran> =
+    LazyLock::new(|| ran("scale --pvs 2 --monitors 2 --rate 10 --blocks 1"));
+
+fn ran(arguments: &str) -> Ran {
+    let common = "--server softioc --approach libca,epics-ca --seconds 1 --fresh-blocks 0";
+    let ran = Gauge::run(&format!("{arguments} {common}")).finish();
     assert!(matches!(ran.code, Some(0 | 3)), "{:?}\n{}", ran.code, ran.stderr);
     ran
-});
+}
+
+fn page_left_by(ran: &Ran) -> String {
+    fs::read_to_string(ran.out.path().join("run/report.html")).unwrap()
+}
 
 fn page() -> String {
-    fs::read_to_string(RAN.out.path().join("run/report.html")).unwrap()
+    page_left_by(&RAN)
 }
 
 /// What stands between two texts, each time.
@@ -35,7 +44,7 @@ fn figures(page: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn a_run_leaves_a_page_with_a_figure_of_everything_that_it_measured() {
-    let page = page();
+    let page = page() + &page_left_by(&SCALED);
     let ids: Vec<&str> = figures(&page).into_iter().map(|(id, _)| id).collect();
     for wanted in [
         "connect-cost-softioc",
@@ -59,7 +68,7 @@ fn a_run_leaves_a_page_with_a_figure_of_everything_that_it_measured() {
 
 #[test]
 fn every_figure_has_marks_that_tell_their_values_and_words_and_a_table() {
-    let page = page();
+    let page = page() + &page_left_by(&SCALED);
     for (id, figure) in figures(&page) {
         let drawings = between(figure, "<svg", "</svg>");
         assert_eq!(drawings.len(), 2, "{id}: for desks and for phones");
@@ -86,9 +95,7 @@ fn a_page_needs_nothing_from_elsewhere() {
 
 #[test]
 fn marks_tell_what_was_judged() {
-    let judged = fs::read_to_string(RAN.out.path().join("run/report.json"))
-        .or_else(|_| fs::read_to_string(RAN.out.path().join("run/verdicts.json")))
-        .unwrap();
+    let judged = fs::read_to_string(RAN.out.path().join("run/report.json")).unwrap();
     let judged: serde_json::Value = serde_json::from_str(&judged).unwrap();
     let figures = judged["judgement"]["figures"].as_array().unwrap();
     let cell = figures
@@ -104,7 +111,7 @@ fn marks_tell_what_was_judged() {
 
 #[test]
 fn the_command_of_each_figure_measures_it_again() {
-    let page = page();
+    let page = page() + &page_left_by(&SCALED);
     let mut ids_of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (id, figure) in figures(&page) {
         let commands = between(figure, "<code>", "</code>");
@@ -116,7 +123,7 @@ fn the_command_of_each_figure_measures_it_again() {
         assert_eq!(program_name, "epics-gauge");
         let again = Gauge::run(&format!("{arguments} --fresh-blocks 0")).finish();
         assert!(matches!(again.code, Some(0 | 3)), "{command}: {}", again.stderr);
-        let page = fs::read_to_string(again.out.path().join("run/report.html")).unwrap();
+        let page = page_left_by(&again);
         let ids: Vec<&str> = figures(&page).into_iter().map(|(id, _)| id).collect();
         assert!(wanted.iter().all(|id| ids.contains(id)), "{command}: {wanted:?} of {ids:?}");
     }
@@ -157,4 +164,52 @@ fn a_run_that_was_cut_off_has_a_page_that_says_so() {
     let page = page_of(&first);
     assert!(page.contains("This run was cut off"), "{page}");
     assert!(figures(&page).is_empty());
+}
+
+#[test]
+fn a_figure_is_a_picture_by_itself_and_one_that_is_not_there_is_named_with_those_that_are() {
+    let figure = |id: &str| {
+        let records = RAN.out.path().join("run");
+        Command::new(program()).arg("report").arg(records).args(["--figure", id]).output().unwrap()
+    };
+    let drawn = String::from_utf8(figure("connect-cost-softioc").stdout).unwrap();
+    let parsed = roxmltree::Document::parse(&drawn).unwrap_or_else(|error| panic!("{error}"));
+    let is_mark = |node: &roxmltree::Node<'_, '_>| node.attribute("data-tip").is_some();
+    assert_eq!(parsed.descendants().filter(is_mark).count(), 6, "3 approaches at 2 counts");
+    assert!(drawn.contains("prefers-color-scheme: dark"), "it is light only");
+    let unknown = figure("nothing");
+    assert_eq!(unknown.status.code(), Some(64));
+    let told = String::from_utf8(unknown.stderr).unwrap();
+    assert!(told.contains("no figure `nothing`") && told.contains("stages-softioc"), "{told}");
+}
+
+#[test]
+fn drawings_are_well_formed() {
+    let page = page() + &page_left_by(&SCALED);
+    for drawing in between(&page, "<svg", "</svg>") {
+        let drawing = format!("<svg{drawing}</svg>");
+        let parsed = roxmltree::Document::parse(&drawing);
+        parsed.unwrap_or_else(|error| panic!("{error}: {drawing}"));
+    }
+}
+
+#[test]
+fn several_runs_have_a_page_with_a_figure_of_each_metric() {
+    let folder = tempfile::tempdir().unwrap();
+    let later = folder.path().join("later.jsonl");
+    let year = |text: &str| text.replacen("\"started_utc\":\"20", "\"started_utc\":\"21", 1);
+    fs::write(&later, year(&records())).unwrap();
+    let first = RAN.out.path().join("run");
+    let written = Command::new(program())
+        .args(["report", "--format", "html"])
+        .args([&first, &later])
+        .output()
+        .unwrap();
+    assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+    let page = String::from_utf8(written.stdout).unwrap();
+    let figures = figures(&page);
+    let of_slope =
+        figures.iter().find(|(id, _)| id.starts_with("history-0-connect-bulk-of-connect"));
+    let (_, figure) = of_slope.unwrap_or_else(|| panic!("{figures:?}"));
+    assert!(figure.contains("libca, run 1: ") && figure.contains("libca, run 2: "), "{figure}");
 }

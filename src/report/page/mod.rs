@@ -54,29 +54,37 @@ pub(super) fn of_run(run: &RunRecords, judgement: &Judgement, known: &[Calibrate
     page(content::TITLE, &lead(run), &content)
 }
 
-/// A page of parts, of which the first is its title, and of figures.
-fn of_parts_and(all: &[Part], figures: &[Figure]) -> String {
-    let (title, rest) = match all {
-        [Part::Heading(1, title), rest @ ..] => (title.as_str(), rest),
+/// A page of parts, of which the first is its title, and of figures between these and
+/// the `rest`.
+fn of_parts_and(all: &[Part], figures: &[Figure], rest: &[Part]) -> String {
+    let (title, first) = match all {
+        [Part::Heading(1, title), first @ ..] => (title.as_str(), first),
         all => (content::TITLE, all),
     };
-    page(title, &html! {}, &html! { (parts::parts(rest)) (figures_section(figures)) })
+    let content = html! {
+        (parts::parts(first))
+        (figures_section(figures))
+        (parts::parts(rest))
+    };
+    page(title, &html! {}, &content)
 }
 
 /// The page of what has no figures, such as a calibration.
 pub(super) fn of_parts(all: &[Part]) -> String {
-    of_parts_and(all, &[])
+    of_parts_and(all, &[], &[])
 }
 
 /// The page of a comparison, of which `all` are the parts.
 pub(super) fn of_contest(judgement: &ContestJudgement, all: &[Part]) -> String {
-    of_parts_and(all, &figures::of_contest(judgement))
+    let is_heading = |part: &Part| matches!(part, Part::Heading(2, _));
+    let (answer, rest) = all.split_at(all.iter().position(is_heading).unwrap_or(all.len()));
+    of_parts_and(answer, &figures::of_contest(judgement), rest)
 }
 
 /// The page of several runs, of which `all` are the parts without tables of figures:
 /// those are in the figures.
 pub(super) fn of_history(history: &History, all: &[Part]) -> String {
-    of_parts_and(all, &figures::of_history(history))
+    of_parts_and(all, &figures::of_history(history), &[])
 }
 
 /// One figure of a run as a picture by itself, which is light or dark with its reader.
@@ -117,13 +125,19 @@ fn figures_section(figures: &[Figure]) -> Markup {
         @if !figures.is_empty() {
             section id="figures" {
                 h2 { "Figures" }
-                p { "Point at a mark to see its value and interval. Each figure has its numbers "
-                    "as a table, and the command that measures it again." }
+                p {
+                    "Point at a mark to see its value and interval. Each figure has its numbers as "
+                    "a table"
+                    @if figures.iter().any(|figure| figure.command.is_some()) {
+                        ", and the command that measures it again"
+                    }
+                    "."
+                }
                 nav aria-label="Figures" {
                     details {
                         summary { (figures.len()) " figures" }
                         ul { @for figure in figures {
-                            li { a href={ "#" (figure.id) } { (figure.title) } }
+                            li { a href={ "#" (figure.id) } { (parts::capitalized(&figure.title)) } }
                         } }
                     }
                 }
@@ -137,7 +151,7 @@ fn drawn(figure: &Figure) -> Markup {
     html! {
         figure id=(figure.id) {
             figcaption {
-                h3 { (figure.title) }
+                h3 { (parts::capitalized(&figure.title)) }
                 p { (figure.says) }
             }
             @if !figure.legend.is_empty() {

@@ -49,7 +49,7 @@ fn figure(
             line(&approach, styles.style(&approach), cells, fitted.copied())
         })
         .collect();
-    drawn_lines.extend(limit_line(judgement, cells));
+    drawn_lines.extend(limit_line(judgement, cells, &lines));
     let chart = LineChart {
         x: axes::count("PVs", Spread::Log),
         y: axes::seconds("time to connect all", Spread::Log),
@@ -110,32 +110,33 @@ fn line(approach: &str, style: Style, cells: &[&Figures], fitted: Option<&Scalin
     Line { name: approach.to_owned(), style, points, through, dashed: false }
 }
 
-/// A straight line is bent on axes that give equal steps to equal ratios.
 fn fitted_line(fitted: &Scaling, points: &[Point]) -> Vec<(f64, f64)> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
-    let steps = ((last.x / first.x).log10() * STEPS_PER_DECADE).ceil().max(1.0) as usize;
+    straight_line(fitted.slope_s.median, fitted.intercept_s.median, (first.x, last.x))
+}
+
+/// A straight line is bent on axes that give equal steps to equal ratios.
+fn straight_line(slope: f64, intercept: f64, (first, last): (f64, f64)) -> Vec<(f64, f64)> {
+    let steps = ((last / first).log10() * STEPS_PER_DECADE).ceil().max(1.0) as usize;
     (0..=steps)
-        .map(|step| first.x * (last.x / first.x).powf(step as f64 / steps as f64))
-        .map(|pvs| (pvs, fitted.intercept_s.median + fitted.slope_s.median * pvs))
+        .map(|step| first * (last / first).powf(step as f64 / steps as f64))
+        .map(|pvs| (pvs, intercept + slope * pvs))
         .filter(|(_, seconds)| *seconds > 0.0)
         .collect()
 }
 
 /// The floor and what the limit of this server allows over it.
-fn limit_line(judgement: &Judgement, cells: &[&Figures]) -> Option<Line> {
+fn limit_line(judgement: &Judgement, cells: &[&Figures], lines: &[&Scaling]) -> Option<Line> {
     let server = &cells.first()?.server;
     let is_own = |verdict: &&Verdict| {
         (&verdict.server, verdict.relative) == (server, Relative::Floor)
             && verdict.metric == CONNECT.name()
     };
     let limit = judgement.verdicts.iter().find(is_own)?.limit;
-    let through: Vec<(f64, f64)> = cells
-        .iter()
-        .filter_map(|cell| {
-            let floor = cell.rows.iter().find(|row| row.floor)?;
-            Some((cell.pvs as f64, (floor.figure_s.median + limit) * cell.pvs as f64))
-        })
-        .collect();
+    let floor = lines.iter().find(|line| line.floor)?;
+    let (first, last) = (cells.first()?.pvs as f64, cells.last()?.pvs as f64);
+    let (slope, intercept) = (floor.slope_s.median + limit, floor.intercept_s.median);
+    let through = straight_line(slope, intercept, (first, last));
     (through.len() > 1).then(|| Line {
         name: "limit".to_owned(),
         style: Style::Floor,
