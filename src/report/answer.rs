@@ -2,9 +2,9 @@
 
 use super::cells::place;
 use super::document::Part;
-use super::verdict_table::cell;
+use super::verdict_table::{cell, judged, relation};
 use super::{capacity, fleet, monitors, scale};
-use crate::judge::{Advice, Judgement, Relative, Unit, Verdict};
+use crate::judge::{Advice, Judgement, Unit, Verdict};
 use crate::units::{counted, signed};
 
 pub(super) fn answer(judgement: &Judgement) -> Vec<Part> {
@@ -69,14 +69,7 @@ fn described(verdict: &Verdict) -> String {
             format!("{} ({low} .. {high})", signed(figure.median))
         }
     };
-    let relation = match verdict.relative {
-        Relative::Nothing => String::new(),
-        relative => format!(" {}", relative.name()),
-    };
-    let what = match &verdict.metric {
-        metric if metric.starts_with(&verdict.scenario) => metric.clone(),
-        metric => format!("{} {metric}", verdict.scenario),
-    };
+    let (what, relation) = (judged(verdict), relation(verdict));
     let who = match verdict.approach.as_str() {
         "" => what,
         approach => format!("{approach}, {what} at {}", cell(verdict)),

@@ -131,19 +131,28 @@ fn written(unit: Unit, figure: f64) -> String {
 }
 
 /// What was judged, in a few words: `connect bulk over floor, 1000 PVs`.
-pub(super) fn what(verdict: &Verdict) -> String {
-    let relation = match verdict.relative {
-        Relative::Nothing => String::new(),
-        relative => format!(" {}", relative.name()),
-    };
-    let what = match &verdict.metric {
+fn what(verdict: &Verdict) -> String {
+    let judged = judged(verdict);
+    if verdict.approach.is_empty() {
+        return judged;
+    }
+    format!("{judged}{}, {}", relation(verdict), cell(verdict))
+}
+
+/// The metric and its scenario, which some metrics have in their names.
+pub(super) fn judged(verdict: &Verdict) -> String {
+    match &verdict.metric {
         metric if metric.starts_with(&verdict.scenario) => metric.clone(),
         metric => format!("{} {metric}", verdict.scenario),
-    };
-    if verdict.approach.is_empty() {
-        return what;
     }
-    format!("{what}{relation}, {}", cell(verdict))
+}
+
+/// What it was compared with, such as ` over the floor`.
+pub(super) fn relation(verdict: &Verdict) -> String {
+    match verdict.relative {
+        Relative::Nothing => String::new(),
+        relative => format!(" {}", relative.name()),
+    }
 }
 
 /// Where it was judged: how many PVs on which server, or which images at which rate.

@@ -11,17 +11,8 @@ use crate::scenario;
 use crate::stats::median;
 use crate::units::{duration, grouped, scientific};
 
-/// What is drawn, in the order in which a worker does it.
-const STAGES: [Stage; 8] = [
-    Stage::Import,
-    Stage::Context,
-    Stage::Create,
-    Stage::Connect,
-    Stage::Get,
-    Stage::GetAgain,
-    Stage::Put,
-    Stage::Readback,
-];
+/// What is drawn: what a worker does before it subscribes.
+const STAGES: &[Stage] = Stage::ALL.split_at(8).0;
 
 /// A stage of an approach: median seconds and CPU seconds over blocks.
 struct Part {
@@ -84,8 +75,8 @@ fn figure(run: &RunRecords, server: &str, pvs: usize, records: &[&Record]) -> Fi
 fn parts(records: &[&Record], approach: &str) -> Vec<Part> {
     let own = || records.iter().filter(|record| record.approach == approach);
     STAGES
-        .into_iter()
-        .filter_map(|stage| {
+        .iter()
+        .filter_map(|&stage| {
             let is_stage = |sample: &&Sample| sample.stage == stage && sample.mode == Mode::Bulk;
             let samples: Vec<&Sample> =
                 own().filter_map(|record| record.samples.iter().find(is_stage)).collect();
