@@ -168,6 +168,6 @@ fn conclude(
     output.write("report.html", &render_with(&run, &judgement, &known, Format::Html))?;
     let format = arguments.format.or_table(Format::Summary);
     print(&render_with(&run, &judgement, &known, format))?;
-    eprintln!("all figures: {}", output.path().join("report.md").display());
+    eprintln!("every figure, drawn: {}", output.path().join("report.html").display());
     Ok(Exit::of(&judgement, arguments.allow_missing))
 }
