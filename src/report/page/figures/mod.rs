@@ -123,7 +123,7 @@ mod axes {
             name,
             spread,
             told: |number| match number {
-                whole if whole >= 1e3 && whole < 1e9 => grouped(whole.round() as usize),
+                whole if (1e3..1e9).contains(&whole) => grouped(whole.round() as usize),
                 number => quantity(number),
             },
         }
