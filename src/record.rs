@@ -19,8 +19,12 @@ pub use monitored::{
     ServerCounters, Steady, Usage, UsageSample,
 };
 
-/// The version of this format.
-pub const RECORD_FORMAT: u32 = 4;
+/// The version of this format, which is written.
+pub const RECORD_FORMAT: u32 = 5;
+
+/// The oldest that is read: since then fields have only been added, and what older files
+/// do not have is taken for absent. Histories go over many versions.
+pub const OLDEST_RECORD_FORMAT: u32 = 4;
 
 /// One line of a record file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -77,6 +81,13 @@ pub struct Contest {
     pub tolerance: f64,
     /// The most fresh pairs that were to be measured.
     pub most_pairs: usize,
+    /// How many comparisons, this one among them, share the rate of false alarms.
+    #[serde(default = "alone")]
+    pub comparisons: usize,
+}
+
+fn alone() -> usize {
+    1
 }
 
 impl Run {
@@ -364,8 +375,13 @@ fn check_format(first_line: &str) -> Result<(), ReadError> {
         format: u32,
     }
     match serde_json::from_str(first_line) {
-        Ok(First { line, format }) if line == "run" && format != RECORD_FORMAT => {
-            let reason = format!("it has format {format}, this build reads format {RECORD_FORMAT}");
+        Ok(First { line, format })
+            if line == "run" && !(OLDEST_RECORD_FORMAT..=RECORD_FORMAT).contains(&format) =>
+        {
+            let reason = format!(
+                "it has format {format}, this build reads formats {OLDEST_RECORD_FORMAT} to \
+                 {RECORD_FORMAT}"
+            );
             Err(ReadError::Line { line: 1, reason })
         }
         Ok(First { line, .. }) if line == "run" => Ok(()),

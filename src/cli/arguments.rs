@@ -208,6 +208,10 @@ pub(super) struct CompareArguments {
     /// The most fresh pairs to measure before it is left undecided
     #[arg(long, value_name = "N", default_value_t = 192, value_parser = clap::value_parser!(u32).range(8..=100_000))]
     pub(super) most_pairs: u32,
+    /// How many comparisons you make, this one among them: that any of them is a false
+    /// alarm stays at 1 %
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) comparisons: u32,
     /// Print workflow commands that GitHub Actions shows beside the change
     #[arg(long)]
     pub(super) annotations: bool,

@@ -46,7 +46,9 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
         metrics: metrics.iter().map(SideMetric::to_string).collect(),
         tolerance: arguments.tolerance / 100.0,
         most_pairs: arguments.most_pairs as usize,
+        comparisons: arguments.comparisons as usize,
     };
+    refuse_what_cannot_find(&contest)?;
     let seed = arguments.seed.unwrap_or_else(random_seed);
     let mut header =
         campaign::header(&asked.approaches, seed, 1, std::env::args().skip(1).collect());
@@ -72,6 +74,23 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
         processes_left: processes_left(TIME_TO_LEAVE),
     }))?;
     conclude(arguments, &output, &ended)
+}
+
+/// A comparison that could not come out bad is none.
+fn refuse_what_cannot_find(contest: &Contest) -> Result<(), Failure> {
+    let metrics = contest.metrics.len();
+    if rule_of(contest).can_find(metrics) {
+        return Ok(());
+    }
+    let can_find = |most_pairs: &usize| {
+        rule_of(&Contest { most_pairs: *most_pairs, ..contest.clone() }).can_find(metrics)
+    };
+    let enough = (contest.most_pairs..).find(can_find).unwrap_or(usize::MAX);
+    Err(Failure::usage(format!(
+        "{} pairs cannot show that a side is worse, however much it is; allow for {enough} with \
+         --most-pairs, or ask for fewer metrics or comparisons",
+        contest.most_pairs
+    )))
 }
 
 /// What the user asked to compare.

@@ -45,7 +45,8 @@ pub fn rule_of(contest: &Contest) -> Rule {
     let mut looks: Vec<usize> =
         usual.looks.iter().copied().filter(|look| *look < contest.most_pairs).collect();
     looks.push(contest.most_pairs);
-    Rule { looks, tolerance: contest.tolerance, ..usual }
+    let alpha = usual.alpha / contest.comparisons.max(1) as f64;
+    Rule { looks, tolerance: contest.tolerance, alpha, ..usual }
 }
 
 /// Judges a comparison; none when the run is no comparison.
@@ -91,4 +92,25 @@ fn versions(run: &RunRecords, side: Side) -> Vec<String> {
     };
     let told = record.versions.iter().chain(&record.server_versions);
     told.map(|(name, version)| format!("{name} {version}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_comparisons_share_one_rate_of_false_alarms() {
+        let contest = |comparisons| Contest {
+            a: "before".to_owned(),
+            b: "after".to_owned(),
+            metrics: vec!["connect bulk".to_owned()],
+            tolerance: 0.05,
+            most_pairs: 24,
+            comparisons,
+        };
+        let (one, six) = (rule_of(&contest(1)), rule_of(&contest(6)));
+        assert_eq!(one.looks, [12, 17, 24]);
+        assert_eq!((one.alpha, six.alpha), (0.01, 0.01 / 6.0));
+        assert_eq!(Rule { alpha: one.alpha, ..six }, one);
+    }
 }

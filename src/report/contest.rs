@@ -61,9 +61,13 @@ fn content(judgement: &ContestJudgement) -> Vec<Part> {
         Part::Text(format!(
             "{} pairs, A B B A, of fresh processes; no difference means less than {} % either way. \
              Decided on pairs measured after the first suspicion only; the chance of a change where \
-             there is none is at most 1 % for all metrics together.",
+             there is none is at most 1 % for all metrics{} together.",
             judgement.pairs,
-            percent(100.0 * contest.tolerance)
+            percent(100.0 * contest.tolerance),
+            match contest.comparisons {
+                0 | 1 => String::new(),
+                more => format!(" of {more} comparisons"),
+            }
         )),
     ];
     let sides = ["A", "B"].into_iter().zip([&contest.a, &contest.b]).zip(&judgement.versions);

@@ -10,7 +10,7 @@ use crate::judge::{Calibrated, Judgement};
 use crate::record::{Run, RunRecords};
 
 /// The version of the JSON report, of every kind.
-pub const REPORT_FORMAT: u32 = 4;
+pub const REPORT_FORMAT: u32 = 5;
 
 /// A report of epics-gauge.
 #[derive(Serialize, JsonSchema)]

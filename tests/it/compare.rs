@@ -184,7 +184,7 @@ fn two_soft_iocs_are_compared_by_one_approach() {
 #[test]
 fn monitors_are_compared_by_cpu_memory_and_loss() {
     let ran =
-        Ran::of("compare wire wire scalars --pvs 5 --seconds 1 --most-pairs 8 --tolerance 100");
+        Ran::of("compare wire wire scalars --pvs 5 --seconds 1 --most-pairs 10 --tolerance 100");
     assert!(matches!(ran.code(), Some(0 | 3)), "{}", ran.stderr());
     for metric in ["client cpu", "client memory", "updates lost"] {
         assert!(ran.stdout().contains(metric), "{}", ran.stdout());
@@ -202,6 +202,23 @@ fn what_cannot_be_compared_is_refused_with_what_can() {
     Ran::of("compare libca wire --tolerance -1").refuses(&["0.1 to 100 %"]);
     Ran::of("compare --ioc-a /nowhere/softIoc --ioc-b /nowhere/softIoc")
         .refuses(&["/nowhere/softIoc"]);
+}
+
+#[test]
+fn a_comparison_that_could_not_come_out_bad_is_refused_with_what_it_takes() {
+    Ran::of("compare libca wire --pvs 5 --most-pairs 8 --comparisons 6")
+        .refuses(&["8 pairs cannot show", "allow for 11 with --most-pairs"]);
+    Ran::of("compare libca wire scalars --most-pairs 8").refuses(&["allow for 10"]);
+    Ran::of("compare libca wire --comparisons 0").refuses(&["1..=1000"]);
+}
+
+#[test]
+fn one_of_several_comparisons_says_so() {
+    let ran = Ran::of("compare wire wire --pvs 5 --tolerance 100 --comparisons 6");
+    assert!(matches!(ran.code(), Some(0 | 3)), "{}", ran.stderr());
+    assert_eq!(ran.run().run.contest.unwrap().comparisons, 6);
+    let report = ran.file("report.md");
+    assert!(report.contains("for all metrics of 6 comparisons together"), "{report}");
 }
 
 #[test]

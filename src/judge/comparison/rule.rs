@@ -77,8 +77,33 @@ impl Rule {
         self.alpha / self.looks.len().max(1) as f64
     }
 
+    /// Whether one of so many metrics can be found worse at all: the least p that a look
+    /// at n pairs gives is that of all signs alike, 2 in 2^n, and Holm's method takes it
+    /// times the metrics.
+    pub fn can_find(&self, metrics: usize) -> bool {
+        let least_p = |pairs: usize| 2.0 * 0.5_f64.powi(pairs as i32);
+        self.looks.iter().any(|look| metrics as f64 * least_p(*look) <= self.alpha_per_look())
+    }
+
     /// The tolerance as a logarithm of B/A.
     pub(super) fn ln_tolerance(&self) -> f64 {
         self.tolerance.ln_1p()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_few_pairs_cannot_find_what_is_worse() {
+        let rule =
+            |looks: &[usize], alpha| Rule { looks: looks.to_vec(), alpha, ..Rule::default() };
+        // 2 / 2^8 = 0.8 %.
+        assert!(rule(&[8], 0.01).can_find(1));
+        assert!(!rule(&[8], 0.01).can_find(2));
+        assert!(!rule(&[8], 0.01 / 6.0).can_find(1));
+        assert!(rule(&[12], 0.01 / 6.0).can_find(1));
+        assert!(Rule::default().can_find(100));
     }
 }

@@ -1,7 +1,9 @@
 use super::*;
 use crate::protocol::{Mode, Stage};
 use crate::provider::Provider;
-use crate::record::{ApproachFacts, Contest, Failure, FailureKind, Record, Run, Sample, Side};
+use crate::record::{
+    ApproachFacts, Contest, Failure, FailureKind, RECORD_FORMAT, Record, Run, Sample, Side,
+};
 use crate::scenario;
 
 fn record(approach: &str, block: usize, connect_s_per_pv: f64) -> Record {
@@ -35,7 +37,7 @@ fn blocks(connect_s_per_pv: f64) -> Vec<Record> {
 fn run(day: usize, cores: usize, records: Vec<Record>) -> (String, RunRecords) {
     let text = String::new;
     let run = Run {
-        format: 4,
+        format: RECORD_FORMAT,
         version: "0.1.0".to_owned(),
         base: "7".to_owned(),
         compiler: text(),
@@ -179,6 +181,7 @@ fn what_is_no_run_is_refused_by_its_name() {
         metrics: Vec::new(),
         tolerance: 0.03,
         most_pairs: 12,
+        comparisons: 1,
     });
     let said = history(&[run(1, 4, blocks(1e-5)), compared]).unwrap_err();
     assert_eq!(said, NoHistory::IsComparison("day 2".to_owned()));

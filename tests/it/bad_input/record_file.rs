@@ -106,9 +106,18 @@ fn an_unknown_field_is_refused_with_its_line_and_name() {
 #[test]
 fn another_version_of_the_format_is_refused_as_such() {
     let newer = with_line(1, |line| {
-        line.replace("\"format\":4", "\"format\":5,\"a_field_of_format_5\":true")
+        line.replace("\"format\":5", "\"format\":6,\"a_field_of_format_6\":true")
     });
-    refused(&newer, &["line 1", "format 5", "reads format 4"]);
+    refused(&newer, &["line 1", "format 6", "reads formats 4 to 5"]);
+    let older = with_line(1, |line| line.replace("\"format\":5", "\"format\":3"));
+    refused(&older, &["line 1", "format 3", "reads formats 4 to 5"]);
+}
+
+#[test]
+fn a_file_of_the_format_before_is_read() {
+    let older = with_line(1, |line| line.replace("\"format\":5", "\"format\":4"));
+    let ended = read_by("report", &older);
+    assert_holds(&ended.exits_with(0).stdout, &["EPICS clients, measured"]);
 }
 
 #[test]
