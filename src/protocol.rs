@@ -297,6 +297,10 @@ pub struct Done {
     /// For stages that read: the values, in the order of the PVs meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<Vec<f64>>,
+    /// For stages that read or write one by one: how long each PV took, in ns. None,
+    /// or one per PV meant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub each_ns: Vec<u64>,
     /// For `collect`: what arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updates: Option<Updates>,

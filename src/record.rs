@@ -216,7 +216,7 @@ impl Side {
 }
 
 /// One figure from one worker: one stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
     /// The stage.
@@ -232,6 +232,10 @@ pub struct Sample {
     pub end_ns: u64,
     /// CPU time that the worker used in between.
     pub cpu_ns: u64,
+    /// How long each PV took, in order, where the worker treated them one by one and
+    /// timed each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub each_ns: Vec<u64>,
 }
 
 /// Why a worker's record is not complete.

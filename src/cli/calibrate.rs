@@ -13,8 +13,8 @@ use epics_gauge::measure::{Candidate, Cell, Contestant, PairRunner, this_machine
 use epics_gauge::process::{interrupted, processes_left};
 use epics_gauge::protocol::{Handicap, Mode};
 use epics_gauge::python_site::Missing;
-use epics_gauge::record::{End, Line, Record};
-use epics_gauge::report::{Format, render_calibrated};
+use epics_gauge::record::{End, Line, Record, RunRecords};
+use epics_gauge::report::{Format, render_calibrated, render_csv};
 use epics_gauge::scenario::CONNECT;
 
 use super::arguments::CalibrateArguments;
@@ -79,6 +79,8 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
         return Ok(Exit::Interrupted);
     };
     let kept = keep_calibration(&calibrated).map_err(Failure::unmeasured)?;
+    let run = RunRecords::parse(&output.read_records()?).map_err(Failure::unmeasured)?;
+    output.write("records.csv", &render_csv(std::slice::from_ref(&run)))?;
     output.write("report.json", &render_calibrated(&calibrated, Format::Json))?;
     output.write("report.md", &render_calibrated(&calibrated, Format::Markdown))?;
     output.write("report.html", &render_calibrated(&calibrated, Format::Html))?;

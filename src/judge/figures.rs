@@ -11,7 +11,7 @@ use super::CONFIDENCE_WANTED;
 use crate::protocol::{Mode, Stage};
 use crate::record::{Record, RunRecords, Sample};
 use crate::scenario;
-use crate::stats::{Interval, median, median_interval};
+use crate::stats::{Interval, Percentiles, counted_once, median, median_interval, percentiles};
 
 /// What is compared: a stage in a mode. `connect` is the time from the start of
 /// create to the end of connect, whether an approach can separate them or not.
@@ -79,6 +79,11 @@ impl Metric {
         Some(stages.iter().filter_map(|stage| self.sample(record, *stage)).map(per_pv).sum())
     }
 
+    /// How long each PV took, in ns; nothing where the worker did not tell.
+    pub fn each_ns_of(self, record: &Record) -> &[u64] {
+        self.sample(record, self.stage).map_or(&[], |sample| &sample.each_ns)
+    }
+
     fn sample(self, record: &Record, stage: Stage) -> Option<&Sample> {
         record.samples.iter().find(|sample| sample.stage == stage && sample.mode == self.mode)
     }
@@ -132,6 +137,9 @@ pub struct Row {
     pub joint: bool,
     /// Seconds per PV (seconds in all for import and context).
     pub figure_s: Interval,
+    /// How the times of single PVs are spread, those of all workers together; none
+    /// where they were asked at once or not timed each.
+    pub each: Option<Percentiles>,
     /// CPU seconds per PV that the worker used meanwhile, median.
     pub cpu_s: f64,
     /// Difference to the floor, within blocks.
@@ -164,6 +172,16 @@ pub fn figures(run: &RunRecords) -> Vec<Figures> {
         }
     }
     all
+}
+
+/// The figures of a metric where the most PVs were connected, in bulk if anywhere.
+pub fn of_most_pvs<'a>(
+    figures: &'a [Figures],
+    server: &str,
+    metric: Metric,
+) -> Option<&'a Figures> {
+    let own = figures.iter().filter(|cell| (cell.server.as_str(), cell.metric) == (server, metric));
+    own.max_by_key(|cell| (cell.connected == Mode::Bulk, cell.pvs))
 }
 
 /// The records of each cell; cells sorted by mode and count of PVs.
@@ -205,6 +223,7 @@ fn rows(run: &RunRecords, cell: &[&Record], metric: Metric) -> Option<(Option<St
                 floor: facts.floor,
                 joint: records.iter().any(|record| record.create_is_joint),
                 figure_s: interval(own.values().copied())?,
+                each: each(&records, metric),
                 cpu_s: cpu(&records, metric),
                 over_floor_s: floor_of(facts.provider).and_then(|floor| difference(own, floor)),
                 over_fastest_s: fastest.and_then(|(_, fastest)| difference(own, fastest)),
@@ -212,6 +231,12 @@ fn rows(run: &RunRecords, cell: &[&Record], metric: Metric) -> Option<(Option<St
         })
         .collect();
     Some((fastest.map(|(name, _)| name.clone()), rows))
+}
+
+fn each(records: &[&&Record], metric: Metric) -> Option<Percentiles> {
+    let times: Vec<u64> =
+        records.iter().flat_map(|record| metric.each_ns_of(record)).copied().collect();
+    percentiles(&counted_once(&times))
 }
 
 fn cpu(records: &[&&Record], metric: Metric) -> f64 {

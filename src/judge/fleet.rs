@@ -198,7 +198,15 @@ mod tests {
             block,
             approach: approach.to_owned(),
             fleet: Some(FleetShape { lookup: Lookup::Udp, iocs: pvs / 10_000 }),
-            samples: vec![Sample { stage, mode, pvs, start_ns: 0, end_ns, cpu_ns: 0 }],
+            samples: vec![Sample {
+                stage,
+                mode,
+                pvs,
+                start_ns: 0,
+                end_ns,
+                cpu_ns: 0,
+                each_ns: Vec::new(),
+            }],
             ..Record::default()
         }
     }

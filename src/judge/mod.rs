@@ -35,7 +35,7 @@ pub use comparison::{Change, Comparison, MetricChange, Pairs, Rule, Step, compar
 pub use courses::{Course, courses};
 pub use crowded::is_crowded;
 pub use expected::expected_verdicts;
-pub use figures::{Figures, Metric, Row, figures};
+pub use figures::{Figures, Metric, Row, figures, of_most_pvs};
 pub use fleet::{FleetGrowth, FleetRow, fleet_growth, fleet_rows};
 pub use fresh::{Confirmation, FALSE_ALARMS, LOOKS, blocks_for_the_sign_test, to_confirm};
 pub use gave_way::GaveWay;

@@ -9,7 +9,7 @@ use super::Metric;
 use super::monitors::{mean_cpu_percent, trusted, watched_memory};
 use crate::protocol::{Mode, Stage};
 use crate::record::{FleetUse, Monitored, Record, Sample, Usage};
-use crate::stats::percentiles;
+use crate::stats::{Percentiles, counted_once, percentiles};
 
 /// One figure.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,16 +84,17 @@ pub fn worker_figures(record: &Record) -> Vec<WorkerFigure> {
     figures
 }
 
-fn of_sample(sample: &Sample) -> [WorkerFigure; 2] {
+fn of_sample(sample: &Sample) -> Vec<WorkerFigure> {
     let figure = |metric: &str, ns: u64| WorkerFigure {
-        metric: metric.to_owned(),
         stage: Some(sample.stage),
         stage_mode: Some(sample.mode),
-        value: ns as f64 / 1e9,
-        unit: FigureUnit::Seconds,
+        ..plain(metric, ns as f64 / 1e9, FigureUnit::Seconds)
     };
     let elapsed_ns = sample.end_ns.saturating_sub(sample.start_ns);
-    [figure(ELAPSED, elapsed_ns), figure(CPU_TIME, sample.cpu_ns)]
+    let mut figures = vec![figure(ELAPSED, elapsed_ns), figure(CPU_TIME, sample.cpu_ns)];
+    let told = percentiles_of("single", percentiles(&counted_once(&sample.each_ns)));
+    figures.extend(told.iter().map(|(metric, ns)| figure(metric, *ns)));
+    figures
 }
 
 /// What the judge makes of the stages.
@@ -186,17 +187,24 @@ fn of_usage(side: &str, monitored: &Monitored, usage: &Usage) -> Vec<WorkerFigur
 }
 
 fn of_latencies(monitored: &Monitored) -> Vec<WorkerFigure> {
-    let Some(spread) = percentiles(&monitored.latencies) else { return Vec::new() };
-    [
-        ("latency min", spread.min_ns),
-        ("latency p50", spread.p50_ns),
-        ("latency p90", spread.p90_ns),
-        ("latency p99", spread.p99_ns),
-        ("latency p99.9", spread.p99_9_ns),
-        ("latency max", spread.max_ns),
-    ]
-    .map(|(name, ns)| plain(name, ns as f64 / 1e9, FigureUnit::Seconds))
-    .to_vec()
+    percentiles_of("latency", percentiles(&monitored.latencies))
+        .into_iter()
+        .map(|(name, ns)| plain(&name, ns as f64 / 1e9, FigureUnit::Seconds))
+        .collect()
+}
+
+/// What is spread, by its name and in ns.
+fn percentiles_of(what: &str, spread: Option<Percentiles>) -> Vec<(String, u64)> {
+    let Some(spread) = spread else { return Vec::new() };
+    let named = [
+        ("min", spread.min_ns),
+        ("p50", spread.p50_ns),
+        ("p90", spread.p90_ns),
+        ("p99", spread.p99_ns),
+        ("p99.9", spread.p99_9_ns),
+        ("max", spread.max_ns),
+    ];
+    named.map(|(name, ns)| (format!("{what} {name}"), ns)).to_vec()
 }
 
 fn of_fleet(record: &Record, used: &FleetUse) -> Vec<WorkerFigure> {
@@ -231,6 +239,7 @@ mod tests {
             start_ns,
             end_ns,
             cpu_ns: 500_000_000,
+            each_ns: Vec::new(),
         };
         let record = Record {
             pvs: 10,
@@ -245,6 +254,27 @@ mod tests {
             figures.iter().filter(|one| one.metric == ELAPSED).map(|one| one.value).collect();
         assert_eq!(elapsed, [1.0, 2.0]);
         assert!((of(&figures, "connect bulk") - 0.3).abs() < 1e-9, "create is part of it");
+    }
+
+    #[test]
+    fn single_pvs_are_told_by_their_spread_where_they_were_timed() {
+        let sample = |stage, each_ns| Sample {
+            stage,
+            mode: Mode::Serial,
+            pvs: 4,
+            start_ns: 0,
+            end_ns: 9_000_000_000,
+            cpu_ns: 0,
+            each_ns,
+        };
+        let each_ns = [1, 2, 1, 5].map(|s| s * 1_000_000_000).to_vec();
+        let samples = vec![sample(Stage::Get, each_ns), sample(Stage::Put, Vec::new())];
+        let figures = worker_figures(&Record { pvs: 4, samples, ..Record::default() });
+        assert_eq!((of(&figures, "single min"), of(&figures, "single max")), (1.0, 5.0));
+        let single = figures.iter().filter(|one| one.metric.starts_with("single"));
+        assert!(
+            single.clone().count() == 6 && single.clone().all(|one| one.stage == Some(Stage::Get))
+        );
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl<'a> Driven<'a> {
             start_ns: 0,
             end_ns: hello.import.end_ns - hello.import.start_ns,
             cpu_ns: hello.import.cpu_ns,
+            each_ns: Vec::new(),
         });
         self.session.job(pvs, self.record.handicap);
         Ok(hello)
@@ -102,6 +103,7 @@ impl<'a> Driven<'a> {
             start_ns: done.start_ns.saturating_sub(self.origin_ns),
             end_ns: done.end_ns.saturating_sub(self.origin_ns),
             cpu_ns: done.cpu_ns,
+            each_ns: done.each_ns.clone(),
         });
     }
 

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use crate::ioc::IocError;
 use crate::process::{Child, Command, Deadline, Event, Output, ProcessError, interrupted};
 use crate::protocol::{
-    Done, FromWorker, Handicap, Hello, Job, PROTOCOL_VERSION, Span, Stage, StageCommand, ToWorker,
+    Done, FromWorker, Handicap, Hello, Job, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
+    ToWorker,
 };
 use crate::record::{Failure, FailureKind};
 use crate::scenario;
@@ -322,7 +323,33 @@ impl Session {
             let message = format!("{got} values came back for {expected} PVs");
             return Err(failed(FailureKind::WrongValue, stage, message));
         }
+        self.check_each(command, done)?;
         self.check_collected(command, done)
+    }
+
+    /// Only what is read or written one by one takes a time of its own, and all of
+    /// them together cannot have taken longer than the stage.
+    fn check_each(&self, command: &StageCommand, done: &Done) -> Result<(), Halt> {
+        if done.each_ns.is_empty() {
+            return Ok(());
+        }
+        let stage = Some(command.stage);
+        let treats = scenario::reads(command.stage) || command.stage == Stage::Put;
+        let timed = match command.mode {
+            Mode::Serial if treats => command.pvs.as_ref().map_or(self.pvs, Vec::len),
+            _ => 0,
+        };
+        let told = done.each_ns.len();
+        if told != timed {
+            return Err(garbage(stage, format!("times of {told} PVs came back for {timed}")));
+        }
+        let took_ns = done.end_ns.saturating_sub(done.start_ns);
+        let sum_ns = done.each_ns.iter().fold(0, |sum: u64, one| sum.saturating_add(*one));
+        if sum_ns > took_ns {
+            let message = format!("its PVs claim {sum_ns} ns, but all took {took_ns} ns");
+            return Err(garbage(stage, message));
+        }
+        Ok(())
     }
 
     /// Only `collect` brings updates, and it takes the time that was asked.

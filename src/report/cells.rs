@@ -1,8 +1,11 @@
 //! How figures and verdicts are written in a table's cells.
 
 use crate::judge::{Outcome, Verdict};
-use crate::stats::Interval;
+use crate::stats::{Interval, Percentiles};
 use crate::units::{scientific, signed};
+
+/// A percentile, with its name.
+pub(super) type Percentile = (&'static str, fn(&Percentiles) -> u64);
 
 /// The server, where it is not the usual one.
 pub(super) fn place(server: &str) -> String {

@@ -9,6 +9,7 @@ use super::monitors::monitors_section;
 use super::published::{published_cpu_section, published_section};
 use super::scale::{scale_section, scale_summary};
 use super::side_by_side::side_by_side_section;
+use super::single_gets::single_gets_section;
 use super::tables::{figures_section, scaling_section};
 use super::verdict_table::verdicts_section;
 use crate::judge::{Figures, Judgement, is_crowded};
@@ -63,6 +64,9 @@ pub(super) fn tables(run: &RunRecords, judgement: &Judgement, detail: Detail) ->
     let mut parts = Vec::new();
     for figures in judgement.figures.iter().filter(|figures| is_shown(figures, judgement, detail)) {
         parts.extend(figures_section(figures, &judgement.verdicts));
+    }
+    if detail == Detail::Full {
+        parts.extend(single_gets_section(judgement));
     }
     parts.extend(scaling_section(judgement));
     parts.extend(published_section(judgement));

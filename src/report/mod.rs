@@ -19,6 +19,7 @@ mod published;
 mod scale;
 mod schema;
 mod side_by_side;
+mod single_gets;
 mod tables;
 mod terminal;
 mod verdict_table;

@@ -18,7 +18,7 @@ pub use growth::growth;
 pub use holm::holm;
 pub use interval::{Interval, median, median_interval};
 pub use normal::{normal_cdf, normal_quantile};
-pub use percentiles::{Percentiles, percentiles};
+pub use percentiles::{Percentiles, counted_once, percentiles};
 pub use proportion::proportion_interval;
 pub use sign_flip::{Alternative, sign_flip_p, sign_p};
 pub use slope::{Line, theil_sen};

@@ -61,6 +61,11 @@ pub fn percentiles(latencies: &[(i64, u64)]) -> Option<Percentiles> {
     })
 }
 
+/// Times in ns as [`percentiles`] wants them, each counted once.
+pub fn counted_once(times_ns: &[u64]) -> Vec<(i64, u64)> {
+    times_ns.iter().map(|ns| (i64::try_from(*ns).unwrap_or(i64::MAX), 1)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,7 +23,7 @@ use tokio::runtime::Runtime;
 use tokio::time::{timeout, timeout_at};
 
 use self::monitors::{Failure, Monitors, NotRunning, Subject};
-use super::{Client, StageError, libca};
+use super::{Client, Laps, StageError, libca};
 use crate::protocol::{Content, Job, Mode, Monitor, Updates};
 
 /// The version of the crate that Cargo.lock names.
@@ -73,14 +73,21 @@ impl Client for EpicsCa {
         }
     }
 
-    fn get(&mut self, mode: Mode, pvs: &[usize]) -> Result<Vec<f64>, StageError> {
-        self.session()?.ask(mode, "read", pvs, async |channel, _| channel.get().await)
+    fn get(&mut self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
+        self.session()?.ask(mode, "read", pvs, laps, async |channel, _| channel.get().await)
     }
 
-    fn put(&mut self, mode: Mode, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
-        let confirmed = self.session()?.ask(mode, "confirmed", pvs, async |channel, position| {
-            channel.put(values[position])?.await.map(|()| f64::NAN)
-        });
+    fn put(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        values: &[f64],
+        laps: &mut Laps,
+    ) -> Result<(), StageError> {
+        let confirmed =
+            self.session()?.ask(mode, "confirmed", pvs, laps, async |channel, position| {
+                channel.put(values[position])?.await.map(|()| f64::NAN)
+            });
         confirmed.map(drop)
     }
 
@@ -184,6 +191,7 @@ impl Session {
         mode: Mode,
         what: &str,
         pvs: &[usize],
+        laps: &mut Laps,
         request: impl AsyncFn(&mut ValueChannel<f64>, usize) -> Result<f64, Error>,
     ) -> Result<Vec<f64>, StageError> {
         let answers: Vec<Cell<Option<f64>>> = vec![Cell::new(None); pvs.len()];
@@ -203,6 +211,7 @@ impl Session {
                     for (position, pv) in pvs.iter().enumerate() {
                         let channel = self.connected[*pv].value(&names[*pv])?;
                         ask_one(channel, position).await?;
+                        laps.lap();
                     }
                     Ok(())
                 };

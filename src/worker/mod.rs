@@ -3,6 +3,7 @@
 
 pub mod epics_ca;
 mod handicap;
+mod laps;
 pub mod libca;
 #[cfg(feature = "pure-rust")]
 pub mod pure;
@@ -12,6 +13,7 @@ mod serve;
 mod updates;
 pub mod wire;
 
+pub use laps::Laps;
 pub use serve::serve;
 
 use std::collections::BTreeMap;
@@ -59,11 +61,19 @@ pub trait Client {
     /// before: each PV is created and connected before the next is begun.
     fn connect(&mut self, mode: Mode) -> Result<(), StageError>;
 
-    /// Reads plain `DBR_DOUBLE` values of `pvs`, in that order.
-    fn get(&mut self, mode: Mode, pvs: &[usize]) -> Result<Vec<f64>, StageError>;
+    /// Reads plain `DBR_DOUBLE` values of `pvs`, in that order; in serial mode it
+    /// tells `laps` whenever one is there.
+    fn get(&mut self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError>;
 
-    /// Writes `values` to `pvs` and waits for each server's confirmation.
-    fn put(&mut self, mode: Mode, pvs: &[usize], values: &[f64]) -> Result<(), StageError>;
+    /// Writes `values` to `pvs` and waits for each server's confirmation; in serial
+    /// mode it tells `laps` of each.
+    fn put(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        values: &[f64],
+        laps: &mut Laps,
+    ) -> Result<(), StageError>;
 
     /// Subscribes to value changes of `pvs` and waits until each has sent its
     /// first update. No library of ours has a call for one after the other, so

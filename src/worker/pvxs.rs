@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::session::Session;
-use super::{Client, StageError};
+use super::{Client, Laps, StageError};
 use crate::protocol::{Job, Mode, Monitor, Updates};
 
 /// pvxs as a client; see the module.
@@ -67,12 +67,18 @@ impl Client for Pvxs {
         self.session()?.connect(mode)
     }
 
-    fn get(&mut self, mode: Mode, pvs: &[usize]) -> Result<Vec<f64>, StageError> {
-        self.session()?.get(mode, pvs)
+    fn get(&mut self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
+        self.session()?.get(mode, pvs, laps)
     }
 
-    fn put(&mut self, mode: Mode, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
-        self.session()?.put(mode, pvs, values)
+    fn put(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        values: &[f64],
+        laps: &mut Laps,
+    ) -> Result<(), StageError> {
+        self.session()?.put(mode, pvs, values, laps)
     }
 
     fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
 use super::handicap::Slowdown;
-use super::{Client, StageError};
+use super::{Client, Laps, StageError};
 use crate::protocol::{
     Done, Failed, FromWorker, Hello, Job, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
     ToWorker, Updates,
@@ -80,8 +80,9 @@ fn run(client: &mut impl Client, job: &Job, command: &StageCommand) -> FromWorke
         }
     };
     let slowdown = Slowdown::of_stage(job.handicap, command.stage, pvs.len());
+    let mut laps = Laps::new(command.mode, pvs.len());
     let started = Clock::now();
-    let outcome = run_stage(client, job, command, pvs);
+    let outcome = run_stage(client, job, command, pvs, &mut laps);
     if outcome.is_ok()
         && let Some(slowdown) = slowdown
     {
@@ -103,6 +104,7 @@ fn run(client: &mut impl Client, job: &Job, command: &StageCommand) -> FromWorke
             end_ns: span.end_ns,
             cpu_ns: span.cpu_ns,
             values,
+            each_ns: laps.each_ns(started.wall),
             updates,
             counters: client.counters(),
             warnings: Vec::new(),
@@ -123,6 +125,7 @@ fn run_stage(
     job: &Job,
     command: &StageCommand,
     pvs: &[usize],
+    laps: &mut Laps,
 ) -> Result<Answer, StageError> {
     if let Some(index) = pvs.iter().find(|index| **index >= job.pvs.len()) {
         return Err(StageError(format!("PV index {index} is not in the job")));
@@ -134,13 +137,15 @@ fn run_stage(
         Stage::Context => client.context(job).map(nothing),
         Stage::Create => client.create().map(nothing),
         Stage::Connect => client.connect(command.mode).map(nothing),
-        Stage::Get | Stage::GetAgain | Stage::Readback => client.get(command.mode, pvs).map(values),
+        Stage::Get | Stage::GetAgain | Stage::Readback => {
+            client.get(command.mode, pvs, laps).map(values)
+        }
         Stage::Put => {
             let values = command.values.as_deref().unwrap_or_default();
             if values.len() != pvs.len() {
                 return Err(StageError(format!("{} values for {} PVs", values.len(), pvs.len())));
             }
-            client.put(command.mode, pvs, values).map(nothing)
+            client.put(command.mode, pvs, values, laps).map(nothing)
         }
         Stage::Subscribe => {
             let without = || StageError("subscribe without `monitor`".to_owned());

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use epics_gauge::approach::{Approach, Catalogue, Kind};
-use epics_gauge::protocol::Stage;
+use epics_gauge::protocol::{Mode, Stage};
 use epics_gauge::record::Record;
 
 use super::support::{Gauge, Ran, program};
@@ -55,6 +55,25 @@ fn is_complete(ran: &Ran, approach: &str) {
         }
         says_its_versions(approach, &record.versions);
     }
+    times_single_pvs(&records, approach);
+}
+
+/// One by one, each PV has a time of its own. The harness refuses those that are longer
+/// than the stage; they must not be shorter either, though a busy machine may stop a
+/// worker between its last PV and the end.
+#[track_caller]
+fn times_single_pvs(records: &[Record], approach: &str) {
+    let samples = || records.iter().flat_map(|record| &record.samples);
+    let mut most = 0.0;
+    for sample in samples() {
+        let is_timed = sample.mode == Mode::Serial
+            && matches!(sample.stage, Stage::Get | Stage::GetAgain | Stage::Put | Stage::Readback);
+        let expected = if is_timed { sample.pvs } else { 0 };
+        assert_eq!(sample.each_ns.len(), expected, "{approach}: {sample:?}");
+        let took_ns = (sample.end_ns - sample.start_ns).max(1);
+        most = f64::max(most, sample.each_ns.iter().sum::<u64>() as f64 / took_ns as f64);
+    }
+    assert!(most > 0.8, "{approach}: single PVs took {most:.3} of their stage at most");
 }
 
 #[track_caller]

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 
 use crate::support::program;
 
-/// A small run of each scenario that writes figures of its own, and a comparison.
-const MEASURED: [&str; 6] = [
+/// A small run of each scenario that writes figures of its own, a comparison and a calibration.
+const MEASURED: [&str; 7] = [
     "run connect waveform --approach libca --pvs 3 --blocks 2 --seconds 1 --pixels 20x10",
     "run connect --approach libca,crashing --pvs 3 --blocks 1 --mode bulk --fresh-blocks 0 \
      --approaches FOLDER/mine.toml",
@@ -21,12 +21,14 @@ const MEASURED: [&str; 6] = [
     "run capacity --approach libca --pvs 20 --rate 10 --seconds 1",
     "run fleet --pvs 60 --iocs 3 --approach libca",
     "compare wire wire --pvs 5 --most-pairs 8 --tolerance 100",
+    "calibrate --approach wire --pvs 20 --rounds 20 --experiments 100 --whole-runs 1",
 ];
 
 /// The first of them.
 const CONNECT_AND_WAVEFORM: usize = 0;
 const CRASHING: usize = 1;
 const COMPARED: usize = 5;
+const CALIBRATED: usize = 6;
 
 /// All of them measured once, for every test here that runs in this process.
 static FOLDERS: LazyLock<TempDir> = LazyLock::new(|| {
@@ -35,12 +37,13 @@ static FOLDERS: LazyLock<TempDir> = LazyLock::new(|| {
     for (index, arguments) in MEASURED.iter().enumerate() {
         let arguments = arguments.replace("FOLDER", &folder.path().display().to_string());
         let out = folder.path().join(index.to_string());
-        let output = Command::new(program())
-            .args(arguments.split_whitespace())
-            .arg("--out")
-            .arg(&out)
-            .output()
-            .unwrap();
+        let mut command = Command::new(program());
+        command.args(arguments.split_whitespace()).arg("--out").arg(&out);
+        if index == CALIBRATED {
+            // What a test finds out must not be told as what this machine can do.
+            command.env("EPICS_GAUGE_CACHE", folder.path().join("cache"));
+        }
+        let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(out.join("report.json").is_file(), "{arguments}: {said}");
     }
@@ -141,6 +144,7 @@ fn real_reports_and_records_are_what_their_schemas_say() {
     assert!(of(3, "/judgement/capacities") > 0);
     assert!(of(4, "/judgement/fleets") > 0);
     assert!(of(COMPARED, "/judgement/comparison/metrics") > 0);
+    assert!(of(CALIBRATED, "/calibrated/metrics") > 0);
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod pvxs;
 mod scale;
 mod scanning;
 mod servers;
+mod single_gets;
 mod softioc;
 mod support;
 mod tidy;

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::session::Session;
-use super::{Client, StageError};
+use super::{Client, Laps, StageError};
 use crate::protocol::{Job, Mode, Monitor, Updates};
 
 pub(super) use self::sentences::{c_names, timeout_of, unfinished, why_dropped};
@@ -73,12 +73,18 @@ impl Client for Libca {
         self.session()?.connect(mode)
     }
 
-    fn get(&mut self, mode: Mode, pvs: &[usize]) -> Result<Vec<f64>, StageError> {
-        self.session()?.get(mode, pvs)
+    fn get(&mut self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
+        self.session()?.get(mode, pvs, laps)
     }
 
-    fn put(&mut self, mode: Mode, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
-        self.session()?.put(mode, pvs, values)
+    fn put(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        values: &[f64],
+        laps: &mut Laps,
+    ) -> Result<(), StageError> {
+        self.session()?.put(mode, pvs, values, laps)
     }
 
     fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {

@@ -13,7 +13,7 @@ use super::sentences::{c_names, timeout_of, unfinished, why_dropped};
 use super::status::{Refused, check};
 use crate::protocol::{Content, Job, Mode, Monitor, Updates};
 use crate::sys;
-use crate::worker::StageError;
+use crate::worker::{Laps, StageError};
 
 pub(super) struct Session {
     context: Context,
@@ -55,8 +55,13 @@ impl Session {
     }
 
     /// Reads one `DBR_DOUBLE` each.
-    pub(super) fn get(&self, mode: Mode, pvs: &[usize]) -> Result<Vec<f64>, StageError> {
-        self.ask(mode, "read", pvs, |channel, _, request| {
+    pub(super) fn get(
+        &self,
+        mode: Mode,
+        pvs: &[usize],
+        laps: &mut Laps,
+    ) -> Result<Vec<f64>, StageError> {
+        self.ask(mode, "read", pvs, laps, |channel, _, request| {
             // SAFETY: the channel is alive, its user pointer leads to an owner,
             // and the argument is a number.
             unsafe {
@@ -72,8 +77,14 @@ impl Session {
     }
 
     /// Writes one `DBR_DOUBLE` each and waits for the confirmations.
-    pub(super) fn put(&self, mode: Mode, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
-        let confirmed = self.ask(mode, "confirmed", pvs, |channel, position, request| {
+    pub(super) fn put(
+        &self,
+        mode: Mode,
+        pvs: &[usize],
+        values: &[f64],
+        laps: &mut Laps,
+    ) -> Result<(), StageError> {
+        let confirmed = self.ask(mode, "confirmed", pvs, laps, |channel, position, request| {
             // SAFETY: as for a get; libca copies the value before it returns.
             unsafe {
                 sys::ca_array_put_callback(
@@ -183,6 +194,7 @@ impl Session {
         mode: Mode,
         what: &str,
         pvs: &[usize],
+        laps: &mut Laps,
         request: impl Fn(sys::chid, usize, *mut c_void) -> c_int,
     ) -> Result<Vec<f64>, StageError> {
         let deadline = self.deadline();
@@ -205,6 +217,7 @@ impl Session {
                 values.extend(answers.iter().flatten().map(|answer| answer.value));
                 Ok(())
             })?;
+            laps.lap();
         }
         Ok(values)
     }

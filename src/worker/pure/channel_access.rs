@@ -22,7 +22,7 @@ use super::notes::{Failure, Notes, Silent, Update};
 use super::{VERSION, batches, failed, not_subscribed, runtime};
 use crate::protocol::{Content, Job, Mode, Monitor, Updates};
 use crate::worker::updates::{Arrived, number_and_sum};
-use crate::worker::{Client, StageError, libca};
+use crate::worker::{Client, Laps, StageError, libca};
 
 /// The crate `epics-ca-rs` as a client; see the module.
 #[derive(Default)]
@@ -64,12 +64,18 @@ impl Client for EpicsCaRs {
         self.session()?.connect(mode)
     }
 
-    fn get(&mut self, mode: Mode, pvs: &[usize]) -> Result<Vec<f64>, StageError> {
-        self.session()?.get(mode, pvs)
+    fn get(&mut self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
+        self.session()?.get(mode, pvs, laps)
     }
 
-    fn put(&mut self, mode: Mode, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
-        self.session()?.put(mode, pvs, values)
+    fn put(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        values: &[f64],
+        laps: &mut Laps,
+    ) -> Result<(), StageError> {
+        self.session()?.put(mode, pvs, values, laps)
     }
 
     fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
@@ -136,7 +142,7 @@ impl Session {
         }
     }
 
-    fn get(&self, mode: Mode, pvs: &[usize]) -> Result<Vec<f64>, StageError> {
+    fn get(&self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
         let deadline = self.deadline();
         let mut values = Vec::with_capacity(pvs.len());
         for batch in batches(mode, pvs) {
@@ -158,11 +164,18 @@ impl Session {
                 let number = value.1.to_f64();
                 values.push(number.ok_or_else(|| failed(&self.names[*pv], "not a number"))?);
             }
+            laps.lap();
         }
         Ok(values)
     }
 
-    fn put(&self, mode: Mode, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
+    fn put(
+        &self,
+        mode: Mode,
+        pvs: &[usize],
+        values: &[f64],
+        laps: &mut Laps,
+    ) -> Result<(), StageError> {
         let deadline = self.deadline();
         let mut values = values.iter().map(|value| EpicsValue::Double(*value));
         for batch in batches(mode, pvs) {
@@ -173,6 +186,7 @@ impl Session {
                 puts.map(async |(channel, value)| channel.put_with_timeout(&value, left).await);
             let confirmed = self.runtime.block_on(join_all(puts));
             self.check("confirmed", &confirmed, batch, pvs.len())?;
+            laps.lap();
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ use super::notes::{Failure, Notes, Silent, Update};
 use super::{VERSION, batches, failed, not_subscribed, runtime};
 use crate::protocol::{Content, Job, Mode, Monitor, Stage, Updates};
 use crate::worker::updates::{Arrived, number_and_sum};
-use crate::worker::{Client, StageError, libca};
+use crate::worker::{Client, Laps, StageError, libca};
 
 /// The crate `epics-pva-rs` as a client; see the module.
 #[derive(Default)]
@@ -72,12 +72,18 @@ impl Client for EpicsPvaRs {
         self.session()?.connect(mode)
     }
 
-    fn get(&mut self, mode: Mode, pvs: &[usize]) -> Result<Vec<f64>, StageError> {
-        self.session()?.get(mode, pvs)
+    fn get(&mut self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
+        self.session()?.get(mode, pvs, laps)
     }
 
-    fn put(&mut self, mode: Mode, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
-        self.session()?.put(mode, pvs, values)
+    fn put(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        values: &[f64],
+        laps: &mut Laps,
+    ) -> Result<(), StageError> {
+        self.session()?.put(mode, pvs, values, laps)
     }
 
     fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
@@ -131,7 +137,7 @@ impl Session {
         Ok(())
     }
 
-    fn get(&self, mode: Mode, pvs: &[usize]) -> Result<Vec<f64>, StageError> {
+    fn get(&self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
         let deadline = self.deadline();
         let mut values = Vec::with_capacity(pvs.len());
         for batch in batches(mode, pvs) {
@@ -151,11 +157,18 @@ impl Session {
                 let number = structure(field).and_then(number);
                 values.push(number.map_err(|why| failed(&self.names[*pv], why))?);
             }
+            laps.lap();
         }
         Ok(values)
     }
 
-    fn put(&self, mode: Mode, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
+    fn put(
+        &self,
+        mode: Mode,
+        pvs: &[usize],
+        values: &[f64],
+        laps: &mut Laps,
+    ) -> Result<(), StageError> {
         let deadline = self.deadline();
         let mut left = values;
         for batch in batches(mode, pvs) {
@@ -168,6 +181,7 @@ impl Session {
                 self.client.pvput_pv_field(name, &value).await
             };
             self.ask_batch("confirmed", batch, deadline, pvs.len(), put)?;
+            laps.lap();
         }
         Ok(())
     }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::told::{Failure, NotRunning, Unfinished};
 use crate::protocol::{Job, Mode, Monitor, Updates};
-use crate::worker::StageError;
 use crate::worker::libca::{c_names, timeout_of, unfinished};
+use crate::worker::{Laps, StageError};
 
 pub(super) struct Session {
     context: Context,
@@ -44,13 +44,24 @@ impl Session {
     }
 
     /// Reads one value each.
-    pub(super) fn get(&self, mode: Mode, pvs: &[usize]) -> Result<Vec<f64>, StageError> {
-        self.ask(mode, "read", pvs, |pv, _, request| self.context.get(pv, request))
+    pub(super) fn get(
+        &self,
+        mode: Mode,
+        pvs: &[usize],
+        laps: &mut Laps,
+    ) -> Result<Vec<f64>, StageError> {
+        self.ask(mode, "read", pvs, laps, |pv, _, request| self.context.get(pv, request))
     }
 
     /// Writes one value each and waits for the confirmations.
-    pub(super) fn put(&self, mode: Mode, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
-        let confirmed = self.ask(mode, "confirmed", pvs, |pv, position, request| {
+    pub(super) fn put(
+        &self,
+        mode: Mode,
+        pvs: &[usize],
+        values: &[f64],
+        laps: &mut Laps,
+    ) -> Result<(), StageError> {
+        let confirmed = self.ask(mode, "confirmed", pvs, laps, |pv, position, request| {
             self.context.put(pv, values[position], request)
         });
         confirmed.map(drop)
@@ -103,6 +114,7 @@ impl Session {
         mode: Mode,
         what: &str,
         pvs: &[usize],
+        laps: &mut Laps,
         request: impl Fn(usize, usize, usize) -> Result<(), String>,
     ) -> Result<Vec<f64>, StageError> {
         let deadline = self.deadline();
@@ -126,6 +138,7 @@ impl Session {
                 return Err(self.unfinished(what, missing, pvs.len(), batch[first]));
             }
             values.extend(answers.into_iter().flatten().flatten());
+            laps.lap();
         }
         Ok(values)
     }

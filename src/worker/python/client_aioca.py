@@ -56,7 +56,11 @@ class Client(asyncio_client.Client):
         try:
             if mode == "bulk":
                 return await aioca.caget(names, timeout=deadline.remaining_s())
-            return [await aioca.caget(name, timeout=deadline.remaining_s()) for name in names]
+            values = []
+            for name in names:
+                values.append(await aioca.caget(name, timeout=deadline.remaining_s()))
+                self.lap()
+            return values
         except aioca.CANothing as error:
             await self.explain(error, "read", pvs)
 
@@ -69,6 +73,7 @@ class Client(asyncio_client.Client):
             else:
                 for name, value in zip(names, values):
                     await aioca.caput(name, value, wait=True, timeout=deadline.remaining_s())
+                    self.lap()
         except aioca.CANothing as error:
             await self.explain(error, "written", pvs)
 

@@ -77,6 +77,7 @@ class Client(gauge_worker.Client):
         try:
             for pv in pvs:
                 values.append(self.pvs[pv].read(timeout=deadline.remaining_s()).data[0])
+                self.lap()
         except CaprotoTimeoutError:
             raise self.job.unfinished("read", pvs[len(values):], len(pvs)) from None
         return values
@@ -101,6 +102,7 @@ class Client(gauge_worker.Client):
                 self.pvs[pv].write([value], wait=True, timeout=deadline.remaining_s())
             except CaprotoTimeoutError:
                 raise self.job.unfinished("written", pvs[done:], len(pvs)) from None
+            self.lap()
 
     def monitor(self, pvs, deadline):
         if self.log.monitors > 1:

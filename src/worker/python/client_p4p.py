@@ -43,6 +43,7 @@ class Client(gauge_worker.Client):
                 missing = silent + list(pvs[len(values) + len(some) :])
                 raise self.job.unfinished(what, missing, len(pvs))
             values += answers
+            self.lap()
         self.check(what, pvs, values)
         return values
 
@@ -64,6 +65,7 @@ class Client(gauge_worker.Client):
                 missing = silent_pvs(some, self.answers(some, SECOND_CHANCE_S)) or some
                 raise self.job.unfinished("written", missing + list(pvs[done:]), len(pvs))
             self.check("written", some, answers)
+            self.lap()
 
     def monitor(self, pvs, _deadline):
         on_update = self.on_update

@@ -52,7 +52,11 @@ class Client(asyncio_client.Client):
         names = [self.job.pvs[pv] for pv in pvs]
         if mode == "bulk":
             return await self.library_context.get(names, [over_pvxs.VALUE] * len(names))
-        return [await self.library_context.get(name, over_pvxs.VALUE) for name in names]
+        values = []
+        for name in names:
+            values.append(await self.library_context.get(name, over_pvxs.VALUE))
+            self.lap()
+        return values
 
     async def write(self, mode, pvs, values):
         names = [self.job.pvs[pv] for pv in pvs]
@@ -61,6 +65,7 @@ class Client(asyncio_client.Client):
         else:
             for name, value in zip(names, values):
                 await self.library_context.put(name, value)
+                self.lap()
 
     def monitor(self, pvs, _deadline):
         on_update = self.on_update

@@ -74,13 +74,18 @@ class Client(gauge_worker.Client):
     def get(self, mode, pvs):
         deadline = self.job.deadline()
         if mode == "serial":
-            return [self.get_one(done, pvs, deadline) for done in range(len(pvs))]
+            return [self.timed_get(done, pvs, deadline) for done in range(len(pvs))]
         self.expect(pvs)
         for pv in pvs:
             self.pvs[pv].get_data(CONTROL, CALL_BACK)
         pyca.flush_io()
         self.wait("read", pvs, deadline)
         return [self.pvs[pv].data["value"] for pv in pvs]
+
+    def timed_get(self, done, pvs, deadline):
+        value = self.get_one(done, pvs, deadline)
+        self.lap()
+        return value
 
     def get_one(self, done, pvs, deadline):
         """The blocking form: it has the fresh value when it returns."""
@@ -107,6 +112,7 @@ class Client(gauge_worker.Client):
                 self.pvs[pv].put_data(values[done], CALL_BACK)
                 pyca.flush_io()
                 self.wait("written", pvs, deadline, done=done)
+                self.lap()
             return
         self.expect(pvs)
         for pv, value in zip(pvs, values):

@@ -84,6 +84,7 @@ class Client(gauge_worker.Client):
             if value is None:
                 raise self.job.unfinished("read", pvs[done:], len(pvs))
             values.append(value)
+            self.lap()
         return values
 
     def put(self, mode, pvs, values):
@@ -94,6 +95,7 @@ class Client(gauge_worker.Client):
                 timeout = deadline.remaining_s()
                 if self.pvs[pv].put(values[done], wait=True, timeout=timeout) != 1:
                     raise self.job.unfinished("written", pvs[done:], len(pvs))
+                self.lap()
             return
         for pv, value in zip(pvs, values):
             self.pvs[pv].put(value, use_complete=True)

@@ -25,6 +25,8 @@ EPICS_EPOCH_S = 631_152_000
 # EX_DATAERR of sysexits.h: what came on stdin is not of the protocol.
 EXIT_PROTOCOL = 65
 EXIT_CRASH = 1
+# Stages whose PVs are timed each when they are treated one by one.
+ONE_BY_ONE = ("get", "get-again", "put", "readback")
 
 
 class Client:
@@ -45,6 +47,8 @@ class Client:
     log = None
     # What goes with the answer to the stage that runs.
     stage_warnings = ()
+    # When PVs of the stage that runs were finished, where it treats them one by one.
+    lap_ends_ns = ()
 
     def versions(self):
         """Versions of everything below the approach, as texts."""
@@ -67,12 +71,18 @@ class Client:
         raise NotImplementedError
 
     def get(self, mode, pvs):
-        """Reads fresh values of `pvs`, in that order."""
+        """Reads fresh values of `pvs`, in that order; in serial mode calls `lap`
+        whenever one is there."""
         raise NotImplementedError
 
     def put(self, mode, pvs, values):
-        """Writes `values` to `pvs` and waits for each server's confirmation."""
+        """Writes `values` to `pvs` and waits for each server's confirmation; in serial
+        mode calls `lap` after each."""
         raise NotImplementedError
+
+    def lap(self):
+        """Notes that a PV is finished; it costs some 0.1 us."""
+        self.lap_ends_ns.append(time.monotonic_ns())
 
     def subscribe(self, mode, pvs):
         """Makes `self.log.monitors` subscriptions to value changes of each of `pvs`
@@ -294,12 +304,15 @@ def obey(client, parsed, answers):
 def run(client, command):
     stage, mode = command["stage"], command["mode"]
     client.stage_warnings = ()
+    client.lap_ends_ns = []
     try:
         work, answer_of = work_of(client, command)
         pvs = len(pvs_meant(client.job, command))
         slow_down = handicap.of_stage(client.job.handicap, stage, pvs)
         result, span = client.timed(work, slow_down)
         answer = answer_of(result) if answer_of else {}
+        if mode == "serial" and stage in ONE_BY_ONE:
+            answer["each_ns"] = differences(span["start_ns"], client.lap_ends_ns)
         if client.stage_warnings:
             answer["warnings"] = list(client.stage_warnings)
         return {"message": "done", "stage": stage, "mode": mode, **span, **answer}
@@ -353,6 +366,11 @@ def connect(client, mode):
     if mode == "bulk" and "create" in client.stages and not client.is_created:
         client.create()
     return client.connect(mode)
+
+
+def differences(start_ns, ends_ns):
+    """How long each lap took."""
+    return [end_ns - begun_ns for begun_ns, end_ns in zip([start_ns, *ends_ns], ends_ns)]
 
 
 def pvs_meant(job, command):

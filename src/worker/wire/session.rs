@@ -22,7 +22,7 @@ use super::search::SearchStatistics;
 use super::socket::Waiting;
 use super::subscriptions::Subscriptions;
 use crate::protocol::{Job, Mode};
-use crate::worker::StageError;
+use crate::worker::{Laps, StageError};
 
 /// The state of one job.
 pub(super) struct Session {
@@ -138,7 +138,12 @@ impl Session {
     }
 
     /// Reads the values of `pvs`.
-    pub(super) fn get(&mut self, mode: Mode, pvs: &[usize]) -> Result<Vec<f64>, StageError> {
+    pub(super) fn get(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        laps: &mut Laps,
+    ) -> Result<Vec<f64>, StageError> {
         let deadline = self.now().saturating_add(self.timeout);
         let mut read = |pvs: &[usize]| {
             let requests = self.begin(message::CA_PROTO_READ_NOTIFY, pvs.len());
@@ -152,6 +157,7 @@ impl Session {
                 let mut values = Vec::with_capacity(pvs.len());
                 for pv in pvs.chunks(1) {
                     values.extend(read(pv)?);
+                    laps.lap();
                 }
                 Ok(values)
             }
@@ -164,6 +170,7 @@ impl Session {
         mode: Mode,
         pvs: &[usize],
         values: &[f64],
+        laps: &mut Laps,
     ) -> Result<(), StageError> {
         let deadline = self.now().saturating_add(self.timeout);
         let mut write = |pvs: &[usize], values: &[f64]| {
@@ -174,10 +181,11 @@ impl Session {
         };
         match mode {
             Mode::Bulk => write(pvs, values).map(drop),
-            Mode::Serial => pvs
-                .chunks(1)
-                .zip(values.chunks(1))
-                .try_for_each(|(pv, value)| write(pv, value).map(drop)),
+            Mode::Serial => pvs.chunks(1).zip(values.chunks(1)).try_for_each(|(pv, value)| {
+                write(pv, value)?;
+                laps.lap();
+                Ok(())
+            }),
         }
     }
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::sync::OnceLock;
 
+use serde_json::{Value, json};
+
 use super::{Ended, Invocation, assert_holds};
 
 /// A record file of a real run, made once: a run, three records, an end.
@@ -114,9 +116,18 @@ fn another_version_of_the_format_is_refused_as_such() {
 }
 
 #[test]
-fn a_file_of_the_format_before_is_read() {
-    let older = with_line(1, |line| line.replace("\"format\":5", "\"format\":4"));
-    let ended = read_by("report", &older);
+fn a_file_of_the_format_before_is_read_without_what_it_did_not_have() {
+    let mut lines: Vec<Value> =
+        good().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines[0]["format"] = json!(4);
+    let mut taken_out = 0;
+    let samples = lines.iter_mut().filter_map(|line| line.get_mut("samples")?.as_array_mut());
+    for sample in samples.flatten() {
+        taken_out += usize::from(sample.as_object_mut().unwrap().remove("each_ns").is_some());
+    }
+    assert!(taken_out > 0);
+    let older: Vec<String> = lines.iter().map(Value::to_string).collect();
+    let ended = read_by("report", &(older.join("\n") + "\n"));
     assert_holds(&ended.exits_with(0).stdout, &["EPICS clients, measured"]);
 }
 

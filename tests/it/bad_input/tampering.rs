@@ -196,6 +196,17 @@ fn a_read_without_values_is_refused() {
 }
 
 #[test]
+fn times_of_single_gets_that_cannot_be_are_refused() {
+    for (how, words) in [
+        ("times-too-many-gets", "times of 2 PVs came back for 1"),
+        ("times-gets-too-long", "but all took"),
+        ("times-each-of-all-at-once", "times of 20 PVs came back for 0"),
+    ] {
+        caught(&tampered(how, ""), FailureKind::Garbage, Some(Stage::Get), &[words]);
+    }
+}
+
+#[test]
 fn a_put_that_was_never_done_is_found_in_the_ioc() {
     let ended = tampered("lying-put", "");
     let words = ["put: -1 to gauge:0 was confirmed, but the IOC holds"];

@@ -168,6 +168,7 @@ fn connecting(approach: &str, block: usize, pvs: usize) -> Record {
         start_ns: 0,
         end_ns: 1000 * pvs as u64,
         cpu_ns: 0,
+        each_ns: Vec::new(),
     };
     let mut samples = vec![sample(Stage::Connect, Mode::Bulk)];
     for stage in [Stage::Get, Stage::GetAgain] {

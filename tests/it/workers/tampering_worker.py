@@ -203,6 +203,24 @@ class Tampering:
             answered["values"][0] += 1
         return answered
 
+    def times_too_many_gets(self, stage, command, answer):
+        answered = answer()
+        if stage == "get" and command["mode"] == "serial":
+            answered["each_ns"] = [1] * (len(answered["values"]) + 1)
+        return answered
+
+    def times_gets_too_long(self, stage, command, answer):
+        answered = answer()
+        if stage == "get" and command["mode"] == "serial":
+            answered["each_ns"][0] += answered["end_ns"] - answered["start_ns"]
+        return answered
+
+    def times_each_of_all_at_once(self, stage, command, answer):
+        answered = answer()
+        if stage == "get" and command["mode"] == "bulk":
+            answered["each_ns"] = [1] * len(answered["values"])
+        return answered
+
     def wrong_protocol_version(self, stage, command, answer):
         return answer() if stage != "hello" else {**answer(), "protocol": 7}
 

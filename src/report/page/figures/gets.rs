@@ -1,13 +1,16 @@
-//! How the times of gets are spread: every worker a stroke.
+//! How the times of gets are spread: percentiles of single gets; every worker a stroke
+//! where all PVs are asked at once, or where nobody timed each.
 
+use super::percentiles;
 use super::{Figure, Styles, axes, drawn, slug, told};
-use crate::judge::{Figures, Judgement, Metric};
+use crate::judge::{Figures, Judgement, Metric, Row, of_most_pvs};
 use crate::protocol::{Mode, Stage};
 use crate::record::{Record, RunRecords};
 use crate::report::cells::place;
 use crate::report::document::{Table, number, words};
-use crate::report::page::chart::{Mark, Row, RowChart, Spread};
+use crate::report::page::chart::{self, Mark, RowChart, Spread};
 use crate::report::page::command::Command;
+use crate::report::single_gets::{self, TOLD};
 use crate::units::{duration, grouped, scientific};
 
 /// What is drawn: reading one by one, and all at once, the first time and again.
@@ -29,18 +32,14 @@ pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'
     });
     pairs
         .filter_map(|(server, metric)| {
-            let is_own = |cell: &&Figures| cell.server == server && cell.metric == metric;
-            let own = || judgement.figures.iter().filter(is_own);
-            let bulk = own().filter(|cell| cell.connected == Mode::Bulk);
-            let cell =
-                bulk.max_by_key(|cell| cell.pvs).or_else(|| own().max_by_key(|cell| cell.pvs))?;
+            let cell = of_most_pvs(&judgement.figures, server, metric)?;
             Some(figure(run, styles, cell))
         })
         .collect()
 }
 
 fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &Figures) -> Figure {
-    let rows: Vec<Row> = cell.rows.iter().map(|row| drawn_row(run, styles, cell, row)).collect();
+    let rows = cell.rows.iter().map(|row| drawn_row(run, styles, cell, row)).collect();
     let chart = RowChart { x: axes::seconds("time per PV", Spread::Log), rows };
     let how = match cell.metric.mode {
         Mode::Serial => "one by one",
@@ -52,12 +51,15 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &Figures) -> Figure {
     };
     let title =
         format!("{stage} {how}: {} PVs connected{}", grouped(cell.pvs), place(&cell.server));
-    let says = says(cell);
+    let (says, table) = match cell.rows.iter().any(|row| row.each.is_some()) {
+        true => (says_of_gets(cell), single_gets::table(cell)),
+        false => (says_of_workers(cell), table_of_workers(run, cell)),
+    };
     Figure {
         id: format!("{}-{}", slug(&cell.metric.name()), slug(&cell.server)),
         legend: Vec::new(),
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
-        table: table(run, cell),
+        table,
         command: Some(
             Command::of(run, &cell.scenario)
                 .server(&cell.server)
@@ -66,6 +68,15 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &Figures) -> Figure {
         ),
         title,
         says,
+    }
+}
+
+fn drawn_row(run: &RunRecords, styles: &Styles<'_>, cell: &Figures, row: &Row) -> chart::Row {
+    match &row.each {
+        Some(each) => {
+            percentiles::row(&row.approach, styles.style(&row.approach), each, &TOLD, "gets")
+        }
+        None => row_of_workers(run, styles, cell, row),
     }
 }
 
@@ -81,12 +92,7 @@ fn values(run: &RunRecords, cell: &Figures, approach: &str) -> Vec<(usize, f64)>
     own.filter_map(|record| Some((record.block, cell.metric.of(record)?))).collect()
 }
 
-fn drawn_row(
-    run: &RunRecords,
-    styles: &Styles<'_>,
-    cell: &Figures,
-    row: &crate::judge::Row,
-) -> Row {
+fn row_of_workers(run: &RunRecords, styles: &Styles<'_>, cell: &Figures, row: &Row) -> chart::Row {
     let approach = &row.approach;
     let strokes = values(run, cell, approach).into_iter().map(|(block, seconds)| Mark {
         at: seconds,
@@ -97,7 +103,7 @@ fn drawn_row(
     let summary = format!("{approach}: {}", told(&row.figure_s, " per PV"));
     let median =
         Mark { at: row.figure_s.median, slight: false, hollow: false, tip: summary.clone() };
-    Row {
+    chart::Row {
         name: approach.clone(),
         style: styles.style(approach),
         marks: strokes.chain([median]).collect(),
@@ -105,13 +111,16 @@ fn drawn_row(
     }
 }
 
-fn says(cell: &Figures) -> String {
-    let mut rows: Vec<&crate::judge::Row> = cell.rows.iter().collect();
+/// From the fastest.
+fn sorted(cell: &Figures) -> Vec<&Row> {
+    let mut rows: Vec<&Row> = cell.rows.iter().collect();
     rows.sort_by(|a, b| a.figure_s.median.total_cmp(&b.figure_s.median));
-    let each: Vec<String> = rows
-        .iter()
-        .map(|row| format!("{} {}", row.approach, duration(row.figure_s.median)))
-        .collect();
+    rows
+}
+
+fn says_of_workers(cell: &Figures) -> String {
+    let told = |row: &&Row| format!("{} {}", row.approach, duration(row.figure_s.median));
+    let each: Vec<String> = sorted(cell).iter().map(told).collect();
     format!(
         "Every worker is a stroke, the marker their median, the bar its interval. From the \
          fastest: {}.",
@@ -119,7 +128,27 @@ fn says(cell: &Figures) -> String {
     )
 }
 
-fn table(run: &RunRecords, cell: &Figures) -> Table {
+fn says_of_gets(cell: &Figures) -> String {
+    let rows = sorted(cell);
+    let each: Vec<String> = rows
+        .iter()
+        .filter_map(|row| {
+            let spread = row.each.as_ref()?;
+            Some(percentiles::told(&row.approach, spread, [TOLD[0], TOLD[2]]))
+        })
+        .collect();
+    let mut says = format!(
+        "Single gets of all workers: the marker is the median, strokes are 90 %, 99 % and the \
+         longest. Median and 99 %, from the fastest: {}.",
+        each.join(", ")
+    );
+    if rows.iter().any(|row| row.each.is_none()) {
+        says += " Who does not time each get has a stroke for each worker.";
+    }
+    says
+}
+
+fn table_of_workers(run: &RunRecords, cell: &Figures) -> Table {
     let rows = cell.rows.iter().map(|row| {
         let values = values(run, cell, &row.approach);
         let least = values.iter().map(|(_, value)| *value).fold(f64::INFINITY, f64::min);

@@ -1,17 +1,19 @@
 //! Percentiles of the time from the server's time stamp to the callback.
 
+use super::percentiles;
 use super::{Figure, Styles, axes, drawn, slug};
 use crate::judge::{Judgement, MonitorFigures, MonitorRow};
 use crate::record::{Disturbance, RunRecords};
+use crate::report::cells::Percentile;
 use crate::report::document::{Table, number, words};
 use crate::report::monitors::title as title_of;
-use crate::report::page::chart::{Mark, Row, RowChart, Spread};
+use crate::report::page::chart::{RowChart, Spread};
 use crate::report::page::command::Command;
 use crate::stats::Percentiles;
-use crate::units::{duration, milliseconds};
+use crate::units::milliseconds;
 
 /// What of the latencies is drawn.
-const DRAWN: [(&str, fn(&Percentiles) -> u64); 5] = [
+const DRAWN: [Percentile; 5] = [
     ("median", |latency| latency.p50_ns),
     ("90 %", |latency| latency.p90_ns),
     ("99 %", |latency| latency.p99_ns),
@@ -32,15 +34,15 @@ pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'
 fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &MonitorFigures) -> Figure {
     let measured: Vec<(&MonitorRow, &Percentiles)> =
         cell.rows.iter().filter_map(|row| Some((row, row.latency.as_ref()?))).collect();
-    let rows = measured.iter().map(|(row, latency)| drawn_row(styles, row, latency)).collect();
+    let drawn_row = |(row, latency): &(&MonitorRow, &Percentiles)| {
+        percentiles::row(&row.approach, styles.style(&row.approach), latency, &DRAWN, "updates")
+    };
+    let rows = measured.iter().map(drawn_row).collect();
     let chart = RowChart { x: axes::seconds("latency", Spread::Log), rows };
     let title = format!("Latency of updates, {}", title_of(cell));
     let each: Vec<String> = measured
         .iter()
-        .map(|(row, latency)| {
-            let seconds = |ns: u64| duration(ns as f64 / 1e9);
-            format!("{} {} and {}", row.approach, seconds(latency.p50_ns), seconds(latency.p99_ns))
-        })
+        .map(|(row, latency)| percentiles::told(&row.approach, latency, [DRAWN[0], DRAWN[2]]))
         .collect();
     let says = format!(
         "From the server's time stamp to the callback. The marker is the median, strokes are \
@@ -55,35 +57,6 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &MonitorFigures) -> Figur
         command: Some(Command::of_load(run, &cell.scenario, &cell.server, cell.pvs, &cell.load)),
         title,
         says,
-    }
-}
-
-fn drawn_row(styles: &Styles<'_>, row: &MonitorRow, latency: &Percentiles) -> Row {
-    let seconds = |ns: u64| ns as f64 / 1e9;
-    let told = |name: &str, ns: u64| format!("{}, {name}: {}", row.approach, duration(seconds(ns)));
-    let marks = DRAWN
-        .iter()
-        .enumerate()
-        .map(|(index, (name, of))| Mark {
-            at: seconds(of(latency)),
-            slight: index > 0,
-            hollow: false,
-            tip: told(name, of(latency)),
-        })
-        .rev()
-        .collect();
-    let range = format!(
-        "{}: {} to {}, {} updates",
-        row.approach,
-        duration(seconds(latency.p50_ns)),
-        duration(seconds(latency.max_ns)),
-        latency.count
-    );
-    Row {
-        name: row.approach.clone(),
-        style: styles.style(&row.approach),
-        marks,
-        bar: Some((seconds(latency.p50_ns), seconds(latency.max_ns), range)),
     }
 }
 

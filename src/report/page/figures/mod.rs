@@ -8,6 +8,7 @@ mod gets;
 mod history;
 mod latency;
 mod over_time;
+mod percentiles;
 mod published;
 mod scale;
 mod stages;
