@@ -20,7 +20,8 @@ pub fn is_crowded(machine: &MachineUse) -> bool {
 }
 
 /// Takes back what would be red in a cell with monitors when most of the blocks that say
-/// so were crowded: then nobody knows.
+/// so were crowded: then nobody knows. Those are the fresh blocks where any confirmed it,
+/// else the first ones alone.
 pub(super) fn spare(verdict: &mut Verdict, measure: Measure, records: &[&Record]) {
     if !verdict.is_worse_than_expected() || verdict.load.is_none() || measure.is_of_failures() {
         return;
@@ -29,7 +30,7 @@ pub(super) fn spare(verdict: &mut Verdict, measure: Measure, records: &[&Record]
     let is_of_verdict = |record: &&&Record| {
         record.approach == verdict.approach
             && CellKey::of(record) == cell
-            && (verdict.fresh_blocks == 0 || record.confirms)
+            && record.confirms == (verdict.fresh_blocks > 0)
     };
     let used: Vec<&MachineUse> = records
         .iter()

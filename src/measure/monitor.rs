@@ -106,7 +106,7 @@ impl Watch<'_, '_> {
         monitored.network = books.bytes.map(|(received_bytes, sent_bytes)| Network {
             received_bytes,
             sent_bytes,
-            least_bytes: self.least_bytes(monitored.received),
+            least_bytes: self.least_bytes(&monitored),
         });
         self.driven.record.warnings.extend(books.warnings);
         Ok(Watched { monitored, wrong })
@@ -219,12 +219,30 @@ impl Watch<'_, '_> {
         Some(Recovery { wanted: self.cell.pvs - gone, recovered: last.caught_up, slowest_s })
     }
 
-    /// The first update of each subscription was counted before the books were
-    /// opened. Not known for pvAccess, nor where subscriptions share their updates.
-    fn least_bytes(&self, received: u64) -> Option<u64> {
+    /// Not known for pvAccess, nor where subscriptions share their updates.
+    fn least_bytes(&self, monitored: &Monitored) -> Option<u64> {
         let is_known = self.given.provider == Provider::Ca && self.load.monitors == 1;
-        is_known.then(|| {
-            received.saturating_sub(self.cell.pvs as u64) * least_update_bytes(self.load.pixels)
-        })
+        let sent = sent_while_watched(monitored.received, monitored.repeated, self.cell.pvs);
+        is_known.then(|| sent * least_update_bytes(self.load.pixels))
+    }
+}
+
+/// The first update of each subscription was counted before the books were opened. A
+/// frame that came twice was sent twice: the server sends what a record holds when an
+/// update's turn comes, which may be the next frame already.
+fn sent_while_watched(received: u64, repeated: u64, pvs: usize) -> u64 {
+    (received + repeated).saturating_sub(pvs as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_that_came_twice_was_sent_twice() {
+        // Counted by the kernel for pyepics, which had 1394 frames and one of them twice.
+        let camera = Some(crate::record::Pixels { width: 680, height: 480 });
+        assert_eq!(sent_while_watched(1394, 1, 1) * least_update_bytes(camera), 910_058_960);
+        assert_eq!(sent_while_watched(0, 0, 1), 0);
     }
 }

@@ -295,8 +295,8 @@ pub struct Network {
     pub received_bytes: u64,
     /// Bytes that the client sent.
     pub sent_bytes: u64,
-    /// The least that the updates received can take: one message with time
-    /// stamp each; none where that is not known.
+    /// The least that the updates received can take, those that came twice counted
+    /// twice: one message with time stamp each; none where that is not known.
     #[serde(default)]
     pub least_bytes: Option<u64>,
 }

@@ -283,6 +283,28 @@ fn losses_that_quiet_blocks_confirm_are_over_although_some_were_crowded() {
 }
 
 #[test]
+fn what_only_the_first_block_says_is_judged_by_how_crowded_that_one_was() {
+    let of = |idle_percent, others_percent| Some(MachineUse { idle_percent, others_percent });
+    let outcome = |first: Option<MachineUse>, fresh: Option<MachineUse>| {
+        let network = Network { received_bytes: 900_000, sent_bytes: 10, least_bytes: Some(1000) };
+        let wasteful = Monitored { network: Some(network), machine: first, ..monitored() };
+        let mut run = with_fresh_watches(&waveform(wasteful), 12);
+        for record in run.records.iter_mut().filter(|one| one.confirms) {
+            *record.monitored.as_mut().unwrap() =
+                Monitored { machine: fresh, ..monitored() }.into();
+        }
+        let judgement = judge(&run);
+        let is_own = |one: &&Verdict| {
+            (one.approach.as_str(), one.metric.as_str()) == ("aioca", "bytes over least")
+        };
+        judgement.verdicts.iter().find(is_own).unwrap().outcome
+    };
+    let (crowded, quiet) = (of(1.0, 80.0), of(60.0, 5.0));
+    assert_eq!(outcome(crowded, quiet), Outcome::Undecided);
+    assert_eq!(outcome(quiet, crowded), Outcome::Over);
+}
+
+#[test]
 fn a_wrong_update_is_a_failure_on_a_crowded_machine_too() {
     let mut run = lossy_on(Some(MachineUse { idle_percent: 1.0, others_percent: 80.0 }));
     let own = run.records.iter_mut().find(|one| one.approach == "aioca").unwrap();
