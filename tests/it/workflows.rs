@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -224,4 +225,14 @@ fn every_job_ends_by_itself_and_gives_way_to_a_newer_one() {
             assert!(minutes.is_some_and(|minutes| minutes <= 360), "{}: {job}", workflow.name);
         }
     }
+}
+
+#[test]
+fn a_comparison_that_there_is_not_is_refused_and_not_green() {
+    let arguments = ["ci/gate-pull-request", "HEAD", "OUT", "softioc", "pyepic"];
+    let refused = Command::new("bash").args(arguments).current_dir(root()).output().unwrap();
+    assert_eq!(refused.status.code(), Some(64));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("no comparison `pyepic`; there are: wire libca"), "{said}");
+    assert!(!root().join("OUT").exists());
 }
