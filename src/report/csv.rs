@@ -1,6 +1,6 @@
 //! The records as one long table, for pandas and spreadsheets.
 //!
-//! `docs/csv.md` tells the columns.
+//! `docs/data.md` tells the columns.
 
 use serde::Serialize;
 

@@ -8,7 +8,7 @@ use crate::protocol::Mode;
 /// The moments at which PVs were finished, one after the other; nothing where all are
 /// asked at once.
 ///
-/// A moment costs one look at a clock, some 30 ns, and no memory that was not there
+/// A moment costs one look at a clock, some 20 ns, and no memory that was not there
 /// before the stage began.
 #[derive(Debug)]
 pub struct Laps {
