@@ -10,7 +10,6 @@ pub mod judge;
 pub mod measure;
 pub mod process;
 pub mod protocol;
-pub mod provider;
 pub mod python_site;
 pub mod record;
 pub mod report;
@@ -19,6 +18,7 @@ pub mod stats;
 pub mod system_packages;
 pub mod units;
 pub mod worker;
+pub mod worker_protocol;
 
 mod sys;
 

@@ -5,19 +5,21 @@
 
 mod fleet;
 mod monitored;
+mod scenario;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::{Handicap, Mode, Stage};
-use crate::provider::Provider;
+use crate::protocol::Protocol;
+use crate::worker_protocol::{Handicap, Mode, Stage};
 pub use fleet::{FleetShape, FleetUse, Lookup, Searches, SearchesCounted};
 pub use monitored::{
     Cores, Disturbance, Load, MachineUse, Monitored, Network, NetworkSample, Pixels, Recovery,
     ServerCounters, Steady, Usage, UsageSample,
 };
+pub use scenario::{Scenario, UnknownScenario};
 
 /// The version of this format, which is written.
 pub const RECORD_FORMAT: u32 = 5;
@@ -92,8 +94,8 @@ fn alone() -> usize {
 
 impl Run {
     /// The floor of this protocol, if it was measured.
-    pub fn floor_of(&self, provider: Provider) -> Option<&ApproachFacts> {
-        self.approaches.iter().find(|facts| facts.floor && facts.provider == provider)
+    pub fn floor_of(&self, protocol: Protocol) -> Option<&ApproachFacts> {
+        self.approaches.iter().find(|facts| facts.floor && facts.protocol == protocol)
     }
 }
 
@@ -120,8 +122,8 @@ pub struct ApproachFacts {
     /// Its name.
     pub name: String,
     /// The protocol that it speaks.
-    #[serde(default)]
-    pub provider: Provider,
+    #[serde(default, rename = "provider")]
+    pub protocol: Protocol,
     /// Whether it is the floor of its protocol and so no choice for a user.
     pub floor: bool,
     /// Rank by simplicity, 1 the simplest; none when nobody has ranked it.
@@ -135,7 +137,7 @@ pub struct ApproachFacts {
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// The scenario's name.
-    pub scenario: String,
+    pub scenario: Scenario,
     /// The server's name.
     pub server: String,
     /// How many PVs.

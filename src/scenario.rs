@@ -2,46 +2,29 @@
 
 pub mod published;
 
-use crate::protocol::{Mode, Stage};
+pub use crate::record::Scenario;
 use crate::record::{FailureKind, Pixels, Record};
-
-/// Connect, get, get again and put.
-pub const CONNECT: &str = "connect";
-
-/// A monitor on a camera's frames at a rate.
-pub const WAVEFORM: &str = "waveform";
-
-/// Monitors on many scalars at a rate.
-pub const SCALARS: &str = "scalars";
-
-/// The most scalars that an approach takes without loss, by search.
-pub const CAPACITY: &str = "capacity";
+use crate::worker_protocol::{Mode, Stage};
 
 /// A server that makes fewer than this part of its updates has given way itself,
 /// in a search for a capacity.
 pub const RATE_HELD_IN_SEARCH: f64 = 0.98;
 
-/// Monitors through a stalled client, a restarted IOC and a PV that disappears.
-pub const DISTURBED: &str = "disturbed";
-
-/// Servers against clients: count of PVs x rate x monitors.
-pub const SCALE: &str = "scale";
-
-/// A million PVs on a hundred IOCs.
-pub const FLEET: &str = "fleet";
-
 /// The server that is not named where there is no other.
 pub const USUAL_SERVER: &str = "softioc";
 
 /// All scenarios, in the order of reports, with what they ask.
-pub const ALL: [(&str, &str); 7] = [
-    (CONNECT, "connect, get, get again and put, one by one and in bulk"),
-    (WAVEFORM, "a monitor on frames of a camera, every frame checked"),
-    (SCALARS, "monitors on many PVs at a rate, every update counted"),
-    (CAPACITY, "the most PVs at a rate that arrive without loss, by search"),
-    (SCALE, "servers against clients: PVs x rate x monitors, every update counted"),
-    (DISTURBED, "monitors while the client stalls, the IOC restarts, a PV disappears"),
-    (FLEET, "connect up to a million PVs on a hundred IOCs: time, memory, searches per PV"),
+pub const ALL: [(Scenario, &str); 7] = [
+    (Scenario::Connect, "connect, get, get again and put, one by one and in bulk"),
+    (Scenario::Waveform, "a monitor on frames of a camera, every frame checked"),
+    (Scenario::Scalars, "monitors on many PVs at a rate, every update counted"),
+    (Scenario::Capacity, "the most PVs at a rate that arrive without loss, by search"),
+    (Scenario::Scale, "servers against clients: PVs x rate x monitors, every update counted"),
+    (Scenario::Disturbed, "monitors while the client stalls, the IOC restarts, a PV disappears"),
+    (
+        Scenario::Fleet,
+        "connect up to a million PVs on a hundred IOCs: time, memory, searches per PV",
+    ),
 ];
 
 /// Bytes of a Channel Access header, and of its extension for long messages.
@@ -160,11 +143,11 @@ pub const PROCESSED_FACTOR: f64 = 1_048_576.0;
 pub fn is_answer(record: &Record) -> bool {
     let Some(failure) = &record.failure else { return false };
     let is_monitoring = matches!(failure.stage, Some(Stage::Subscribe | Stage::Collect));
-    match (record.scenario.as_str(), failure.kind) {
-        (CAPACITY | SCALE, FailureKind::TooMuchMemory) => true,
+    match (record.scenario, failure.kind) {
+        (Scenario::Capacity | Scenario::Scale, FailureKind::TooMuchMemory) => true,
         // Known beforehand, so it was not tried.
         (_, FailureKind::Unable | FailureKind::LeftOut) => true,
-        (SCALE, FailureKind::TimedOut | FailureKind::StageFailed) => is_monitoring,
+        (Scenario::Scale, FailureKind::TimedOut | FailureKind::StageFailed) => is_monitoring,
         _ => false,
     }
 }

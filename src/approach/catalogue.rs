@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{ChosenVersion, UserFileError, name_without_version, user_file};
 use crate::embedded;
 use crate::process::Command;
-use crate::provider::Provider;
+use crate::protocol::Protocol;
 use crate::python_site::{Missing, PythonSite, UserCommand};
 use crate::record::ApproachFacts;
 
@@ -34,7 +34,7 @@ pub struct Approach {
     /// The name that its worker says hello with, when that is not its own.
     pub hello: Option<String>,
     /// The protocol that it speaks.
-    pub provider: Provider,
+    pub protocol: Protocol,
     /// Whether it is the floor of its protocol.
     pub floor: bool,
     /// Rank by simplicity, 1 the simplest.
@@ -47,7 +47,7 @@ pub struct Approach {
 struct BuiltIn {
     name: &'static str,
     kind: Kind,
-    provider: Provider,
+    protocol: Protocol,
     description: &'static str,
     simplicity: Option<u32>,
     simplicity_reason: &'static str,
@@ -62,7 +62,7 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "wire",
         kind: Kind::Native,
-        provider: Provider::Ca,
+        protocol: Protocol::Ca,
         description: "the least work the protocol allows: the floor",
         simplicity: None,
         simplicity_reason: "the floor is a yardstick, not a library",
@@ -70,7 +70,7 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "libca",
         kind: Kind::Native,
-        provider: Provider::Ca,
+        protocol: Protocol::Ca,
         description: "EPICS Base's C client library, preemptive callbacks",
         simplicity: Some(8),
         simplicity_reason: "C callbacks on library threads, memory and lifetimes by hand",
@@ -78,7 +78,7 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "epics-ca",
         kind: Kind::Native,
-        provider: Provider::Ca,
+        protocol: Protocol::Ca,
         description: "Rust crate epics-ca over libca, driven by tokio",
         simplicity: Some(7),
         simplicity_reason: "compiled and native, but safe types and async instead of callbacks",
@@ -86,7 +86,7 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "pyca",
         kind: Kind::Python,
-        provider: Provider::Ca,
+        protocol: Protocol::Ca,
         description: "SLAC's C++ extension over libca, used directly",
         simplicity: Some(6),
         simplicity_reason: "script over a C++ extension of its own; callbacks and events by hand",
@@ -94,7 +94,7 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "psp",
         kind: Kind::Python,
-        provider: Provider::Ca,
+        protocol: Protocol::Ca,
         description: "SLAC's Pv class over pyca",
         simplicity: Some(5),
         simplicity_reason: "script with a plain Pv class, over a C++ extension of its own",
@@ -102,7 +102,7 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "pyepics",
         kind: Kind::Python,
-        provider: Provider::Ca,
+        protocol: Protocol::Ca,
         description: "PV objects over libca through ctypes",
         simplicity: Some(3),
         simplicity_reason: "script with plain PV objects; native code is libca alone, through ctypes",
@@ -110,7 +110,7 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "caproto",
         kind: Kind::Python,
-        provider: Provider::Ca,
+        protocol: Protocol::Ca,
         description: "the protocol in pure Python, threading client",
         simplicity: Some(1),
         simplicity_reason: "script all the way down: no native code at all",
@@ -118,7 +118,7 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "aioca",
         kind: Kind::Python,
-        provider: Provider::Ca,
+        protocol: Protocol::Ca,
         description: "asyncio over libca through ctypes",
         simplicity: Some(2),
         simplicity_reason: "script, one call each to connect, get and put; native code is libca alone",
@@ -126,7 +126,7 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "pvxs",
         kind: Kind::Native,
-        provider: Provider::Pva,
+        protocol: Protocol::Pva,
         description: "pvAccess in C++, used directly: the floor of pvAccess",
         simplicity: None,
         simplicity_reason: "the floor is a yardstick, not a library",
@@ -134,7 +134,7 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "p4p",
         kind: Kind::Python,
-        provider: Provider::Pva,
+        protocol: Protocol::Pva,
         description: "pvAccess over pvxs, client for threads",
         simplicity: Some(4),
         simplicity_reason: "script, one call each to get, put and monitor, over a C++ extension",
@@ -142,7 +142,7 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "p4p-asyncio",
         kind: Kind::Python,
-        provider: Provider::Pva,
+        protocol: Protocol::Pva,
         description: "pvAccess over pvxs, client for asyncio",
         simplicity: Some(4),
         simplicity_reason: "the same calls as coroutines",
@@ -151,7 +151,7 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "epics-ca-rs",
         kind: Kind::Native,
-        provider: Provider::Ca,
+        protocol: Protocol::Ca,
         description: "Channel Access in pure Rust, driven by tokio",
         simplicity: Some(7),
         simplicity_reason: "compiled and native, async, but Rust down to the socket",
@@ -160,7 +160,7 @@ const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "epics-pva-rs",
         kind: Kind::Native,
-        provider: Provider::Pva,
+        protocol: Protocol::Pva,
         description: "pvAccess in pure Rust, told the server's address: it searches for nothing",
         simplicity: Some(7),
         simplicity_reason: "compiled and native, async, but Rust down to the socket",
@@ -184,7 +184,7 @@ impl Catalogue {
                 kind: one.kind.clone(),
                 version: None,
                 hello: None,
-                provider: one.provider,
+                protocol: one.protocol,
                 floor: FLOORS.contains(&one.name),
                 simplicity: one.simplicity,
                 simplicity_reason: one.simplicity_reason.to_owned(),
@@ -277,7 +277,7 @@ impl Approach {
     pub fn facts(&self) -> ApproachFacts {
         ApproachFacts {
             name: self.name.clone(),
-            provider: self.provider,
+            protocol: self.protocol,
             floor: self.floor,
             simplicity: self.simplicity,
             simplicity_reason: self.simplicity_reason.clone(),

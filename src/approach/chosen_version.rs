@@ -142,7 +142,7 @@ mod tests {
                     let found = resolved(&named).unwrap();
                     assert_eq!((&found.name, found.says_hello_as()), (&named, &*approach.name));
                     assert_eq!(found.version.unwrap().version, "1.2.3");
-                    assert_eq!(found.provider, approach.provider);
+                    assert_eq!(found.protocol, approach.protocol);
                 }
                 _ => assert_eq!(
                     resolved(&named),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{Approach, Kind};
-use crate::provider::Provider;
+use crate::protocol::Protocol;
 use crate::python_site::UserCommand;
 
 /// Why a file of approaches cannot be used.
@@ -53,8 +53,8 @@ struct Entry {
     #[serde(default)]
     description: String,
     hello: Option<String>,
-    #[serde(default)]
-    provider: Provider,
+    #[serde(default, alias = "provider")]
+    protocol: Protocol,
     #[serde(default)]
     env: BTreeMap<String, String>,
 }
@@ -79,7 +79,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<Approach>, UserFileError> {
                 kind: Kind::User(command),
                 version: None,
                 hello: entry.hello,
-                provider: entry.provider,
+                protocol: entry.protocol,
                 floor: false,
                 simplicity: None,
                 simplicity_reason: "nobody has ranked it".to_owned(),

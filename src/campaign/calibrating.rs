@@ -3,9 +3,9 @@
 use super::pools::Pool;
 use crate::judge::sides::{SideMetric, family, side_figures};
 use crate::judge::{self, Calibration, Rule};
-use crate::protocol::Handicap;
 use crate::record::Machine;
 use crate::stats::median;
+use crate::worker_protocol::Handicap;
 
 /// How many comparisons are drawn, and by which seed.
 #[derive(Debug, Clone, Copy)]

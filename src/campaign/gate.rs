@@ -183,10 +183,10 @@ fn groups(
 }
 
 fn gate_cell(cell: &Cell, servers: &Servers) -> GateCell {
-    let providers = servers.get(&cell.server).map(|kind| kind.providers.clone());
+    let protocols = servers.get(&cell.server).map(|kind| kind.protocols.clone());
     GateCell {
         key: key_of(cell),
-        providers: providers.unwrap_or_default(),
+        protocols: protocols.unwrap_or_default(),
         approaches: cell.approaches.clone(),
     }
 }

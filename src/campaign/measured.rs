@@ -9,10 +9,9 @@ use crate::approach::{Approach, Catalogue};
 use crate::ioc::Servers;
 use crate::judge::{Limits, Measured};
 use crate::measure::{Cell, Plan};
-use crate::protocol::Mode;
 use crate::python_site::{Missing, PythonSite};
-use crate::record::Load;
-use crate::scenario::CONNECT;
+use crate::record::{Load, Scenario};
+use crate::worker_protocol::Mode;
 
 /// A file of limits instead of the one that is built in.
 const LIMITS: &str = "EPICS_GAUGE_LIMITS";
@@ -72,8 +71,8 @@ fn cells(measured: &Measured, catalogue: &Catalogue) -> Vec<Cell> {
         let floors = catalogue.all().iter().filter(|approach| approach.floor);
         approaches.extend(floors.map(|floor| floor.name.clone()));
     }
-    let plain = match measured.scenario.as_str() {
-        CONNECT => Plan::connect(&measured.pvs, &[Mode::Bulk], 0, measured.blocks),
+    let plain = match measured.scenario {
+        Scenario::Connect => Plan::connect(&measured.pvs, &[Mode::Bulk], 0, measured.blocks),
         scenario => {
             let load = Load {
                 rate_hz: measured.rate_hz,

@@ -6,8 +6,8 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use crate::measure::PairRunner;
-use crate::protocol::Handicap;
 use crate::record::{Failure, Record, Side};
+use crate::worker_protocol::Handicap;
 
 const fn slower_by(fraction: f64) -> Handicap {
     Handicap { fraction, per_pv_s: 0.0 }

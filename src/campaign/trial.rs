@@ -110,7 +110,7 @@ fn is_screened(verdict: &Verdict) -> bool {
 /// What the records of a cell have in common.
 pub(super) fn key_of(cell: &Cell) -> CellKey {
     CellKey {
-        scenario: cell.scenario.clone(),
+        scenario: cell.scenario,
         server: cell.server.clone(),
         pvs: cell.pvs,
         mode: cell.mode,

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
-use epics_gauge::protocol::Mode;
 use epics_gauge::record::Pixels;
 use epics_gauge::report::{Described, Format};
+use epics_gauge::worker_protocol::Mode;
 
 use super::examples;
 

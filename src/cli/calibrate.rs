@@ -11,11 +11,10 @@ use epics_gauge::judge::sides::SideMetric;
 use epics_gauge::judge::{Calibrated, Change, Rule, WholeRuns, compare};
 use epics_gauge::measure::{Candidate, Cell, Contestant, PairRunner, this_machine};
 use epics_gauge::process::{interrupted, processes_left};
-use epics_gauge::protocol::{Handicap, Mode};
 use epics_gauge::python_site::Missing;
-use epics_gauge::record::{End, Line, Record, RunRecords};
+use epics_gauge::record::{End, Line, Record, RunRecords, Scenario};
 use epics_gauge::report::{Format, render_calibrated, render_csv};
-use epics_gauge::scenario::CONNECT;
+use epics_gauge::worker_protocol::{Handicap, Mode};
 
 use super::arguments::CalibrateArguments;
 use super::exit::Exit;
@@ -92,7 +91,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
 
 fn usual_server(servers: &Servers, approach: &Approach) -> Result<String, Failure> {
     let speaks = |name: &&str| {
-        servers.get(name).is_some_and(|kind| kind.providers.contains(&approach.provider))
+        servers.get(name).is_some_and(|kind| kind.protocols.contains(&approach.protocol))
     };
     let found = ["softioc", "softioc-pva"].into_iter().find(speaks);
     found.map(str::to_owned).ok_or_else(|| {
@@ -153,7 +152,7 @@ impl<'a> Calibration<'a> {
             server: self.server.to_owned(),
             handicap,
         };
-        let cell = Cell::new(CONNECT, self.arguments.pvs, Mode::Bulk, None, 1).brief();
+        let cell = Cell::new(Scenario::Connect, self.arguments.pvs, Mode::Bulk, None, 1).brief();
         let most_memory = this_machine().memory_bytes / 4;
         PairRunner::new(self.servers, cell, [side(None), side(handicap)], None, most_memory)
     }

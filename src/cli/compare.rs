@@ -11,11 +11,10 @@ use epics_gauge::judge::contest::{ContestJudgement, judge_contest, rule_of};
 use epics_gauge::judge::sides::SideMetric;
 use epics_gauge::measure::{Cell, Contestant, PairRunner, this_machine};
 use epics_gauge::process::processes_left;
-use epics_gauge::protocol::Mode;
 use epics_gauge::python_site::Missing;
-use epics_gauge::record::{Contest, End, Line, Load, RunRecords};
+use epics_gauge::record::{Contest, End, Line, Load, RunRecords, Scenario};
 use epics_gauge::report::{Format, annotations, render_contest, render_csv};
-use epics_gauge::scenario::{CONNECT, SCALARS, WAVEFORM};
+use epics_gauge::worker_protocol::Mode;
 
 use super::arguments::CompareArguments;
 use super::exit::Exit;
@@ -36,7 +35,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
     let mut servers = servers(arguments.servers_file.as_deref())?;
     let asked = asked(arguments, &catalogue, &mut servers)?;
-    let cell = cell(arguments, &asked.scenario)?;
+    let cell = cell(arguments, asked.scenario)?;
     let metrics = metrics(arguments, &cell)?;
     let cell =
         if metrics.iter().all(|metric| metric.is_of_connecting()) { cell.brief() } else { cell };
@@ -98,7 +97,7 @@ struct Asked {
     approaches: [Approach; 2],
     servers: [String; 2],
     labels: [String; 2],
-    scenario: String,
+    scenario: Scenario,
 }
 
 fn asked(
@@ -111,8 +110,8 @@ fn asked(
     match (&arguments.ioc_a, &arguments.ioc_b) {
         (Some(a), Some(b)) => {
             let scenario = match words[..] {
-                [] => CONNECT,
-                [scenario] => scenario,
+                [] => Scenario::Connect,
+                [scenario] => named(scenario)?,
                 _ => {
                     return Err(Failure::usage(
                         "--ioc-a and --ioc-b compare softIocs; name the approach that measures \
@@ -129,13 +128,13 @@ fn asked(
                 approaches: [measures.clone(), measures],
                 servers: IOCS.map(str::to_owned),
                 labels: [label("A", a), label("B", b)],
-                scenario: scenario.to_owned(),
+                scenario,
             })
         }
         _ => {
             let (a, b, scenario) = match words[..] {
-                [a, b] => (a, b, CONNECT),
-                [a, b, scenario] => (a, b, scenario),
+                [a, b] => (a, b, Scenario::Connect),
+                [a, b, scenario] => (a, b, named(scenario)?),
                 _ => {
                     return Err(Failure::usage(
                         "name two approaches to compare, such as `compare pyepics aioca`, or two \
@@ -149,7 +148,7 @@ fn asked(
                 approaches,
                 servers: [server.clone(), server],
                 labels: [a.to_owned(), b.to_owned()],
-                scenario: scenario.to_owned(),
+                scenario,
             })
         }
     }
@@ -163,7 +162,7 @@ fn server_of(
 ) -> Result<String, Failure> {
     let speaks = |name: &&str| {
         servers.get(name).is_some_and(|kind| {
-            approaches.iter().all(|approach| kind.providers.contains(&approach.provider))
+            approaches.iter().all(|approach| kind.protocols.contains(&approach.protocol))
         })
     };
     let usual = ["softioc", "softioc-pva", "python-softioc"];
@@ -184,7 +183,21 @@ fn server_of(
     })
 }
 
-fn cell(arguments: &CompareArguments, scenario: &str) -> Result<Cell, Failure> {
+/// The scenarios in which two can be compared.
+const COMPARED: [Scenario; 3] = [Scenario::Connect, Scenario::Scalars, Scenario::Waveform];
+
+fn named(text: &str) -> Result<Scenario, Failure> {
+    COMPARED.into_iter().find(|scenario| scenario.name() == text).ok_or_else(|| not_compared(text))
+}
+
+fn not_compared(scenario: &str) -> Failure {
+    Failure::usage(format!(
+        "`{scenario}` is no scenario that two are compared in; there are: {}",
+        COMPARED.map(Scenario::name).join(", ")
+    ))
+}
+
+fn cell(arguments: &CompareArguments, scenario: Scenario) -> Result<Cell, Failure> {
     let load = |seconds: f64, usual_rate_hz: f64| Load {
         rate_hz: arguments.rate.unwrap_or(usual_rate_hz),
         seconds: arguments.seconds.unwrap_or(seconds),
@@ -197,16 +210,13 @@ fn cell(arguments: &CompareArguments, scenario: &str) -> Result<Cell, Failure> {
     let pvs = arguments.pvs;
     let monitored = |pvs, load| Cell::new(scenario, pvs, Mode::Bulk, Some(load), 1);
     match scenario {
-        CONNECT => Ok(Cell::new(scenario, pvs.unwrap_or(1000), Mode::Bulk, None, 1)),
-        SCALARS => Ok(monitored(pvs.unwrap_or(100), load(3.0, 100.0))),
-        WAVEFORM => {
+        Scenario::Connect => Ok(Cell::new(scenario, pvs.unwrap_or(1000), Mode::Bulk, None, 1)),
+        Scenario::Scalars => Ok(monitored(pvs.unwrap_or(100), load(3.0, 100.0))),
+        Scenario::Waveform => {
             let pixels = Some(arguments.pixels.unwrap_or(USUAL_PIXELS));
             Ok(monitored(1, Load { pixels, ..load(3.0, 120.0) }))
         }
-        other => Err(Failure::usage(format!(
-            "`{other}` is no scenario that two are compared in; there are: {CONNECT}, {SCALARS}, \
-             {WAVEFORM}"
-        ))),
+        other => Err(not_compared(other.name())),
     }
 }
 

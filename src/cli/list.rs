@@ -16,15 +16,15 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Failure> {
     match arguments.what {
         Listed::Approaches => {
             for approach in catalogue(arguments.approaches_file.as_deref())?.all() {
-                let (provider, about) = (approach.provider, &approach.description);
-                lines += &hanging(&format!("{:<12} {provider:<4} ", approach.name), about);
+                let (protocol, about) = (approach.protocol, &approach.description);
+                lines += &hanging(&format!("{:<12} {protocol:<4} ", approach.name), about);
             }
         }
         Listed::Servers => {
             for server in servers(arguments.servers_file.as_deref())?.all() {
-                let providers: Vec<&str> = server.providers.iter().map(|one| one.name()).collect();
+                let protocols: Vec<&str> = server.protocols.iter().map(|one| one.name()).collect();
                 let (name, about) = (&server.name, &server.description);
-                lines += &hanging(&format!("{name:<20} {:<8} ", providers.join(", ")), about);
+                lines += &hanging(&format!("{name:<20} {:<8} ", protocols.join(", ")), about);
             }
         }
         Listed::Scenarios => {
@@ -75,7 +75,8 @@ fn limits(limits: &Limits) -> String {
         let mut line = format!("{}: {}", most.trim_end(), limit.derivation);
         let scenarios = limit.measure.scenarios();
         if scenarios.len() > limit.scenarios.len() && !limit.scenarios.is_empty() {
-            line += &format!(" ({})", limit.scenarios.join(", "));
+            let names: Vec<&str> = limit.scenarios.iter().map(|one| one.name()).collect();
+            line += &format!(" ({})", names.join(", "));
         }
         lines += &hanging(&format!("{what:<32} "), &line);
         for approach in limit.over.keys() {

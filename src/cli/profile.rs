@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use epics_gauge::ioc::{MAX_PVS, Servers};
 use epics_gauge::measure::{Cell, Plan, this_machine};
-use epics_gauge::protocol::Mode;
-use epics_gauge::record::{Load, Pixels};
-use epics_gauge::scenario::{self, CAPACITY, CONNECT, DISTURBED, FLEET, SCALARS, SCALE, WAVEFORM};
+use epics_gauge::record::{Load, Pixels, Scenario};
+use epics_gauge::worker_protocol::Mode;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::Failure;
@@ -27,20 +26,44 @@ const USUAL_SERVERS: [&str; 2] = ["softioc", "softioc-pva"];
 type LoadOf<'a> = &'a dyn Fn(f64) -> Load;
 
 /// Scenarios with monitors.
-const MONITORED: &[&str] = &[WAVEFORM, SCALARS, CAPACITY, SCALE, DISTURBED];
+const MONITORED: &[Scenario] = &[
+    Scenario::Waveform,
+    Scenario::Scalars,
+    Scenario::Capacity,
+    Scenario::Scale,
+    Scenario::Disturbed,
+];
 
 /// Scenarios that stop a client which takes too much memory.
-const WITH_MEMORY_LIMIT: &[&str] = &[WAVEFORM, SCALARS, CAPACITY, SCALE, DISTURBED, FLEET];
+const WITH_MEMORY_LIMIT: &[Scenario] = &[
+    Scenario::Waveform,
+    Scenario::Scalars,
+    Scenario::Capacity,
+    Scenario::Scale,
+    Scenario::Disturbed,
+    Scenario::Fleet,
+];
 
 /// Options that mean something to these scenarios only.
-const OPTIONS: [(&str, fn(&RunArguments) -> bool, &[&str]); 10] = [
-    ("--pvs", |said| !said.pvs.is_empty(), &[CONNECT, SCALARS, CAPACITY, SCALE, DISTURBED, FLEET]),
-    ("--iocs", |said| said.iocs.is_some(), &[FLEET]),
-    ("--mode", |said| !said.modes.is_empty(), &[CONNECT]),
+const OPTIONS: [(&str, fn(&RunArguments) -> bool, &[Scenario]); 10] = [
+    (
+        "--pvs",
+        |said| !said.pvs.is_empty(),
+        &[
+            Scenario::Connect,
+            Scenario::Scalars,
+            Scenario::Capacity,
+            Scenario::Scale,
+            Scenario::Disturbed,
+            Scenario::Fleet,
+        ],
+    ),
+    ("--iocs", |said| said.iocs.is_some(), &[Scenario::Fleet]),
+    ("--mode", |said| !said.modes.is_empty(), &[Scenario::Connect]),
     ("--rate", |said| !said.rates.is_empty(), MONITORED),
-    ("--monitors", |said| !said.monitors.is_empty(), &[SCALE]),
-    ("--table", |said| !said.tables.is_empty(), &[SCALE]),
-    ("--pixels", |said| said.pixels.is_some(), &[WAVEFORM, DISTURBED]),
+    ("--monitors", |said| !said.monitors.is_empty(), &[Scenario::Scale]),
+    ("--table", |said| !said.tables.is_empty(), &[Scenario::Scale]),
+    ("--pixels", |said| said.pixels.is_some(), &[Scenario::Waveform, Scenario::Disturbed]),
     ("--seconds", |said| said.seconds.is_some(), MONITORED),
     ("--array-bytes", |said| said.array_bytes.is_some(), MONITORED),
     ("--most-memory", |said| said.most_memory.is_some(), WITH_MEMORY_LIMIT),
@@ -52,19 +75,16 @@ const OPTIONS: [(&str, fn(&RunArguments) -> bool, &[&str]); 10] = [
 /// When an option means nothing to the scenarios that are run, or leaves one
 /// of them without anything to measure.
 pub(super) fn plan(arguments: &RunArguments, servers: &Servers) -> Result<Plan, Failure> {
-    let wanted: Vec<&str> = scenario::ALL
-        .iter()
-        .map(|(name, _)| *name)
-        .filter(|name| is_wanted(arguments, name))
-        .collect();
+    let wanted: Vec<Scenario> =
+        Scenario::ALL.into_iter().filter(|scenario| is_wanted(arguments, *scenario)).collect();
     check_options(arguments, &wanted)?;
     check_pvs(arguments, &wanted)?;
     let mut planned = Vec::new();
-    for name in wanted {
-        let cells = on_servers(arguments, servers, cells(arguments, name)?)?;
+    for scenario in wanted {
+        let cells = on_servers(arguments, servers, cells(arguments, scenario)?)?;
         if cells.is_empty() {
             return Err(Failure::usage(format!(
-                "nothing to measure in {name}: serial mode is for up to 1000 PVs (--profile full) \
+                "nothing to measure in {scenario}: serial mode is for up to 1000 PVs (--profile full) \
                  or 10 (quick); ask for fewer --pvs"
             )));
         }
@@ -88,13 +108,13 @@ pub(super) fn random_seed() -> u64 {
     u64::from(StdRng::from_os_rng().random::<u32>())
 }
 
-fn check_options(arguments: &RunArguments, wanted: &[&str]) -> Result<(), Failure> {
+fn check_options(arguments: &RunArguments, wanted: &[Scenario]) -> Result<(), Failure> {
     for (option, is_said, scenarios) in OPTIONS {
         if is_said(arguments) && !scenarios.iter().any(|name| wanted.contains(name)) {
             return Err(Failure::usage(format!(
                 "{option} means nothing to {}; it is for {}",
-                wanted.join(", "),
-                scenarios.join(", ")
+                names(wanted),
+                names(scenarios)
             )));
         }
     }
@@ -102,23 +122,30 @@ fn check_options(arguments: &RunArguments, wanted: &[&str]) -> Result<(), Failur
 }
 
 /// More PVs than one IOC holds are for fleets.
-fn check_pvs(arguments: &RunArguments, wanted: &[&str]) -> Result<(), Failure> {
+fn check_pvs(arguments: &RunArguments, wanted: &[Scenario]) -> Result<(), Failure> {
     let most = arguments.pvs.iter().copied().max().unwrap_or(0);
-    if most <= MAX_PVS || wanted.iter().all(|name| *name == FLEET) {
+    if most <= MAX_PVS || wanted.iter().all(|name| *name == Scenario::Fleet) {
         return Ok(());
     }
     Err(Failure::usage(format!(
         "--pvs {most}: one IOC holds at most {MAX_PVS} PVs here; for more name only the scenario \
-         {FLEET}"
+         {}",
+        Scenario::Fleet
     )))
 }
 
-fn is_wanted(arguments: &RunArguments, name: &str) -> bool {
+fn names(scenarios: &[Scenario]) -> String {
+    scenarios.iter().map(|scenario| scenario.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn is_wanted(arguments: &RunArguments, name: Scenario) -> bool {
     match arguments.profile {
-        _ if !arguments.scenarios.is_empty() => arguments.scenarios.iter().any(|one| one == name),
-        Profile::Quick => [CONNECT, WAVEFORM].contains(&name),
+        _ if !arguments.scenarios.is_empty() => {
+            arguments.scenarios.iter().any(|one| one == name.name())
+        }
+        Profile::Quick => [Scenario::Connect, Scenario::Waveform].contains(&name),
         // Up to a million PVs: by name only.
-        Profile::Full => name != FLEET,
+        Profile::Full => name != Scenario::Fleet,
     }
 }
 
@@ -152,7 +179,7 @@ fn on_servers(
     Ok(placed)
 }
 
-fn cells(arguments: &RunArguments, name: &str) -> Result<Vec<Cell>, Failure> {
+fn cells(arguments: &RunArguments, scenario: Scenario) -> Result<Vec<Cell>, Failure> {
     let is_full = arguments.profile == Profile::Full;
     let said_blocks = arguments.blocks.map(|blocks| blocks as usize);
     let blocks = said_blocks.unwrap_or(if is_full { 5 } else { 1 });
@@ -165,26 +192,26 @@ fn cells(arguments: &RunArguments, name: &str) -> Result<Vec<Cell>, Failure> {
         monitors: 1,
         idle_pvs: 0,
     };
-    Ok(match name {
-        FLEET => fleet::cells(arguments, said_blocks.unwrap_or(1))?,
-        SCALE => scale::cells(arguments, &load, said_blocks.unwrap_or(1))?,
-        WAVEFORM => {
+    Ok(match scenario {
+        Scenario::Fleet => fleet::cells(arguments, said_blocks.unwrap_or(1))?,
+        Scenario::Scale => scale::cells(arguments, &load, said_blocks.unwrap_or(1))?,
+        Scenario::Waveform => {
             let load =
                 Load { pixels: Some(arguments.pixels.unwrap_or(USUAL_PIXELS)), ..load(10.0) };
             let usual: &[f64] = if is_full { &[10.0, 120.0] } else { &[120.0] };
-            Plan::monitors(name, &[1], &rates(arguments, usual), load, blocks)
+            Plan::monitors(scenario, &[1], &rates(arguments, usual), load, blocks)
         }
-        SCALARS => {
+        Scenario::Scalars => {
             let rates = rates(arguments, &[10.0, 100.0, 1000.0]);
-            Plan::monitors(name, &pvs(arguments, &[1, 10, 100]), &rates, load(5.0), blocks)
+            Plan::monitors(scenario, &pvs(arguments, &[1, 10, 100]), &rates, load(5.0), blocks)
         }
-        CAPACITY => {
+        Scenario::Capacity => {
             let most = pvs(arguments, &[1000]).into_iter().max().unwrap_or(1000);
             let rates = rates(arguments, &[10.0, 100.0, 1000.0]);
             // Each search measures afresh what it finds.
-            Plan::monitors(name, &[most], &rates, load(3.0), said_blocks.unwrap_or(1))
+            Plan::monitors(scenario, &[most], &rates, load(3.0), said_blocks.unwrap_or(1))
         }
-        DISTURBED => {
+        Scenario::Disturbed => {
             let load = Load { pixels: arguments.pixels, ..load(25.0) };
             let pvs = match arguments.pixels {
                 Some(_) => vec![1],
@@ -192,7 +219,7 @@ fn cells(arguments: &RunArguments, name: &str) -> Result<Vec<Cell>, Failure> {
             };
             Plan::disturbed(&pvs, &rates(arguments, &[10.0]), load, said_blocks.unwrap_or(1))
         }
-        _ => connect(arguments, said_blocks),
+        Scenario::Connect => connect(arguments, said_blocks),
     })
 }
 

@@ -10,11 +10,11 @@ use epics_gauge::ioc::Servers;
 use epics_gauge::judge::{Limits, judge};
 use epics_gauge::measure::{Candidate, Cell, Plan, Progress};
 use epics_gauge::process::processes_left;
-use epics_gauge::provider::Provider;
+use epics_gauge::protocol::Protocol;
 use epics_gauge::python_site::Missing;
+use epics_gauge::record::Scenario;
 use epics_gauge::record::{End, Line, Run, RunRecords};
 use epics_gauge::report::{Format, render_csv, render_with};
-use epics_gauge::scenario;
 
 use super::arguments::RunArguments;
 use super::exit::Exit;
@@ -31,8 +31,7 @@ pub(super) const TIME_TO_LEAVE: Duration = Duration::from_secs(3);
 pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
     let approaches = chosen(&catalogue, &arguments.approaches)?;
-    let known: Vec<&str> = scenario::ALL.iter().map(|(name, _)| *name).collect();
-    check_names("scenario", &arguments.scenarios, &known).map_err(|failure| {
+    check_names("scenario", &arguments.scenarios, &Scenario::names()).map_err(|failure| {
         // A subcommand with a typing error is taken for a scenario.
         Failure::usage(format!("{}; for subcommands see --help", failure.message))
     })?;
@@ -89,9 +88,9 @@ fn chosen(catalogue: &Catalogue, names: &[String]) -> Result<Vec<Approach>, Fail
         .collect::<Result<_, _>>()?;
     let is_named = |approach: &&Approach| names.is_empty() || names.contains(&approach.name);
     let named = catalogue.all().iter().filter(is_named).chain(&versions);
-    let providers: Vec<Provider> = named.map(|approach| approach.provider).collect();
+    let protocols: Vec<Protocol> = named.map(|approach| approach.protocol).collect();
     let is_chosen = |approach: &&Approach| {
-        is_named(approach) || (approach.floor && providers.contains(&approach.provider))
+        is_named(approach) || (approach.floor && protocols.contains(&approach.protocol))
     };
     Ok(catalogue.all().iter().filter(is_chosen).chain(&versions).cloned().collect())
 }

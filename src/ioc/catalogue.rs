@@ -12,7 +12,7 @@ use super::other_soft_ioc::{OtherSoftIoc, OtherSoftIocError};
 use super::{IocError, Server, SoftIoc};
 use crate::embedded;
 use crate::process::Command;
-use crate::provider::Provider;
+use crate::protocol::Protocol;
 use crate::python_site::{Missing, PythonSite, UserCommand};
 
 /// One way to be an IOC.
@@ -23,7 +23,7 @@ pub struct ServerKind {
     /// What it is, in one line.
     pub description: String,
     /// The protocols that it serves; approaches of these are measured with it.
-    pub providers: Vec<Provider>,
+    pub protocols: Vec<Protocol>,
     /// Whether the Python packages must be installed for it.
     pub needs_python_site: bool,
     /// Whether it makes frames.
@@ -117,7 +117,7 @@ impl Servers {
         self.kinds.push(ServerKind {
             name: name.to_owned(),
             description: format!("the softIoc {}, of EPICS Base {base}", program.display()),
-            providers: vec![Provider::Ca],
+            protocols: vec![Protocol::Ca],
             needs_python_site: false,
             has_frames: false,
         });
@@ -161,7 +161,7 @@ impl Servers {
         };
         Ok(Driven {
             name: kind.name.clone(),
-            providers: kind.providers.clone(),
+            protocols: kind.protocols.clone(),
             command,
             wanted: wanted.clone(),
             start_deadline: START_DEADLINE,
@@ -205,11 +205,11 @@ fn soft_ioc(wanted: &Wanted) -> super::Builder {
 }
 
 fn built_in() -> Vec<ServerKind> {
-    use Provider::{Ca, Pva};
-    let kind = |name: &str, providers: &[Provider], description: &str| ServerKind {
+    use Protocol::{Ca, Pva};
+    let kind = |name: &str, protocols: &[Protocol], description: &str| ServerKind {
         name: name.to_owned(),
         description: description.to_owned(),
-        providers: providers.to_vec(),
+        protocols: protocols.to_vec(),
         needs_python_site: !name.starts_with("softioc") && name != PURE_RUST,
         has_frames: name.starts_with("softioc"),
     };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::builder::MAX_PVS;
 use super::{Counted, IocError, Place, Server, Wanted};
 use crate::process::{ArrayLimit, Command, Deadline, client_environment, server_environment};
-use crate::provider::Provider;
+use crate::protocol::Protocol;
 use conversation::Conversation;
 use messages::{FromServer, Hello, PROTOCOL_VERSION, Serve, ToServer};
 
@@ -33,7 +33,7 @@ pub(super) struct Driven {
     /// Its name in the catalogue, which its hello must carry.
     pub(super) name: String,
     /// The protocols that it must serve.
-    pub(super) providers: Vec<Provider>,
+    pub(super) protocols: Vec<Protocol>,
     /// What starts it.
     pub(super) command: Command,
     /// What it is to hold.
@@ -136,7 +136,7 @@ impl Driven {
         }))?;
         match conversation.hear(deadline, "serve")? {
             FromServer::Ready(ready) => {
-                proof::prove(&ready, &self.providers, &place.ports, &identity, deadline)?;
+                proof::prove(&ready, &self.protocols, &place.ports, &identity, deadline)?;
                 Ok(hello)
             }
             FromServer::Failed(failed) => Err(conversation.refused(failed.error)),
@@ -329,7 +329,7 @@ mod tests {
     fn a_server_that_never_serves_is_told_with_everything_that_it_printed() {
         let driven = Driven {
             name: "mine".to_owned(),
-            providers: vec![Provider::Ca],
+            protocols: vec![Protocol::Ca],
             command: Command::new("sh").arguments(["-c", "echo I am thinking >&2; sleep 60"]),
             wanted: Wanted::default(),
             start_deadline: Duration::from_millis(500),

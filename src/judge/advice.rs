@@ -6,8 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Outcome, Relative, Verdict};
-use crate::record::{ApproachFacts, RunRecords};
-use crate::scenario;
+use crate::record::{ApproachFacts, RunRecords, Scenario};
 
 /// Which approach to take.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -43,7 +42,8 @@ pub struct Slower {
 /// Applies the rule on each server to the verdicts of the largest count of PVs,
 /// and of the slope.
 pub(super) fn advice(run: &RunRecords, verdicts: &[Verdict]) -> Vec<Advice> {
-    let of_connecting = verdicts.iter().filter(|verdict| verdict.scenario == scenario::CONNECT);
+    let of_connecting =
+        verdicts.iter().filter(|verdict| verdict.scenario == Some(Scenario::Connect));
     let servers: BTreeSet<&str> = of_connecting.map(|verdict| verdict.server.as_str()).collect();
     servers.into_iter().map(|server| on_server(run, verdicts, server)).collect()
 }
@@ -51,7 +51,7 @@ pub(super) fn advice(run: &RunRecords, verdicts: &[Verdict]) -> Vec<Advice> {
 fn on_server(run: &RunRecords, verdicts: &[Verdict], server: &str) -> Advice {
     let of_connecting = || {
         verdicts.iter().filter(|verdict| {
-            (verdict.scenario.as_str(), verdict.server.as_str()) == (scenario::CONNECT, server)
+            (verdict.scenario, verdict.server.as_str()) == (Some(Scenario::Connect), server)
         })
     };
     let pvs = of_connecting().map(|verdict| verdict.pvs).max();

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::gave_way::{GaveWay, gave_way};
-use crate::record::{ApproachFacts, Record, RunRecords};
-use crate::scenario::{self, is_answer};
+use crate::record::{ApproachFacts, Record, RunRecords, Scenario};
+use crate::scenario::is_answer;
 
 /// One approach on one server at one rate.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -42,7 +42,7 @@ pub fn capacities(run: &RunRecords) -> Vec<Capacity> {
     let probes: Vec<&Record> = run
         .records
         .iter()
-        .filter(|record| record.scenario == scenario::CAPACITY)
+        .filter(|record| record.scenario == Scenario::Capacity)
         .filter(|record| record.monitored.is_some() || is_answer(record))
         .collect();
     let mut searches: Vec<(f64, &str)> = probes

@@ -3,17 +3,17 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::protocol::Mode;
-use crate::provider::Provider;
-use crate::record::{ApproachFacts, FleetShape, Load, Lookup, Record};
+use crate::protocol::Protocol;
+use crate::record::{ApproachFacts, FleetShape, Load, Lookup, Record, Scenario};
 use crate::scenario;
+use crate::worker_protocol::Mode;
 
 /// What all records of a cell have in common. The probes of a search are one cell,
 /// whatever their counts of PVs.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CellKey {
     /// The scenario's name.
-    pub scenario: String,
+    pub scenario: Scenario,
     /// The server's name.
     pub server: String,
     /// How many PVs; 0 in a search.
@@ -32,7 +32,7 @@ pub struct GateCell {
     /// What its records have in common.
     pub key: CellKey,
     /// The protocols that its server speaks.
-    pub providers: Vec<Provider>,
+    pub protocols: Vec<Protocol>,
     /// The approaches that are measured; when empty, all that speak a protocol of the
     /// server.
     pub approaches: Vec<String>,
@@ -42,7 +42,7 @@ impl CellKey {
     /// The cell of a record.
     pub fn of(record: &Record) -> CellKey {
         CellKey {
-            scenario: record.scenario.clone(),
+            scenario: record.scenario,
             server: record.server.clone(),
             pvs: record.pvs,
             mode: record.mode,
@@ -55,7 +55,7 @@ impl CellKey {
     /// The same without the count of PVs in a search, which varies within it.
     #[must_use]
     pub fn with_probes_as_one(mut self) -> CellKey {
-        if self.scenario == scenario::CAPACITY {
+        if self.scenario == Scenario::Capacity {
             self.pvs = 0;
         }
         self
@@ -68,7 +68,7 @@ impl CellKey {
     /// Such as `connect::pyca::n10000`: scenario, approach, the server where it is not
     /// the usual one, and what is varied.
     pub(super) fn name_with(&self, approach: &str) -> String {
-        let mut parts = vec![word(&self.scenario), word(approach)];
+        let mut parts = vec![word(self.scenario.name()), word(approach)];
         if self.server != scenario::USUAL_SERVER {
             parts.push(word(&self.server));
         }
@@ -118,7 +118,7 @@ fn varied_of(load: &Load) -> Vec<String> {
 impl GateCell {
     /// Whether this approach is measured here.
     pub(super) fn takes(&self, facts: &ApproachFacts) -> bool {
-        self.providers.contains(&facts.provider)
+        self.protocols.contains(&facts.protocol)
             && (self.approaches.is_empty() || self.approaches.contains(&facts.name))
     }
 }

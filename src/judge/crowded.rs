@@ -29,7 +29,7 @@ pub(super) fn spare(verdict: &mut Verdict, measure: Measure, records: &[&Record]
     let cell = verdict.cell();
     let is_of_verdict = |record: &&&Record| {
         record.approach == verdict.approach
-            && CellKey::of(record) == cell
+            && Some(CellKey::of(record)) == cell
             && record.confirms == (verdict.fresh_blocks > 0)
     };
     let used: Vec<&MachineUse> = records

@@ -3,10 +3,9 @@
 
 use super::cell::{CellKey, GateCell, word};
 use super::limits::{LEAK_WATCH_S, Limit, Limits, Measure, Place, Relative};
-use crate::protocol::Mode;
-use crate::provider::Provider;
-use crate::record::ApproachFacts;
-use crate::scenario;
+use crate::protocol::Protocol;
+use crate::record::{ApproachFacts, Scenario};
+use crate::worker_protocol::Mode;
 
 /// The name of the verdict on processes that outlive a run.
 pub(super) const PROCESSES_LEFT: &str = "run::processes_left";
@@ -71,7 +70,7 @@ fn of_measure<'a>(
 ) -> Vec<Wanted<'a>> {
     let key = &cell.key;
     let place = Place {
-        scenario: &key.scenario,
+        scenario: key.scenario,
         server: &key.server,
         approach: &facts.name,
         pvs: key.pvs,
@@ -79,7 +78,7 @@ fn of_measure<'a>(
     };
     let has_floor = approaches
         .iter()
-        .any(|other| other.floor && other.provider == facts.provider && cell.takes(other));
+        .any(|other| other.floor && other.protocol == facts.protocol && cell.takes(other));
     let is_long = key.load.is_none_or(|load| load.seconds >= LEAK_WATCH_S);
     Relative::ALL
         .into_iter()
@@ -129,7 +128,7 @@ fn is_measured(
         Measure::ConnectSlope => has_slope(cell, cells),
         Measure::BytesOverLeast => {
             let is_unshared = cell.key.load.is_some_and(|load| load.monitors == 1);
-            facts.provider == Provider::Ca && is_unshared
+            facts.protocol == Protocol::Ca && is_unshared
         }
         _ => measure.is_in(cell.key.mode),
     }
@@ -138,8 +137,8 @@ fn is_measured(
 /// A slope is told at the most PVs, and needs other counts.
 fn has_slope(cell: &GateCell, cells: &[GateCell]) -> bool {
     let on_this_server = |other: &&GateCell| {
-        (other.key.scenario.as_str(), &other.key.server, other.key.mode)
-            == (scenario::CONNECT, &cell.key.server, Mode::Bulk)
+        (other.key.scenario, &other.key.server, other.key.mode)
+            == (Scenario::Connect, &cell.key.server, Mode::Bulk)
     };
     let counts = || cells.iter().filter(on_this_server).map(|other| other.key.pvs);
     on_this_server(&cell)

@@ -8,10 +8,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use super::CONFIDENCE_WANTED;
-use crate::protocol::{Mode, Stage};
-use crate::record::{Record, RunRecords, Sample};
-use crate::scenario;
+use crate::record::{Record, RunRecords, Sample, Scenario};
 use crate::stats::{Interval, Percentiles, counted_once, median, median_interval, percentiles};
+use crate::worker_protocol::{Mode, Stage};
 
 /// What is compared: a stage in a mode. `connect` is the time from the start of
 /// create to the end of connect, whether an approach can separate them or not.
@@ -111,7 +110,7 @@ impl Serialize for Metric {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Figures {
     /// The scenario's name.
-    pub scenario: String,
+    pub scenario: Scenario,
     /// The server's name.
     pub server: String,
     /// How many PVs were connected.
@@ -160,7 +159,7 @@ pub fn figures(run: &RunRecords) -> Vec<Figures> {
             let rows = rows(run, &cell, metric);
             if let Some((fastest, rows)) = rows {
                 all.push(Figures {
-                    scenario: cell[0].scenario.clone(),
+                    scenario: cell[0].scenario,
                     server: cell[0].server.clone(),
                     pvs: cell[0].pvs,
                     connected: cell[0].mode,
@@ -187,7 +186,7 @@ pub fn of_most_pvs<'a>(
 /// The records of each cell; cells sorted by mode and count of PVs.
 fn cells(run: &RunRecords) -> Vec<Vec<&Record>> {
     let mut cells: BTreeMap<_, Vec<&Record>> = BTreeMap::new();
-    for record in run.records.iter().filter(|record| record.scenario == scenario::CONNECT) {
+    for record in run.records.iter().filter(|record| record.scenario == Scenario::Connect) {
         let bulk_first = record.mode != Mode::Bulk;
         let key = (&record.scenario, &record.server, bulk_first, record.pvs);
         cells.entry(key).or_default().push(record);
@@ -206,7 +205,7 @@ fn rows(run: &RunRecords, cell: &[&Record], metric: Metric) -> Option<(Option<St
         return None;
     }
     let facts = &run.run.approaches;
-    let floor_of = |provider| values.get(&run.run.floor_of(provider)?.name);
+    let floor_of = |protocol| values.get(&run.run.floor_of(protocol)?.name);
     let fastest = facts
         .iter()
         .filter(|facts| !facts.floor)
@@ -225,7 +224,7 @@ fn rows(run: &RunRecords, cell: &[&Record], metric: Metric) -> Option<(Option<St
                 figure_s: interval(own.values().copied())?,
                 each: each(&records, metric),
                 cpu_s: cpu(&records, metric),
-                over_floor_s: floor_of(facts.provider).and_then(|floor| difference(own, floor)),
+                over_floor_s: floor_of(facts.protocol).and_then(|floor| difference(own, floor)),
                 over_fastest_s: fastest.and_then(|(_, fastest)| difference(own, fastest)),
             })
         })

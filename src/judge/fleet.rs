@@ -7,12 +7,11 @@ use serde::Serialize;
 
 use super::Metric;
 use super::figures::{difference, interval};
-use crate::protocol::{Mode, Stage};
 use crate::record::{
-    ApproachFacts, Failure, FleetShape, FleetUse, Record, RunRecords, SearchesCounted,
+    ApproachFacts, Failure, FleetShape, FleetUse, Record, RunRecords, Scenario, SearchesCounted,
 };
-use crate::scenario;
 use crate::stats::{Interval, median};
+use crate::worker_protocol::{Mode, Stage};
 
 /// One approach that connected all PVs of fleets of one shape, or failed to.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -123,7 +122,7 @@ pub fn fleet_growth(run: &RunRecords) -> Vec<FleetGrowth> {
 }
 
 fn sizes(run: &RunRecords) -> Vec<Size> {
-    let fleets = run.records.iter().filter(|record| record.scenario == scenario::FLEET);
+    let fleets = run.records.iter().filter(|record| record.scenario == Scenario::Fleet);
     let sizes: BTreeSet<_> = fleets
         .filter_map(|record| Some((record.fleet?.lookup, record.pvs, record.fleet?.iocs)))
         .collect();
@@ -132,7 +131,7 @@ fn sizes(run: &RunRecords) -> Vec<Size> {
 
 fn records<'a>(run: &'a RunRecords, size: Size, approach: &str) -> Vec<&'a Record> {
     let is_own = |record: &&Record| {
-        record.scenario == scenario::FLEET
+        record.scenario == Scenario::Fleet
             && (record.fleet, record.pvs) == (Some(size.0), size.1)
             && record.approach == approach
     };
@@ -193,7 +192,7 @@ mod tests {
         let end_ns = (seconds_per_pv * pvs as f64 * 1e9) as u64;
         let (stage, mode) = (Stage::Connect, Mode::Bulk);
         Record {
-            scenario: scenario::FLEET.to_owned(),
+            scenario: Scenario::Fleet,
             pvs,
             block,
             approach: approach.to_owned(),
@@ -228,7 +227,7 @@ mod tests {
     fn run(records: Vec<Record>) -> RunRecords {
         let facts = |name: &str| ApproachFacts {
             name: name.to_owned(),
-            provider: Default::default(),
+            protocol: Default::default(),
             floor: name == "wire",
             simplicity: None,
             simplicity_reason: String::new(),

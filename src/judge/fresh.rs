@@ -1,6 +1,7 @@
 //! What raised a suspicion is decided on fresh blocks only: those that raised it were
 //! picked because they did.
 
+use crate::record::Scenario;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -9,9 +10,8 @@ use super::limits::Measure;
 use super::samples::BLOCKS_FOR_AN_INTERVAL;
 use super::verdict::{Outcome, Verdict, blocks};
 use super::{CONFIDENCE_WANTED, Judgement};
-use crate::protocol::Mode;
-use crate::scenario;
 use crate::stats::{Alternative, Interval, holm, sign_p};
+use crate::worker_protocol::Mode;
 
 /// The probability with which one verdict of a run, or more, may be red although no
 /// limit is broken.
@@ -86,21 +86,22 @@ fn first_blocks(judgement: &Judgement) -> usize {
 
 /// A slope needs the cells of all counts of PVs.
 fn cells_of(judgement: &Judgement, verdict: &Verdict) -> Vec<CellKey> {
+    let Some(cell) = verdict.cell() else { return Vec::new() };
     if verdict.metric != Measure::ConnectSlope.name() {
-        return vec![verdict.cell()];
+        return vec![cell];
     }
     let mut counts: Vec<usize> = judgement
         .figures
         .iter()
         .filter(|figures| {
-            (figures.scenario.as_str(), &figures.server, figures.connected)
-                == (scenario::CONNECT, &verdict.server, Mode::Bulk)
+            (figures.scenario, &figures.server, figures.connected)
+                == (Scenario::Connect, &verdict.server, Mode::Bulk)
         })
         .map(|figures| figures.pvs)
         .collect();
     counts.sort_unstable();
     counts.dedup();
-    counts.into_iter().map(|pvs| CellKey { pvs, ..verdict.cell() }).collect()
+    counts.into_iter().map(|pvs| CellKey { pvs, ..cell.clone() }).collect()
 }
 
 /// The least blocks of which each being over rejects, corrected for a family of so many:

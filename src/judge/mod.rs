@@ -164,7 +164,7 @@ fn cell_name(record: &Record) -> String {
     let Some(load) = record.load else {
         return format!("{} PVs {}", record.pvs, record.mode);
     };
-    let mut name = record.scenario.clone();
+    let mut name = record.scenario.to_string();
     if let Some(disturbance) = load.disturbance {
         name += &format!(" {}", disturbance.name());
     }

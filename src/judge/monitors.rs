@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::CONFIDENCE_WANTED;
 use super::figures::difference;
 use crate::record::{
-    Disturbance, Failure, FailureKind, Load, Monitored, Record, Recovery, RunRecords,
+    Disturbance, Failure, FailureKind, Load, Monitored, Record, Recovery, RunRecords, Scenario,
     ServerCounters, Usage,
 };
 use crate::scenario;
@@ -24,7 +24,7 @@ const CPU_WINDOW_NS: u64 = 1_000_000_000;
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct MonitorFigures {
     /// The scenario's name.
-    pub scenario: String,
+    pub scenario: Scenario,
     /// The server's name.
     pub server: String,
     /// How many PVs were monitored.
@@ -109,7 +109,7 @@ pub fn monitors(run: &RunRecords) -> Vec<MonitorFigures> {
     for record in run.records.iter().filter(|record| trusted(record).is_some()) {
         let order = scenario::ALL.iter().position(|(name, _)| *name == record.scenario);
         let known = cells.iter().any(|(_, other)| is_same_cell(record, other));
-        let is_own = ![scenario::CAPACITY, scenario::SCALE].contains(&record.scenario.as_str());
+        let is_own = ![Scenario::Capacity, Scenario::Scale].contains(&record.scenario);
         if is_own && !known {
             cells.push((order.unwrap_or(usize::MAX), record));
         }
@@ -151,14 +151,14 @@ fn cell(run: &RunRecords, first: &Record) -> Option<MonitorFigures> {
     }
     let facts = &run.run.approaches;
     let floor_of =
-        |provider| by_approach.get(run.run.floor_of(provider)?.name.as_str()).map(cpu_by_block);
+        |protocol| by_approach.get(run.run.floor_of(protocol)?.name.as_str()).map(cpu_by_block);
     let rows = facts
         .iter()
         .filter_map(|facts| {
             let blocks = by_approach.get(facts.name.as_str())?;
             let own = cpu_by_block(blocks);
             let over_floor_percent =
-                floor_of(facts.provider).and_then(|floor| difference(&own, &floor));
+                floor_of(facts.protocol).and_then(|floor| difference(&own, &floor));
             Some(MonitorRow {
                 approach: facts.name.clone(),
                 floor: facts.floor,
@@ -168,7 +168,7 @@ fn cell(run: &RunRecords, first: &Record) -> Option<MonitorFigures> {
         })
         .collect();
     Some(MonitorFigures {
-        scenario: first.scenario.clone(),
+        scenario: first.scenario,
         server: first.server.clone(),
         pvs: first.pvs,
         load,

@@ -7,10 +7,10 @@ use super::figures::interval;
 use super::limits::Measure;
 use super::monitors::{cpu_percent, growth_between, mean_cpu_percent, trusted, watched_memory};
 use super::{CONFIDENCE_WANTED, Metric};
-use crate::protocol::{Mode, Stage};
-use crate::record::{FailureKind, Monitored, Record};
-use crate::scenario::{self, is_answer};
+use crate::record::{FailureKind, Monitored, Record, Scenario};
+use crate::scenario::is_answer;
 use crate::stats::{Interval, growth, theil_sen};
+use crate::worker_protocol::{Mode, Stage};
 
 /// Fewer blocks give no interval at 90 %.
 pub(super) const BLOCKS_FOR_AN_INTERVAL: usize = 5;
@@ -37,8 +37,7 @@ pub(super) fn own<'a>(
 }
 
 fn is_of_slope(record: &Record, cell: &CellKey) -> bool {
-    (record.scenario.as_str(), &record.server, record.mode)
-        == (scenario::CONNECT, &cell.server, Mode::Bulk)
+    (record.scenario, &record.server, record.mode) == (Scenario::Connect, &cell.server, Mode::Bulk)
 }
 
 /// The figures by block of an approach's own records; `all` are those of every

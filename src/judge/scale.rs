@@ -8,8 +8,7 @@ use serde::Serialize;
 
 use super::gave_way::{GaveWay, gave_way};
 use super::monitors::{MonitorRow, is_same_cell, row, trusted};
-use crate::record::{Cores, Load, Monitored, Record, RunRecords, Steady, Usage};
-use crate::scenario;
+use crate::record::{Cores, Load, Monitored, Record, RunRecords, Scenario, Steady, Usage};
 use crate::scenario::published::{PublishedRow, TABLES};
 use crate::stats::{between, median};
 
@@ -94,7 +93,7 @@ pub struct Published {
 /// name.
 pub fn scale(run: &RunRecords) -> Vec<Scale> {
     let records: Vec<&Record> =
-        run.records.iter().filter(|record| record.scenario == scenario::SCALE).collect();
+        run.records.iter().filter(|record| record.scenario == Scenario::Scale).collect();
     let pairs: BTreeSet<(usize, &str, &str)> = records
         .iter()
         .map(|record| {

@@ -7,10 +7,9 @@ use serde::Serialize;
 
 use super::Metric;
 use super::figures::{difference, interval};
-use crate::protocol::{Mode, Stage};
-use crate::record::{Record, RunRecords};
-use crate::scenario;
+use crate::record::{Record, RunRecords, Scenario};
 use crate::stats::{Interval, theil_sen};
+use crate::worker_protocol::{Mode, Stage};
 
 /// One approach's line through connect times over counts of PVs.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -53,8 +52,8 @@ fn on_server(run: &RunRecords, server: &str) -> Vec<Scaling> {
     let mut points: BTreeMap<&str, PointsByBlock> = BTreeMap::new();
     let mut counts: Vec<usize> = Vec::new();
     let is_bulk = |record: &&Record| {
-        (record.scenario.as_str(), record.server.as_str(), record.mode)
-            == (scenario::CONNECT, server, Mode::Bulk)
+        (record.scenario, record.server.as_str(), record.mode)
+            == (Scenario::Connect, server, Mode::Bulk)
     };
     for record in run.records.iter().filter(is_bulk) {
         let Some(per_pv) = CONNECT.of(record) else { continue };
@@ -93,7 +92,7 @@ fn compared(
 ) -> Vec<Scaling> {
     let slopes = |name: &str| lines.get(name).map(|(slopes, _)| slopes);
     let facts = &run.run.approaches;
-    let floor_of = |provider| slopes(&run.run.floor_of(provider)?.name);
+    let floor_of = |protocol| slopes(&run.run.floor_of(protocol)?.name);
     let fastest = facts
         .iter()
         .filter(|facts| !facts.floor)
@@ -113,7 +112,7 @@ fn compared(
                 most_pvs,
                 slope_s: interval(slopes.values().copied())?,
                 intercept_s: interval(intercepts.values().copied())?,
-                over_floor_s: floor_of(facts.provider).and_then(|floor| difference(slopes, floor)),
+                over_floor_s: floor_of(facts.protocol).and_then(|floor| difference(slopes, floor)),
                 over_fastest_s: fastest.and_then(|(_, fastest, _)| difference(slopes, fastest)),
                 fastest: fastest.map(|(name, _, _)| name.clone()),
             })

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use super::Metric;
 use super::Pairs;
 use super::monitors::mean_cpu_percent;
-use crate::protocol::{Mode, Stage};
 use crate::record::Record;
+use crate::worker_protocol::{Mode, Stage};
 
 const CONNECT_BULK: Metric = Metric { stage: Stage::Connect, mode: Mode::Bulk };
 

@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::CONFIDENCE_WANTED;
 use super::cell::CellKey;
 use super::limits::{Relative, Unit};
-use crate::protocol::Mode;
-use crate::record::{FleetShape, Load};
+use crate::record::{FleetShape, Load, Scenario};
 use crate::stats::Interval;
+use crate::worker_protocol::Mode;
 
 /// What the judge says of a figure against its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -59,8 +59,8 @@ pub struct Verdict {
     pub approach: String,
     /// Whether it is the floor.
     pub floor: bool,
-    /// The scenario.
-    pub scenario: String,
+    /// The scenario; none for what is of the whole run.
+    pub scenario: Option<Scenario>,
     /// The server.
     pub server: String,
     /// What was judged, such as `connect bulk`, `connect slope` or `growth`.
@@ -130,16 +130,17 @@ impl Verdict {
             || self.outcome == Outcome::Failed && self.expected_over.is_none()
     }
 
-    /// The cell of its figure; for a slope that with the most PVs.
-    pub fn cell(&self) -> CellKey {
-        CellKey {
-            scenario: self.scenario.clone(),
+    /// The cell of its figure, for a slope that with the most PVs; none for what is of
+    /// the whole run.
+    pub fn cell(&self) -> Option<CellKey> {
+        Some(CellKey {
+            scenario: self.scenario?,
             server: self.server.clone(),
             pvs: self.pvs,
             mode: self.connected,
             load: self.load,
             fleet: self.fleet,
-        }
+        })
     }
 
     /// What was found, by how much, with which interval, against which limit and
@@ -216,7 +217,7 @@ impl Verdict {
             name: "connect::mine::n10::over_floor".to_owned(),
             approach: "mine".to_owned(),
             floor: false,
-            scenario: "connect".to_owned(),
+            scenario: Some(Scenario::Connect),
             server: "softioc".to_owned(),
             metric: "connect bulk".to_owned(),
             unit: Unit::SecondsPerPv,

@@ -10,10 +10,10 @@ use super::fresh::{self, Suspect};
 use super::limits::{LEAK_WATCH_S, Limits, Measure, Relative};
 use super::samples::{self, ByBlock, by_block, by_part, has_failed, is_wrong, told};
 use super::verdict::{Outcome, Verdict};
-use crate::protocol::Mode;
-use crate::provider::Provider;
+use crate::protocol::Protocol;
 use crate::record::{Record, RunRecords};
 use crate::stats::{Interval, median};
+use crate::worker_protocol::Mode;
 
 /// All verdicts, by cell and approach; fresh records are judged apart from the others.
 pub(super) fn verdicts(run: &RunRecords, limits: &Limits) -> Vec<Verdict> {
@@ -69,7 +69,7 @@ impl<'a> Judging<'a> {
                 Some(cell) => cell.approaches.push(record.approach.clone()),
                 None => cells.push(GateCell {
                     key,
-                    providers: vec![Provider::Ca, Provider::Pva],
+                    protocols: vec![Protocol::Ca, Protocol::Pva],
                     approaches: vec![record.approach.clone()],
                 }),
             }
@@ -175,7 +175,7 @@ impl<'a> Judging<'a> {
         let approaches = &self.run.run.approaches;
         match wanted.relative {
             Relative::Nothing => Ok(None),
-            Relative::Floor => match self.run.run.floor_of(wanted.facts.provider) {
+            Relative::Floor => match self.run.run.floor_of(wanted.facts.protocol) {
                 Some(floor) if has_figures(&floor.name).is_some() => Ok(Some(floor.name.clone())),
                 Some(floor) => Err(format!("not judged: the floor `{}` has no figure", floor.name)),
                 None => Err("not judged: no floor was measured".to_owned()),
@@ -244,7 +244,7 @@ fn draft(wanted: &Wanted) -> Verdict {
         name: wanted.name.clone(),
         approach: wanted.facts.name.clone(),
         floor: wanted.facts.floor,
-        scenario: cell.scenario.clone(),
+        scenario: Some(cell.scenario),
         server: cell.server.clone(),
         metric: wanted.measure.name(),
         unit: wanted.measure.unit(),
@@ -280,7 +280,7 @@ fn of_processes_left(run: &RunRecords, limits: &Limits) -> Option<Verdict> {
         name: PROCESSES_LEFT.to_owned(),
         approach: String::new(),
         floor: false,
-        scenario: "run".to_owned(),
+        scenario: None,
         server: String::new(),
         metric: Measure::ProcessesLeft.name(),
         unit: Measure::ProcessesLeft.unit(),

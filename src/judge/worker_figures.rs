@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::Metric;
 use super::monitors::{mean_cpu_percent, trusted, watched_memory};
-use crate::protocol::{Mode, Stage};
 use crate::record::{FleetUse, Monitored, Record, Sample, Usage};
 use crate::stats::{Percentiles, counted_once, percentiles};
+use crate::worker_protocol::{Mode, Stage};
 
 /// One figure.
 #[derive(Debug, Clone, PartialEq)]

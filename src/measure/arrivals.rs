@@ -1,9 +1,9 @@
 //! What arrived against what the server made: no I/O, no clock.
 
 use crate::frame;
-use crate::protocol::UpdateRun;
 use crate::record::Pixels;
 use crate::scenario::{PROCESSED_FACTOR, pv_name};
+use crate::worker_protocol::UpdateRun;
 
 /// The updates that an IOC made from its start, or from a subscription, to its
 /// end.

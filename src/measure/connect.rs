@@ -4,9 +4,9 @@
 use super::Cell;
 use super::driven::Driven;
 use super::session::{Halt, failed};
-use crate::protocol::{Hello, Mode, Stage, StageCommand};
 use crate::record::FailureKind;
 use crate::scenario::{Action, Which, connect_steps, pv_name, sampled_pvs};
+use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
 
 /// Takes a worker that has said `hello` through all steps of its cell.
 pub(super) fn run(driven: &mut Driven<'_>, cell: &Cell, hello: &Hello) -> Result<(), Halt> {

@@ -4,8 +4,8 @@
 use super::session::{Halt, Session, failed};
 use crate::approach::Approach;
 use crate::ioc::Server;
-use crate::protocol::{Done, Hello, Mode, Stage, StageCommand};
 use crate::record::{FailureKind, Record, Sample};
+use crate::worker_protocol::{Done, Hello, Mode, Stage, StageCommand};
 
 /// A worker that is driven through a scenario.
 pub(super) struct Driven<'a> {

@@ -12,11 +12,11 @@ use super::{Candidate, Cell, Plan};
 use crate::approach::{Approach, Kind};
 use crate::ioc::{Fleet, IocError, SearchCounter, Server, searches_on_circuits};
 use crate::process::Command;
-use crate::protocol::{Done, Hello, Mode, Stage, StageCommand};
 use crate::record::{
     Failure, FailureKind, FleetShape, FleetUse, Lookup, Record, Searches, SearchesCounted,
 };
 use crate::scenario::{pv_name, sampled_pvs};
+use crate::worker_protocol::{Done, Hello, Mode, Stage, StageCommand};
 
 /// A dying IOC closes its sockets some time before its process is gone.
 const TIME_TO_DIE: Duration = Duration::from_millis(200);

@@ -11,12 +11,12 @@ use super::arrivals::{Subscribed, Tally, tally};
 use super::driven::Driven;
 use super::session::{Begun, Halt, failed};
 use crate::ioc::{Counted, LogEvent};
-use crate::protocol::{Content, Done, Hello, Mode, Monitor, Stage, StageCommand, Updates};
-use crate::provider::Provider;
+use crate::protocol::Protocol;
 use crate::record::{
     Cores, Disturbance, FailureKind, Load, Monitored, Network, Recovery, ServerCounters,
 };
 use crate::scenario::{PROCESSED_FACTOR, least_update_bytes};
+use crate::worker_protocol::{Content, Done, Hello, Mode, Monitor, Stage, StageCommand, Updates};
 
 /// A server that makes fewer than this part of its updates did not hold its rate.
 const RATE_HELD: f64 = 0.95;
@@ -29,7 +29,7 @@ pub(super) struct Given {
     /// A client that holds more is stopped.
     pub(super) most_memory_bytes: u64,
     /// The protocol that it speaks.
-    pub(super) provider: Provider,
+    pub(super) protocol: Protocol,
     /// The processor cores of client and server.
     pub(super) cores: Option<Cores>,
 }
@@ -221,7 +221,7 @@ impl Watch<'_, '_> {
 
     /// Not known for pvAccess, nor where subscriptions share their updates.
     fn least_bytes(&self, monitored: &Monitored) -> Option<u64> {
-        let is_known = self.given.provider == Provider::Ca && self.load.monitors == 1;
+        let is_known = self.given.protocol == Protocol::Ca && self.load.monitors == 1;
         let sent = sent_while_watched(monitored.received, monitored.repeated, self.cell.pvs);
         is_known.then(|| sent * least_update_bytes(self.load.pixels))
     }

@@ -10,8 +10,8 @@ use super::single::{self, Bounds};
 use super::{Candidate, Cell};
 use crate::ioc::{Server, Servers};
 use crate::process::interrupted;
-use crate::protocol::Handicap;
 use crate::record::{Record, Side};
+use crate::worker_protocol::Handicap;
 
 /// Servers are started afresh after so many pairs, so that no comparison hangs on
 /// one server's luck.

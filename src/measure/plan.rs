@@ -8,15 +8,14 @@ use rand::rngs::StdRng;
 use super::single::Bounds;
 use crate::approach::Approach;
 use crate::ioc::ServerKind;
-use crate::protocol::Mode;
-use crate::record::{Disturbance, FleetShape, Load, Lookup};
-use crate::scenario;
+use crate::record::{Disturbance, FleetShape, Load, Lookup, Scenario};
+use crate::worker_protocol::Mode;
 
 /// One combination of what is varied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cell {
     /// The scenario's name.
-    pub scenario: String,
+    pub scenario: Scenario,
     /// The server's name.
     pub server: String,
     /// The approaches that are measured; when empty, all that speak a protocol
@@ -41,18 +40,18 @@ impl Cell {
     /// Whether it is one of many that search for a limit, so that a server that
     /// cannot hold the rate is an answer, not a failure.
     pub fn is_probe(&self) -> bool {
-        self.scenario == scenario::CAPACITY
+        self.scenario == Scenario::Capacity
     }
 
     /// Whether too much load is an answer here, not a failure.
     pub fn may_be_overloaded(&self) -> bool {
-        self.is_probe() || self.scenario == scenario::SCALE
+        self.is_probe() || self.scenario == Scenario::Scale
     }
 
     /// Whether figures of usage begin when CPU use is steady, with client and server
     /// on different cores.
     pub(super) fn waits_for_steady_state(&self) -> bool {
-        self.scenario == scenario::SCALE
+        self.scenario == Scenario::Scale
     }
 
     /// Each worker gets an IOC of its own, where the one before has another size
@@ -62,9 +61,14 @@ impl Cell {
     }
 
     /// A cell for all approaches, on no server yet: [`Cell::on`].
-    pub fn new(scenario: &str, pvs: usize, mode: Mode, load: Option<Load>, blocks: usize) -> Cell {
-        let (scenario, server) = (scenario.to_owned(), String::new());
-        let (approaches, fleet, brief) = (Vec::new(), None, false);
+    pub fn new(
+        scenario: Scenario,
+        pvs: usize,
+        mode: Mode,
+        load: Option<Load>,
+        blocks: usize,
+    ) -> Cell {
+        let (server, approaches, fleet, brief) = (String::new(), Vec::new(), None, false);
         Cell { scenario, server, approaches, pvs, mode, load, fleet, blocks, brief }
     }
 
@@ -88,7 +92,7 @@ impl Cell {
 
     /// Whether this approach is measured here, on a server of this kind.
     pub fn takes(&self, approach: &Approach, server: Option<&ServerKind>) -> bool {
-        let speaks = server.is_none_or(|kind| kind.providers.contains(&approach.provider));
+        let speaks = server.is_none_or(|kind| kind.protocols.contains(&approach.protocol));
         speaks && (self.approaches.is_empty() || self.approaches.contains(&approach.name))
     }
 }
@@ -120,7 +124,7 @@ impl Plan {
         for mode in modes {
             for pvs in pvs {
                 if *mode == Mode::Bulk || *pvs <= most_serial {
-                    cells.push(Cell::new(scenario::CONNECT, *pvs, *mode, None, blocks));
+                    cells.push(Cell::new(Scenario::Connect, *pvs, *mode, None, blocks));
                 }
             }
         }
@@ -129,7 +133,7 @@ impl Plan {
 
     /// A scenario with monitors at every rate; `load` says the rest.
     pub fn monitors(
-        scenario: &str,
+        scenario: Scenario,
         pvs: &[usize],
         rates_hz: &[f64],
         load: Load,
@@ -153,7 +157,7 @@ impl Plan {
             .filter(|disturbance| *disturbance != Disturbance::Vanish || load.pixels.is_none())
             .flat_map(|disturbance| {
                 let load = Load { disturbance: Some(disturbance), ..load };
-                Plan::monitors(scenario::DISTURBED, pvs, rates_hz, load, blocks)
+                Plan::monitors(Scenario::Disturbed, pvs, rates_hz, load, blocks)
             })
             .collect()
     }
@@ -164,7 +168,7 @@ impl Plan {
         let mut cells = Vec::new();
         for (pvs, iocs) in sizes {
             for lookup in Lookup::ALL {
-                let cell = Cell::new(scenario::FLEET, *pvs, Mode::Bulk, None, blocks);
+                let cell = Cell::new(Scenario::Fleet, *pvs, Mode::Bulk, None, blocks);
                 let fleet = Some(FleetShape { lookup, iocs: *iocs });
                 cells.push(Cell { fleet, ..cell.on("softioc") });
             }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use crate::ioc::IocError;
 use crate::process::{Child, Command, Deadline, Event, Output, ProcessError, interrupted};
-use crate::protocol::{
+use crate::record::{Failure, FailureKind};
+use crate::scenario;
+use crate::worker_protocol::{
     Done, FromWorker, Handicap, Hello, Job, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
     ToWorker,
 };
-use crate::record::{Failure, FailureKind};
-use crate::scenario;
 
 /// How long a worker may take to load its library, unless the user said how
 /// long a stage may take.

@@ -7,9 +7,9 @@ use super::session::{Halt, Patience, Session, of_ioc};
 use super::{Candidate, Cell, connect, cores, monitor};
 use crate::ioc::{Server, Wanted};
 use crate::process::Command;
-use crate::protocol::Mode;
 use crate::record::{Cores, Failure, FailureKind, Record};
 use crate::scenario::{FRAME_PV, pv_name};
+use crate::worker_protocol::Mode;
 
 /// A dying IOC closes its sockets some time before its process is gone.
 const TIME_TO_DIE: Duration = Duration::from_millis(200);
@@ -26,7 +26,7 @@ pub(super) struct Bounds {
 /// The record of a worker that has not begun.
 pub(super) fn empty_record(cell: &Cell, approach: &str) -> Record {
     Record {
-        scenario: cell.scenario.clone(),
+        scenario: cell.scenario,
         server: cell.server.clone(),
         pvs: cell.pvs,
         mode: cell.mode,
@@ -63,7 +63,7 @@ pub(super) fn measure(
     let patience = Patience::new(bounds.timeout, usual_timeout(cell));
     let given = monitor::Given {
         most_memory_bytes: bounds.most_memory_bytes,
-        provider: candidate.approach.provider,
+        protocol: candidate.approach.protocol,
         cores: cores_of(cell),
     };
     match drive(candidate, ioc, cell, patience, given, record, log) {

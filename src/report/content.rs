@@ -13,9 +13,9 @@ use super::single_gets::single_gets_section;
 use super::tables::{figures_section, scaling_section};
 use super::verdict_table::verdicts_section;
 use crate::judge::{Figures, Judgement, is_crowded};
-use crate::protocol::{Mode, Stage};
 use crate::record::{FailureKind, RunRecords};
 use crate::stats::median;
+use crate::worker_protocol::{Mode, Stage};
 
 /// What stands above a report of a run.
 pub(super) const TITLE: &str = "EPICS clients, measured";

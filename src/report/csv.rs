@@ -5,8 +5,8 @@
 use serde::Serialize;
 
 use crate::judge::worker_figures::{WorkerFigure, worker_figures};
-use crate::protocol::{Mode, Stage};
-use crate::record::{FailureKind, Record, RunRecords, Side};
+use crate::record::{FailureKind, Record, RunRecords, Scenario, Side};
+use crate::worker_protocol::{Mode, Stage};
 
 /// One figure of one worker.
 #[derive(Serialize)]
@@ -14,7 +14,7 @@ struct Row<'a> {
     started_utc: &'a str,
     machine: &'a str,
     cores: usize,
-    scenario: &'a str,
+    scenario: Scenario,
     server: &'a str,
     approach: &'a str,
     floor: bool,
@@ -132,7 +132,7 @@ fn without_figure<'a>(run: &'a RunRecords, record: &'a Record) -> Row<'a> {
         started_utc: &run.run.started_utc,
         machine: &run.run.machine.model,
         cores: run.run.machine.cores,
-        scenario: &record.scenario,
+        scenario: record.scenario,
         server: &record.server,
         approach: &record.approach,
         floor: run.run.approaches.iter().any(|one| one.floor && one.name == record.approach),

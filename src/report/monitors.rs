@@ -12,8 +12,8 @@ pub(super) fn monitors_section(cell: &MonitorFigures, verdicts: &[Verdict]) -> V
     let own: Vec<&Verdict> = verdicts
         .iter()
         .filter(|verdict| {
-            (&verdict.scenario, &verdict.server, verdict.pvs, verdict.load)
-                == (&cell.scenario, &cell.server, cell.pvs, Some(cell.load))
+            (verdict.scenario, &verdict.server, verdict.pvs, verdict.load)
+                == (Some(cell.scenario), &cell.server, cell.pvs, Some(cell.load))
         })
         .collect();
     let mut parts = vec![Part::Heading(2, title(cell))];

@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::document::{Part, Table, number, words};
 use crate::judge::{Judgement, MonitorFigures, Row};
-use crate::protocol::{Mode, Stage};
 use crate::record::Pixels;
 use crate::stats::CpuLoad;
 use crate::units::{percent, scientific};
+use crate::worker_protocol::{Mode, Stage};
 
 /// One published row: seconds for one PV.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]

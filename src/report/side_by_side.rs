@@ -2,9 +2,9 @@
 
 use super::document::{Part, Table, number, words};
 use crate::judge::{Figures, Judgement, MonitorFigures, MonitorRow};
-use crate::protocol::{Mode, Stage};
 use crate::record::RunRecords;
 use crate::units::{grouped, milliseconds, percent, scientific};
+use crate::worker_protocol::{Mode, Stage};
 
 /// One line for each approach; nothing where one protocol alone was measured.
 pub(super) fn side_by_side_section(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
@@ -16,15 +16,15 @@ pub(super) fn side_by_side_section(run: &RunRecords, judgement: &Judgement) -> V
         .iter()
         .filter_map(|facts| Some((facts, line(judgement, &facts.name, pvs, frames)?)))
         .collect();
-    let mut providers: Vec<_> = measured.iter().map(|(facts, _)| facts.provider).collect();
-    providers.dedup();
-    if providers.len() < 2 {
+    let mut protocols: Vec<_> = measured.iter().map(|(facts, _)| facts.protocol).collect();
+    protocols.dedup();
+    if protocols.len() < 2 {
         return Vec::new();
     }
     let rows = measured
         .into_iter()
         .map(|(facts, line)| {
-            let mut cells = vec![facts.name.clone(), facts.provider.to_string()];
+            let mut cells = vec![facts.name.clone(), facts.protocol.to_string()];
             cells.extend(line);
             cells
         })

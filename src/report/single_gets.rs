@@ -3,8 +3,8 @@
 use super::cells::{Percentile, place};
 use super::document::{Part, Table, number, words};
 use crate::judge::{Figures, Judgement, Metric, of_most_pvs};
-use crate::protocol::{Mode, Stage};
 use crate::units::{grouped, scientific};
+use crate::worker_protocol::{Mode, Stage};
 
 /// What is told of single gets. Some hundreds have no 99.9 %.
 pub(super) const TOLD: [Percentile; 4] = [

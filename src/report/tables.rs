@@ -3,8 +3,8 @@
 use super::cells::{difference, place, range, worst};
 use super::document::{Part, Table, number, words};
 use crate::judge::{Figures, Judgement, Metric, Outcome, Row, Scaling, Verdict};
-use crate::protocol::{Mode, Stage};
 use crate::units::{counted, grouped, scientific};
+use crate::worker_protocol::{Mode, Stage};
 
 pub(super) fn figures_section(figures: &Figures, verdicts: &[Verdict]) -> [Part; 2] {
     let pvs = counted(figures.pvs, "PV");
@@ -43,8 +43,8 @@ fn figures_row(figures: &Figures, row: &Row, verdicts: &[Verdict]) -> Vec<String
         "floor".to_owned()
     } else {
         let own = verdicts.iter().filter(|verdict| {
-            (&verdict.approach, &verdict.server, &verdict.scenario)
-                == (&row.approach, &figures.server, &figures.scenario)
+            (&verdict.approach, &verdict.server, verdict.scenario)
+                == (&row.approach, &figures.server, Some(figures.scenario))
                 && (verdict.pvs, verdict.connected) == (figures.pvs, figures.connected)
                 && (verdict.metric == figures.metric.name() || verdict.outcome == Outcome::Failed)
         });

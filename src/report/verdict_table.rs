@@ -141,9 +141,11 @@ fn what(verdict: &Verdict) -> String {
 
 /// The metric and its scenario, which some metrics have in their names.
 pub(super) fn judged(verdict: &Verdict) -> String {
-    match &verdict.metric {
-        metric if metric.starts_with(&verdict.scenario) => metric.clone(),
-        metric => format!("{} {metric}", verdict.scenario),
+    let metric = &verdict.metric;
+    match verdict.scenario {
+        Some(scenario) if metric.starts_with(scenario.name()) => metric.clone(),
+        Some(scenario) => format!("{scenario} {metric}"),
+        None => format!("run {metric}"),
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::time::{timeout, timeout_at};
 
 use self::monitors::{Failure, Monitors, NotRunning, Subject};
 use super::{Client, Laps, StageError, libca};
-use crate::protocol::{Content, Job, Mode, Monitor, Updates};
+use crate::worker_protocol::{Content, Job, Mode, Monitor, Updates};
 
 /// The version of the crate that Cargo.lock names.
 const EPICS_CA_VERSION: &str = "0.1.2";

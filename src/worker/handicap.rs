@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::serve::Clock;
-use crate::protocol::{Handicap, Stage};
+use crate::worker_protocol::{Handicap, Stage};
 
 /// By how much a sleep may last too long; that much of the time is spun away
 /// instead. Linux wakes a thread some 60 µs late.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::serve::read;
-use crate::protocol::Mode;
+use crate::worker_protocol::Mode;
 
 /// The moments at which PVs were finished, one after the other; nothing where all are
 /// asked at once.

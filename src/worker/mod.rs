@@ -1,5 +1,5 @@
 //! The inside of a worker process: one approach, driven over stdin and stdout
-//! by the messages of [`crate::protocol`]. Knows nothing of the harness.
+//! by the messages of [`crate::worker_protocol`]. Knows nothing of the harness.
 
 pub mod epics_ca;
 mod handicap;
@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use std::time::Duration;
 
-use crate::protocol::{Job, Mode, Monitor, Stage, Updates};
+use crate::worker_protocol::{Job, Mode, Monitor, Stage, Updates};
 
 /// Why a stage could not be finished: a sentence that names the first PV
 /// concerned.

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use self::session::Session;
 use super::{Client, Laps, StageError};
-use crate::protocol::{Job, Mode, Monitor, Updates};
+use crate::worker_protocol::{Job, Mode, Monitor, Updates};
 
 /// pvxs as a client; see the module.
 #[derive(Default)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::handicap::Slowdown;
 use super::{Client, Laps, StageError};
-use crate::protocol::{
+use crate::worker_protocol::{
     Done, Failed, FromWorker, Hello, Job, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
     ToWorker, Updates,
 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::protocol::{Content, Monitor, UpdateRun, Updates};
+use crate::worker_protocol::{Content, Monitor, UpdateRun, Updates};
 
 /// Digits of a latency that are kept.
 const LATENCY_DIGITS: u32 = 3;

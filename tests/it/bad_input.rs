@@ -22,8 +22,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use epics_gauge::protocol::Stage;
 use epics_gauge::record::{FailureKind, Record, RunRecords};
+use epics_gauge::worker_protocol::Stage;
 use tempfile::TempDir;
 
 use super::support::program;

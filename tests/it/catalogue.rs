@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use epics_gauge::approach::{Approach, Catalogue, Kind};
-use epics_gauge::protocol::{Mode, Stage};
 use epics_gauge::record::Record;
+use epics_gauge::worker_protocol::{Mode, Stage};
 
 use super::support::{Gauge, Ran, program};
 

@@ -4,8 +4,8 @@
 use epics_gauge::approach::{Catalogue, ResolveError};
 use epics_gauge::ioc::SoftIoc;
 use epics_gauge::process::{Deadline, Event};
-use epics_gauge::protocol::{Mode, Stage};
 use epics_gauge::python_site::PythonSite;
+use epics_gauge::worker_protocol::{Mode, Stage};
 use std::path::Path;
 use std::time::Duration;
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use epics_gauge::ioc::{Fleet, IocError, PVS_WITH_INDEX, Server, SoftIoc, searches_on_circuits};
 use epics_gauge::process::NetworkCounter;
-use epics_gauge::protocol::{Mode, Stage};
 use epics_gauge::record::{FailureKind, FleetUse, Lookup, Record, Searches, SearchesCounted};
 use epics_gauge::scenario::pv_name;
+use epics_gauge::worker_protocol::{Mode, Stage};
 use tempfile::TempDir;
 
 use crate::support::{Gauge, Ran, WorkerDriver, program};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use epics_gauge::approach::Catalogue;
 use epics_gauge::ioc::SoftIoc;
 use epics_gauge::process::{Deadline, Event};
-use epics_gauge::protocol::{Done, Handicap, Mode, Stage, StageCommand};
 use epics_gauge::python_site::{Missing, PythonSite};
+use epics_gauge::worker_protocol::{Done, Handicap, Mode, Stage, StageCommand};
 
 use super::support::{WorkerDriver, program};
 

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use epics_gauge::embedded;
 use epics_gauge::ioc::{IocError, SoftIoc};
 use epics_gauge::process::{Command, Deadline, Event, Repeater};
-use epics_gauge::protocol::{FromWorker, Job, Mode, Stage, StageCommand, ToWorker};
 use epics_gauge::python_site::PythonSite;
 use epics_gauge::record::Record;
+use epics_gauge::worker_protocol::{FromWorker, Job, Mode, Stage, StageCommand, ToWorker};
 
 use crate::processes::proc_files::{PATIENCE, all, descendants, process, wait_until};
 use crate::support::{Gauge, program};

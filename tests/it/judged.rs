@@ -10,12 +10,12 @@ mod scale;
 use std::process::Command;
 
 use epics_gauge::judge::{Judgement, Limits, Outcome};
-use epics_gauge::protocol::{Mode, Stage};
-use epics_gauge::provider::Provider;
+use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{
     ApproachFacts, End, Failure, FailureKind, Line, Machine, RECORD_FORMAT, Record, Run,
-    RunRecords, Sample,
+    RunRecords, Sample, Scenario,
 };
+use epics_gauge::worker_protocol::{Mode, Stage};
 
 use crate::support::program;
 
@@ -51,7 +51,7 @@ fn run_of(approaches: &[(&str, Speed)]) -> RunRecords {
 fn run_with(approaches: &[&str], records: Vec<Record>) -> RunRecords {
     let facts = approaches.iter().enumerate().map(|(index, name)| ApproachFacts {
         name: (*name).to_owned(),
-        provider: Provider::Ca,
+        protocol: Protocol::Ca,
         floor: *name == "wire",
         simplicity: (*name != "wire").then_some(10 - index as u32),
         simplicity_reason: format!("reason {index}"),
@@ -104,7 +104,7 @@ fn record(approach: &str, block: usize, position: usize, speed: Speed) -> Record
         sample(Stage::Get, Mode::Serial, 100, speed.get),
     ];
     Record {
-        scenario: "connect".to_owned(),
+        scenario: Scenario::Connect,
         server: "softioc".to_owned(),
         pvs: PVS,
         block,

@@ -11,8 +11,8 @@ use epics_gauge::embedded;
 use epics_gauge::ioc::SoftIoc;
 use epics_gauge::judge::Metric;
 use epics_gauge::process::Command;
-use epics_gauge::protocol::{Mode, Stage};
 use epics_gauge::stats::median;
+use epics_gauge::worker_protocol::{Mode, Stage};
 
 use crate::support::{Gauge, WorkerDriver, measuring_alone};
 

@@ -4,8 +4,8 @@
 use std::process::Command;
 
 use epics_gauge::judge::{GaveWay, Limits, judge};
-use epics_gauge::protocol::Stage;
-use epics_gauge::record::{Monitored, Record, RunRecords};
+use epics_gauge::record::{Monitored, Record, RunRecords, Scenario};
+use epics_gauge::worker_protocol::Stage;
 
 use crate::support::{Gauge, Ran, measuring_alone, program};
 
@@ -88,7 +88,7 @@ fn sizes_and_rates_are_options() {
 fn a_search_finds_what_an_approach_takes_or_what_gave_way() {
     let _alone = measuring_alone();
     let (ran, records) = finished("capacity --approach libca --pvs 20 --rate 10 --seconds 1");
-    assert!(records.iter().all(|record| record.scenario == "capacity"));
+    assert!(records.iter().all(|record| record.scenario == Scenario::Capacity));
     let text = std::fs::read_to_string(ran.out.path().join("run/records.jsonl")).unwrap();
     let judgement = judge(&RunRecords::parse(&text).unwrap(), &Limits::built_in());
     let libca = judgement.capacities.iter().find(|one| one.approach == "libca").unwrap();

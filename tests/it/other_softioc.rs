@@ -9,8 +9,8 @@ use std::time::Duration;
 use epics_gauge::embedded;
 use epics_gauge::ioc::{OtherSoftIocError, Servers, Wanted};
 use epics_gauge::process::Deadline;
-use epics_gauge::protocol::{Mode, Stage};
 use epics_gauge::python_site::Missing;
+use epics_gauge::worker_protocol::{Mode, Stage};
 
 use super::support::WorkerDriver;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use epics_gauge::frame;
 use epics_gauge::ioc::SoftIoc;
-use epics_gauge::protocol::{Content, Mode, Stage, StageCommand, Updates};
 use epics_gauge::scenario::{FRAME_PV, pv_name};
+use epics_gauge::worker_protocol::{Content, Mode, Stage, StageCommand, Updates};
 
 use crate::monitors_python::several::{
     MONITORS, begin_collecting, collected, connected, every_subscription_has, of_subscription,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use epics_gauge::frame;
 use epics_gauge::ioc::{IocError, Server, Servers, SoftIoc, Wanted};
-use epics_gauge::protocol::{Content, Mode, Monitor, Stage, StageCommand, Updates};
 use epics_gauge::python_site::Missing;
 use epics_gauge::scenario::{FRAME_PV, PROCESSED_FACTOR, pv_name};
+use epics_gauge::worker_protocol::{Content, Mode, Monitor, Stage, StageCommand, Updates};
 
 use crate::support::{WorkerDriver, program};
 
@@ -132,7 +132,7 @@ fn every_update_arrives_once_and_in_order_at_each_of_several_monitors() {
         for (index, made) in made.iter().enumerate() {
             for monitor in 0..monitors {
                 let of_this = |run: &&_| {
-                    let run: &epics_gauge::protocol::UpdateRun = run;
+                    let run: &epics_gauge::worker_protocol::UpdateRun = run;
                     (run.pv, run.monitor) == (index, monitor)
                 };
                 let runs: Vec<_> = updates.runs.iter().filter(of_this).collect();

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use epics_gauge::frame;
 use epics_gauge::ioc::{Builder, SoftIoc};
-use epics_gauge::protocol::{Content, Mode, Monitor, Stage, StageCommand, UpdateRun, Updates};
 use epics_gauge::scenario::{FRAME_PV, PROCESSED_FACTOR, pv_name};
+use epics_gauge::worker_protocol::{
+    Content, Mode, Monitor, Stage, StageCommand, UpdateRun, Updates,
+};
 
 use crate::support::WorkerDriver;
 

@@ -100,8 +100,8 @@ fn servers_that_die_or_never_get_ready_have_their_rows_and_the_others_are_measur
     let servers = format!(
         "[server.minimal]\n\
          command = ['{{python}}', '{{folder}}/dying.py', '{examples}/minimal_server.py', '{{site}}']\n\
-         providers = ['pva']\n\
-         [server.silent]\ncommand = ['sleep', '600']\nproviders = ['pva']\n"
+         protocols = ['pva']\n\
+         [server.silent]\ncommand = ['sleep', '600']\nprotocols = ['pva']\n"
     );
     let file = folder.path().join("servers.toml");
     fs::write(&file, servers).unwrap();

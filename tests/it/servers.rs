@@ -9,9 +9,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use epics_gauge::ioc::{IocError, Server, Servers, Wanted};
-use epics_gauge::protocol::{Content, Mode, Monitor, Stage, StageCommand, Updates};
 use epics_gauge::python_site::{Missing, PythonSite};
 use epics_gauge::scenario::PROCESSED_FACTOR;
+use epics_gauge::worker_protocol::{Content, Mode, Monitor, Stage, StageCommand, Updates};
 
 use crate::isolation::sockets::sockets;
 use crate::support::WorkerDriver;
@@ -89,7 +89,7 @@ fn every_server_is_in_the_catalogue_with_its_protocols() {
     assert_eq!(names, all);
     for (name, _) in PAIRS {
         let kind = servers.get(name).unwrap();
-        assert!(kind.needs_python_site && !kind.has_frames && !kind.providers.is_empty(), "{name}");
+        assert!(kind.needs_python_site && !kind.has_frames && !kind.protocols.is_empty(), "{name}");
     }
 }
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use epics_gauge::approach::Catalogue;
 use epics_gauge::process::{Child, Deadline, Event};
-use epics_gauge::protocol::{
-    Done, FromWorker, Handicap, Hello, Job, Mode, Stage, StageCommand, ToWorker,
-};
 use epics_gauge::python_site::{Missing, PythonSite};
 use epics_gauge::record::{Record, RunRecords};
 use epics_gauge::scenario::pv_name;
+use epics_gauge::worker_protocol::{
+    Done, FromWorker, Handicap, Hello, Job, Mode, Stage, StageCommand, ToWorker,
+};
 use tempfile::TempDir;
 
 /// The program under test, with a folder of its own as `--out`.

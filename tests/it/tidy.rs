@@ -9,22 +9,22 @@ use std::process::Command;
 /// Which modules of the library a module may use. The order is that of the
 /// data: each line uses only names of lines above it.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("worker_protocol", &[]),
     ("protocol", &[]),
-    ("provider", &[]),
     ("units", &[]),
     ("system_packages", &[]),
     ("frame", &[]),
     ("stats", &[]),
     ("channel_access", &[]),
     ("sys", &[]),
-    ("record", &["protocol", "provider"]),
-    ("scenario", &["protocol", "record"]),
+    ("record", &["worker_protocol", "protocol"]),
+    ("scenario", &["worker_protocol", "record"]),
     ("embedded", &[]),
     ("process", &["channel_access", "embedded"]),
     ("python_site", &["embedded", "process", "system_packages"]),
-    ("ioc", &["channel_access", "embedded", "process", "provider", "python_site"]),
-    ("worker", &["channel_access", "protocol", "sys"]),
-    ("approach", &["embedded", "process", "provider", "python_site", "record"]),
+    ("ioc", &["channel_access", "embedded", "process", "protocol", "python_site"]),
+    ("worker", &["channel_access", "worker_protocol", "sys"]),
+    ("approach", &["embedded", "process", "protocol", "python_site", "record"]),
     (
         "measure",
         &[
@@ -32,14 +32,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "frame",
             "ioc",
             "process",
+            "worker_protocol",
             "protocol",
-            "provider",
             "python_site",
             "record",
             "scenario",
         ],
     ),
-    ("judge", &["protocol", "provider", "record", "scenario", "stats"]),
+    ("judge", &["worker_protocol", "protocol", "record", "scenario", "stats"]),
     (
         "campaign",
         &[
@@ -49,14 +49,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "judge",
             "measure",
             "process",
-            "protocol",
+            "worker_protocol",
             "python_site",
             "record",
             "scenario",
             "stats",
         ],
     ),
-    ("report", &["judge", "protocol", "record", "scenario", "stats", "units"]),
+    ("report", &["judge", "worker_protocol", "record", "scenario", "stats", "units"]),
 ];
 
 fn root() -> &'static Path {

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use epics_gauge::ioc::SoftIoc;
-use epics_gauge::protocol::{Mode, Stage, StageCommand};
+use epics_gauge::worker_protocol::{Mode, Stage, StageCommand};
 
 use crate::support::WorkerDriver;
 

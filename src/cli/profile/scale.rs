@@ -2,10 +2,9 @@
 //! any grid.
 
 use epics_gauge::measure::Cell;
-use epics_gauge::protocol::Mode;
-use epics_gauge::record::Load;
+use epics_gauge::record::{Load, Scenario};
 use epics_gauge::scenario::published::{PublishedRow, PublishedTable, TABLES, table};
-use epics_gauge::scenario::{CAPACITY, SCALE};
+use epics_gauge::worker_protocol::Mode;
 
 use super::super::Failure;
 use super::super::arguments::{Profile, RunArguments};
@@ -102,7 +101,7 @@ fn cell_of_row(
         idle_pvs: row.served_pvs - row.pvs,
         ..load(20.0)
     };
-    Cell::new(SCALE, row.pvs, Mode::Bulk, Some(load), blocks)
+    Cell::new(Scenario::Scale, row.pvs, Mode::Bulk, Some(load), blocks)
         .on(table.server)
         .only(approaches(arguments, table))
 }
@@ -113,7 +112,7 @@ fn searches(arguments: &RunArguments, table: &PublishedTable, load: LoadOf<'_>) 
     rates
         .map(|rate_hz| {
             let load = Load { rate_hz, ..load(3.0) };
-            Cell::new(CAPACITY, SEARCH_PVS, Mode::Bulk, Some(load), 1)
+            Cell::new(Scenario::Capacity, SEARCH_PVS, Mode::Bulk, Some(load), 1)
                 .on(table.server)
                 .only(approaches(arguments, table))
         })
@@ -151,7 +150,7 @@ fn grid(
             for pvs in pvs(arguments, &USUAL_PVS) {
                 for monitors in &monitors {
                     let load = Load { rate_hz, monitors: *monitors, ..load(20.0) };
-                    let cell = Cell::new(SCALE, pvs, Mode::Bulk, Some(load), blocks);
+                    let cell = Cell::new(Scenario::Scale, pvs, Mode::Bulk, Some(load), blocks);
                     cells.push(cell.on(server).only(arguments.approaches.clone()));
                 }
             }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::ServerKind;
-use crate::provider::Provider;
+use crate::protocol::Protocol;
 use crate::python_site::UserCommand;
 
 /// Why a file of servers cannot be used.
@@ -51,15 +51,16 @@ struct File {
 struct Entry {
     command: Vec<String>,
     #[serde(default = "channel_access")]
-    providers: Vec<Provider>,
+    #[serde(alias = "providers")]
+    protocols: Vec<Protocol>,
     #[serde(default)]
     description: String,
     #[serde(default)]
     env: BTreeMap<String, String>,
 }
 
-fn channel_access() -> Vec<Provider> {
-    vec![Provider::Ca]
+fn channel_access() -> Vec<Protocol> {
+    vec![Protocol::Ca]
 }
 
 pub(super) fn read(file: &Path) -> Result<Vec<(ServerKind, UserCommand)>, ServerFileError> {
@@ -76,13 +77,13 @@ pub(super) fn read(file: &Path) -> Result<Vec<(ServerKind, UserCommand)>, Server
         .map(|(name, entry)| {
             let command =
                 UserCommand::new("server", &name, file, entry.command, entry.env).map_err(wrong)?;
-            if entry.providers.is_empty() {
-                return Err(wrong(format!("server.{name}.providers is empty")));
+            if entry.protocols.is_empty() {
+                return Err(wrong(format!("server.{name}.protocols is empty")));
             }
             let kind = ServerKind {
                 name,
                 description: entry.description,
-                providers: entry.providers,
+                protocols: entry.protocols,
                 needs_python_site: command.needs_python_site(),
                 has_frames: false,
             };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::provider::Provider;
+use crate::protocol::Protocol;
 
 /// The version of the protocol that this harness speaks.
 pub(super) const PROTOCOL_VERSION: u32 = 1;
@@ -92,7 +92,7 @@ pub(super) struct Hello {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ready {
-    pub(super) ports: BTreeMap<Provider, u16>,
+    pub(super) ports: BTreeMap<Protocol, u16>,
 }
 
 /// An answer that only says that something is done.

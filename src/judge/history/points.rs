@@ -7,10 +7,10 @@ use crate::judge::cell::CellKey;
 use crate::judge::figures::interval;
 use crate::judge::worker_figures::{FigureUnit, worker_figures};
 use crate::judge::{Capacity, Scaling, capacities, scaling};
-use crate::protocol::Mode;
-use crate::record::{Load, Record, RunRecords};
+use crate::record::{Load, Record, RunRecords, Scenario};
 use crate::scenario::{self, is_answer};
 use crate::stats::Interval;
+use crate::worker_protocol::Mode;
 
 /// The figures of workers that have a history beside those of stages, in the order
 /// of reports.
@@ -92,7 +92,7 @@ struct Given {
 
 fn of_workers(run: &RunRecords) -> Vec<Series> {
     let mut cells: Vec<(CellKey, BTreeMap<usize, Given>)> = Vec::new();
-    for record in run.records.iter().filter(|record| record.scenario != scenario::CAPACITY) {
+    for record in run.records.iter().filter(|record| record.scenario != Scenario::Capacity) {
         let key = CellKey::of(record);
         let place = run.run.approaches.iter().position(|facts| facts.name == record.approach);
         let Some(place) = place else { continue };
@@ -162,17 +162,17 @@ impl Given {
 /// Stages per PV, and the import, which users wait for; and what is listed above.
 fn has_history(record: &Record, figure: &crate::judge::worker_figures::WorkerFigure) -> bool {
     let is_stage = figure.unit == FigureUnit::SecondsPerPv || figure.metric == "import";
-    match record.scenario.as_str() {
+    match record.scenario {
         // Of so many loads the losses tell; the rest is in each run's own report.
-        scenario::SCALE => figure.metric == UPDATES_LOST,
-        scenario::CONNECT | scenario::FLEET if is_stage => true,
+        Scenario::Scale => figure.metric == UPDATES_LOST,
+        Scenario::Connect | Scenario::Fleet if is_stage => true,
         _ => OF_MONITORS_AND_FLEETS.contains(&figure.metric.as_str()),
     }
 }
 
 fn of_slope(scaling: &Scaling) -> Series {
     let cell = CellKey {
-        scenario: scenario::CONNECT.to_owned(),
+        scenario: Scenario::Connect,
         server: scaling.server.clone(),
         pvs: scaling.most_pvs,
         mode: Mode::Bulk,
@@ -193,8 +193,8 @@ fn of_slope(scaling: &Scaling) -> Series {
 fn of_capacity(run: &RunRecords, found: &Capacity) -> Series {
     let is_probe = |record: &&Record| {
         let rate_hz = record.load.map(|load| load.rate_hz);
-        (record.scenario.as_str(), &record.server, &record.approach, rate_hz)
-            == (scenario::CAPACITY, &found.server, &found.approach, Some(found.rate_hz))
+        (record.scenario, &record.server, &record.approach, rate_hz)
+            == (Scenario::Capacity, &found.server, &found.approach, Some(found.rate_hz))
     };
     let load = run.records.iter().find(is_probe).and_then(|record| record.load);
     let most = found.lossless_pvs.unwrap_or(0) as f64;
@@ -206,7 +206,7 @@ fn of_capacity(run: &RunRecords, found: &Capacity) -> Series {
     };
     Series {
         cell: CellKey {
-            scenario: scenario::CAPACITY.to_owned(),
+            scenario: Scenario::Capacity,
             server: found.server.clone(),
             pvs: 0,
             mode: Mode::Bulk,

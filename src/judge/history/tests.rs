@@ -1,10 +1,10 @@
 use super::*;
-use crate::protocol::{Mode, Stage};
-use crate::provider::Provider;
+use crate::protocol::Protocol;
 use crate::record::{
-    ApproachFacts, Contest, Failure, FailureKind, RECORD_FORMAT, Record, Run, Sample, Side,
+    ApproachFacts, Contest, Failure, FailureKind, RECORD_FORMAT, Record, Run, Sample, Scenario,
+    Side,
 };
-use crate::scenario;
+use crate::worker_protocol::{Mode, Stage};
 
 fn record(approach: &str, block: usize, connect_s_per_pv: f64) -> Record {
     let sample = Sample {
@@ -17,7 +17,7 @@ fn record(approach: &str, block: usize, connect_s_per_pv: f64) -> Record {
         each_ns: Vec::new(),
     };
     Record {
-        scenario: scenario::CONNECT.to_owned(),
+        scenario: Scenario::Connect,
         server: "softioc".to_owned(),
         pvs: 100,
         block,
@@ -55,7 +55,7 @@ fn run(day: usize, cores: usize, records: Vec<Record>) -> (String, RunRecords) {
         },
         approaches: vec![ApproachFacts {
             name: "mine".to_owned(),
-            provider: Provider::Ca,
+            protocol: Protocol::Ca,
             floor: false,
             simplicity: None,
             simplicity_reason: text(),

@@ -5,14 +5,14 @@ use serde::Serialize;
 
 use super::error::{Wrong, unknown};
 use super::table::Table;
-use crate::record::Pixels;
-use crate::scenario::{CONNECT, SCALARS, USUAL_SERVER, WAVEFORM};
+use crate::record::{Pixels, Scenario};
+use crate::scenario::USUAL_SERVER;
 
 const KEYS: [&str; 8] =
     ["scenario", "server", "approach", "pvs", "rate_hz", "pixels", "seconds", "blocks"];
 
 /// Scenarios that the gate can measure: the others take too long, or search.
-const SCENARIOS: [&str; 3] = [CONNECT, SCALARS, WAVEFORM];
+const SCENARIOS: [Scenario; 3] = [Scenario::Connect, Scenario::Scalars, Scenario::Waveform];
 
 /// Five blocks are the least that an interval needs.
 const USUAL_BLOCKS: f64 = 5.0;
@@ -28,7 +28,7 @@ const USUAL_PIXELS: Pixels = Pixels { width: 680, height: 480 };
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Measured {
     /// The scenario.
-    pub scenario: String,
+    pub scenario: Scenario,
     /// The server.
     pub server: String,
     /// The approaches; all that speak a protocol of the server when empty.
@@ -48,11 +48,11 @@ pub struct Measured {
 pub(super) fn measured(table: Table) -> Result<Measured, Wrong> {
     table.only(&KEYS)?;
     let scenario = scenario(table)?;
-    let is_connect = scenario == CONNECT;
+    let is_connect = scenario == Scenario::Connect;
     for key in ["rate_hz", "seconds"].into_iter().filter(|_| is_connect) {
         refuse(table, key, "connecting has no monitors")?;
     }
-    if scenario != WAVEFORM {
+    if scenario != Scenario::Waveform {
         refuse(table, "pixels", "only waveform has frames")?;
     } else {
         refuse(table, "pvs", "the camera is one PV")?;
@@ -60,8 +60,8 @@ pub(super) fn measured(table: Table) -> Result<Measured, Wrong> {
     let approaches = table.names("approach")?.into_iter().map(|name| name.name).collect();
     let server = table.text("server")?.unwrap_or_else(|| USUAL_SERVER.to_owned());
     Ok(Measured {
-        pvs: if scenario == WAVEFORM { vec![1] } else { counts(table)? },
-        pixels: (scenario == WAVEFORM).then(|| pixels(table)).transpose()?,
+        pvs: if scenario == Scenario::Waveform { vec![1] } else { counts(table)? },
+        pixels: (scenario == Scenario::Waveform).then(|| pixels(table)).transpose()?,
         rate_hz: at_least(table, "rate_hz", 0.1, USUAL_RATE_HZ)?,
         seconds: at_least(table, "seconds", 1.0, USUAL_SECONDS)?,
         blocks: at_least(table, "blocks", 1.0, USUAL_BLOCKS)? as usize,
@@ -71,16 +71,14 @@ pub(super) fn measured(table: Table) -> Result<Measured, Wrong> {
     })
 }
 
-fn scenario(table: Table) -> Result<String, Wrong> {
+fn scenario(table: Table) -> Result<Scenario, Wrong> {
     let said = table.text("scenario")?;
     let said = said.ok_or_else(|| Wrong::at(table.at, "this measure has no `scenario`"))?;
-    match SCENARIOS.contains(&said.as_str()) {
-        true => Ok(said),
-        false => {
-            let at = table.place("scenario").unwrap_or(table.at);
-            Err(Wrong::at(at, unknown("scenario to measure", &said, &SCENARIOS)))
-        }
-    }
+    SCENARIOS.into_iter().find(|scenario| scenario.name() == said).ok_or_else(|| {
+        let at = table.place("scenario").unwrap_or(table.at);
+        let known = SCENARIOS.map(Scenario::name);
+        Wrong::at(at, unknown("scenario to measure", &said, &known))
+    })
 }
 
 fn counts(table: Table) -> Result<Vec<usize>, Wrong> {

@@ -1,13 +1,13 @@
 //! What a limit may be of.
 
+use crate::record::Scenario;
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use crate::judge::Metric;
-use crate::protocol::{Mode, Stage};
-use crate::scenario;
+use crate::worker_protocol::{Mode, Stage};
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,10 +54,10 @@ pub enum Unit {
     Count,
 }
 
-const CONNECT: &[&str] = &[scenario::CONNECT];
-const WATCHED: &[&str] = &[scenario::WAVEFORM, scenario::SCALARS];
-const MONITORED: &[&str] = &[scenario::WAVEFORM, scenario::SCALARS, scenario::SCALE];
-const DISTURBED: &[&str] = &[scenario::DISTURBED];
+const CONNECT: &[Scenario] = &[Scenario::Connect];
+const WATCHED: &[Scenario] = &[Scenario::Waveform, Scenario::Scalars];
+const MONITORED: &[Scenario] = &[Scenario::Waveform, Scenario::Scalars, Scenario::Scale];
+const DISTURBED: &[Scenario] = &[Scenario::Disturbed];
 
 impl Measure {
     /// All of them, in the order of reports.
@@ -128,7 +128,7 @@ impl Measure {
     }
 
     /// The scenarios in which it is measured.
-    pub fn scenarios(self) -> Vec<&'static str> {
+    pub fn scenarios(self) -> Vec<Scenario> {
         let some = match self {
             Measure::Time(_) | Measure::ConnectSlope => CONNECT,
             Measure::ClientMemory | Measure::ClientCpu | Measure::Subscriptions => MONITORED,
@@ -136,7 +136,7 @@ impl Measure {
             Measure::Growth | Measure::BytesOverLeast => WATCHED,
             Measure::PvsLeftBehind => DISTURBED,
             Measure::ValuesWrong | Measure::WorkersFailed | Measure::ProcessesLeft => {
-                return scenario::ALL.iter().map(|(name, _)| *name).collect();
+                return Scenario::ALL.to_vec();
             }
         };
         some.to_vec()

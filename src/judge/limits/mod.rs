@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::FALSE_ALARMS;
-use crate::record::Load;
+use crate::record::{Load, Scenario};
 pub use error::LimitsError;
 pub use measured::Measured;
 pub use metric::{Measure, Unit};
@@ -48,7 +48,7 @@ pub struct Limit {
     /// What is limited.
     pub measure: Measure,
     /// The scenarios in which it holds; empty for what is of the whole run.
-    pub scenarios: Vec<String>,
+    pub scenarios: Vec<Scenario>,
     /// The servers for which it holds, with the lines that name them; all when empty.
     pub servers: Vec<(String, usize)>,
     /// The approaches for which it holds, with the lines that name them; all when
@@ -176,7 +176,7 @@ impl Limits {
 /// Where a figure was taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
-    pub(super) scenario: &'a str,
+    pub(super) scenario: Scenario,
     pub(super) server: &'a str,
     pub(super) approach: &'a str,
     pub(super) pvs: usize,
@@ -196,7 +196,7 @@ impl Limit {
             names.is_empty() || names.iter().any(|(name, _)| name == own)
         };
         let rate_hz = place.load.map_or(0.0, |load| load.rate_hz);
-        self.scenarios.iter().any(|name| name == place.scenario)
+        self.scenarios.contains(&place.scenario)
             && holds(&self.servers, place.server)
             && holds(&self.approaches, place.approach)
             && place.pvs >= self.least_pvs

@@ -8,7 +8,7 @@ use super::error::{Wrong, line_of, unknown};
 use super::measured::{Measured, measured};
 use super::table::{Name, Table};
 use super::{Limit, Measure, Relative, budget};
-use crate::scenario;
+use crate::record::Scenario;
 
 const KEYS: [&str; 14] = [
     "scenario",
@@ -115,7 +115,7 @@ fn check_kind(table: Table, measure: Measure) -> Result<(), Wrong> {
     }
 }
 
-fn scenarios(table: Table, measure: Measure) -> Result<Vec<String>, Wrong> {
+fn scenarios(table: Table, measure: Measure) -> Result<Vec<Scenario>, Wrong> {
     let measured_in = measure.scenarios();
     let named = table.names("scenario")?;
     if measure.is_of_the_run() {
@@ -128,21 +128,26 @@ fn scenarios(table: Table, measure: Measure) -> Result<Vec<String>, Wrong> {
             None => Ok(Vec::new()),
         };
     }
-    let known: Vec<&str> = scenario::ALL.iter().map(|(name, _)| *name).collect();
-    for one in &named {
-        if !known.contains(&one.name.as_str()) {
-            return Err(Wrong::at(one.at, unknown("scenario", &one.name, &known)));
-        }
-        if !measured_in.contains(&one.name.as_str()) {
-            let (metric, scenario, others) = (measure.name(), &one.name, measured_in.join(", "));
-            let message = format!("`{metric}` is not measured in `{scenario}`; it is in: {others}");
-            return Err(Wrong::at(one.at, message));
-        }
+    if named.is_empty() {
+        return Ok(measured_in);
     }
-    Ok(match named.is_empty() {
-        true => measured_in.into_iter().map(str::to_owned).collect(),
-        false => named.into_iter().map(|one| one.name).collect(),
-    })
+    named.into_iter().map(|one| measured_scenario(&one, measure, &measured_in)).collect()
+}
+
+fn measured_scenario(
+    named: &Name,
+    measure: Measure,
+    measured_in: &[Scenario],
+) -> Result<Scenario, Wrong> {
+    let unknown = |_| Wrong::at(named.at, unknown("scenario", &named.name, &Scenario::names()));
+    let scenario: Scenario = named.name.parse().map_err(unknown)?;
+    if measured_in.contains(&scenario) {
+        return Ok(scenario);
+    }
+    let others: Vec<&str> = measured_in.iter().map(|one| one.name()).collect();
+    let (metric, others) = (measure.name(), others.join(", "));
+    let message = format!("`{metric}` is not measured in `{scenario}`; it is in: {others}");
+    Err(Wrong::at(named.at, message))
 }
 
 fn rate(table: Table, measure: Measure) -> Result<Option<f64>, Wrong> {

@@ -9,8 +9,8 @@ use crate::measure::account::Account;
 use crate::measure::arrivals::Life;
 use crate::measure::session::{Begun, Halt, failed};
 use crate::process::{Deadline, monotonic_ns};
-use crate::protocol::Stage;
 use crate::record::{Disturbance, FailureKind, Steady};
+use crate::worker_protocol::Stage;
 
 /// The worker's turn to begin collecting before the server begins to scan.
 const HEAD_START: Duration = Duration::from_millis(100);

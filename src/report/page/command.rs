@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use crate::protocol::Mode;
-use crate::record::{Load, RunRecords};
-use crate::scenario;
+use crate::record::{Load, RunRecords, Scenario};
+use crate::worker_protocol::Mode;
 
 /// A command line of this program.
 #[derive(Debug, Clone)]
@@ -17,8 +16,8 @@ const KEPT: [&str; 6] =
 
 impl Command {
     /// Runs one scenario of `run` again, with its seed and its approaches.
-    pub(super) fn of(run: &RunRecords, scenario: &str) -> Command {
-        let mut words = vec!["epics-gauge".to_owned(), "run".to_owned(), scenario.to_owned()];
+    pub(super) fn of(run: &RunRecords, scenario: Scenario) -> Command {
+        let mut words = vec!["epics-gauge".to_owned(), "run".to_owned(), scenario.to_string()];
         words.extend(kept(&run.run.arguments));
         let command = Command(words).option("--seed", &run.run.seed.to_string());
         let own = run.records.iter().filter(|record| record.scenario == scenario);
@@ -31,13 +30,13 @@ impl Command {
     /// Runs a scenario with monitors again, with this load.
     pub(super) fn of_load(
         run: &RunRecords,
-        name: &str,
+        scenario: Scenario,
         server: &str,
         pvs: usize,
         load: &Load,
     ) -> Command {
         let command =
-            Command::of(run, name).server(server).option("--rate", &load.rate_hz.to_string());
+            Command::of(run, scenario).server(server).option("--rate", &load.rate_hz.to_string());
         let command = match load.pixels {
             Some(pixels) => command.option("--pixels", &pixels.to_string()),
             None => command.pvs(vec![pvs]),
@@ -46,8 +45,8 @@ impl Command {
             Some(bytes) => command.option("--array-bytes", &bytes.to_string()),
             None => command,
         };
-        match name {
-            scenario::DISTURBED => command,
+        match scenario {
+            Scenario::Disturbed => command,
             _ => command.option("--seconds", &load.seconds.to_string()),
         }
     }

@@ -23,8 +23,8 @@ use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::protocol::{Monitor, Updates};
 use crate::worker::updates::{Arrived, Numbering, UpdateLog, number_and_sum, stamp_ns};
+use crate::worker_protocol::{Monitor, Updates};
 
 /// How long taking what came before `collect` may last. It ends earlier unless
 /// updates come as fast as they can be taken.

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use self::session::Session;
 use super::{Client, Laps, StageError};
-use crate::protocol::{Job, Mode, Monitor, Updates};
+use crate::worker_protocol::{Job, Mode, Monitor, Updates};
 
 pub(super) use self::sentences::{c_names, timeout_of, unfinished, why_dropped};
 pub(super) use self::status::{failed, versions};

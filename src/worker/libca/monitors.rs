@@ -5,9 +5,9 @@ use std::ffi::c_int;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::protocol::{Monitor, Updates};
 use crate::sys;
 use crate::worker::updates::{Arrived, Numbering, UpdateLog};
+use crate::worker_protocol::{Monitor, Updates};
 
 /// The subscriptions of a job, by number.
 pub(super) struct Monitors {
@@ -168,8 +168,8 @@ pub(super) fn is_passing(status: c_int) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Content;
     use crate::worker::updates::Arrived;
+    use crate::worker_protocol::Content;
 
     fn update(number: f64) -> Result<Update, c_int> {
         Ok(Update { number, sum: 0, stamp_ns: 0, arrived: Arrived::now() })

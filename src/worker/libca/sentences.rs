@@ -4,8 +4,8 @@
 use std::ffi::CString;
 use std::time::Duration;
 
-use crate::protocol::Job;
 use crate::worker::StageError;
+use crate::worker_protocol::Job;
 
 /// So much that no stage needs it, and little enough to be added to any time.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(u32::MAX as u64);

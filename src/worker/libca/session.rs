@@ -11,9 +11,9 @@ use super::context::Context;
 use super::monitors::{Failure, NotRunning};
 use super::sentences::{c_names, timeout_of, unfinished, why_dropped};
 use super::status::{Refused, check};
-use crate::protocol::{Content, Job, Mode, Monitor, Updates};
 use crate::sys;
 use crate::worker::{Laps, StageError};
+use crate::worker_protocol::{Content, Job, Mode, Monitor, Updates};
 
 pub(super) struct Session {
     context: Context,

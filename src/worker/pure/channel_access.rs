@@ -20,9 +20,9 @@ use tokio::runtime::Runtime;
 
 use super::notes::{Failure, Notes, Silent, Update};
 use super::{VERSION, batches, failed, not_subscribed, runtime};
-use crate::protocol::{Content, Job, Mode, Monitor, Updates};
 use crate::worker::updates::{Arrived, number_and_sum};
 use crate::worker::{Client, Laps, StageError, libca};
+use crate::worker_protocol::{Content, Job, Mode, Monitor, Updates};
 
 /// The crate `epics-ca-rs` as a client; see the module.
 #[derive(Default)]

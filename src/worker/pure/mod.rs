@@ -32,10 +32,10 @@ fn not_subscribed(pv: &str, why: impl fmt::Display) -> StageError {
 }
 
 /// What is asked for together.
-fn batches(mode: crate::protocol::Mode, pvs: &[usize]) -> impl Iterator<Item = &[usize]> {
+fn batches(mode: crate::worker_protocol::Mode, pvs: &[usize]) -> impl Iterator<Item = &[usize]> {
     pvs.chunks(match mode {
-        crate::protocol::Mode::Serial => 1,
-        crate::protocol::Mode::Bulk => pvs.len().max(1),
+        crate::worker_protocol::Mode::Serial => 1,
+        crate::worker_protocol::Mode::Bulk => pvs.len().max(1),
     })
 }
 

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::protocol::{Monitor, Updates};
 use crate::worker::updates::{Arrived, Numbering, UpdateLog};
+use crate::worker_protocol::{Monitor, Updates};
 
 /// What was noted of all subscriptions of a job.
 pub(super) struct Notes {

@@ -24,9 +24,9 @@ use tokio::time::timeout;
 
 use super::notes::{Failure, Notes, Silent, Update};
 use super::{VERSION, batches, failed, not_subscribed, runtime};
-use crate::protocol::{Content, Job, Mode, Monitor, Stage, Updates};
 use crate::worker::updates::{Arrived, number_and_sum};
 use crate::worker::{Client, Laps, StageError, libca};
+use crate::worker_protocol::{Content, Job, Mode, Monitor, Stage, Updates};
 
 /// The crate `epics-pva-rs` as a client; see the module.
 #[derive(Default)]

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use super::interface as c;
 use super::told::{Told, Update};
-use crate::protocol::Content;
 use crate::worker::updates::{Arrived, number_and_sum};
+use crate::worker_protocol::Content;
 
 const NANOSECONDS: i64 = 1_000_000_000;
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use super::callbacks::{Owner, said, text};
 use super::interface as c;
 use super::told::Told;
-use crate::protocol::Content;
+use crate::worker_protocol::Content;
 
 /// pvxs' own name and version.
 pub(super) fn version() -> String {

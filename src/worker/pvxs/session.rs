@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::told::{Failure, NotRunning, Unfinished};
-use crate::protocol::{Job, Mode, Monitor, Updates};
 use crate::worker::libca::{c_names, timeout_of, unfinished};
 use crate::worker::{Laps, StageError};
+use crate::worker_protocol::{Job, Mode, Monitor, Updates};
 
 pub(super) struct Session {
     context: Context,

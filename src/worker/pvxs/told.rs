@@ -3,8 +3,8 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::protocol::{Monitor, Updates};
 use crate::worker::updates::{Arrived, Numbering, UpdateLog};
+use crate::worker_protocol::{Monitor, Updates};
 
 /// What a get or a put ended in; a put has no value.
 pub(super) type Answer = Result<f64, String>;
@@ -252,7 +252,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::protocol::Content;
+    use crate::worker_protocol::Content;
 
     fn update(number: f64) -> Result<Update, String> {
         Ok(Update { number, sum: 0, stamp_ns: 0, arrived: Arrived::now() })

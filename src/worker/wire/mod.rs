@@ -31,7 +31,7 @@ use std::time::Duration;
 use self::session::Session;
 use super::{Client, Laps, StageError};
 use crate::channel_access as message;
-use crate::protocol::{Job, Mode, Monitor, Stage, Updates};
+use crate::worker_protocol::{Job, Mode, Monitor, Stage, Updates};
 
 /// The floor as a client; see the module.
 #[derive(Default)]

@@ -21,8 +21,8 @@ use super::request::Requests;
 use super::search::SearchStatistics;
 use super::socket::Waiting;
 use super::subscriptions::Subscriptions;
-use crate::protocol::{Job, Mode};
 use crate::worker::{Laps, StageError};
+use crate::worker_protocol::{Job, Mode};
 
 /// The state of one job.
 pub(super) struct Session {

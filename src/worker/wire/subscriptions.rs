@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::circuit::Part;
 use super::message::{self, Header};
-use crate::protocol::{Content, Monitor};
 use crate::worker::updates::{Arrived, Numbering, UpdateLog, frame_number, stamp_ns};
+use crate::worker_protocol::{Content, Monitor};
 
 /// Bytes that are added up together: as many as the compiler makes good use of.
 const ROW_BYTES: usize = 32;

@@ -1,8 +1,8 @@
 //! An IOC that dies half way: not the worker's fault, and not the next one's
 //! trouble.
 
-use epics_gauge::protocol::Stage;
 use epics_gauge::record::FailureKind;
+use epics_gauge::worker_protocol::Stage;
 
 use super::{Ended, Invocation, STAGES_IN_BULK, tampering};
 

@@ -1,8 +1,8 @@
 //! Monitors that go wrong, on either side: each has a row, a reason and an exit
 //! code.
 
-use epics_gauge::protocol::Stage;
 use epics_gauge::record::{Disturbance, FailureKind, Monitored, Record};
+use epics_gauge::worker_protocol::Stage;
 
 use super::tampering::entry;
 use super::{Ended, Invocation, assert_holds};

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use epics_gauge::protocol::Stage;
 use epics_gauge::record::FailureKind;
+use epics_gauge::worker_protocol::Stage;
 
 use super::{Ended, Invocation, STAGES_IN_BULK, program};
 

@@ -1,8 +1,8 @@
 //! Suspicions are decided on fresh blocks, for better and for worse.
 
 use epics_gauge::judge::{FALSE_ALARMS, Outcome, Verdict, blocks_for_the_sign_test, to_confirm};
-use epics_gauge::protocol::Mode;
 use epics_gauge::record::{Record, RunRecords};
+use epics_gauge::worker_protocol::Mode;
 
 use super::{FAST, FLOOR, PVS, Speed, exit_code_of, judge, record, run_of, with_fresh_blocks};
 

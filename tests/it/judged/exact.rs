@@ -1,11 +1,11 @@
 //! Each exact limit comes out good and bad.
 
 use epics_gauge::judge::{Outcome, Verdict};
-use epics_gauge::protocol::Stage;
 use epics_gauge::record::{
     Disturbance, Failure, FailureKind, Load, Monitored, Network, Recovery, RunRecords,
     ServerCounters,
 };
+use epics_gauge::worker_protocol::Stage;
 
 use super::monitors::{load, monitored, record, waveform, with_fresh_watches};
 use super::{exit_code_of, judge, run_with};

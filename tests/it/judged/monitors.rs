@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use epics_gauge::judge::{GaveWay, Outcome, Verdict};
-use epics_gauge::protocol::Stage;
 use epics_gauge::record::{
     Disturbance, Failure, FailureKind, Load, MachineUse, Monitored, Network, Pixels, Record,
-    Recovery, RunRecords, ServerCounters, Usage, UsageSample,
+    Recovery, RunRecords, Scenario, ServerCounters, Usage, UsageSample,
 };
 use epics_gauge::report::{Format, render};
+use epics_gauge::worker_protocol::Stage;
 
 use super::{exit_code_of, judge, run_with};
 
@@ -64,7 +64,7 @@ pub(super) fn monitored() -> Monitored {
 
 pub(super) fn record(scenario: &str, approach: &str, load: Load, monitored: Monitored) -> Record {
     Record {
-        scenario: scenario.to_owned(),
+        scenario: scenario.parse().unwrap(),
         server: "softioc".to_owned(),
         pvs: 1,
         load: Some(load),
@@ -226,7 +226,7 @@ fn a_probe_that_ran_out_of_memory_is_an_answer_and_no_failure() {
     assert_eq!(judgement.capacities[0].lossless_pvs, Some(100));
     assert_eq!(exit_code_of(&run, &[]), 0);
     // Elsewhere it is a failure.
-    let watched = Record { scenario: "scalars".to_owned(), ..eaten };
+    let watched = Record { scenario: Scenario::Scalars, ..eaten };
     assert_eq!(exit_code_of(&run_with(&["wire", "aioca"], vec![watched]), &[]), 4);
 }
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use epics_gauge::judge::{CellKey, GateCell, Limits, Measure, expected_verdicts};
-use epics_gauge::protocol::{Mode, Stage};
-use epics_gauge::provider::Provider;
+use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{
     ApproachFacts, Disturbance, FleetShape, Load, Lookup, Pixels, Record, RunRecords, Sample,
+    Scenario,
 };
+use epics_gauge::worker_protocol::{Mode, Stage};
 
 use super::monitors::{load, monitored, waveform};
 use super::{judge, run_with};
@@ -15,29 +16,29 @@ use super::{judge, run_with};
 fn cell(scenario: &str, pvs: usize, load: Option<Load>) -> GateCell {
     GateCell {
         key: CellKey {
-            scenario: scenario.to_owned(),
+            scenario: scenario.parse().unwrap(),
             server: "softioc".to_owned(),
             pvs,
             mode: Mode::Bulk,
             load,
             fleet: None,
         },
-        providers: vec![Provider::Ca],
+        protocols: vec![Protocol::Ca],
         approaches: Vec::new(),
     }
 }
 
-fn on(server: &str, provider: Provider, mut cell: GateCell) -> GateCell {
+fn on(server: &str, protocol: Protocol, mut cell: GateCell) -> GateCell {
     cell.key.server = server.to_owned();
-    GateCell { providers: vec![provider], ..cell }
+    GateCell { protocols: vec![protocol], ..cell }
 }
 
 fn facts() -> Vec<ApproachFacts> {
-    let all = [("wire", Provider::Ca, true), ("pyca", Provider::Ca, false)];
-    let more = [("pvxs", Provider::Pva, true), ("p4p-asyncio", Provider::Pva, false)];
-    let facts = |(name, provider, floor): (&str, Provider, bool)| ApproachFacts {
+    let all = [("wire", Protocol::Ca, true), ("pyca", Protocol::Ca, false)];
+    let more = [("pvxs", Protocol::Pva, true), ("p4p-asyncio", Protocol::Pva, false)];
+    let facts = |(name, protocol, floor): (&str, Protocol, bool)| ApproachFacts {
         name: name.to_owned(),
-        provider,
+        protocol,
         floor,
         simplicity: None,
         simplicity_reason: String::new(),
@@ -68,8 +69,8 @@ fn cells() -> Vec<GateCell> {
         cell("capacity", 1000, Some(scalars)),
         of_fleet,
     ];
-    cells.push(on("softioc-pva", Provider::Pva, cell("connect", 1000, None)));
-    cells.push(on("softioc-pva", Provider::Pva, cell("waveform", 1, Some(frames))));
+    cells.push(on("softioc-pva", Protocol::Pva, cell("connect", 1000, None)));
+    cells.push(on("softioc-pva", Protocol::Pva, cell("waveform", 1, Some(frames))));
     cells
 }
 
@@ -175,7 +176,7 @@ fn connecting(approach: &str, block: usize, pvs: usize) -> Record {
         samples.extend([sample(stage, Mode::Serial), sample(stage, Mode::Bulk)]);
     }
     Record {
-        scenario: "connect".to_owned(),
+        scenario: Scenario::Connect,
         server: "softioc".to_owned(),
         pvs,
         block,
@@ -213,7 +214,7 @@ fn every_expected_verdict_is_given_and_no_other() {
     assert_eq!(names_of(&run_with(&["wire", "pyca"], records.clone())), expected);
 
     // What was not measured, without a failure that says why, is missing.
-    records.retain(|record| record.scenario != "waveform" || record.approach != "pyca");
+    records.retain(|record| record.scenario != Scenario::Waveform || record.approach != "pyca");
     let given = names_of(&run_with(&["wire", "pyca"], records));
     let holes: Vec<&String> = expected.difference(&given).collect();
     assert!(!holes.is_empty() && holes.iter().all(|name| name.contains("waveform::pyca")));

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use epics_gauge::judge::{GaveWay, ScaleRow};
-use epics_gauge::protocol::Stage;
-use epics_gauge::provider::Provider;
+use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{
-    Failure, FailureKind, Load, Monitored, NetworkSample, Record, RunRecords, ServerCounters,
-    Steady, Usage, UsageSample,
+    Failure, FailureKind, Load, Monitored, NetworkSample, Record, RunRecords, Scenario,
+    ServerCounters, Steady, Usage, UsageSample,
 };
 use epics_gauge::report::{Format, render};
+use epics_gauge::worker_protocol::Stage;
 
 use super::{exit_code_of, judge, run_with};
 
@@ -63,7 +63,7 @@ fn monitored(lost: u64, client: Usage, server: Usage) -> Monitored {
 /// 100 PVs at 10 Hz with `monitors` each, against the published table `calc-aioca`.
 fn record(monitors: usize, monitored: Option<Monitored>) -> Record {
     Record {
-        scenario: "scale".to_owned(),
+        scenario: Scenario::Scale,
         server: "python-softioc-calc".to_owned(),
         approach: "aioca".to_owned(),
         pvs: 100,
@@ -182,7 +182,7 @@ fn the_report_shows_loss_subscriptions_and_what_was_published() {
 #[test]
 fn each_protocol_is_compared_with_its_own_floor() {
     let cell = |server: &str, approach: &str, percent| Record {
-        scenario: "scalars".to_owned(),
+        scenario: Scenario::Scalars,
         server: server.to_owned(),
         approach: approach.to_owned(),
         ..record(1, Some(monitored(0, usage(percent, 0, 0), usage(5, 0, 0))))
@@ -197,7 +197,7 @@ fn each_protocol_is_compared_with_its_own_floor() {
         ],
     );
     for facts in &mut run.run.approaches[2..] {
-        facts.provider = Provider::Pva;
+        facts.protocol = Protocol::Pva;
         facts.floor = facts.name == "pvxs";
     }
     let monitors = judge(&run).monitors;

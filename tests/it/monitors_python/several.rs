@@ -5,10 +5,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use epics_gauge::ioc::SoftIoc;
-use epics_gauge::protocol::{
+use epics_gauge::scenario::{FRAME_PV, PROCESSED_FACTOR, pv_name};
+use epics_gauge::worker_protocol::{
     Content, Done, Mode, Monitor, Stage, StageCommand, UpdateRun, Updates,
 };
-use epics_gauge::scenario::{FRAME_PV, PROCESSED_FACTOR, pv_name};
 
 use crate::support::WorkerDriver;
 

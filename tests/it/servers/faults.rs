@@ -14,7 +14,7 @@ fn servers(fault: &str) -> (Servers, TempDir) {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/servers/misbehaving_server.py");
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
-        "[server.mine]\ncommand = [\"{{python}}\", {:?}, {fault:?}]\nproviders = [\"pva\"]\n",
+        "[server.mine]\ncommand = [\"{{python}}\", {:?}, {fault:?}]\nprotocols = [\"pva\"]\n",
         script.display().to_string()
     );
     let file = folder.path().join("servers.toml");

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use epics_gauge::ioc::{ServerFileError, Servers, Wanted};
-use epics_gauge::protocol::{Mode, Stage, StageCommand};
-use epics_gauge::provider::Provider;
+use epics_gauge::protocol::Protocol;
 use epics_gauge::python_site::Missing;
+use epics_gauge::worker_protocol::{Mode, Stage, StageCommand};
 
 use super::{PVS, connected, expected, read};
 
@@ -32,8 +32,8 @@ fn files_that_cannot_be_used_are_refused_with_the_place() {
     refused("[server.mine]\ncomand = [\"server\"]\n", &["line 2", "`comand`", "`command`"]);
     refused("[sever.mine]\ncommand = [\"server\"]\n", &["line 1", "`sever`", "`server`"]);
     refused("[server.mine]\ncommand = []\n", &["server.mine.command is empty", page]);
-    refused("[server.mine]\ncommand = [\"a\"]\nproviders = []\n", &["server.mine.providers"]);
-    refused("[server.mine]\ncommand = [\"a\"]\nproviders = [\"http\"]\n", &["line 3", "http"]);
+    refused("[server.mine]\ncommand = [\"a\"]\nprotocols = []\n", &["server.mine.protocols"]);
+    refused("[server.mine]\ncommand = [\"a\"]\nprotocols = [\"http\"]\n", &["line 3", "http"]);
     refused("# nothing\n", &["it has no [server.NAME]", page]);
     refused("[server.softioc]\ncommand = [\"a\"]\n", &["server `softioc` already"]);
     refused("[server.My_IOC]\ncommand = [\"a\"]\n", &["`My_IOC`", "lower-case letters"]);
@@ -49,7 +49,7 @@ fn a_server_that_needs_the_packages_says_so() {
     let servers = added("[server.mine]\ncommand = [\"{python}\", \"{site}\"]\n").unwrap();
     let kind = servers.get("mine").unwrap();
     assert!(kind.needs_python_site);
-    assert_eq!(kind.providers, [Provider::Ca]);
+    assert_eq!(kind.protocols, [Protocol::Ca]);
     let error = super::refusal(&servers, "mine", &Wanted::default());
     assert_eq!(error.to_string(), "no packages");
 }
@@ -68,8 +68,8 @@ fn the_documented_example_of_an_own_server_serves() {
     servers.add_file(&file).unwrap();
     let kind = servers.get("minimal").unwrap();
     assert_eq!(
-        (kind.providers.as_slice(), kind.needs_python_site),
-        ([Provider::Pva].as_slice(), true)
+        (kind.protocols.as_slice(), kind.needs_python_site),
+        ([Protocol::Pva].as_slice(), true)
     );
     let wanted = Wanted { pvs: PVS, ..Wanted::default() };
     let mut server = servers.start("minimal", &wanted).unwrap();

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use epics_gauge::embedded;
 use epics_gauge::ioc::{IocError, Servers, Wanted};
 use epics_gauge::process::{self, Deadline, Event, ProcessError};
-use epics_gauge::protocol::Stage;
 use epics_gauge::python_site::{Missing, PythonSite};
+use epics_gauge::worker_protocol::Stage;
 
 use super::{PAIRS, PVS, connected, expected, read, start};
 use crate::processes::proc_files::{PATIENCE, process as seen, wait_until};

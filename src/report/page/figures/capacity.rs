@@ -2,12 +2,11 @@
 
 use super::{Figure, Styles, axes, drawn, slug};
 use crate::judge::{Capacity, Judgement};
-use crate::record::RunRecords;
+use crate::record::{RunRecords, Scenario};
 use crate::report::cells::place;
 use crate::report::document::{Table, number, words};
 use crate::report::page::chart::{Mark, Row, RowChart, Spread};
 use crate::report::page::command::Command;
-use crate::scenario;
 use crate::units::grouped;
 
 /// One figure for each rate.
@@ -58,7 +57,7 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, rate_hz: f64, own: &[&Capacity]
         legend: Vec::new(),
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table,
-        command: Some(Command::of(run, scenario::CAPACITY).option("--rate", &rate_hz.to_string())),
+        command: Some(Command::of(run, Scenario::Capacity).option("--rate", &rate_hz.to_string())),
         title,
         says,
     }

@@ -3,14 +3,13 @@
 
 use super::{Figure, Styles, axes, drawn, slug, told};
 use crate::judge::{Figures, Judgement, Metric, Relative, Row, Scaling, Verdict};
-use crate::protocol::{Mode, Stage};
-use crate::record::RunRecords;
+use crate::record::{RunRecords, Scenario};
 use crate::report::cells::place;
 use crate::report::document::{Table, number, words};
 use crate::report::page::chart::{Line, LineChart, Point, Spread, Style};
 use crate::report::page::command::Command;
-use crate::scenario;
 use crate::units::{duration, grouped, scientific};
+use crate::worker_protocol::{Mode, Stage};
 
 const CONNECT: Metric = Metric { stage: Stage::Connect, mode: Mode::Bulk };
 
@@ -68,7 +67,7 @@ fn figure(
         drawings,
         table: table(cells, &lines),
         command: Some(
-            Command::of(run, scenario::CONNECT).server(server).pvs(counts).mode(Mode::Bulk),
+            Command::of(run, Scenario::Connect).server(server).pvs(counts).mode(Mode::Bulk),
         ),
     }
 }

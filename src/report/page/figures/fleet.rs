@@ -2,11 +2,10 @@
 
 use super::{Figure, Styles, axes, drawn, slug, told};
 use crate::judge::{FleetRow, Judgement};
-use crate::record::{Lookup, RunRecords};
+use crate::record::{Lookup, RunRecords, Scenario};
 use crate::report::document::{Table, number, words};
 use crate::report::page::chart::{Line, LineChart, Point, Spread};
 use crate::report::page::command::Command;
-use crate::scenario;
 use crate::units::{duration, grouped, scientific};
 
 /// One figure for each way to find PVs.
@@ -48,7 +47,7 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, lookup: Lookup, rows: &[&FleetR
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table: table(rows),
         command: Some(
-            Command::of(run, scenario::FLEET).pvs(rows.iter().map(|row| row.pvs).collect()),
+            Command::of(run, Scenario::Fleet).pvs(rows.iter().map(|row| row.pvs).collect()),
         ),
         title,
         says,

@@ -4,7 +4,6 @@
 use super::percentiles;
 use super::{Figure, Styles, axes, drawn, slug, told};
 use crate::judge::{Figures, Judgement, Metric, Row, of_most_pvs};
-use crate::protocol::{Mode, Stage};
 use crate::record::{Record, RunRecords};
 use crate::report::cells::place;
 use crate::report::document::{Table, number, words};
@@ -12,6 +11,7 @@ use crate::report::page::chart::{self, Mark, RowChart, Spread};
 use crate::report::page::command::Command;
 use crate::report::single_gets::{self, TOLD};
 use crate::units::{duration, grouped, scientific};
+use crate::worker_protocol::{Mode, Stage};
 
 /// What is drawn: reading one by one, and all at once, the first time and again.
 const METRICS: [(Stage, Mode); 4] = [
@@ -61,7 +61,7 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &Figures) -> Figure {
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table,
         command: Some(
-            Command::of(run, &cell.scenario)
+            Command::of(run, cell.scenario)
                 .server(&cell.server)
                 .pvs(vec![cell.pvs])
                 .mode(cell.connected),
@@ -83,8 +83,8 @@ fn drawn_row(run: &RunRecords, styles: &Styles<'_>, cell: &Figures, row: &Row) -
 /// The figure of each worker with its block.
 fn values(run: &RunRecords, cell: &Figures, approach: &str) -> Vec<(usize, f64)> {
     let is_own = |record: &&Record| {
-        (&record.scenario, &record.server, record.pvs, record.mode)
-            == (&cell.scenario, &cell.server, cell.pvs, cell.connected)
+        (record.scenario, &record.server, record.pvs, record.mode)
+            == (cell.scenario, &cell.server, cell.pvs, cell.connected)
             && record.approach == approach
             && !record.confirms
     };

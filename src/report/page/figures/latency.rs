@@ -54,7 +54,7 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &MonitorFigures) -> Figur
         legend: Vec::new(),
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table: table(&measured),
-        command: Some(Command::of_load(run, &cell.scenario, &cell.server, cell.pvs, &cell.load)),
+        command: Some(Command::of_load(run, cell.scenario, &cell.server, cell.pvs, &cell.load)),
         title,
         says,
     }

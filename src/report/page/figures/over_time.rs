@@ -96,7 +96,7 @@ fn figure(
         legend: Vec::new(),
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table: table(&courses, shown),
-        command: Some(Command::of_load(run, &cell.scenario, &cell.server, cell.pvs, &cell.load)),
+        command: Some(Command::of_load(run, cell.scenario, &cell.server, cell.pvs, &cell.load)),
         title,
         says,
     })

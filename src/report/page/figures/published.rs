@@ -2,15 +2,14 @@
 
 use super::{Figure, axes, drawn, slug, told};
 use crate::judge::{Judgement, Scale, ScaleRow};
-use crate::protocol::{Mode, Stage};
-use crate::record::{Load, RunRecords};
+use crate::record::{Load, RunRecords, Scenario};
 use crate::report::document::{Table, number, words};
 use crate::report::page::chart::{Mark, Row, RowChart, Spread, Style};
 use crate::report::page::command::Command;
 use crate::report::published::{SLAC, SLAC_CPU, of_one_pv, of_the_camera};
-use crate::scenario;
 use crate::stats::CpuLoad;
 use crate::units::{duration, grouped, percent, scientific};
+use crate::worker_protocol::{Mode, Stage};
 
 const HOLLOW: &str = "Hollow markers are the published figures, full ones those of this run. \
                       Machines differ: compare the order, not the values.";
@@ -100,7 +99,7 @@ fn one_pv(run: &RunRecords, judgement: &Judgement) -> Option<Figure> {
         legend: Vec::new(),
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table: table(&besides, "s", scientific),
-        command: Some(Command::of(run, scenario::CONNECT).pvs(vec![1]).mode(Mode::Serial)),
+        command: Some(Command::of(run, Scenario::Connect).pvs(vec![1]).mode(Mode::Serial)),
         title,
         says,
     })
@@ -143,7 +142,7 @@ fn camera(run: &RunRecords, judgement: &Judgement) -> Option<Figure> {
         legend: Vec::new(),
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table: table(&besides, "mean CPU %", percent),
-        command: Some(Command::of_load(run, &cell.scenario, &cell.server, cell.pvs, &cell.load)),
+        command: Some(Command::of_load(run, cell.scenario, &cell.server, cell.pvs, &cell.load)),
         title,
         says,
     })
@@ -177,7 +176,7 @@ fn loads(run: &RunRecords, pair: &Scale) -> Option<Figure> {
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table: table(&besides, "CPU %", percent),
         command: Some(
-            Command::of(run, scenario::SCALE).option("--table", table_name.unwrap_or_default()),
+            Command::of(run, Scenario::Scale).option("--table", table_name.unwrap_or_default()),
         ),
         title,
         says,

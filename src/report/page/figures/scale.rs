@@ -2,11 +2,10 @@
 
 use super::{Figure, drawn, slug};
 use crate::judge::{Judgement, Scale, ScaleRow};
-use crate::record::RunRecords;
+use crate::record::{RunRecords, Scenario};
 use crate::report::document::{Table, number, words};
 use crate::report::page::chart::{HeatCell, HeatMap};
 use crate::report::page::command::Command;
-use crate::scenario;
 use crate::units::grouped;
 
 /// One map for each server and client with several loads.
@@ -44,7 +43,7 @@ fn figure(run: &RunRecords, pair: &Scale) -> Figure {
         drawings: drawn(|width| map.draw(width, &format!("{title}. {says}"))),
         table: table(pair),
         command: Some(
-            Command::of(run, scenario::SCALE)
+            Command::of(run, Scenario::Scale)
                 .server(&pair.server)
                 .approach(&pair.approach)
                 .option("--pvs", &pvs.join(",")),

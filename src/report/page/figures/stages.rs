@@ -1,15 +1,14 @@
 //! Where the time of a worker goes: its stages, one after the other.
 
 use super::{Figure, axes, drawn, slug};
-use crate::protocol::{Mode, Stage};
-use crate::record::{Record, RunRecords, Sample};
+use crate::record::{Record, RunRecords, Sample, Scenario};
 use crate::report::cells::place;
 use crate::report::document::{Table, number, words};
 use crate::report::page::chart::{Bar, BarChart, Segment, Spread};
 use crate::report::page::command::Command;
-use crate::scenario;
 use crate::stats::median;
 use crate::units::{duration, grouped, scientific};
+use crate::worker_protocol::{Mode, Stage};
 
 /// What is drawn: what a worker does before it subscribes.
 const STAGES: &[Stage] = Stage::ALL.split_at(8).0;
@@ -25,7 +24,7 @@ struct Part {
 /// One figure for each server, of the most PVs that were connected in bulk.
 pub(super) fn figures(run: &RunRecords) -> Vec<Figure> {
     let is_bulk = |record: &&Record| {
-        (record.scenario.as_str(), record.mode) == (scenario::CONNECT, Mode::Bulk)
+        (record.scenario, record.mode) == (Scenario::Connect, Mode::Bulk)
             && !record.confirms
             && record.failure.is_none()
     };
@@ -65,7 +64,7 @@ fn figure(run: &RunRecords, server: &str, pvs: usize, records: &[&Record]) -> Fi
         drawings: drawn(|width| chart.draw(width, &format!("{title}. {says}"))),
         table: table(&measured),
         command: Some(
-            Command::of(run, scenario::CONNECT).server(server).pvs(vec![pvs]).mode(Mode::Bulk),
+            Command::of(run, Scenario::Connect).server(server).pvs(vec![pvs]).mode(Mode::Bulk),
         ),
         title,
         says,

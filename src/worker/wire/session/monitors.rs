@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use super::Session;
-use crate::protocol::{Mode, Monitor, Updates};
 use crate::worker::StageError;
 use crate::worker::wire::channel::ChannelState;
 use crate::worker::wire::circuit::Part;
 use crate::worker::wire::lookup::Lookup;
 use crate::worker::wire::message::{self, Message};
 use crate::worker::wire::subscriptions::{BadUpdate, Subscriptions};
+use crate::worker_protocol::{Mode, Monitor, Updates};
 
 /// How long what was lost is left alone: a server that answers searches and
 /// accepts no circuit is not to be asked without a pause.

@@ -1,0 +1,366 @@
+//! The messages between the harness and a worker; no I/O.
+//!
+//! One JSON object per line: the harness writes [`ToWorker`] to the worker's
+//! stdin, the worker answers with [`FromWorker`] on its stdout. The prose of
+//! this public interface, with a complete example, is `docs/worker-protocol.md`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The version of the protocol that this build speaks.
+pub const PROTOCOL_VERSION: u32 = 4;
+
+/// One timed step of a scenario.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Loading the library; timed by the worker before it says hello.
+    Import,
+    /// Making the library's context, without any PV.
+    Context,
+    /// Making the PV or channel objects.
+    Create,
+    /// Waiting until every PV is connected; creates them too in serial mode.
+    Connect,
+    /// Reading values.
+    Get,
+    /// Reading again, after all values have changed.
+    GetAgain,
+    /// Writing values, each confirmed by the server.
+    Put,
+    /// Reading back what was written.
+    Readback,
+    /// Subscribing, until every subscription has sent its first update.
+    Subscribe,
+    /// Taking updates for a given time.
+    Collect,
+}
+
+impl Stage {
+    /// Every stage, in the order in which a worker meets them.
+    pub const ALL: [Stage; 10] = [
+        Stage::Import,
+        Stage::Context,
+        Stage::Create,
+        Stage::Connect,
+        Stage::Get,
+        Stage::GetAgain,
+        Stage::Put,
+        Stage::Readback,
+        Stage::Subscribe,
+        Stage::Collect,
+    ];
+
+    /// The name in messages, files and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Import => "import",
+            Stage::Context => "context",
+            Stage::Create => "create",
+            Stage::Connect => "connect",
+            Stage::Get => "get",
+            Stage::GetAgain => "get-again",
+            Stage::Put => "put",
+            Stage::Readback => "readback",
+            Stage::Subscribe => "subscribe",
+            Stage::Collect => "collect",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Whether PVs are treated one at a time or all at once.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// One PV is finished before the next is begun.
+    Serial,
+    /// All PVs are asked at once, then all answers are awaited.
+    #[default]
+    Bulk,
+}
+
+impl Mode {
+    /// The name in messages, files, tables and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Serial => "serial",
+            Mode::Bulk => "bulk",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What the harness says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "message", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ToWorker {
+    /// Sent once, after the worker's hello.
+    Job(Job),
+    /// Asks for one stage; answered by [`FromWorker::Done`] or
+    /// [`FromWorker::Failed`].
+    Stage(StageCommand),
+}
+
+/// What a worker works on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// PV names; messages name PVs by their index in this list.
+    pub pvs: Vec<String>,
+    /// Seconds after which the worker gives up a stage and says `failed`.
+    pub timeout_s: f64,
+    /// By how much the worker is to be slower than it is; not at all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handicap: Option<Handicap>,
+}
+
+/// By how much a worker makes itself slower, inside of what it times: the harness
+/// learns from it which slowdowns it finds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Handicap {
+    /// The part of the time, and of the CPU time, that a stage took which it takes
+    /// more: 0.05 for 5 %.
+    #[serde(default)]
+    pub fraction: f64,
+    /// CPU seconds that a stage takes more for each PV that it treats; in `connect`
+    /// and not in `create`, so that a connection is charged once.
+    #[serde(default)]
+    pub per_pv_s: f64,
+}
+
+impl Handicap {
+    /// Refuses what no worker can obey.
+    ///
+    /// # Errors
+    /// The field, and what is wrong with it, when one is negative or not finite.
+    pub fn check(&self) -> Result<(), String> {
+        for (field, value) in [("fraction", self.fraction), ("per_pv_s", self.per_pv_s)] {
+            if !value.is_finite() || value < 0.0 {
+                return Err(format!("handicap: `{field}` is {value}, not a number from 0 on"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One stage to run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageCommand {
+    /// Which stage.
+    pub stage: Stage,
+    /// One PV at a time or all at once.
+    pub mode: Mode,
+    /// Indices of the PVs meant; all of the job when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pvs: Option<Vec<usize>>,
+    /// For `put`: the values to write, one per PV meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<f64>>,
+    /// For `subscribe`: what the updates hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<Monitor>,
+    /// For `collect`: how long to take updates, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+impl StageCommand {
+    /// A command for all PVs of the job, without values.
+    pub fn new(stage: Stage, mode: Mode) -> StageCommand {
+        StageCommand { stage, mode, pvs: None, values: None, monitor: None, seconds: None }
+    }
+}
+
+/// What a subscription is to bring.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Monitor {
+    /// What one update holds.
+    pub content: Content,
+    /// By how much the number of an update is greater than that of the one
+    /// before, when none is lost.
+    pub step: f64,
+    /// For how many updates in all the worker makes room beforehand, so that its
+    /// own notes do not look like a leak. More may come.
+    pub room: usize,
+    /// How many subscriptions to make to each PV, at least 1.
+    pub monitors: usize,
+}
+
+/// What one update holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// One `DBR_TIME_DOUBLE`; its value is the update's number.
+    Scalars,
+    /// An array of `DBR_TIME_SHORT`, whose elements are read as unsigned. The
+    /// update's number is element 0 plus 65536 times element 1; the sum of all
+    /// elements goes with it.
+    Frames,
+}
+
+/// What a worker says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "message", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FromWorker {
+    /// The first message, when the library is loaded.
+    Hello(Hello),
+    /// A stage is finished.
+    Done(Done),
+    /// A stage could not be finished; the worker stays until stdin ends.
+    Failed(Failed),
+}
+
+/// Who the worker is and what it can do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hello {
+    /// Must equal [`PROTOCOL_VERSION`].
+    pub protocol: u32,
+    /// The name of the approach.
+    pub approach: String,
+    /// The process that runs the library.
+    pub pid: u32,
+    /// Versions of the library, of the CA or PVA library below it, and of the
+    /// language.
+    pub versions: BTreeMap<String, String>,
+    /// The stages that the library can separate. Without `create`, `connect`
+    /// does both and its figure is shown as joint. `subscribe` stands for
+    /// `collect` too; without it the approach has no monitors.
+    pub stages: Vec<Stage>,
+    /// The modes that `connect`, `get` and `put` can run in.
+    pub modes: Vec<Mode>,
+    /// How long loading the library took.
+    pub import: Span,
+    /// What a reader of the figures should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// When something ran and what it used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// Start on the system's monotonic clock.
+    pub start_ns: u64,
+    /// End on the same clock.
+    pub end_ns: u64,
+    /// CPU time that the process used in between, all threads, user and system.
+    pub cpu_ns: u64,
+}
+
+/// A finished stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Done {
+    /// The stage of the command.
+    pub stage: Stage,
+    /// The mode of the command.
+    pub mode: Mode,
+    /// Start on the system's monotonic clock.
+    pub start_ns: u64,
+    /// End on the same clock.
+    pub end_ns: u64,
+    /// CPU time that the process used in between.
+    pub cpu_ns: u64,
+    /// For stages that read: the values, in the order of the PVs meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<f64>>,
+    /// For stages that read or write one by one: how long each PV took, in ns. None,
+    /// or one per PV meant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub each_ns: Vec<u64>,
+    /// For `collect`: what arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<Updates>,
+    /// What the library counts of its own work in this stage, by the names that
+    /// it gives: searches that it sent, for instance.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, u64>,
+    /// What a reader of the figures should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// Every update that arrived since `subscribe` began.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Updates {
+    /// The updates of each subscription in the order of their arrival; whatever
+    /// does not follow on the update before begins a new run.
+    pub runs: Vec<UpdateRun>,
+    /// Time from the server's time stamp to the callback, in ns, with the count
+    /// of updates that took so long. At least three digits are kept. Updates
+    /// that arrived before `collect` began have none.
+    pub latencies: Vec<(i64, u64)>,
+    /// What the library itself counts, by the names that it gives: updates that
+    /// it dropped or merged, for instance.
+    #[serde(default)]
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// Updates of one subscription that followed on one another without a gap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateRun {
+    /// The PV, by its index in the job.
+    pub pv: usize,
+    /// Which of the PV's subscriptions, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub monitor: usize,
+    /// The number of the first update.
+    pub first: f64,
+    /// How many updates.
+    pub count: u64,
+    /// When the first arrived, on the system's monotonic clock.
+    pub start_ns: u64,
+    /// For frames: the sums, one per update.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sums: Vec<u64>,
+}
+
+/// Most PVs have one subscription, which goes without saying.
+fn is_first(monitor: &usize) -> bool {
+    *monitor == 0
+}
+
+/// A stage that could not be finished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failed {
+    /// The stage of the command.
+    pub stage: Stage,
+    /// Why, with the first PV concerned.
+    pub error: String,
+}
