@@ -23,7 +23,7 @@ use tokio::runtime::Runtime;
 use tokio::time::{timeout, timeout_at};
 
 use self::monitors::{Failure, Monitors, NotRunning, Subject};
-use super::{Client, Laps, StageError, libca};
+use super::{Client, PerPvTimes, StageError, libca};
 use crate::worker_protocol::{Content, Job, Mode, Monitor, Updates};
 
 /// The version of the crate that Cargo.lock names.
@@ -73,8 +73,13 @@ impl Client for EpicsCa {
         }
     }
 
-    fn get(&mut self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
-        self.session()?.ask(mode, "read", pvs, laps, async |channel, _| channel.get().await)
+    fn get(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        times: &mut PerPvTimes,
+    ) -> Result<Vec<f64>, StageError> {
+        self.session()?.ask(mode, "read", pvs, times, async |channel, _| channel.get().await)
     }
 
     fn put(
@@ -82,10 +87,10 @@ impl Client for EpicsCa {
         mode: Mode,
         pvs: &[usize],
         values: &[f64],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<(), StageError> {
         let confirmed =
-            self.session()?.ask(mode, "confirmed", pvs, laps, async |channel, position| {
+            self.session()?.ask(mode, "confirmed", pvs, times, async |channel, position| {
                 channel.put(values[position])?.await.map(|()| f64::NAN)
             });
         confirmed.map(drop)
@@ -191,7 +196,7 @@ impl Session {
         mode: Mode,
         what: &str,
         pvs: &[usize],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
         request: impl AsyncFn(&mut ValueChannel<f64>, usize) -> Result<f64, Error>,
     ) -> Result<Vec<f64>, StageError> {
         let answers: Vec<Cell<Option<f64>>> = vec![Cell::new(None); pvs.len()];
@@ -211,7 +216,7 @@ impl Session {
                     for (position, pv) in pvs.iter().enumerate() {
                         let channel = self.connected[*pv].value(&names[*pv])?;
                         ask_one(channel, position).await?;
-                        laps.lap();
+                        times.mark();
                     }
                     Ok(())
                 };

@@ -1,20 +1,22 @@
 //! The inside of a worker process: one approach, driven over stdin and stdout
 //! by the messages of [`crate::worker_protocol`]. Knows nothing of the harness.
 
+mod clock;
 pub mod epics_ca;
-mod handicap;
-mod laps;
 pub mod libca;
+mod natives;
+mod per_pv_times;
 #[cfg(feature = "pure-rust")]
 pub mod pure;
 #[cfg(feature = "pvaccess")]
 pub mod pvxs;
 mod serve;
+mod slowdown;
 mod updates;
 pub mod wire;
 
-pub use laps::Laps;
-pub use serve::serve;
+pub use natives::{Serve, native, native_names};
+pub use per_pv_times::PerPvTimes;
 
 use std::collections::BTreeMap;
 
@@ -62,17 +64,22 @@ pub trait Client {
     fn connect(&mut self, mode: Mode) -> Result<(), StageError>;
 
     /// Reads plain `DBR_DOUBLE` values of `pvs`, in that order; in serial mode it
-    /// tells `laps` whenever one is there.
-    fn get(&mut self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError>;
+    /// marks `times` whenever one is there.
+    fn get(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        times: &mut PerPvTimes,
+    ) -> Result<Vec<f64>, StageError>;
 
     /// Writes `values` to `pvs` and waits for each server's confirmation; in serial
-    /// mode it tells `laps` of each.
+    /// mode it marks `times` at each.
     fn put(
         &mut self,
         mode: Mode,
         pvs: &[usize],
         values: &[f64],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<(), StageError>;
 
     /// Subscribes to value changes of `pvs` and waits until each has sent its

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::session::Session;
-use super::{Client, Laps, StageError};
+use super::{Client, PerPvTimes, StageError};
 use crate::worker_protocol::{Job, Mode, Monitor, Updates};
 
 /// pvxs as a client; see the module.
@@ -67,8 +67,13 @@ impl Client for Pvxs {
         self.session()?.connect(mode)
     }
 
-    fn get(&mut self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
-        self.session()?.get(mode, pvs, laps)
+    fn get(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        times: &mut PerPvTimes,
+    ) -> Result<Vec<f64>, StageError> {
+        self.session()?.get(mode, pvs, times)
     }
 
     fn put(
@@ -76,9 +81,9 @@ impl Client for Pvxs {
         mode: Mode,
         pvs: &[usize],
         values: &[f64],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<(), StageError> {
-        self.session()?.put(mode, pvs, values, laps)
+        self.session()?.put(mode, pvs, values, times)
     }
 
     fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {

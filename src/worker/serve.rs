@@ -3,8 +3,10 @@
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
-use super::handicap::Slowdown;
-use super::{Client, Laps, StageError};
+use super::clock::Clock;
+use super::per_pv_times::PerPvTimes;
+use super::slowdown::Slowdown;
+use super::{Client, StageError};
 use crate::worker_protocol::{
     Done, Failed, FromWorker, Hello, Job, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
     ToWorker, Updates,
@@ -17,7 +19,7 @@ use crate::worker_protocol::{
 ///
 /// # Errors
 /// An error of stdout, or a message that is not of the protocol.
-pub fn serve<C: Client>(load: impl FnOnce() -> C) -> io::Result<()> {
+pub(super) fn serve<C: Client>(load: impl FnOnce() -> C) -> io::Result<()> {
     let started = Clock::now();
     let mut client = load();
     let import = started.until_now();
@@ -80,13 +82,13 @@ fn run(client: &mut impl Client, job: &Job, command: &StageCommand) -> FromWorke
         }
     };
     let slowdown = Slowdown::of_stage(job.handicap, command.stage, pvs.len());
-    let mut laps = Laps::new(command.mode, pvs.len());
+    let mut times = PerPvTimes::new(command.mode, pvs.len());
     let started = Clock::now();
-    let outcome = run_stage(client, job, command, pvs, &mut laps);
+    let outcome = run_stage(client, job, command, pvs, &mut times);
     if outcome.is_ok()
         && let Some(slowdown) = slowdown
     {
-        slowdown.suffer(&started);
+        slowdown.apply(&started);
     }
     let span = started.until_now();
     match outcome {
@@ -104,7 +106,7 @@ fn run(client: &mut impl Client, job: &Job, command: &StageCommand) -> FromWorke
             end_ns: span.end_ns,
             cpu_ns: span.cpu_ns,
             values,
-            each_ns: laps.each_ns(started.wall),
+            each_ns: times.each_ns(started.wall),
             updates,
             counters: client.counters(),
             warnings: Vec::new(),
@@ -125,7 +127,7 @@ fn run_stage(
     job: &Job,
     command: &StageCommand,
     pvs: &[usize],
-    laps: &mut Laps,
+    times: &mut PerPvTimes,
 ) -> Result<Answer, StageError> {
     if let Some(index) = pvs.iter().find(|index| **index >= job.pvs.len()) {
         return Err(StageError(format!("PV index {index} is not in the job")));
@@ -138,14 +140,14 @@ fn run_stage(
         Stage::Create => client.create().map(nothing),
         Stage::Connect => client.connect(command.mode).map(nothing),
         Stage::Get | Stage::GetAgain | Stage::Readback => {
-            client.get(command.mode, pvs, laps).map(values)
+            client.get(command.mode, pvs, times).map(values)
         }
         Stage::Put => {
             let values = command.values.as_deref().unwrap_or_default();
             if values.len() != pvs.len() {
                 return Err(StageError(format!("{} values for {} PVs", values.len(), pvs.len())));
             }
-            client.put(command.mode, pvs, values, laps).map(nothing)
+            client.put(command.mode, pvs, values, times).map(nothing)
         }
         Stage::Subscribe => {
             let without = || StageError("subscribe without `monitor`".to_owned());
@@ -171,38 +173,4 @@ fn say(stdout: &mut impl Write, message: &FromWorker) -> io::Result<()> {
 
 fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
-}
-
-/// The monotonic clock and the process's CPU clock, read together.
-pub(super) struct Clock {
-    pub(super) wall: Duration,
-    pub(super) cpu: Duration,
-}
-
-impl Clock {
-    pub(super) fn now() -> Clock {
-        Clock { wall: read(libc::CLOCK_MONOTONIC), cpu: read(libc::CLOCK_PROCESS_CPUTIME_ID) }
-    }
-
-    fn until_now(&self) -> Span {
-        let now = Clock::now();
-        Span {
-            start_ns: nanoseconds(self.wall),
-            end_ns: nanoseconds(now.wall),
-            cpu_ns: nanoseconds(now.cpu - self.cpu),
-        }
-    }
-}
-
-/// What a clock of the system shows.
-pub(super) fn read(clock: libc::clockid_t) -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the clock exists on every system we build for and `time` is a
-    // valid place for the answer.
-    unsafe { libc::clock_gettime(clock, &raw mut time) };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

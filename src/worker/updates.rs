@@ -1,8 +1,8 @@
 //! What arrived on subscriptions, noted in callbacks and summed up afterwards.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
+use super::clock::read;
 use crate::worker_protocol::{Content, Monitor, UpdateRun, Updates};
 
 /// Digits of a latency that are kept.
@@ -215,8 +215,7 @@ fn rounded(latency_ns: i64) -> i64 {
 }
 
 fn now_ns(clock: libc::clockid_t) -> i64 {
-    let now: Duration = super::serve::read(clock);
-    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+    i64::try_from(read(clock).as_nanos()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::session::Session;
-use super::{Client, Laps, StageError};
+use super::{Client, PerPvTimes, StageError};
 use crate::worker_protocol::{Job, Mode, Monitor, Updates};
 
 pub(super) use self::sentences::{c_names, timeout_of, unfinished, why_dropped};
@@ -73,8 +73,13 @@ impl Client for Libca {
         self.session()?.connect(mode)
     }
 
-    fn get(&mut self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
-        self.session()?.get(mode, pvs, laps)
+    fn get(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        times: &mut PerPvTimes,
+    ) -> Result<Vec<f64>, StageError> {
+        self.session()?.get(mode, pvs, times)
     }
 
     fn put(
@@ -82,9 +87,9 @@ impl Client for Libca {
         mode: Mode,
         pvs: &[usize],
         values: &[f64],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<(), StageError> {
-        self.session()?.put(mode, pvs, values, laps)
+        self.session()?.put(mode, pvs, values, times)
     }
 
     fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {

@@ -12,7 +12,7 @@ use super::monitors::{Failure, NotRunning};
 use super::sentences::{c_names, timeout_of, unfinished, why_dropped};
 use super::status::{Refused, check};
 use crate::sys;
-use crate::worker::{Laps, StageError};
+use crate::worker::{PerPvTimes, StageError};
 use crate::worker_protocol::{Content, Job, Mode, Monitor, Updates};
 
 pub(super) struct Session {
@@ -59,9 +59,9 @@ impl Session {
         &self,
         mode: Mode,
         pvs: &[usize],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<Vec<f64>, StageError> {
-        self.ask(mode, "read", pvs, laps, |channel, _, request| {
+        self.ask(mode, "read", pvs, times, |channel, _, request| {
             // SAFETY: the channel is alive, its user pointer leads to an owner,
             // and the argument is a number.
             unsafe {
@@ -82,9 +82,9 @@ impl Session {
         mode: Mode,
         pvs: &[usize],
         values: &[f64],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<(), StageError> {
-        let confirmed = self.ask(mode, "confirmed", pvs, laps, |channel, position, request| {
+        let confirmed = self.ask(mode, "confirmed", pvs, times, |channel, position, request| {
             // SAFETY: as for a get; libca copies the value before it returns.
             unsafe {
                 sys::ca_array_put_callback(
@@ -194,7 +194,7 @@ impl Session {
         mode: Mode,
         what: &str,
         pvs: &[usize],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
         request: impl Fn(sys::chid, usize, *mut c_void) -> c_int,
     ) -> Result<Vec<f64>, StageError> {
         let deadline = self.deadline();
@@ -217,7 +217,7 @@ impl Session {
                 values.extend(answers.iter().flatten().map(|answer| answer.value));
                 Ok(())
             })?;
-            laps.lap();
+            times.mark();
         }
         Ok(values)
     }

@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 use super::notes::{Failure, Notes, Silent, Update};
 use super::{VERSION, batches, failed, not_subscribed, runtime};
 use crate::worker::updates::{Arrived, number_and_sum};
-use crate::worker::{Client, Laps, StageError, libca};
+use crate::worker::{Client, PerPvTimes, StageError, libca};
 use crate::worker_protocol::{Content, Job, Mode, Monitor, Updates};
 
 /// The crate `epics-ca-rs` as a client; see the module.
@@ -64,8 +64,13 @@ impl Client for EpicsCaRs {
         self.session()?.connect(mode)
     }
 
-    fn get(&mut self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
-        self.session()?.get(mode, pvs, laps)
+    fn get(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        times: &mut PerPvTimes,
+    ) -> Result<Vec<f64>, StageError> {
+        self.session()?.get(mode, pvs, times)
     }
 
     fn put(
@@ -73,9 +78,9 @@ impl Client for EpicsCaRs {
         mode: Mode,
         pvs: &[usize],
         values: &[f64],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<(), StageError> {
-        self.session()?.put(mode, pvs, values, laps)
+        self.session()?.put(mode, pvs, values, times)
     }
 
     fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
@@ -142,7 +147,12 @@ impl Session {
         }
     }
 
-    fn get(&self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
+    fn get(
+        &self,
+        mode: Mode,
+        pvs: &[usize],
+        times: &mut PerPvTimes,
+    ) -> Result<Vec<f64>, StageError> {
         let deadline = self.deadline();
         let mut values = Vec::with_capacity(pvs.len());
         for batch in batches(mode, pvs) {
@@ -164,7 +174,7 @@ impl Session {
                 let number = value.1.to_f64();
                 values.push(number.ok_or_else(|| failed(&self.names[*pv], "not a number"))?);
             }
-            laps.lap();
+            times.mark();
         }
         Ok(values)
     }
@@ -174,7 +184,7 @@ impl Session {
         mode: Mode,
         pvs: &[usize],
         values: &[f64],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<(), StageError> {
         let deadline = self.deadline();
         let mut values = values.iter().map(|value| EpicsValue::Double(*value));
@@ -186,7 +196,7 @@ impl Session {
                 puts.map(async |(channel, value)| channel.put_with_timeout(&value, left).await);
             let confirmed = self.runtime.block_on(join_all(puts));
             self.check("confirmed", &confirmed, batch, pvs.len())?;
-            laps.lap();
+            times.mark();
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use super::notes::{Failure, Notes, Silent, Update};
 use super::{VERSION, batches, failed, not_subscribed, runtime};
 use crate::worker::updates::{Arrived, number_and_sum};
-use crate::worker::{Client, Laps, StageError, libca};
+use crate::worker::{Client, PerPvTimes, StageError, libca};
 use crate::worker_protocol::{Content, Job, Mode, Monitor, Stage, Updates};
 
 /// The crate `epics-pva-rs` as a client; see the module.
@@ -72,8 +72,13 @@ impl Client for EpicsPvaRs {
         self.session()?.connect(mode)
     }
 
-    fn get(&mut self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
-        self.session()?.get(mode, pvs, laps)
+    fn get(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        times: &mut PerPvTimes,
+    ) -> Result<Vec<f64>, StageError> {
+        self.session()?.get(mode, pvs, times)
     }
 
     fn put(
@@ -81,9 +86,9 @@ impl Client for EpicsPvaRs {
         mode: Mode,
         pvs: &[usize],
         values: &[f64],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<(), StageError> {
-        self.session()?.put(mode, pvs, values, laps)
+        self.session()?.put(mode, pvs, values, times)
     }
 
     fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
@@ -137,7 +142,12 @@ impl Session {
         Ok(())
     }
 
-    fn get(&self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
+    fn get(
+        &self,
+        mode: Mode,
+        pvs: &[usize],
+        times: &mut PerPvTimes,
+    ) -> Result<Vec<f64>, StageError> {
         let deadline = self.deadline();
         let mut values = Vec::with_capacity(pvs.len());
         for batch in batches(mode, pvs) {
@@ -157,7 +167,7 @@ impl Session {
                 let number = structure(field).and_then(number);
                 values.push(number.map_err(|why| failed(&self.names[*pv], why))?);
             }
-            laps.lap();
+            times.mark();
         }
         Ok(values)
     }
@@ -167,7 +177,7 @@ impl Session {
         mode: Mode,
         pvs: &[usize],
         values: &[f64],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<(), StageError> {
         let deadline = self.deadline();
         let mut left = values;
@@ -181,7 +191,7 @@ impl Session {
                 self.client.pvput_pv_field(name, &value).await
             };
             self.ask_batch("confirmed", batch, deadline, pvs.len(), put)?;
-            laps.lap();
+            times.mark();
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::told::{Failure, NotRunning, Unfinished};
 use crate::worker::libca::{c_names, timeout_of, unfinished};
-use crate::worker::{Laps, StageError};
+use crate::worker::{PerPvTimes, StageError};
 use crate::worker_protocol::{Job, Mode, Monitor, Updates};
 
 pub(super) struct Session {
@@ -48,9 +48,9 @@ impl Session {
         &self,
         mode: Mode,
         pvs: &[usize],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<Vec<f64>, StageError> {
-        self.ask(mode, "read", pvs, laps, |pv, _, request| self.context.get(pv, request))
+        self.ask(mode, "read", pvs, times, |pv, _, request| self.context.get(pv, request))
     }
 
     /// Writes one value each and waits for the confirmations.
@@ -59,9 +59,9 @@ impl Session {
         mode: Mode,
         pvs: &[usize],
         values: &[f64],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<(), StageError> {
-        let confirmed = self.ask(mode, "confirmed", pvs, laps, |pv, position, request| {
+        let confirmed = self.ask(mode, "confirmed", pvs, times, |pv, position, request| {
             self.context.put(pv, values[position], request)
         });
         confirmed.map(drop)
@@ -114,7 +114,7 @@ impl Session {
         mode: Mode,
         what: &str,
         pvs: &[usize],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
         request: impl Fn(usize, usize, usize) -> Result<(), String>,
     ) -> Result<Vec<f64>, StageError> {
         let deadline = self.deadline();
@@ -138,7 +138,7 @@ impl Session {
                 return Err(self.unfinished(what, missing, pvs.len(), batch[first]));
             }
             values.extend(answers.into_iter().flatten().flatten());
-            laps.lap();
+            times.mark();
         }
         Ok(values)
     }

@@ -1,6 +1,6 @@
 """Being slower by order, inside of what is timed, as a slower library would be: so
 the harness learns which slowdowns it finds. The Python twin of
-`src/worker/handicap.rs`.
+`src/worker/slowdown.rs`.
 
 What is burnt on the CPU is burnt in Python, with the interpreter's lock held as
 slower Python code would hold it: the library's own Python threads wait for up to

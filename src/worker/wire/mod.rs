@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::session::Session;
-use super::{Client, Laps, StageError};
+use super::{Client, PerPvTimes, StageError};
 use crate::channel_access as message;
 use crate::worker_protocol::{Job, Mode, Monitor, Stage, Updates};
 
@@ -95,8 +95,13 @@ impl Client for Wire {
         self.session()?.connect(mode)
     }
 
-    fn get(&mut self, mode: Mode, pvs: &[usize], laps: &mut Laps) -> Result<Vec<f64>, StageError> {
-        self.session()?.get(mode, pvs, laps)
+    fn get(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        times: &mut PerPvTimes,
+    ) -> Result<Vec<f64>, StageError> {
+        self.session()?.get(mode, pvs, times)
     }
 
     fn put(
@@ -104,9 +109,9 @@ impl Client for Wire {
         mode: Mode,
         pvs: &[usize],
         values: &[f64],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<(), StageError> {
-        self.session()?.put(mode, pvs, values, laps)
+        self.session()?.put(mode, pvs, values, times)
     }
 
     fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {

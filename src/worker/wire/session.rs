@@ -21,7 +21,7 @@ use super::request::Requests;
 use super::search::SearchStatistics;
 use super::socket::Waiting;
 use super::subscriptions::Subscriptions;
-use crate::worker::{Laps, StageError};
+use crate::worker::{PerPvTimes, StageError};
 use crate::worker_protocol::{Job, Mode};
 
 /// The state of one job.
@@ -142,7 +142,7 @@ impl Session {
         &mut self,
         mode: Mode,
         pvs: &[usize],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<Vec<f64>, StageError> {
         let deadline = self.now().saturating_add(self.timeout);
         let mut read = |pvs: &[usize]| {
@@ -157,7 +157,7 @@ impl Session {
                 let mut values = Vec::with_capacity(pvs.len());
                 for pv in pvs.chunks(1) {
                     values.extend(read(pv)?);
-                    laps.lap();
+                    times.mark();
                 }
                 Ok(values)
             }
@@ -170,7 +170,7 @@ impl Session {
         mode: Mode,
         pvs: &[usize],
         values: &[f64],
-        laps: &mut Laps,
+        times: &mut PerPvTimes,
     ) -> Result<(), StageError> {
         let deadline = self.now().saturating_add(self.timeout);
         let mut write = |pvs: &[usize], values: &[f64]| {
@@ -183,7 +183,7 @@ impl Session {
             Mode::Bulk => write(pvs, values).map(drop),
             Mode::Serial => pvs.chunks(1).zip(values.chunks(1)).try_for_each(|(pv, value)| {
                 write(pv, value)?;
-                laps.lap();
+                times.mark();
                 Ok(())
             }),
         }

@@ -1,15 +1,15 @@
-//! Being slower by order, inside of what is timed, as a slower library would be:
-//! so the harness learns which slowdowns it finds. The Python twin is
+//! An injected slowdown, inside of what is timed, as a slower library would have it:
+//! from it the harness learns which slowdowns it finds. The Python twin is
 //! `src/worker/python/handicap.py`.
 
 use std::thread;
 use std::time::Duration;
 
-use super::serve::Clock;
+use super::clock::Clock;
 use crate::worker_protocol::{Handicap, Stage};
 
 /// By how much a sleep may last too long; that much of the time is spun away
-/// instead. Linux wakes a thread some 60 µs late.
+/// instead. Linux wakes a thread about 60 µs late.
 const LATE: Duration = Duration::from_micros(100);
 
 /// What one stage takes more than its work.
@@ -22,7 +22,7 @@ pub(super) struct Slowdown {
 }
 
 impl Slowdown {
-    /// What a handicap means for a stage that treats `pvs` PVs; nothing for stages
+    /// What the job orders for a stage that treats `pvs` PVs; nothing for stages
     /// that treat none, and for those of monitors.
     pub(super) fn of_stage(
         handicap: Option<Handicap>,
@@ -41,7 +41,7 @@ impl Slowdown {
 
     /// Spends it, after work that began at `started`: first asleep, then on the CPU,
     /// whose last turns make up for a sleep that ended too early or too late.
-    pub(super) fn suffer(self, started: &Clock) {
+    pub(super) fn apply(self, started: &Clock) {
         let worked = Clock::now();
         let burnt = self.more_than(worked.cpu.saturating_sub(started.cpu));
         let spent = self.more_than(worked.wall.saturating_sub(started.wall));
@@ -70,14 +70,14 @@ fn seconds(seconds: f64) -> Duration {
 mod tests {
     use super::*;
 
-    const HANDICAP: Option<Handicap> = Some(Handicap { fraction: 0.5, per_pv_s: 0.001 });
+    const ORDERED: Option<Handicap> = Some(Handicap { fraction: 0.5, per_pv_s: 0.001 });
 
     fn fixed(stage: Stage) -> Option<Duration> {
-        Slowdown::of_stage(HANDICAP, stage, 20).map(|slowdown| slowdown.fixed)
+        Slowdown::of_stage(ORDERED, stage, 20).map(|slowdown| slowdown.fixed)
     }
 
     #[test]
-    fn without_a_handicap_no_stage_is_slowed() {
+    fn without_an_order_no_stage_is_slowed() {
         assert!(Stage::ALL.iter().all(|stage| Slowdown::of_stage(None, *stage, 20).is_none()));
     }
 

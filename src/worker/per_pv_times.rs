@@ -2,27 +2,27 @@
 
 use std::time::Duration;
 
-use super::serve::read;
+use super::clock::{nanoseconds, read};
 use crate::worker_protocol::Mode;
 
 /// The moments at which PVs were finished, one after the other; nothing where all are
 /// asked at once.
 ///
-/// A moment costs one look at a clock, some 20 ns, and no memory that was not there
+/// A moment costs one look at a clock, about 20 ns, and no memory that was not there
 /// before the stage began.
 #[derive(Debug)]
-pub struct Laps {
+pub struct PerPvTimes {
     ends: Option<Vec<Duration>>,
 }
 
-impl Laps {
+impl PerPvTimes {
     /// With room for so many PVs.
-    pub(super) fn new(mode: Mode, pvs: usize) -> Laps {
-        Laps { ends: (mode == Mode::Serial).then(|| Vec::with_capacity(pvs)) }
+    pub(super) fn new(mode: Mode, pvs: usize) -> PerPvTimes {
+        PerPvTimes { ends: (mode == Mode::Serial).then(|| Vec::with_capacity(pvs)) }
     }
 
     /// To be called whenever what was asked at once is finished.
-    pub fn lap(&mut self) {
+    pub fn mark(&mut self) {
         if let Some(ends) = &mut self.ends {
             ends.push(read(libc::CLOCK_MONOTONIC));
         }
@@ -33,7 +33,7 @@ impl Laps {
         let ends = self.ends.as_deref().unwrap_or_default();
         let starts = std::iter::once(&start).chain(ends);
         let spans = starts.zip(ends).map(|(start, end)| end.saturating_sub(*start));
-        spans.map(|span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)).collect()
+        spans.map(nanoseconds).collect()
     }
 }
 
@@ -44,15 +44,15 @@ mod tests {
     #[test]
     fn each_pv_took_from_the_end_of_the_one_before_to_its_own() {
         let ends = [130, 131, 181].map(Duration::from_nanos).to_vec();
-        assert_eq!(Laps { ends: Some(ends) }.each_ns(Duration::from_nanos(100)), [30, 1, 50]);
+        assert_eq!(PerPvTimes { ends: Some(ends) }.each_ns(Duration::from_nanos(100)), [30, 1, 50]);
     }
 
     #[test]
     fn all_at_once_have_no_times_of_their_own() {
         for (mode, count) in [(Mode::Bulk, 0), (Mode::Serial, 1)] {
-            let mut laps = Laps::new(mode, 1);
-            laps.lap();
-            assert_eq!(laps.each_ns(Duration::ZERO).len(), count);
+            let mut times = PerPvTimes::new(mode, 1);
+            times.mark();
+            assert_eq!(times.each_ns(Duration::ZERO).len(), count);
         }
     }
 }

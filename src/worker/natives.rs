@@ -1,0 +1,56 @@
+//! The native approaches by name.
+
+use std::io;
+
+use super::epics_ca::EpicsCa;
+use super::libca::Libca;
+#[cfg(feature = "pure-rust")]
+use super::pure::{EpicsCaRs, EpicsPvaRs};
+#[cfg(feature = "pvaccess")]
+use super::pvxs::Pvxs;
+use super::serve::serve;
+use super::wire::Wire;
+
+/// Serves one harness on stdin and stdout until stdin ends.
+///
+/// # Errors
+/// An error of stdout, or a message that is not of the protocol.
+pub type Serve = fn() -> io::Result<()>;
+
+/// A new approach is its file and a line here.
+const NATIVES: &[(&str, Serve)] = &[
+    ("wire", || serve(Wire::new)),
+    ("libca", || serve(Libca::new)),
+    ("epics-ca", || serve(EpicsCa::new)),
+    #[cfg(feature = "pvaccess")]
+    ("pvxs", || serve(Pvxs::new)),
+    #[cfg(feature = "pure-rust")]
+    ("epics-ca-rs", || serve(EpicsCaRs::new)),
+    #[cfg(feature = "pure-rust")]
+    ("epics-pva-rs", || serve(EpicsPvaRs::new)),
+];
+
+/// The worker of a native approach; none where this build has no approach of that
+/// name.
+pub fn native(name: &str) -> Option<Serve> {
+    NATIVES.iter().find(|(native, _)| *native == name).map(|(_, serve)| *serve)
+}
+
+/// The names of the native approaches that this build has.
+pub fn native_names() -> impl Iterator<Item = &'static str> {
+    NATIVES.iter().map(|(name, _)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_native_approach_is_found_by_its_name_which_no_other_has() {
+        assert!(native_names().all(|name| native(name).is_some()));
+        assert!(native("pyepics").is_none());
+        assert_eq!(native_names().collect::<BTreeSet<_>>().len(), NATIVES.len());
+    }
+}
