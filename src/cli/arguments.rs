@@ -8,6 +8,7 @@ use epics_gauge::report::{Described, Format};
 use epics_gauge::worker_protocol::Mode;
 
 use super::examples;
+use super::formats::{Written, formats, formats_and_csv};
 
 /// Measures EPICS clients and IOCs and checks every value that comes back.
 ///
@@ -144,8 +145,8 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// What to print on stdout
-    #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
-    pub(super) format: FormatArgument,
+    #[arg(long, value_parser = formats(), default_value = Format::Table.name())]
+    pub(super) format: Format,
     /// Do not count missing approaches as a failure
     #[arg(long)]
     pub(super) allow_missing: bool,
@@ -219,8 +220,8 @@ pub(super) struct CompareArguments {
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// What to print on stdout
-    #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
-    pub(super) format: FormatArgument,
+    #[arg(long, value_parser = formats(), default_value = Format::Table.name())]
+    pub(super) format: Format,
     /// Seconds that one stage may take [default: as with run]
     #[arg(long, value_name = "S", value_parser = parse_seconds, allow_negative_numbers = true)]
     pub(super) timeout: Option<f64>,
@@ -266,8 +267,8 @@ pub(super) struct CalibrateArguments {
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// What to print on stdout
-    #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
-    pub(super) format: FormatArgument,
+    #[arg(long, value_parser = formats(), default_value = Format::Table.name())]
+    pub(super) format: Format,
     /// Seed of every random choice [default: a random one]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
@@ -346,8 +347,8 @@ pub(super) struct ReportArguments {
     #[arg(long = "limits", value_name = "FILE")]
     pub(super) limits_file: Option<PathBuf>,
     /// How to write it
-    #[arg(long, value_enum, default_value_t = ReportFormatArgument::Table)]
-    pub(super) format: ReportFormatArgument,
+    #[arg(long, value_parser = formats_and_csv(), default_value = Format::Table.name())]
+    pub(super) format: Written,
     /// Print this figure of the page as a picture (SVG), instead of a report
     #[arg(long, value_name = "ID", conflicts_with = "format")]
     pub(super) figure: Option<String>,
@@ -402,33 +403,6 @@ pub(super) enum Profile {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum FormatArgument {
-    /// Tables for a terminal
-    Table,
-    /// Markdown
-    Markdown,
-    /// One HTML page with every figure drawn
-    Html,
-    /// JSON
-    Json,
-}
-
-/// How a report of records is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ReportFormatArgument {
-    /// Tables for a terminal
-    Table,
-    /// Markdown
-    Markdown,
-    /// One HTML page with every figure drawn
-    Html,
-    /// JSON
-    Json,
-    /// The records: one row per figure of a worker
-    Csv,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum SchemaArgument {
     /// report.json
     Report,
@@ -456,31 +430,6 @@ pub(super) enum Listed {
     Tables,
     /// The most that figures may be
     Limits,
-}
-
-impl FormatArgument {
-    /// The report's format, `table` where tables are asked for.
-    pub(super) fn or_table(self, table: Format) -> Format {
-        match self {
-            FormatArgument::Table => table,
-            FormatArgument::Markdown => Format::Markdown,
-            FormatArgument::Html => Format::Html,
-            FormatArgument::Json => Format::Json,
-        }
-    }
-}
-
-impl ReportFormatArgument {
-    /// The report's format; none for the records themselves.
-    pub(super) fn of_report(self) -> Option<Format> {
-        match self {
-            ReportFormatArgument::Table => Some(Format::Table),
-            ReportFormatArgument::Markdown => Some(Format::Markdown),
-            ReportFormatArgument::Html => Some(Format::Html),
-            ReportFormatArgument::Json => Some(Format::Json),
-            ReportFormatArgument::Csv => None,
-        }
-    }
 }
 
 impl From<SchemaArgument> for Described {

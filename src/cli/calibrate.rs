@@ -13,7 +13,7 @@ use epics_gauge::measure::{Candidate, Cell, Contestant, PairRunner, this_machine
 use epics_gauge::process::{interrupted, processes_left};
 use epics_gauge::python_site::Missing;
 use epics_gauge::record::{End, Line, Record, RunRecords, Scenario};
-use epics_gauge::report::{Format, render_calibrated, render_csv};
+use epics_gauge::report::{Format, Subject, render, render_csv};
 use epics_gauge::worker_protocol::{Handicap, Mode};
 
 use super::arguments::CalibrateArguments;
@@ -80,11 +80,11 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
     let kept = keep_calibration(&calibrated).map_err(Failure::unmeasured)?;
     let run = RunRecords::parse(&output.read_records()?).map_err(Failure::unmeasured)?;
     output.write("records.csv", &render_csv(std::slice::from_ref(&run)))?;
-    output.write("report.json", &render_calibrated(&calibrated, Format::Json))?;
-    output.write("report.md", &render_calibrated(&calibrated, Format::Markdown))?;
-    output.write("report.html", &render_calibrated(&calibrated, Format::Html))?;
-    let format = arguments.format.or_table(Format::Table);
-    print(&render_calibrated(&calibrated, format))?;
+    let subject = Subject::Calibration(&calibrated);
+    output.write("report.json", &render(&subject, Format::Json))?;
+    output.write("report.md", &render(&subject, Format::Markdown))?;
+    output.write("report.html", &render(&subject, Format::Html))?;
+    print(&render(&subject, arguments.format))?;
     eprintln!("kept for every report of this machine: {}", kept.display());
     Ok(if interrupted() { Exit::Interrupted } else { Exit::Good })
 }

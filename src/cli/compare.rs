@@ -13,7 +13,7 @@ use epics_gauge::measure::{Cell, Contestant, PairRunner, this_machine};
 use epics_gauge::process::processes_left;
 use epics_gauge::python_site::Missing;
 use epics_gauge::record::{Contest, End, Line, Load, RunRecords, Scenario};
-use epics_gauge::report::{Format, annotations, render_contest, render_csv};
+use epics_gauge::report::{Format, Subject, annotations, render, render_csv};
 use epics_gauge::worker_protocol::Mode;
 
 use super::arguments::CompareArguments;
@@ -270,12 +270,12 @@ fn conclude(
         return Err(Failure::unmeasured("the record file lost its comparison"));
     };
     let known = campaign::kept_calibrations(&run.run.machine);
-    let rendered = |format| render_contest(&run, &judgement, &known, format);
+    let subject = Subject::Comparison { run: &run, judgement: &judgement, known: &known };
     output.write("records.csv", &render_csv(std::slice::from_ref(&run)))?;
-    output.write("report.json", &rendered(Format::Json))?;
-    output.write("report.md", &rendered(Format::Markdown))?;
-    output.write("report.html", &rendered(Format::Html))?;
-    print(&rendered(arguments.format.or_table(Format::Table)))?;
+    output.write("report.json", &render(&subject, Format::Json))?;
+    output.write("report.md", &render(&subject, Format::Markdown))?;
+    output.write("report.html", &render(&subject, Format::Html))?;
+    print(&render(&subject, arguments.format.summarized()))?;
     if arguments.annotations {
         print(&annotations(&judgement))?;
     }

@@ -7,7 +7,7 @@ use epics_gauge::campaign;
 use epics_gauge::judge::contest::judge_contest;
 use epics_gauge::judge::{Limits, judge as judgement_of};
 use epics_gauge::record::RunRecords;
-use epics_gauge::report::{Format, render_contest, render_with};
+use epics_gauge::report::{Format, Subject, render};
 
 use super::arguments::JudgeArguments;
 use super::exit::Exit;
@@ -19,11 +19,17 @@ pub(super) fn judge(arguments: &JudgeArguments) -> Result<Exit, Failure> {
     let run = read(&arguments.records)?;
     let known = campaign::kept_calibrations(&run.run.machine);
     if let Some(judgement) = judge_contest(&run).map_err(Failure::usage)? {
-        print(&render_contest(&run, &judgement, &known, Format::Json))?;
+        print(&render(
+            &Subject::Comparison { run: &run, judgement: &judgement, known: &known },
+            Format::Json,
+        ))?;
         return Ok(Exit::of_contest(&judgement));
     }
     let judgement = judgement_of(&run, &limits(arguments.limits_file.as_deref(), &run)?);
-    print(&render_with(&run, &judgement, &known, Format::Json))?;
+    print(&render(
+        &Subject::Run { run: &run, judgement: &judgement, known: &known },
+        Format::Json,
+    ))?;
     Ok(Exit::of(&judgement, arguments.allow_missing))
 }
 

@@ -6,6 +6,7 @@ mod compare;
 mod doctor;
 mod examples;
 mod exit;
+mod formats;
 mod interrupt;
 mod ioc;
 mod judge;

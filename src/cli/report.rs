@@ -7,13 +7,12 @@ use epics_gauge::judge::contest::judge_contest;
 use epics_gauge::judge::history::history;
 use epics_gauge::judge::judge as judgement_of;
 use epics_gauge::record::RunRecords;
-use epics_gauge::report::{
-    Described, Format, picture, render_contest, render_csv, render_history, render_with,
-};
+use epics_gauge::report::{Described, Format, Subject, picture, render, render_csv};
 
 use super::Failure;
 use super::arguments::ReportArguments;
 use super::exit::Exit;
+use super::formats::Written;
 use super::judge::{limits, read};
 use super::stdout::print;
 
@@ -24,7 +23,7 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
     }
     let runs: Vec<RunRecords> =
         arguments.runs.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
-    let Some(format) = arguments.format.of_report() else {
+    let Written::Report(format) = arguments.format else {
         print(&render_csv(&runs))?;
         return Ok(Exit::Good);
     };
@@ -40,11 +39,14 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
 fn of_one(run: &RunRecords, limits_file: Option<&Path>, format: Format) -> Result<Exit, Failure> {
     let known = campaign::kept_calibrations(&run.run.machine);
     if let Some(judgement) = judge_contest(run).map_err(Failure::usage)? {
-        print(&render_contest(run, &judgement, &known, format))?;
+        print(&render(
+            &Subject::Comparison { run, judgement: &judgement, known: &known },
+            format.summarized(),
+        ))?;
         return Ok(Exit::Good);
     }
     let judgement = judgement_of(run, &limits(limits_file, run)?);
-    print(&render_with(run, &judgement, &known, format))?;
+    print(&render(&Subject::Run { run, judgement: &judgement, known: &known }, format))?;
     Ok(Exit::Good)
 }
 
@@ -56,10 +58,11 @@ fn figure(runs: &[RunRecords], limits_file: Option<&Path>, id: &str) -> Result<E
         return Err(Failure::usage("--figure is of a run, and this is a comparison"));
     }
     let judgement = judgement_of(run, &limits(limits_file, run)?);
-    let drawn = picture(run, &judgement, id).map_err(|ids| {
-        let there = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
-        Failure::usage(format!("this run has no figure `{id}`; there are: {there}"))
-    })?;
+    let drawn =
+        picture(&Subject::Run { run, judgement: &judgement, known: &[] }, id).map_err(|ids| {
+            let there = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
+            Failure::usage(format!("this run has no figure `{id}`; there are: {there}"))
+        })?;
     print(&drawn)?;
     Ok(Exit::Good)
 }
@@ -76,6 +79,7 @@ fn of_several(
     }
     let names = arguments.runs.iter().map(|path| path.display().to_string());
     let named: Vec<(String, RunRecords)> = names.zip(runs).collect();
-    print(&render_history(&history(&named).map_err(Failure::usage)?, format))?;
+    let history = history(&named).map_err(Failure::usage)?;
+    print(&render(&Subject::History(&history), format))?;
     Ok(Exit::Good)
 }

@@ -14,7 +14,7 @@ use epics_gauge::protocol::Protocol;
 use epics_gauge::python_site::Missing;
 use epics_gauge::record::Scenario;
 use epics_gauge::record::{End, Line, Run, RunRecords};
-use epics_gauge::report::{Format, render_csv, render_with};
+use epics_gauge::report::{Format, Subject, render, render_csv};
 
 use super::arguments::RunArguments;
 use super::exit::Exit;
@@ -161,12 +161,12 @@ fn conclude(
     let run = RunRecords::parse(&output.read_records()?).map_err(Failure::unmeasured)?;
     let judgement = judge(&run, limits);
     let known = campaign::kept_calibrations(&run.run.machine);
-    output.write("report.json", &render_with(&run, &judgement, &known, Format::Json))?;
+    let subject = Subject::Run { run: &run, judgement: &judgement, known: &known };
+    output.write("report.json", &render(&subject, Format::Json))?;
     output.write("records.csv", &render_csv(std::slice::from_ref(&run)))?;
-    output.write("report.md", &render_with(&run, &judgement, &known, Format::Markdown))?;
-    output.write("report.html", &render_with(&run, &judgement, &known, Format::Html))?;
-    let format = arguments.format.or_table(Format::Summary);
-    print(&render_with(&run, &judgement, &known, format))?;
+    output.write("report.md", &render(&subject, Format::Markdown))?;
+    output.write("report.html", &render(&subject, Format::Html))?;
+    print(&render(&subject, arguments.format.summarized()))?;
     eprintln!("every figure, drawn: {}", output.path().join("report.html").display());
     Ok(Exit::of(&judgement, arguments.allow_missing))
 }

@@ -1,40 +1,21 @@
 //! Every sentence and table that a user reads; decides nothing.
+//!
+//! Three layers, each used only by those below it in this list:
+//! `words` puts figures, verdicts and configurations into words; `sections` arranges them
+//! as a `document`; `render` writes a document, or the data itself, in one format.
 
-mod answer;
-mod calibration;
-mod capacity;
-mod cells;
-mod content;
-mod contest;
-mod csv;
 mod document;
-mod fleet;
-mod history;
-mod json;
-mod markdown;
-mod method;
-mod monitors;
-mod page;
 mod published;
-mod scale;
-mod schema;
-mod side_by_side;
-mod single_gets;
-mod tables;
-mod terminal;
-mod verdict_table;
+mod render;
+mod sections;
+mod subject;
+mod words;
 
-pub use calibration::render_calibrated;
-pub use contest::{annotations, render_contest};
-pub use csv::{COLUMNS, FAILED, render_csv};
-pub use history::render_history;
-pub use json::REPORT_FORMAT;
-pub use schema::Described;
-pub use terminal::hanging;
+pub use render::{Described, FAILED, REPORT_FORMAT, annotations, hanging, render_csv};
+pub use subject::Subject;
 
-use crate::judge::{Calibrated, Judgement};
-use crate::record::RunRecords;
-use content::Detail;
+use document::Detail;
+use render::{Html, Json, Markdown, Renderer, Terminal};
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,46 +28,60 @@ pub enum Format {
     Markdown,
     /// One HTML page that needs nothing else, with every figure drawn.
     Html,
-    /// One JSON object: the run, and all that the judge says of it.
+    /// One JSON object: the run, and all that the judge concludes from it.
     Json,
 }
 
-/// Writes a report, without what is known of the judge.
-pub fn render(run: &RunRecords, judgement: &Judgement, format: Format) -> String {
-    render_with(run, judgement, &[], format)
+impl Format {
+    /// Those that have a name for users, in the order of a list.
+    pub const NAMED: [Format; 4] = [Format::Table, Format::Markdown, Format::Html, Format::Json];
+
+    /// The name on the command line; a summary is a short table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Summary | Format::Table => "table",
+            Format::Markdown => "markdown",
+            Format::Html => "html",
+            Format::Json => "json",
+        }
+    }
+
+    /// What it is, in a line of a list.
+    pub fn description(self) -> &'static str {
+        match self {
+            Format::Summary | Format::Table => "Tables for a terminal",
+            Format::Markdown => "Markdown",
+            Format::Html => "One HTML page with every figure drawn",
+            Format::Json => "JSON",
+        }
+    }
+
+    /// The same, with the most important tables only where they are for a terminal.
+    #[must_use]
+    pub fn summarized(self) -> Format {
+        match self {
+            Format::Table => Format::Summary,
+            other => other,
+        }
+    }
 }
 
-/// One figure of the page of a run as a picture by itself (SVG), by the id that it has in
-/// the page.
+/// Writes a report.
+pub fn render(subject: &Subject<'_>, format: Format) -> String {
+    let renderer: &dyn Renderer = match format {
+        Format::Summary => &Terminal { detail: Detail::Summary },
+        Format::Table => &Terminal { detail: Detail::Full },
+        Format::Markdown => &Markdown,
+        Format::Html => &Html,
+        Format::Json => &Json,
+    };
+    renderer.render(subject)
+}
+
+/// One figure of a report as a picture by itself (SVG), by the id that it has in the page.
 ///
 /// # Errors
-/// The ids of all figures of the run, where none of them is `id`.
-pub fn picture(run: &RunRecords, judgement: &Judgement, id: &str) -> Result<String, Vec<String>> {
-    page::picture(run, judgement, id)
-}
-
-/// Writes a report; `known` is how often the judge is wrong on the machine of the run.
-pub fn render_with(
-    run: &RunRecords,
-    judgement: &Judgement,
-    known: &[Calibrated],
-    format: Format,
-) -> String {
-    let known_of = |detail| calibration::of_report(known, detail);
-    let screen = |detail| {
-        let mut parts = content::report(run, judgement, detail);
-        parts.extend(known_of(detail));
-        terminal::render(&parts)
-    };
-    match format {
-        Format::Summary => screen(Detail::Summary),
-        Format::Table => screen(Detail::Full),
-        Format::Markdown => {
-            let mut parts = content::page(run, judgement);
-            parts.extend(known_of(Detail::Full));
-            markdown::render(&parts)
-        }
-        Format::Html => page::of_run(run, judgement, known),
-        Format::Json => json::of_run(run, judgement, known),
-    }
+/// The ids of all figures of the report, where none of them is `id`.
+pub fn picture(subject: &Subject<'_>, id: &str) -> Result<String, Vec<String>> {
+    render::picture(subject, id)
 }

@@ -1,13 +1,11 @@
-//! The figures that started this: one PV, one get, four Python modules.
+//! The figures that started this, one PV, one get, four Python modules, and what was
+//! measured here beside each.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::document::{Part, Table, number, words};
-use crate::judge::{Judgement, MonitorFigures, Row};
+use crate::judge::{Judgement, MonitorFigures, MonitorRow, Row};
 use crate::record::Pixels;
-use crate::stats::CpuLoad;
-use crate::units::{percent, scientific};
 use crate::worker_protocol::{Mode, Stage};
 
 /// One published row: seconds for one PV.
@@ -52,134 +50,117 @@ pub(super) const SLAC_CPU: [PublishedCpu; 3] = [
 const SLAC_PIXELS: Pixels = Pixels { width: 680, height: 480 };
 const SLAC_RATE_HZ: f64 = 120.0;
 
-/// The cell with the published image at the published rate.
-pub(super) fn of_the_camera(judgement: &Judgement) -> Option<&MonitorFigures> {
-    judgement.monitors.iter().find(|cell| {
-        cell.load.pixels == Some(SLAC_PIXELS)
-            && cell.load.rate_hz == SLAC_RATE_HZ
-            && cell.load.disturbance.is_none()
-    })
+/// A published figure and what was measured here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beside<Here> {
+    pub(super) published: Option<f64>,
+    pub(super) here: Option<Here>,
 }
 
-pub(super) fn published_cpu_section(judgement: &Judgement) -> Vec<Part> {
-    let Some(cell) = of_the_camera(judgement) else { return Vec::new() };
-    let of_cell = cell.rows.iter().filter(|row| !row.floor).map(|row| row.approach.as_str());
-    let mut modules: Vec<&str> = SLAC_CPU.iter().map(|row| row.approach).collect();
-    modules.extend(of_cell.filter(|name| SLAC_CPU.iter().all(|row| row.approach != *name)));
-    let rows = modules
-        .into_iter()
-        .map(|module| {
-            let published = SLAC_CPU.iter().find(|row| row.approach == module);
-            let row = cell.rows.iter().find(|row| row.approach == module);
-            let here = row.and_then(|row| row.client_cpu.as_ref());
-            let beside = |of: fn(&PublishedCpu) -> f64, of_here: fn(&CpuLoad) -> f64| {
-                let published = published.map_or("-".to_owned(), |row| of(row).to_string());
-                [published, here.map_or("-".to_owned(), |load| percent(of_here(load)))]
-            };
-            let mut cells = vec![module.to_owned()];
-            cells.extend(beside(|row| row.mean, |load| load.mean_percent));
-            cells.extend(beside(|row| row.median, |load| load.median_percent));
-            cells.extend(beside(|row| row.max, |load| load.max_percent));
-            cells.extend(beside(|row| row.min, |load| load.min_percent));
-            cells.push(row.map_or("-".to_owned(), |row| row.updates.lost.to_string()));
-            cells
-        })
-        .collect();
-    let table = Table {
-        columns: vec![
-            words("Module, CPU %"),
-            number("mean"),
-            number("here"),
-            number("median"),
-            number("here"),
-            number("max"),
-            number("here"),
-            number("min"),
-            number("here"),
-            number("lost"),
-        ],
-        rows,
-    };
-    let text = "CPU of the client as SLAC published it for the same image at the same rate, and as \
-                measured here. Machines differ: compare the order, not the values. Nobody checked \
-                there how many of the images arrived.";
-    vec![
-        Part::Heading(2, "beside the published CPU".to_owned()),
-        Part::Text(text.to_owned()),
-        Part::Table(table),
-    ]
+/// The stages of one PV that were published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnePvStage {
+    Connect,
+    Get,
+    GetAgain,
 }
 
-/// What was measured here of one PV, as it was published.
-pub(super) fn of_one_pv<'a>(
-    judgement: &'a Judgement,
-    approach: &str,
-    stage: Stage,
-) -> Option<&'a Row> {
-    judgement
-        .figures
-        .iter()
-        .filter(|figures| figures.pvs == 1 && figures.metric.stage == stage)
-        .filter(|figures| stage == Stage::Connect || figures.metric.mode == Mode::Serial)
-        .find_map(|figures| figures.rows.iter().find(|row| row.approach == approach))
-}
+impl OnePvStage {
+    pub(super) const ALL: [OnePvStage; 3] =
+        [OnePvStage::Connect, OnePvStage::Get, OnePvStage::GetAgain];
 
-pub(super) fn published_section(judgement: &Judgement) -> Vec<Part> {
-    let measured = |approach: &str, stage: Stage| {
-        let row = of_one_pv(judgement, approach, stage);
-        row.map_or("-".to_owned(), |row| scientific(row.figure_s.median))
-    };
-    let published = |approach: &str, of: fn(&Published) -> f64| {
-        let row = SLAC.iter().find(|row| row.approach == approach);
-        row.map_or("-".to_owned(), |row| scientific(of(row)))
-    };
-    let rows: Vec<Vec<String>> = modules(judgement)
-        .into_iter()
-        .map(|approach| {
-            vec![
-                approach.to_owned(),
-                published(approach, |row| row.connect_s),
-                measured(approach, Stage::Connect),
-                published(approach, |row| row.get_s),
-                measured(approach, Stage::Get),
-                published(approach, |row| row.get_again_s),
-                measured(approach, Stage::GetAgain),
-            ]
-        })
-        .collect();
-    if rows.iter().all(|row| row[2] == "-") {
-        return Vec::new();
-    }
-    let table = Table {
-        columns: vec![
-            words("Module"),
-            number("Connect"),
-            number("here"),
-            number("Get 1"),
-            number("here"),
-            number("Get 2"),
-            number("here"),
-        ],
-        rows,
-    };
-    let text = "Seconds for one PV as SLAC published them, and as measured here. Machines \
-                differ: compare the columns' order, not their values. The published second get of \
-                pyca is a stale read; here every value is checked.";
-    vec![
-        Part::Heading(2, "beside the published figures".to_owned()),
-        Part::Text(text.to_owned()),
-        Part::Table(table),
-    ]
-}
-
-/// The published modules, then what else connected to one PV.
-fn modules(judgement: &Judgement) -> Vec<&str> {
-    let mut modules: Vec<&str> = SLAC.iter().map(|row| row.approach).collect();
-    let of_one_pv = judgement.figures.iter().filter(|figures| figures.pvs == 1);
-    for row in of_one_pv.flat_map(|figures| &figures.rows).filter(|row| !row.floor) {
-        if !modules.contains(&row.approach.as_str()) {
-            modules.push(&row.approach);
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            OnePvStage::Connect => "connect",
+            OnePvStage::Get => "get",
+            OnePvStage::GetAgain => "get again",
         }
     }
-    modules
+
+    fn stage(self) -> Stage {
+        match self {
+            OnePvStage::Connect => Stage::Connect,
+            OnePvStage::Get => Stage::Get,
+            OnePvStage::GetAgain => Stage::GetAgain,
+        }
+    }
+
+    fn published(self, row: &Published) -> f64 {
+        match self {
+            OnePvStage::Connect => row.connect_s,
+            OnePvStage::Get => row.get_s,
+            OnePvStage::GetAgain => row.get_again_s,
+        }
+    }
+}
+
+/// One PV with one module.
+pub(super) struct OnePv<'a> {
+    pub(super) approach: &'a str,
+    judgement: &'a Judgement,
+}
+
+impl<'a> OnePv<'a> {
+    /// The published modules, then what else connected to one PV here.
+    pub(super) fn modules(judgement: &'a Judgement) -> Vec<OnePv<'a>> {
+        let mut names: Vec<&str> = SLAC.iter().map(|row| row.approach).collect();
+        let of_one_pv = judgement.figures.iter().filter(|figures| figures.pvs == 1);
+        for row in of_one_pv.flat_map(|figures| &figures.rows).filter(|row| !row.floor) {
+            if !names.contains(&row.approach.as_str()) {
+                names.push(&row.approach);
+            }
+        }
+        names.into_iter().map(|approach| OnePv { approach, judgement }).collect()
+    }
+
+    pub(super) fn of(&self, stage: OnePvStage) -> Beside<&'a Row> {
+        let published = SLAC.iter().find(|row| row.approach == self.approach);
+        let own = |figures: &&crate::judge::Figures| {
+            let metric = figures.metric;
+            figures.pvs == 1
+                && metric.stage == stage.stage()
+                && (metric.stage == Stage::Connect || metric.mode == Mode::Serial)
+        };
+        let mut cells = self.judgement.figures.iter().filter(own);
+        Beside {
+            published: published.map(|row| stage.published(row)),
+            here: cells.find_map(|cell| cell.rows.iter().find(|row| row.approach == self.approach)),
+        }
+    }
+}
+
+/// The client of a camera with one module.
+pub(super) struct OfCamera<'a> {
+    pub(super) approach: &'a str,
+    pub(super) published: Option<&'static PublishedCpu>,
+    pub(super) here: Option<&'a MonitorRow>,
+}
+
+impl<'a> OfCamera<'a> {
+    /// The cell with the published image at the published rate: the published modules,
+    /// then what else was measured.
+    pub(super) fn modules(
+        judgement: &'a Judgement,
+    ) -> Option<(&'a MonitorFigures, Vec<OfCamera<'a>>)> {
+        let cell = judgement.monitors.iter().find(|cell| {
+            cell.load.pixels == Some(SLAC_PIXELS)
+                && cell.load.rate_hz == SLAC_RATE_HZ
+                && cell.load.disturbance.is_none()
+        })?;
+        let here = |name: &str| cell.rows.iter().find(|row| row.approach == name);
+        let of_published = SLAC_CPU.iter().map(|row| OfCamera {
+            approach: row.approach,
+            published: Some(row),
+            here: here(row.approach),
+        });
+        let is_other = |row: &&MonitorRow| {
+            !row.floor && SLAC_CPU.iter().all(|one| one.approach != row.approach)
+        };
+        let others = cell.rows.iter().filter(is_other).map(|row| OfCamera {
+            approach: &row.approach,
+            published: None,
+            here: here(&row.approach),
+        });
+        Some((cell, of_published.chain(others).collect()))
+    }
 }

@@ -15,6 +15,7 @@ use epics_gauge::record::{
     ApproachFacts, End, Failure, FailureKind, Line, Machine, RECORD_FORMAT, Record, Run,
     RunRecords, Sample, Scenario,
 };
+use epics_gauge::report::{Format, Subject, render};
 use epics_gauge::worker_protocol::{Mode, Stage};
 
 use crate::support::program;
@@ -31,6 +32,11 @@ struct Speed {
 
 const FLOOR: Speed = Speed { connect: 1e-6, get: 1e-5 };
 const FAST: Speed = Speed { connect: 5e-6, get: 1e-4 };
+
+/// The report of a run, judged by the limits of this build.
+fn rendered(run: &RunRecords, format: Format) -> String {
+    render(&Subject::Run { run, judgement: &judge(run), known: &[] }, format)
+}
 
 /// By the limits of this build.
 fn judge(run: &RunRecords) -> Judgement {

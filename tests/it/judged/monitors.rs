@@ -7,10 +7,10 @@ use epics_gauge::record::{
     Disturbance, Failure, FailureKind, Load, MachineUse, Monitored, Network, Pixels, Record,
     Recovery, RunRecords, Scenario, ServerCounters, Usage, UsageSample,
 };
-use epics_gauge::report::{Format, render};
+use epics_gauge::report::Format;
 use epics_gauge::worker_protocol::Stage;
 
-use super::{exit_code_of, judge, run_with};
+use super::{exit_code_of, judge, rendered, run_with};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -141,7 +141,7 @@ fn the_report_says_at_which_stage_updates_were_lost() {
         ..monitored()
     };
     let run = waveform(lossy);
-    let report = render(&run, &judge(&run), Format::Markdown);
+    let report = rendered(&run, Format::Markdown);
     for words in [
         "aioca: 100 of 7 201 updates lost",
         "40 merged in the server's queue",
@@ -158,7 +158,7 @@ fn the_report_says_at_which_stage_updates_were_lost() {
 #[test]
 fn percentiles_and_published_figures_stand_in_the_report() {
     let run = waveform(monitored());
-    let report = render(&run, &judge(&run), Format::Markdown);
+    let report = rendered(&run, Format::Markdown);
     assert!(report.contains("| aioca | 7201 | 7201 | 0 | 0 | 0.200 | 0.200 | 0.200 |"), "{report}");
     assert!(report.contains("| caproto | 78.06 | - |"), "{report}");
     assert!(report.contains("1.0010"), "{report}");
@@ -178,7 +178,7 @@ fn a_pv_that_does_not_come_back_breaks_a_limit() {
     };
     assert_eq!(exit_code_of(&disturbed(100), &[]), 0);
     assert_eq!(exit_code_of(&disturbed(99), &[]), 1);
-    let report = render(&disturbed(99), &judge(&disturbed(99)), Format::Markdown);
+    let report = rendered(&disturbed(99), Format::Markdown);
     assert!(report.contains("| aioca | 99 of 100 | 1.50 | OVER |"), "{report}");
 }
 
@@ -260,7 +260,7 @@ fn losses_on_a_crowded_machine_are_undecided_and_say_why() {
     let reason = verdict.reason.unwrap();
     assert!(reason.contains("80 % of all cores' time in 12 of 12 blocks"), "{reason}");
     assert_eq!(exit_code_of(&crowded, &[]), 3);
-    let report = render(&crowded, &judge(&crowded), Format::Markdown);
+    let report = rendered(&crowded, Format::Markdown);
     assert!(report.contains("Other programs kept this machine busy: in 13 of 13"), "{report}");
     // A quiet machine; one that the run itself kept busy; one with a core at rest; one
     // that does not tell.

@@ -9,10 +9,10 @@ use epics_gauge::record::{
     Failure, FailureKind, Load, Monitored, NetworkSample, Record, RunRecords, Scenario,
     ServerCounters, Steady, Usage, UsageSample,
 };
-use epics_gauge::report::{Format, render};
+use epics_gauge::report::Format;
 use epics_gauge::worker_protocol::Stage;
 
-use super::{exit_code_of, judge, run_with};
+use super::{exit_code_of, judge, rendered, run_with};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -161,7 +161,7 @@ fn the_report_shows_loss_subscriptions_and_what_was_published() {
     seen.server_counters.overloads.insert("callback queue full".to_owned(), 2);
     seen.steady = Some(Steady { reached: false, after_s: 6.0 });
     let run = run(vec![record(100, Some(seen))]);
-    let report = render(&run, &judge(&run), Format::Markdown);
+    let report = rendered(&run, Format::Markdown);
     for words in [
         "scale: python-softioc-calc against aioca",
         "overloaded, first to give way: the client's CPU; the server made 10.0 Hz, 10.0 % of",
@@ -174,7 +174,7 @@ fn the_report_shows_loss_subscriptions_and_what_was_published() {
     ] {
         assert!(report.contains(words), "{words}\n{report}");
     }
-    let screen = render(&run, &judge(&run), Format::Summary);
+    let screen = rendered(&run, Format::Summary);
     assert!(screen.lines().all(|line| line.chars().count() <= 80), "{screen}");
     assert!(screen.contains("the client's CPU"), "{screen}");
 }

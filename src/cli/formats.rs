@@ -1,0 +1,39 @@
+//! The formats of reports, by the names that the library gives them.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use epics_gauge::report::Format;
+
+/// What `report` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// A report.
+    Report(Format),
+    /// The records themselves, as one table.
+    RecordsAsCsv,
+}
+
+/// `--format` of what measures.
+pub(super) fn formats() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::NAMED.map(possible)).try_map(|name| named(&name))
+}
+
+/// `--format` of `report`.
+pub(super) fn formats_and_csv() -> impl TypedValueParser<Value = Written> {
+    let csv = PossibleValue::new(CSV).help("The records: one row per figure of a worker");
+    let all = Format::NAMED.map(possible).into_iter().chain([csv]);
+    PossibleValuesParser::new(all).try_map(|name| match name.as_str() {
+        CSV => Ok(Written::RecordsAsCsv),
+        name => named(name).map(Written::Report),
+    })
+}
+
+const CSV: &str = "csv";
+
+fn possible(format: Format) -> PossibleValue {
+    PossibleValue::new(format.name()).help(format.description())
+}
+
+fn named(name: &str) -> Result<Format, String> {
+    let found = Format::NAMED.into_iter().find(|format| format.name() == name);
+    found.ok_or_else(|| format!("there is no format `{name}`"))
+}

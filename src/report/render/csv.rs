@@ -1,0 +1,136 @@
+//! The records as one long table, for pandas and spreadsheets.
+//!
+//! `docs/data.md` tells the columns.
+
+use serde::Serialize;
+
+use crate::judge::worker_figures::{WorkerFigure, worker_figures};
+use crate::record::{FailureKind, Record, RunRecords, Side};
+use crate::worker_protocol::{Mode, Stage};
+
+/// One figure of one worker. The names of the fields are the columns.
+#[derive(Default, Serialize)]
+struct Row<'a> {
+    started_utc: &'a str,
+    machine: &'a str,
+    cores: usize,
+    scenario: &'static str,
+    server: &'a str,
+    approach: &'a str,
+    floor: bool,
+    side: Option<Side>,
+    slowed_fraction: Option<f64>,
+    slowed_per_pv_s: Option<f64>,
+    pvs: usize,
+    mode: Option<Mode>,
+    lookup: Option<&'static str>,
+    iocs: Option<usize>,
+    rate_hz: Option<f64>,
+    seconds: Option<f64>,
+    monitors: Option<usize>,
+    idle_pvs: Option<usize>,
+    pixels: Option<String>,
+    array_bytes: Option<u64>,
+    disturbance: Option<&'static str>,
+    block: usize,
+    position: usize,
+    confirms: bool,
+    metric: String,
+    stage: Option<Stage>,
+    stage_mode: Option<Mode>,
+    value: Option<f64>,
+    unit: Option<&'static str>,
+    failure: Option<FailureKind>,
+    failure_stage: Option<Stage>,
+    failure_message: Option<&'a str>,
+    versions: String,
+}
+
+/// The metric of the row that each failed worker has, beside those of what it did
+/// before.
+pub const FAILED: &str = "failed";
+
+/// Writes all records of these runs: a heading, one row per figure of a worker, and
+/// one per failure.
+pub fn render_csv(runs: &[RunRecords]) -> String {
+    let records = runs.iter().flat_map(|run| run.records.iter().map(move |one| (run, one)));
+    let rows = records.flat_map(|(run, record)| rows(run, record));
+    heading() + &written(false, rows)
+}
+
+/// The columns, also of runs without a record.
+fn heading() -> String {
+    let with_a_row = written(true, [Row::default()]);
+    with_a_row.split_inclusive('\n').take(1).collect()
+}
+
+fn written<'a>(has_heading: bool, rows: impl IntoIterator<Item = Row<'a>>) -> String {
+    let mut writer = ::csv::WriterBuilder::new().has_headers(has_heading).from_writer(Vec::new());
+    let written = rows.into_iter().try_for_each(|row| writer.serialize(row));
+    let bytes = written.map_err(|error| error.to_string()).and_then(|()| {
+        let whole = writer.into_inner();
+        whole.map_err(|error| error.to_string())
+    });
+    match bytes.map(String::from_utf8) {
+        Ok(Ok(text)) => text,
+        other => unreachable!("plain fields in memory are always CSV: {other:?}"),
+    }
+}
+
+fn rows<'a>(run: &'a RunRecords, record: &'a Record) -> Vec<Row<'a>> {
+    let with = |figure: WorkerFigure| Row {
+        metric: figure.metric,
+        stage: figure.stage,
+        stage_mode: figure.stage_mode,
+        value: Some(figure.value),
+        unit: Some(figure.unit.name()),
+        ..without_figure(run, record)
+    };
+    let mut rows: Vec<Row<'a>> = worker_figures(record).into_iter().map(with).collect();
+    if record.failure.is_some() {
+        rows.push(Row { metric: FAILED.to_owned(), ..without_figure(run, record) });
+    }
+    rows
+}
+
+fn without_figure<'a>(run: &'a RunRecords, record: &'a Record) -> Row<'a> {
+    let load = record.load.as_ref();
+    let failure = record.failure.as_ref();
+    let told = record.versions.iter().chain(&record.server_versions);
+    let versions: Vec<String> = told.map(|(name, version)| format!("{name} {version}")).collect();
+    Row {
+        started_utc: &run.run.started_utc,
+        machine: &run.run.machine.model,
+        cores: run.run.machine.cores,
+        scenario: record.scenario.name(),
+        server: &record.server,
+        approach: &record.approach,
+        floor: run.run.approaches.iter().any(|one| one.floor && one.name == record.approach),
+        side: record.side,
+        slowed_fraction: record.handicap.map(|handicap| handicap.fraction),
+        slowed_per_pv_s: record.handicap.map(|handicap| handicap.per_pv_s),
+        pvs: record.pvs,
+        mode: Some(record.mode),
+        lookup: record.fleet.map(|fleet| fleet.lookup.name()),
+        iocs: record.fleet.map(|fleet| fleet.iocs),
+        rate_hz: load.map(|load| load.rate_hz),
+        seconds: load.map(|load| load.seconds),
+        monitors: load.map(|load| load.monitors),
+        idle_pvs: load.map(|load| load.idle_pvs),
+        pixels: load.and_then(|load| load.pixels).map(|pixels| pixels.to_string()),
+        array_bytes: load.and_then(|load| load.array_bytes),
+        disturbance: load.and_then(|load| load.disturbance).map(|what| what.name()),
+        block: record.block,
+        position: record.position,
+        confirms: record.confirms,
+        metric: String::new(),
+        stage: None,
+        stage_mode: None,
+        value: None,
+        unit: None,
+        failure: failure.map(|failure| failure.kind),
+        failure_stage: failure.and_then(|failure| failure.stage),
+        failure_message: failure.map(|failure| failure.message.as_str()),
+        versions: versions.join("; "),
+    }
+}

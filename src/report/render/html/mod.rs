@@ -1,0 +1,11 @@
+//! A report as one HTML page that needs nothing else: no network, no font, no library.
+
+mod chart;
+mod figures;
+mod page;
+mod parts;
+mod picture;
+mod style;
+
+pub(in crate::report) use page::Html;
+pub(in crate::report) use picture::picture;

@@ -1,0 +1,119 @@
+//! What became of a figure from run to run.
+
+use super::series::{alike, table, title};
+use crate::judge::history::{History, MachineHistory, Series};
+use crate::judge::worker_figures::FigureUnit;
+use crate::report::document::{
+    Chart, Figure, Line, LineChart, Point, Quantity, Spread, Style, slug,
+};
+use crate::report::words::{amount, amount_with_range, unit_name};
+use crate::units::{mebibytes, quantity};
+
+/// One figure for each metric of each configuration, machines apart.
+pub(super) fn all(history: &History) -> Vec<Figure> {
+    let several = history.machines.len() > 1;
+    let of_machine = |(index, machine): (usize, &MachineHistory)| {
+        let place = match several {
+            true => format!(", {}", machine.machine.model),
+            false => String::new(),
+        };
+        let styles = Styles::of(machine);
+        alike(machine).map(|series| figure(series, &styles, &place, index)).collect::<Vec<Figure>>()
+    };
+    history.machines.iter().enumerate().flat_map(of_machine).collect()
+}
+
+/// The approaches of a machine's runs, for their styles.
+struct Styles<'a>(Vec<&'a str>);
+
+impl<'a> Styles<'a> {
+    fn of(machine: &'a MachineHistory) -> Styles<'a> {
+        let mut names: Vec<&str> = machine.series.iter().map(|one| one.approach.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        Styles(names)
+    }
+
+    fn style(&self, approach: &str) -> Style {
+        Style::Approach(self.0.iter().position(|name| *name == approach).unwrap_or_default())
+    }
+}
+
+fn figure(series: &[Series], styles: &Styles<'_>, place: &str, machine: usize) -> Figure {
+    let unit = series.first().map_or(FigureUnit::Count, |one| one.unit);
+    let is_above_zero =
+        series.iter().flat_map(|one| &one.points).all(|point| point.figure.low > 0.0);
+    let title = title(series);
+    Figure {
+        id: format!("history-{machine}-{}", slug(&title)),
+        title: format!("{title}{place}"),
+        summary: summary(series, unit),
+        chart: Chart::Lines(LineChart {
+            x: Quantity { name: "run", spread: Spread::Linear, format: whole_run },
+            y: axis(unit, if is_above_zero { Spread::Log } else { Spread::Linear }),
+            lines: series.iter().map(|one| line(one, styles)).collect(),
+            height: 200.0,
+        }),
+        table: table(series),
+        command: None,
+    }
+}
+
+/// There is nothing between two runs.
+fn whole_run(run: f64) -> String {
+    match run.fract() == 0.0 && run > 0.0 {
+        true => quantity(run),
+        false => String::new(),
+    }
+}
+
+fn axis(unit: FigureUnit, spread: Spread) -> Quantity {
+    match unit {
+        FigureUnit::Seconds => Quantity::seconds("time", spread),
+        FigureUnit::SecondsPerPv => Quantity::seconds("time per PV", spread),
+        FigureUnit::Bytes => Quantity { name: "MiB", spread, format: mebibytes },
+        unit => Quantity::count(unit_name(unit), spread),
+    }
+}
+
+fn line(series: &Series, styles: &Styles<'_>) -> Line {
+    let points: Vec<Point> = series
+        .points
+        .iter()
+        .map(|point| Point {
+            x: (point.run + 1) as f64,
+            y: point.figure.median,
+            interval: Some((point.figure.low, point.figure.high)),
+            tip: format!(
+                "{}, run {}: {} {}",
+                series.approach,
+                point.run + 1,
+                amount_with_range(series.unit, point),
+                unit_name(series.unit)
+            ),
+        })
+        .collect();
+    Line::through_points(&series.approach, styles.style(&series.approach), points)
+}
+
+fn summary(series: &[Series], unit: FigureUnit) -> String {
+    let each: Vec<String> = series
+        .iter()
+        .filter_map(|one| {
+            let (first, last) = (one.points.first()?, one.points.last()?);
+            let written = |figure: f64| amount(unit, figure);
+            Some(match one.points.len() {
+                1 => format!("{} {}", one.approach, written(first.figure.median)),
+                _ => format!(
+                    "{} {} in run {} and {} in run {}",
+                    one.approach,
+                    written(first.figure.median),
+                    first.run + 1,
+                    written(last.figure.median),
+                    last.run + 1
+                ),
+            })
+        })
+        .collect();
+    format!("In {}: {}.", unit_name(unit), each.join("; "))
+}

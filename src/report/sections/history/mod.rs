@@ -1,0 +1,98 @@
+//! Several runs, machine by machine.
+
+mod figures;
+mod series;
+
+use crate::judge::history::{History, HistoryRun, MachineHistory, Nature, Series, VersionsFrom};
+use crate::report::document::{Columns, Document, Part, Role, Section, Table};
+use crate::report::words::{amount_with_range, series as series_in_words, unit_name};
+
+pub(super) fn document(history: &History) -> Document {
+    let mut sections = vec![Section::new(Role::Body, introduction(history))];
+    for machine in &history.machines {
+        sections.push(Section::new(Role::Body, of_machine(machine)));
+        sections.push(Section::new(Role::NumbersOfFigures, series::tables(machine)));
+    }
+    sections.push(Section::of_figures(figures::all(history)));
+    Document { title: "From run to run".to_owned(), lead: None, sections }
+}
+
+fn introduction(history: &History) -> Vec<Part> {
+    let mut parts = vec![Part::Text(
+        "Intervals hold the median with 90 % or more where there are five blocks or more; with \
+         fewer nothing is pointed out. Figures of different runs are not paired: between two runs the machine may have \
+         been in another mood. So only intervals that do not touch are pointed out, and of \
+         many figures some of these are chance. For certainty measure both versions in one \
+         run: `epics-gauge compare`."
+            .to_owned(),
+    )];
+    if history.machines.len() > 1 {
+        parts.push(Part::Text(format!(
+            "The runs are of {} machines, which stand apart.",
+            history.machines.len()
+        )));
+    }
+    parts
+}
+
+fn of_machine(history: &MachineHistory) -> Vec<Part> {
+    let machine = &history.machine;
+    let heading = format!("{}, {} cores, {}", machine.model, machine.cores, machine.system);
+    let mut parts = vec![Part::Heading(2, heading), Part::Table(runs(&history.runs))];
+    if !history.versions.is_empty() {
+        parts.push(Part::List(history.versions.iter().map(version).collect()));
+    }
+    parts.push(Part::Heading(3, "what the last run changed".to_owned()));
+    let changes: Vec<String> = history.series.iter().filter_map(change).collect();
+    parts.push(match changes.is_empty() {
+        true => Part::Text(no_change(history)),
+        false => Part::List(changes),
+    });
+    parts
+}
+
+fn no_change(history: &MachineHistory) -> String {
+    match history.runs.len() {
+        1 => "There is one run of this machine only.".to_owned(),
+        _ => "Nothing that can be told from chance.".to_owned(),
+    }
+}
+
+fn runs(runs: &[HistoryRun]) -> Table {
+    Columns::of(runs.iter().enumerate())
+        .number("run", |(index, _)| (index + 1).to_string())
+        .words("started, UTC", |(_, run)| run.started_utc.clone())
+        .words("version", |(_, run)| run.version.clone())
+        // The rest of it is a check sum.
+        .words("Base", |(_, run)| run.base.split_whitespace().next().unwrap_or_default().to_owned())
+        .words("end", |(_, run)| if run.complete { "" } else { "cut off" }.to_owned())
+        .words("name", |(_, run)| run.name.clone())
+        .table()
+}
+
+fn version(from: &VersionsFrom) -> String {
+    format!("{} from run {} on: {}", from.of, from.run + 1, from.versions.join(", "))
+}
+
+fn change(series: &Series) -> Option<String> {
+    let change = series.last_change?;
+    let [.., before, last] = &series.points[..] else { return None };
+    let word = if change.is_worse { "worse" } else { "better" };
+    let by = match change.ratio {
+        Some(ratio) if series.nature == Nature::Measured => {
+            format!(" by {:+.1} %", 100.0 * (ratio - 1.0))
+        }
+        _ => String::new(),
+    };
+    Some(format!(
+        "{}, {} of {}: {word}{by}, from {} (run {}) to {} (run {}) {}",
+        series.approach,
+        series.metric,
+        series_in_words(&series.cell),
+        amount_with_range(series.unit, before),
+        before.run + 1,
+        amount_with_range(series.unit, last),
+        last.run + 1,
+        unit_name(series.unit)
+    ))
+}

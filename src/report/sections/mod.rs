@@ -1,0 +1,21 @@
+//! Sections of reports: which tables, sentences and figures there are, in which order.
+
+mod calibration;
+mod comparison;
+mod history;
+mod run;
+
+use super::document::{Detail, Document};
+use super::subject::Subject;
+
+/// The report before it has a format.
+pub(super) fn document(subject: &Subject<'_>, detail: Detail) -> Document {
+    match *subject {
+        Subject::Run { run, judgement, known } => run::document(run, judgement, known, detail),
+        Subject::Comparison { judgement, known, .. } => {
+            comparison::document(judgement, known, detail)
+        }
+        Subject::Calibration(calibrated) => calibration::document(calibrated),
+        Subject::History(history) => history::document(history),
+    }
+}

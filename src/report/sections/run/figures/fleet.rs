@@ -1,0 +1,94 @@
+//! What a PV costs as the fleet of IOCs grows.
+
+use super::command::Command;
+use super::styles::Styles;
+use crate::judge::{FleetRow, Judgement};
+use crate::record::{Lookup, RunRecords, Scenario};
+use crate::report::document::{
+    Chart, Columns, Figure, Line, LineChart, Point, Quantity, Spread, Table, slug,
+};
+use crate::report::words::interval_in_full;
+use crate::stats::Interval;
+use crate::units::{duration, grouped, scientific};
+
+/// A fleet that was connected.
+struct Connected<'a> {
+    row: &'a FleetRow,
+    cost_s: &'a Interval,
+}
+
+/// One figure for each way to find PVs.
+pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
+    let of_lookup = |lookup: Lookup| {
+        let own = judgement.fleets.iter().filter(|row| row.fleet.lookup == lookup);
+        let connected: Vec<Connected<'_>> =
+            own.filter_map(|row| Some(Connected { row, cost_s: row.cost_s.as_ref()? })).collect();
+        (!connected.is_empty()).then(|| figure(run, styles, lookup, &connected))
+    };
+    Lookup::ALL.into_iter().filter_map(of_lookup).collect()
+}
+
+fn figure(
+    run: &RunRecords,
+    styles: &Styles<'_>,
+    lookup: Lookup,
+    connected: &[Connected<'_>],
+) -> Figure {
+    let mut names: Vec<&str> = Vec::new();
+    for one in connected {
+        if !names.contains(&one.row.approach.as_str()) {
+            names.push(&one.row.approach);
+        }
+    }
+    let most = connected.iter().map(|one| one.row.pvs).max().unwrap_or(0);
+    let each: Vec<String> = connected
+        .iter()
+        .filter(|one| one.row.pvs == most)
+        .map(|one| format!("{} {}", one.row.approach, duration(one.cost_s.median)))
+        .collect();
+    let counts = connected.iter().map(|one| one.row.pvs).collect();
+    Figure {
+        id: format!("fleet-{}", slug(lookup.name())),
+        title: format!("What a PV costs in fleets of IOCs, found by {lookup}"),
+        summary: format!(
+            "Time to connect over PVs. With {} PVs: {}.",
+            grouped(most),
+            each.join(", ")
+        ),
+        chart: Chart::Lines(LineChart {
+            x: Quantity::count("PVs of all IOCs", Spread::Log),
+            y: Quantity::seconds("time per PV", Spread::Log),
+            lines: names.iter().map(|name| line(styles, name, connected)).collect(),
+            height: 260.0,
+        }),
+        table: table(connected),
+        command: Some(Command::of(run, Scenario::Fleet).pvs(counts).to_string()),
+    }
+}
+
+fn line(styles: &Styles<'_>, name: &str, connected: &[Connected<'_>]) -> Line {
+    let points = connected.iter().filter(|one| one.row.approach == name).map(|one| Point {
+        x: one.row.pvs as f64,
+        y: one.cost_s.median,
+        interval: Some((one.cost_s.low, one.cost_s.high)),
+        tip: format!(
+            "{name}, {} PVs on {} IOCs\n{}",
+            grouped(one.row.pvs),
+            grouped(one.row.fleet.iocs),
+            interval_in_full(one.cost_s, " per PV")
+        ),
+    });
+    Line::through_points(name, styles.style(name), points.collect())
+}
+
+fn table(connected: &[Connected<'_>]) -> Table {
+    Columns::of(connected)
+        .words("approach", |one| one.row.approach.clone())
+        .number("PVs", |one| grouped(one.row.pvs))
+        .number("IOCs", |one| grouped(one.row.fleet.iocs))
+        .number("s per PV", |one| scientific(one.cost_s.median))
+        .number("from", |one| scientific(one.cost_s.low))
+        .number("to", |one| scientific(one.cost_s.high))
+        .number("blocks", |one| one.cost_s.samples.to_string())
+        .table()
+}

@@ -1,0 +1,166 @@
+//! How the times of gets are spread: percentiles of single gets; every worker a stroke
+//! where all PVs are asked at once, or where nobody timed each.
+
+use super::command::Command;
+use super::percentiles;
+use super::styles::Styles;
+use crate::judge::{Figures, Judgement, Metric, Row, of_most_pvs};
+use crate::record::{Record, RunRecords};
+use crate::report::document::{
+    self, Chart, Columns, Figure, Mark, Quantity, RowChart, Spread, Table, slug,
+};
+use crate::report::sections::run::single_gets;
+use crate::report::words::{SINGLE_GETS, interval_in_full, place, two_percentiles};
+use crate::units::{duration, grouped, scientific};
+use crate::worker_protocol::{Mode, Stage};
+
+/// What is drawn: reading one by one, and all at once, the first time and again.
+const METRICS: [(Stage, Mode); 4] = [
+    (Stage::Get, Mode::Serial),
+    (Stage::GetAgain, Mode::Serial),
+    (Stage::Get, Mode::Bulk),
+    (Stage::GetAgain, Mode::Bulk),
+];
+
+/// One figure for each server and way to get, of the most PVs connected in bulk.
+pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
+    let mut servers: Vec<&str> =
+        judgement.figures.iter().map(|cell| cell.server.as_str()).collect();
+    servers.sort_unstable();
+    servers.dedup();
+    let pairs = servers.into_iter().flat_map(|server| {
+        METRICS.into_iter().map(move |(stage, mode)| (server, Metric { stage, mode }))
+    });
+    pairs
+        .filter_map(|(server, metric)| {
+            let cell = of_most_pvs(&judgement.figures, server, metric)?;
+            Some(figure(run, styles, cell))
+        })
+        .collect()
+}
+
+fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &Figures) -> Figure {
+    let rows = cell.rows.iter().map(|row| drawn_row(run, styles, cell, row)).collect();
+    let how = match cell.metric.mode {
+        Mode::Serial => "one by one",
+        Mode::Bulk => "all at once",
+    };
+    let stage = match cell.metric.stage {
+        Stage::GetAgain => "Getting again",
+        _ => "Getting",
+    };
+    let (summary, table) = match cell.rows.iter().any(|row| row.each.is_some()) {
+        true => (summary_of_gets(cell), single_gets::table(cell)),
+        false => (summary_of_workers(cell), table_of_workers(run, cell)),
+    };
+    let command = Command::of(run, cell.scenario)
+        .server(&cell.server)
+        .pvs(vec![cell.pvs])
+        .mode(cell.connected);
+    Figure {
+        id: format!("{}-{}", slug(&cell.metric.name()), slug(&cell.server)),
+        title: format!("{stage} {how}: {} PVs connected{}", grouped(cell.pvs), place(&cell.server)),
+        summary,
+        chart: Chart::Rows(RowChart { x: Quantity::seconds("time per PV", Spread::Log), rows }),
+        table,
+        command: Some(command.to_string()),
+    }
+}
+
+fn drawn_row(run: &RunRecords, styles: &Styles<'_>, cell: &Figures, row: &Row) -> document::Row {
+    match &row.each {
+        Some(each) => {
+            percentiles::row(&row.approach, styles.style(&row.approach), each, &SINGLE_GETS, "gets")
+        }
+        None => row_of_workers(run, styles, cell, row),
+    }
+}
+
+/// The figure of each worker with its block.
+fn values(run: &RunRecords, cell: &Figures, approach: &str) -> Vec<(usize, f64)> {
+    let is_own = |record: &&Record| {
+        (record.scenario, &record.server, record.pvs, record.mode)
+            == (cell.scenario, &cell.server, cell.pvs, cell.connected)
+            && record.approach == approach
+            && !record.confirms
+    };
+    let own = run.records.iter().filter(is_own);
+    own.filter_map(|record| Some((record.block, cell.metric.of(record)?))).collect()
+}
+
+fn row_of_workers(
+    run: &RunRecords,
+    styles: &Styles<'_>,
+    cell: &Figures,
+    row: &Row,
+) -> document::Row {
+    let approach = &row.approach;
+    let strokes = values(run, cell, approach).into_iter().map(|(block, seconds)| {
+        Mark::stroke(seconds, format!("{approach}, block {block}: {} per PV", duration(seconds)))
+    });
+    let summary = format!("{approach}: {}", interval_in_full(&row.figure_s, " per PV"));
+    let median = Mark::marker(row.figure_s.median, summary.clone());
+    document::Row {
+        name: approach.clone(),
+        style: styles.style(approach),
+        marks: strokes.chain([median]).collect(),
+        bar: Some((row.figure_s.low, row.figure_s.high, summary)),
+    }
+}
+
+/// From the fastest.
+fn sorted(cell: &Figures) -> Vec<&Row> {
+    let mut rows: Vec<&Row> = cell.rows.iter().collect();
+    rows.sort_by(|a, b| a.figure_s.median.total_cmp(&b.figure_s.median));
+    rows
+}
+
+fn summary_of_workers(cell: &Figures) -> String {
+    let written = |row: &&Row| format!("{} {}", row.approach, duration(row.figure_s.median));
+    let each: Vec<String> = sorted(cell).iter().map(written).collect();
+    format!(
+        "Every worker is a stroke, the marker their median, the bar its interval. From the \
+         fastest: {}.",
+        each.join(", ")
+    )
+}
+
+fn summary_of_gets(cell: &Figures) -> String {
+    let rows = sorted(cell);
+    let each: Vec<String> = rows
+        .iter()
+        .filter_map(|row| {
+            let spread = row.each.as_ref()?;
+            Some(two_percentiles(&row.approach, spread, [SINGLE_GETS[0], SINGLE_GETS[2]]))
+        })
+        .collect();
+    let mut summary = format!(
+        "Single gets of all workers: the marker is the median, strokes are 90 %, 99 % and the \
+         longest. Median and 99 %, from the fastest: {}.",
+        each.join(", ")
+    );
+    if rows.iter().any(|row| row.each.is_none()) {
+        summary += " Who does not time each get has a stroke for each worker.";
+    }
+    summary
+}
+
+fn table_of_workers(run: &RunRecords, cell: &Figures) -> Table {
+    let rows = cell.rows.iter().map(|row| {
+        let values = values(run, cell, &row.approach);
+        (row, values.into_iter().map(|(_, value)| value).collect::<Vec<f64>>())
+    });
+    Columns::of(rows)
+        .words("approach", |(row, _)| row.approach.clone())
+        .number("s per PV", |(row, _)| scientific(row.figure_s.median))
+        .number("from", |(row, _)| scientific(row.figure_s.low))
+        .number("to", |(row, _)| scientific(row.figure_s.high))
+        .number("fastest worker", |(_, values)| {
+            scientific(values.iter().copied().fold(f64::INFINITY, f64::min))
+        })
+        .number("slowest worker", |(_, values)| {
+            scientific(values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+        })
+        .number("workers", |(_, values)| values.len().to_string())
+        .table()
+}

@@ -1,0 +1,34 @@
+//! The figures of a run: what each shows, in words and as a table.
+
+mod capacity;
+mod command;
+mod connect_cost;
+mod fleet;
+mod gets;
+mod latency;
+mod over_time;
+mod percentiles;
+mod published;
+mod scale;
+mod stages;
+mod styles;
+
+use crate::judge::Judgement;
+use crate::record::RunRecords;
+use crate::report::document::Figure;
+use styles::Styles;
+
+/// Every figure that this run has the figures for, in the order of the page.
+pub(super) fn all(run: &RunRecords, judgement: &Judgement) -> Vec<Figure> {
+    let styles = Styles::of(&run.run);
+    let mut all = connect_cost::figures(run, judgement, &styles);
+    all.extend(stages::figures(run));
+    all.extend(gets::figures(run, judgement, &styles));
+    all.extend(over_time::figures(run, judgement, &styles));
+    all.extend(latency::figures(run, judgement, &styles));
+    all.extend(scale::figures(run, judgement));
+    all.extend(capacity::figures(run, judgement, &styles));
+    all.extend(fleet::figures(run, judgement, &styles));
+    all.extend(published::figures(run, judgement));
+    all
+}

@@ -1,0 +1,137 @@
+//! CPU and memory of client and server in the course of time.
+
+use super::command::Command;
+use super::styles::Styles;
+use crate::judge::{Course, Judgement, MonitorFigures, courses};
+use crate::record::RunRecords;
+use crate::report::document::{
+    Chart, Columns, Figure, Line, LineChart, Point, Quantity, Spread, Table, slug,
+};
+use crate::report::words::monitor_run;
+use crate::units::{mebibytes, percent, quantity};
+
+/// One of the things that are drawn over time.
+struct Shown {
+    id: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    y: Quantity,
+    of: fn(&Course) -> &[(f64, f64)],
+    written: fn(f64) -> String,
+    explanation: &'static str,
+}
+
+const SHOWN: [Shown; 3] = [
+    Shown {
+        id: "client-cpu",
+        title: "CPU of the client",
+        unit: " %",
+        y: Quantity::count("% of a core", Spread::Linear),
+        of: |course| &course.client_cpu,
+        written: percent,
+        explanation: "CPU use of the client's process and its descendants, window by window.",
+    },
+    Shown {
+        id: "server-cpu",
+        title: "CPU of the server",
+        unit: " %",
+        y: Quantity::count("% of a core", Spread::Linear),
+        of: |course| &course.server_cpu,
+        written: percent,
+        explanation: "CPU use of the server's process while it served that client.",
+    },
+    Shown {
+        id: "client-memory",
+        title: "Memory of the client",
+        unit: " MiB",
+        y: Quantity {
+            name: "MiB held",
+            spread: Spread::Log,
+            format: |bytes| quantity(bytes / f64::from(1 << 20)),
+        },
+        of: |course| &course.client_bytes,
+        written: mebibytes,
+        explanation: "Memory that the client's process and its descendants hold.",
+    },
+];
+
+/// Three figures for each cell with monitors.
+pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
+    let of_cell = |cell: &MonitorFigures| {
+        let courses = courses(run, cell);
+        let figures: Vec<Figure> =
+            SHOWN.iter().filter_map(|shown| figure(run, styles, cell, &courses, shown)).collect();
+        figures
+    };
+    judgement.monitors.iter().flat_map(of_cell).collect()
+}
+
+fn figure(
+    run: &RunRecords,
+    styles: &Styles<'_>,
+    cell: &MonitorFigures,
+    courses: &[Course],
+    shown: &Shown,
+) -> Option<Figure> {
+    let has_figures = |course: &&Course| !(shown.of)(course).is_empty();
+    let courses: Vec<&Course> = courses.iter().filter(has_figures).collect();
+    if courses.is_empty() {
+        return None;
+    }
+    let means: Vec<String> = courses
+        .iter()
+        .map(|course| {
+            format!("{} {}{}", course.approach, (shown.written)(mean(course, shown)), shown.unit)
+        })
+        .collect();
+    let command = Command::of_load(run, cell.scenario, &cell.server, cell.pvs, &cell.load);
+    Some(Figure {
+        id: format!("{}-{}", shown.id, slug(&monitor_run(cell))),
+        title: format!("{}, {}", shown.title, monitor_run(cell)),
+        summary: format!(
+            "{} First block. On the average: {}.",
+            shown.explanation,
+            means.join(", ")
+        ),
+        chart: Chart::Lines(LineChart {
+            x: Quantity::count("seconds", Spread::Linear),
+            y: shown.y,
+            lines: courses.iter().map(|course| line(styles, course, shown)).collect(),
+            height: 220.0,
+        }),
+        table: table(&courses, shown),
+        command: Some(command.to_string()),
+    })
+}
+
+fn mean(course: &Course, shown: &Shown) -> f64 {
+    let values = (shown.of)(course);
+    values.iter().map(|(_, value)| value).sum::<f64>() / values.len().max(1) as f64
+}
+
+fn line(styles: &Styles<'_>, course: &Course, shown: &Shown) -> Line {
+    let points = (shown.of)(course).iter().map(|(at_s, value)| Point {
+        x: *at_s,
+        y: *value,
+        interval: None,
+        tip: format!(
+            "{} at {} s: {}{}",
+            course.approach,
+            quantity(*at_s),
+            (shown.written)(*value),
+            shown.unit
+        ),
+    });
+    Line::through_points(&course.approach, styles.style(&course.approach), points.collect())
+}
+
+fn table(courses: &[&Course], shown: &Shown) -> Table {
+    let rows = courses.iter().flat_map(|course| {
+        (shown.of)(course).iter().map(|(at_s, value)| (course.approach.as_str(), *at_s, *value))
+    });
+    Columns::of(rows)
+        .words("approach", |(approach, _, _)| (*approach).to_owned())
+        .number("s", |(_, at_s, _)| format!("{at_s:.2}"))
+        .number(shown.unit.trim_start(), |(_, _, value)| (shown.written)(*value))
+        .table()
+}

@@ -1,0 +1,164 @@
+//! Connecting to fleets of IOCs: a table for each way to find PVs.
+
+use crate::judge::{CONFIDENCE_WANTED, FleetGrowth, FleetRow, Judgement};
+use crate::record::{FailureKind, Lookup, SearchesCounted};
+use crate::report::document::{Columns, Part, Table};
+use crate::report::words::{difference, fleet_size, or_dash};
+use crate::stats::Interval;
+use crate::units::{grouped, scientific};
+
+pub(super) fn section(judgement: &Judgement) -> Vec<Part> {
+    Lookup::ALL.into_iter().flat_map(|lookup| of_lookup(judgement, lookup)).collect()
+}
+
+fn of_lookup(judgement: &Judgement, lookup: Lookup) -> Vec<Part> {
+    let rows: Vec<&FleetRow> =
+        judgement.fleets.iter().filter(|row| row.fleet.lookup == lookup).collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let mut parts = vec![
+        Part::Heading(2, format!("fleet: PVs found by {lookup}")),
+        Part::Text(EXPLAINED_COSTS.to_owned()),
+        Part::Table(costs(&rows, &judgement.fleet_growth)),
+    ];
+    let known: Vec<String> = rows.iter().filter_map(|row| known_beforehand(row)).collect();
+    if !known.is_empty() {
+        parts.push(Part::List(known));
+    }
+    let connected: Vec<&FleetRow> =
+        rows.iter().filter(|row| row.cost_s.is_some()).copied().collect();
+    if !connected.is_empty() {
+        parts.extend([Part::Text(explained_uses(&rows)), Part::Table(uses(&connected))]);
+    }
+    parts
+}
+
+const EXPLAINED_COSTS: &str = "Time to connect all PVs, over their count. Growth is against the \
+                               smallest fleet of this table, within blocks; * marks approaches \
+                               whose API creates and connects in one call.";
+
+fn explained_uses(rows: &[&FleetRow]) -> String {
+    let mut text = "Memory that one PV more took in the client and in all IOCs, and search \
+                    messages to all IOCs together, per PV. The servers' growth is known of the \
+                    first client of a fleet only: later ones are served from memory that it gave \
+                    back; < marks searches worked out from bytes, which counts libca's frame \
+                    headers in."
+        .to_owned();
+    let largest = rows.iter().rfind(|row| row.loaded_bytes_per_pv.is_some());
+    if let Some((row, bytes)) = largest.and_then(|row| Some((row, row.loaded_bytes_per_pv?))) {
+        text += &format!(
+            " Before any client came, {} held {} bytes per PV.",
+            fleet_size(row.fleet.iocs, row.pvs),
+            grouped(bytes as usize)
+        );
+    }
+    text
+}
+
+/// The approach, and how many PVs of how many IOCs.
+fn sizes<'a>(rows: &[&'a FleetRow], name: impl Fn(&FleetRow) -> String) -> Columns<&'a FleetRow> {
+    Columns::of(rows.iter().copied())
+        .words("approach", |row| name(row))
+        .number("PVs", |row| grouped(row.pvs))
+        .number("IOCs", |row| grouped(row.fleet.iocs))
+}
+
+fn costs(rows: &[&FleetRow], growths: &[FleetGrowth]) -> Table {
+    let growth_of = |row: &FleetRow| {
+        growths.iter().find(|growth| {
+            growth.approach == row.approach && (growth.fleet, growth.pvs) == (row.fleet, row.pvs)
+        })
+    };
+    let marked = |row: &FleetRow| {
+        let mark = if row.joint && !row.floor { " *" } else { "" };
+        format!("{}{mark}", row.approach)
+    };
+    sizes(rows, marked)
+        .number("s per PV", |row| or_dash(row.cost_s, |cost| scientific(cost.median)))
+        .number("over floor", |row| difference(row.over_floor_s.as_ref().filter(|_| !row.floor)))
+        .number("growth", |row| {
+            growth_of(row).map_or(String::new(), |growth| factor(&growth.ratio))
+        })
+        .words("outcome", |row| match &row.failure {
+            Some(failure) => failure.kind.name().to_owned(),
+            None if row.floor => "floor".to_owned(),
+            None => "connected".to_owned(),
+        })
+        .table()
+}
+
+/// With its interval where there are blocks enough for one.
+fn factor(ratio: &Interval) -> String {
+    let median = format!("x {:.2}", ratio.median);
+    match ratio.confidence >= CONFIDENCE_WANTED {
+        true => format!("{median} ({:.2} .. {:.2})", ratio.low, ratio.high),
+        false => median,
+    }
+}
+
+fn uses(rows: &[&FleetRow]) -> Table {
+    let bytes = |bytes: f64| format!("{bytes:.0}");
+    sizes(rows, |row| row.approach.clone())
+        .number("client B/PV", |row| or_dash(row.client_bytes_per_pv, bytes))
+        .number("servers B/PV", |row| or_dash(row.servers_bytes_per_pv, bytes))
+        .number("searches/PV", |row| {
+            let about = match row.searches_counted {
+                Some(SearchesCounted::FromBytes) => "< ",
+                _ if row.searches_are_more => "> ",
+                _ => "",
+            };
+            or_dash(row.searches_per_pv, |searches| format!("{about}{searches:.2}"))
+        })
+        .table()
+}
+
+/// What is no failure of this run stands nowhere else.
+fn known_beforehand(row: &FleetRow) -> Option<String> {
+    let failure = row.failure.as_ref()?;
+    let is_known = matches!(failure.kind, FailureKind::Unable | FailureKind::LeftOut);
+    let size = fleet_size(row.fleet.iocs, row.pvs);
+    is_known.then(|| format!("{}, {size}: {}", row.approach, failure.message))
+}
+
+/// How the cost of each approach grew to the largest fleet of each lookup.
+pub(super) fn statements(judgement: &Judgement) -> Vec<String> {
+    Lookup::ALL.into_iter().filter_map(|lookup| statement(judgement, lookup)).collect()
+}
+
+fn statement(judgement: &Judgement, lookup: Lookup) -> Option<String> {
+    let own = || judgement.fleet_growth.iter().filter(|growth| growth.fleet.lookup == lookup);
+    let largest = own().max_by_key(|growth| (growth.pvs, growth.fleet.iocs))?;
+    let described: Vec<String> = own()
+        .filter(|growth| (growth.fleet, growth.pvs) == (largest.fleet, largest.pvs))
+        .map(|growth| format!("{} {}", growth.approach, change(growth.ratio.median)))
+        .collect();
+    Some(format!(
+        "Found by {lookup}, a PV of {} costs, against {}: {}.",
+        fleet_size(largest.fleet.iocs, largest.pvs),
+        fleet_size(largest.smallest.iocs, largest.smallest_pvs),
+        described.join(", ")
+    ))
+}
+
+/// In percent, or as a factor where percents would be many.
+fn change(ratio: f64) -> String {
+    match ratio {
+        large if large >= 2.0 => format!("{large:.1} times as much"),
+        more if more >= 1.0 => format!("{:.0} % more", (more - 1.0) * 100.0),
+        less => format!("{:.0} % less", (1.0 - less) * 100.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_percents_or_factors() {
+        assert_eq!(
+            [0.9, 1.0, 1.184, 6.32].map(change),
+            ["10 % less", "0 % more", "18 % more", "6.3 times as much"]
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! What monitors took: tables of CPU, updates, latency, memory and bytes.
+
+mod losses;
+mod statements;
+mod tables;
+
+use crate::judge::{MonitorFigures, Verdict};
+use crate::report::document::Part;
+use crate::report::words::monitor_run;
+
+pub(super) use statements::statements;
+
+/// All tables of one configuration.
+pub(super) fn section(cell: &MonitorFigures, verdicts: &[Verdict]) -> Vec<Part> {
+    let own: Vec<&Verdict> = verdicts
+        .iter()
+        .filter(|verdict| {
+            (verdict.scenario, &verdict.server, verdict.pvs, verdict.load)
+                == (Some(cell.scenario), &cell.server, cell.pvs, Some(cell.load))
+        })
+        .collect();
+    let tables = match cell.load.disturbance {
+        Some(_) => vec![tables::recovery(cell, &own), tables::updates(cell)],
+        None => vec![
+            tables::client_cpu(cell, &own),
+            tables::server_cpu(cell),
+            tables::updates(cell),
+            tables::memory(cell, &own),
+        ],
+    };
+    let mut parts = vec![Part::Heading(2, monitor_run(cell))];
+    parts.extend(tables.into_iter().map(Part::Table));
+    parts.push(Part::Text(cost_of_sampling(cell)));
+    let losses: Vec<String> = cell.rows.iter().filter_map(losses::losses).collect();
+    if !losses.is_empty() {
+        parts.push(Part::List(losses));
+    }
+    parts
+}
+
+/// What the instrument itself took of the machine, beside client and server.
+fn cost_of_sampling(cell: &MonitorFigures) -> String {
+    let most = cell.rows.iter().map(|row| row.sampler_percent).fold(0.0, f64::max);
+    format!("Reading CPU, memory and bytes took {most:.2} % of a core at most.")
+}

@@ -1,0 +1,37 @@
+//! What was lost, in a sentence for each configuration.
+
+use crate::judge::MonitorFigures;
+use crate::report::words::monitor_run;
+
+pub(in crate::report::sections::run) fn statements(monitors: &[MonitorFigures]) -> Vec<String> {
+    let plain = |cell: &&MonitorFigures| cell.load.disturbance.is_none();
+    let has_rows = |cell: &&MonitorFigures| cell.rows.iter().any(|row| !row.floor);
+    monitors.iter().filter(plain).filter(has_rows).map(statement).collect()
+}
+
+fn statement(cell: &MonitorFigures) -> String {
+    let rows = || cell.rows.iter().filter(|row| !row.floor);
+    let lossless: Vec<&str> =
+        rows().filter(|row| row.updates.lost == 0).map(|row| row.approach.as_str()).collect();
+    let lossy: Vec<String> = rows()
+        .filter(|row| row.updates.lost > 0)
+        .map(|row| {
+            let part = 100.0 * row.updates.lost as f64 / row.updates.expected.max(1) as f64;
+            format!("{} lost {} ({part:.2} %)", row.approach, row.updates.lost)
+        })
+        .collect();
+    let took = match (lossless.is_empty(), lossy.is_empty()) {
+        (_, true) => format!("every update arrived at {}", lossless.join(", ")),
+        (true, false) => format!("no approach took every update: {}", lossy.join(", ")),
+        (false, false) => {
+            format!("every update arrived at {}; {}", lossless.join(", "), lossy.join(", "))
+        }
+    };
+    let least = rows()
+        .filter_map(|row| Some((row.client_cpu.as_ref()?.mean_percent, row.approach.as_str())))
+        .min_by(|(a, _), (b, _)| a.total_cmp(b));
+    let cpu = least.map_or(String::new(), |(percent, approach)| {
+        format!(" The least CPU: {approach} with {percent:.1} % of a core.")
+    });
+    format!("{}: {took}.{cpu}", monitor_run(cell))
+}

@@ -1,0 +1,47 @@
+//! How the times of single gets are spread, where workers time each.
+
+use crate::judge::{Figures, Judgement, Metric, of_most_pvs};
+use crate::report::document::{Columns, Part, Table};
+use crate::report::words::{SINGLE_GETS, or_dash, place};
+use crate::units::{grouped, scientific};
+use crate::worker_protocol::{Mode, Stage};
+
+/// A table for each server, of the most PVs connected.
+pub(super) fn section(judgement: &Judgement) -> Vec<Part> {
+    let metric = Metric { stage: Stage::Get, mode: Mode::Serial };
+    let mut servers: Vec<&str> =
+        judgement.figures.iter().map(|cell| cell.server.as_str()).collect();
+    servers.dedup();
+    let cells = servers.into_iter().filter_map(|server| {
+        let cell = of_most_pvs(&judgement.figures, server, metric)?;
+        cell.rows.iter().any(|row| row.each.is_some()).then_some(cell)
+    });
+    cells.flat_map(of_cell).collect()
+}
+
+fn of_cell(cell: &Figures) -> [Part; 3] {
+    [
+        Part::Heading(
+            2,
+            format!("single gets: of {} PVs{}", grouped(cell.pvs), place(&cell.server)),
+        ),
+        Part::Text(
+            "Gets one by one, each timed by itself, those of all workers together, in seconds; \
+             first what a get takes in all."
+                .to_owned(),
+        ),
+        Part::Table(table(cell)),
+    ]
+}
+
+/// A row for each approach; dashes for those that do not time each get.
+pub(super) fn table(cell: &Figures) -> Table {
+    Columns::of(&cell.rows)
+        .words("approach", |row| row.approach.clone())
+        .number("s per PV", |row| scientific(row.figure_s.median))
+        .number("gets", |row| or_dash(row.each.as_ref(), |each| each.count.to_string()))
+        .numbers(SINGLE_GETS, |row, of| {
+            or_dash(row.each.as_ref(), |each| scientific(of(each) as f64 / 1e9))
+        })
+        .table()
+}

@@ -1,0 +1,39 @@
+//! What a comparison found of a metric.
+
+use super::amounts::signed_percent;
+use crate::judge::contest::ContestJudgement;
+use crate::judge::{Change, MetricChange};
+use crate::units::percent;
+
+/// The answer in one sentence.
+pub(in crate::report) fn sentence(judgement: &ContestJudgement, change: &MetricChange) -> String {
+    let contest = &judgement.contest;
+    let interval = match &change.ratio {
+        None => "no pair was whole".to_owned(),
+        Some(ratio) => format!(
+            "{} ({} to {}) over {} pairs",
+            signed_percent(ratio.median),
+            signed_percent(ratio.low),
+            signed_percent(ratio.high),
+            change.pairs
+        ),
+    };
+    let tolerance = percent(100.0 * contest.tolerance);
+    match change.outcome {
+        Change::Regressed => {
+            format!("{}: {} is worse than {} by {interval}", change.metric, contest.b, contest.a)
+        }
+        Change::Improved => {
+            format!("{}: {} is better than {} by {interval}", change.metric, contest.b, contest.a)
+        }
+        Change::NoDifference => {
+            format!("{}: no difference beyond {tolerance} %: {interval}", change.metric)
+        }
+        Change::Undecided => {
+            let more = change.more_pairs.map_or(String::new(), |more| {
+                format!("; about {more} more pairs would decide (--most-pairs)")
+            });
+            format!("{}: undecided, {interval}{more}", change.metric)
+        }
+    }
+}

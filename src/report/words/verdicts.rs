@@ -1,0 +1,63 @@
+//! Verdicts.
+
+use super::configuration::verdict_configuration;
+use crate::judge::{Outcome, Relative, Unit, Verdict};
+use crate::units::signed;
+
+/// The word for the worst of an approach's verdicts in one row; capitals are for
+/// what was not expected.
+pub(in crate::report) fn worst<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> String {
+    let worst = verdicts.max_by_key(|verdict| (verdict.is_worse_than_expected(), verdict.outcome));
+    match worst {
+        None => String::new(),
+        Some(verdict) if verdict.is_worse_than_expected() => "OVER".to_owned(),
+        Some(verdict) if verdict.outcome == Outcome::Over => "over (known)".to_owned(),
+        Some(verdict) => verdict.outcome.name().to_owned(),
+    }
+}
+
+/// The metric and its scenario, which some metrics have in their names.
+pub(in crate::report) fn judged(verdict: &Verdict) -> String {
+    let metric = &verdict.metric;
+    match verdict.scenario {
+        Some(scenario) if metric.starts_with(scenario.name()) => metric.clone(),
+        Some(scenario) => format!("{scenario} {metric}"),
+        None => format!("run {metric}"),
+    }
+}
+
+/// What it was compared with, such as ` over the floor`.
+pub(in crate::report) fn relation(verdict: &Verdict) -> String {
+    match verdict.relative {
+        Relative::Nothing => String::new(),
+        relative => format!(" {}", relative.name()),
+    }
+}
+
+/// What was judged, where, with which figure against which limit.
+pub(in crate::report) fn described(verdict: &Verdict) -> String {
+    let written = |figure: f64| match verdict.unit {
+        Unit::SecondsPerPv => format!("{} s per PV", signed(figure)),
+        unit => unit.amount(figure),
+    };
+    let figure = match &verdict.figure {
+        None => "not measured".to_owned(),
+        Some(figure) if verdict.unit == Unit::Count => written(figure.median),
+        Some(figure) => {
+            let (low, high) = (written(figure.low), written(figure.high));
+            format!("{} ({low} .. {high})", written(figure.median))
+        }
+    };
+    let what = match verdict.approach.as_str() {
+        "" => judged(verdict),
+        approach => {
+            format!("{approach}, {} at {}", judged(verdict), verdict_configuration(verdict))
+        }
+    };
+    format!(
+        "{what}: {figure}{}, limit {} ({})",
+        relation(verdict),
+        verdict.unit.amount(verdict.limit),
+        verdict.derivation
+    )
+}
