@@ -22,6 +22,12 @@ mod libevent;
 mod libraries;
 #[path = "vendor/build/link.rs"]
 mod link;
+// The library has it too: it parses again what the build has checked.
+#[path = "src/manifest.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the build needs a part of it")]
+mod manifest;
+#[path = "vendor/build/manifests.rs"]
+mod manifests;
 #[path = "vendor/build/pins.rs"]
 mod pins;
 #[path = "vendor/build/pvxs.rs"]
@@ -34,6 +40,26 @@ mod stop;
 mod system_packages;
 #[path = "vendor/build/tables.rs"]
 mod tables;
+
+/// What `src/manifest.rs` needs of the library's module of this name.
+mod protocol {
+    /// A protocol, as manifests name it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub(crate) enum Protocol {
+        Ca,
+        Pva,
+    }
+
+    impl Protocol {
+        pub(crate) fn name(self) -> &'static str {
+            match self {
+                Protocol::Ca => "ca",
+                Protocol::Pva => "pva",
+            }
+        }
+    }
+}
 
 use std::env;
 use std::path::PathBuf;
@@ -64,6 +90,7 @@ fn main() {
 }
 
 fn build() -> Outcome<()> {
+    manifests::write_embedded()?;
     let (base, soft_ioc) = match installed::from_variable()? {
         Some(found) => found,
         None => from_pinned_source()?,

@@ -7,4 +7,3 @@ mod user_file;
 
 pub use catalogue::{Approach, Catalogue, Kind};
 pub use chosen_version::{ChosenVersion, ResolveError, name_without_version};
-pub use user_file::UserFileError;

@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
+use crate::manifest::{ApproachManifest, Manifest, Placed, ServerManifest};
+
 /// The programs that travel inside this one could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot unpack {path}: {source}; set EPICS_GAUGE_CACHE to a folder that can be written")]
@@ -19,6 +21,7 @@ pub struct UnpackError {
     pub source: io::Error,
 }
 
+#[derive(Clone, Copy)]
 struct File {
     name: &'static str,
     bytes: &'static [u8],
@@ -47,6 +50,19 @@ macro_rules! source {
     };
 }
 
+/// The manifests and the Python of approaches and servers, as the build found them in
+/// their folders.
+mod found {
+    include!(concat!(env!("OUT_DIR"), "/manifests.rs"));
+}
+
+/// All that is unpacked.
+fn files() -> impl Iterator<Item = File> {
+    let python = found::PYTHON.iter().map(|(name, bytes)| File { name, bytes, executable: false });
+    FILES.iter().copied().chain(python)
+}
+
+/// What is not Python.
 const FILES: &[File] = &[
     program!("leash"),
     program!("softIoc"),
@@ -61,31 +77,6 @@ const FILES: &[File] = &[
     source!("db", "calc.template"),
     source!("db", "frame.template"),
     source!("vendor", "python.lock"),
-    source!("src/worker/python", "main.py"),
-    source!("src/worker/python", "gauge_worker.py"),
-    source!("src/worker/python", "chosen_version.py"),
-    source!("src/worker/python", "handicap.py"),
-    source!("src/worker/python", "messages.py"),
-    source!("src/worker/python", "update_log.py"),
-    source!("src/worker/python", "loaded_libca.py"),
-    source!("src/worker/python", "client_pyepics.py"),
-    source!("src/worker/python", "client_caproto.py"),
-    source!("src/worker/python", "client_pyca.py"),
-    source!("src/worker/python", "client_psp.py"),
-    source!("src/worker/python", "client_aioca.py"),
-    source!("src/worker/python", "asyncio_client.py"),
-    source!("src/worker/python", "client_p4p.py"),
-    source!("src/worker/python", "client_p4p_asyncio.py"),
-    source!("src/worker/python", "over_pvxs.py"),
-    source!("src/ioc/python", "server_main.py"),
-    source!("src/ioc/python", "gauge_server.py"),
-    source!("src/ioc/python", "server_messages.py"),
-    source!("src/ioc/python", "asyncio_scans.py"),
-    source!("src/ioc/python", "softioc_parts.py"),
-    source!("src/ioc/python", "server_python_softioc.py"),
-    source!("src/ioc/python", "server_python_softioc_calc.py"),
-    source!("src/ioc/python", "server_p4p_server.py"),
-    source!("src/ioc/python", "server_caproto_ioc.py"),
 ];
 
 /// The path of the unpacked file `name`.
@@ -99,8 +90,25 @@ const FILES: &[File] = &[
 /// # Panics
 /// When `name` is none of the files in this crate.
 pub fn tool(name: &str) -> Result<PathBuf, UnpackError> {
-    assert!(FILES.iter().any(|file| file.name == name), "{name} does not travel inside");
+    assert!(files().any(|file| file.name == name), "{name} does not travel inside");
     Ok(folder()?.join(name))
+}
+
+/// The manifests of this crate's approaches.
+pub fn approaches() -> Vec<Placed<ApproachManifest>> {
+    placed(found::APPROACHES)
+}
+
+/// The manifests of this crate's servers.
+pub fn servers() -> Vec<Placed<ServerManifest>> {
+    placed(found::SERVERS)
+}
+
+fn placed<M: Manifest>(found: &[(&str, &str)]) -> Vec<Placed<M>> {
+    let read = |(path, text): &(&str, &str)| {
+        Placed::read(path, text).unwrap_or_else(|why| panic!("{path} passed the build: {why}"))
+    };
+    found.iter().map(read).collect()
 }
 
 /// Where downloads and unpacked files are kept between runs:
@@ -136,7 +144,7 @@ fn folder() -> Result<&'static Path, UnpackError> {
 
 fn content_hash() -> String {
     let mut all = Sha256::new();
-    for file in FILES {
+    for file in files() {
         all.update(file.name.as_bytes());
         all.update(file.bytes.len().to_le_bytes());
         all.update(file.bytes);
@@ -145,7 +153,7 @@ fn content_hash() -> String {
 }
 
 fn is_complete(folder: &Path) -> bool {
-    FILES.iter().all(|file| {
+    files().all(|file| {
         fs::metadata(folder.join(file.name))
             .is_ok_and(|found| found.len() == file.bytes.len() as u64)
     })
@@ -156,7 +164,7 @@ fn unpack(folder: &Path) -> io::Result<()> {
     let parent = folder.parent().unwrap_or(folder);
     fs::create_dir_all(parent)?;
     let beside = tempfile::Builder::new().prefix("unpacking-").tempdir_in(parent)?;
-    for file in FILES {
+    for file in files() {
         let path = beside.path().join(file.name);
         fs::write(&path, file.bytes)?;
         let mode = if file.executable { 0o755 } else { 0o644 };
@@ -169,11 +177,36 @@ fn unpack(folder: &Path) -> io::Result<()> {
         Err(_) if is_complete(folder) => Ok(()),
         // A damaged folder stands in the way: mend it file by file.
         Err(_) if folder.is_dir() => {
-            for file in FILES {
+            for file in files() {
                 fs::rename(beside.path().join(file.name), folder.join(file.name))?;
             }
             Ok(())
         }
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_manifest_and_every_python_file_of_the_folders_travels_inside() {
+        for folder in ["src/worker/native", "src/worker/python", "src/ioc/native", "src/ioc/python"]
+        {
+            let manifests: Vec<&str> =
+                found::APPROACHES.iter().chain(found::SERVERS).map(|(path, _)| *path).collect();
+            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+            for entry in fs::read_dir(root.join(folder)).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                let path = format!("{folder}/{name}");
+                match name.rsplit('.').next() {
+                    Some("toml") => assert!(manifests.contains(&path.as_str()), "{path}"),
+                    Some("py") => assert!(tool(&name).unwrap().is_file(), "{path}"),
+                    _ => {}
+                }
+            }
+        }
+        assert!(!approaches().is_empty() && !servers().is_empty());
     }
 }

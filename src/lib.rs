@@ -7,6 +7,7 @@ pub mod embedded;
 pub mod frame;
 pub mod ioc;
 pub mod judge;
+pub mod manifest;
 pub mod measure;
 pub mod process;
 pub mod protocol;

@@ -3,8 +3,10 @@
 
 mod chosen;
 mod user_command;
+mod user_file;
 
 pub use user_command::UserCommand;
+pub use user_file::{UserEntry, UserFile, UserFileError};
 
 use std::fs::{self, File};
 use std::io;
@@ -69,6 +71,25 @@ impl PythonSite {
     /// The folder of the packages, for `sys.path`.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// That `package` is among them. The lock has packages that some systems have no
+    /// build of.
+    ///
+    /// # Errors
+    /// [`Missing`] when it is not.
+    pub fn require(&self, package: &str) -> Result<(), Missing> {
+        let entries = fs::read_dir(&self.folder).map_err(|error| {
+            Missing(format!("cannot look into {}: {error}", self.folder.display()))
+        })?;
+        let prefix = format!("{}-", package.replace('-', "_"));
+        let is_it = |name: &str| name.starts_with(&prefix) && name.ends_with(".dist-info");
+        match entries.flatten().any(|entry| is_it(&entry.file_name().to_string_lossy())) {
+            true => Ok(()),
+            false => Err(Missing(format!(
+                "vendor/python.lock has no {package} for this system: its markers say for which"
+            ))),
+        }
     }
 
     fn pip_install(&self, lock: &Path, progress: impl FnMut(&str)) -> Result<(), Missing> {

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::{ChosenVersion, UserFileError, name_without_version, user_file};
+use super::{ChosenVersion, name_without_version, user_file};
 use crate::embedded;
+use crate::manifest::{ApproachManifest, Capabilities, Feature, Over, Placed, Weakness, in_order};
 use crate::process::Command;
 use crate::protocol::Protocol;
-use crate::python_site::{Missing, PythonSite, UserCommand};
+use crate::python_site::{Missing, PythonSite, UserCommand, UserFile, UserFileError};
 use crate::record::ApproachFacts;
 
 /// How an approach's worker is started.
@@ -29,6 +30,8 @@ pub struct Approach {
     pub description: String,
     /// How its worker is started.
     pub kind: Kind,
+    /// The package that it measures, as pip or cargo knows it.
+    pub package: Option<String>,
     /// The version of its library that was chosen instead of the pinned one.
     pub version: Option<ChosenVersion>,
     /// The name that its worker says hello with, when that is not its own.
@@ -41,131 +44,15 @@ pub struct Approach {
     pub simplicity: Option<u32>,
     /// Why it has this rank.
     pub simplicity_reason: String,
+    /// The library below it that speaks the protocol, if it does not itself.
+    pub over: Option<Over>,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// What is known to be wrong with it.
+    pub weaknesses: Vec<Weakness>,
+    /// Why this build does not have it.
+    pub(super) missing: Option<String>,
 }
-
-/// An approach of this crate, as the table below writes it.
-struct BuiltIn {
-    name: &'static str,
-    kind: Kind,
-    protocol: Protocol,
-    description: &'static str,
-    simplicity: Option<u32>,
-    simplicity_reason: &'static str,
-}
-
-/// The floor of each protocol.
-const FLOORS: [&str; 2] = ["wire", "pvxs"];
-
-/// The order by simplicity follows the write-ups: more script and less native
-/// code first; then how little a user writes for a connection and a get.
-const BUILT_IN: &[BuiltIn] = &[
-    BuiltIn {
-        name: "wire",
-        kind: Kind::Native,
-        protocol: Protocol::Ca,
-        description: "the least work the protocol allows: the floor",
-        simplicity: None,
-        simplicity_reason: "the floor is a yardstick, not a library",
-    },
-    BuiltIn {
-        name: "libca",
-        kind: Kind::Native,
-        protocol: Protocol::Ca,
-        description: "EPICS Base's C client library, preemptive callbacks",
-        simplicity: Some(8),
-        simplicity_reason: "C callbacks on library threads, memory and lifetimes by hand",
-    },
-    BuiltIn {
-        name: "epics-ca",
-        kind: Kind::Native,
-        protocol: Protocol::Ca,
-        description: "Rust crate epics-ca over libca, driven by tokio",
-        simplicity: Some(7),
-        simplicity_reason: "compiled and native, but safe types and async instead of callbacks",
-    },
-    BuiltIn {
-        name: "pyca",
-        kind: Kind::Python,
-        protocol: Protocol::Ca,
-        description: "SLAC's C++ extension over libca, used directly",
-        simplicity: Some(6),
-        simplicity_reason: "script over a C++ extension of its own; callbacks and events by hand",
-    },
-    BuiltIn {
-        name: "psp",
-        kind: Kind::Python,
-        protocol: Protocol::Ca,
-        description: "SLAC's Pv class over pyca",
-        simplicity: Some(5),
-        simplicity_reason: "script with a plain Pv class, over a C++ extension of its own",
-    },
-    BuiltIn {
-        name: "pyepics",
-        kind: Kind::Python,
-        protocol: Protocol::Ca,
-        description: "PV objects over libca through ctypes",
-        simplicity: Some(3),
-        simplicity_reason: "script with plain PV objects; native code is libca alone, through ctypes",
-    },
-    BuiltIn {
-        name: "caproto",
-        kind: Kind::Python,
-        protocol: Protocol::Ca,
-        description: "the protocol in pure Python, threading client",
-        simplicity: Some(1),
-        simplicity_reason: "script all the way down: no native code at all",
-    },
-    BuiltIn {
-        name: "aioca",
-        kind: Kind::Python,
-        protocol: Protocol::Ca,
-        description: "asyncio over libca through ctypes",
-        simplicity: Some(2),
-        simplicity_reason: "script, one call each to connect, get and put; native code is libca alone",
-    },
-    BuiltIn {
-        name: "pvxs",
-        kind: Kind::Native,
-        protocol: Protocol::Pva,
-        description: "pvAccess in C++, used directly: the floor of pvAccess",
-        simplicity: None,
-        simplicity_reason: "the floor is a yardstick, not a library",
-    },
-    BuiltIn {
-        name: "p4p",
-        kind: Kind::Python,
-        protocol: Protocol::Pva,
-        description: "pvAccess over pvxs, client for threads",
-        simplicity: Some(4),
-        simplicity_reason: "script, one call each to get, put and monitor, over a C++ extension",
-    },
-    BuiltIn {
-        name: "p4p-asyncio",
-        kind: Kind::Python,
-        protocol: Protocol::Pva,
-        description: "pvAccess over pvxs, client for asyncio",
-        simplicity: Some(4),
-        simplicity_reason: "the same calls as coroutines",
-    },
-    #[cfg(feature = "pure-rust")]
-    BuiltIn {
-        name: "epics-ca-rs",
-        kind: Kind::Native,
-        protocol: Protocol::Ca,
-        description: "Channel Access in pure Rust, driven by tokio",
-        simplicity: Some(7),
-        simplicity_reason: "compiled and native, async, but Rust down to the socket",
-    },
-    #[cfg(feature = "pure-rust")]
-    BuiltIn {
-        name: "epics-pva-rs",
-        kind: Kind::Native,
-        protocol: Protocol::Pva,
-        description: "pvAccess in pure Rust, told the server's address: it searches for nothing",
-        simplicity: Some(7),
-        simplicity_reason: "compiled and native, async, but Rust down to the socket",
-    },
-];
 
 /// All approaches known to one invocation.
 #[derive(Debug, Clone)]
@@ -174,23 +61,11 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// The approaches of this crate.
+    /// The approaches of this crate: those whose manifests are embedded, without
+    /// those that this build leaves out.
     pub fn built_in() -> Catalogue {
-        let approaches = BUILT_IN
-            .iter()
-            .map(|one| Approach {
-                name: one.name.to_owned(),
-                description: one.description.to_owned(),
-                kind: one.kind.clone(),
-                version: None,
-                hello: None,
-                protocol: one.protocol,
-                floor: FLOORS.contains(&one.name),
-                simplicity: one.simplicity,
-                simplicity_reason: one.simplicity_reason.to_owned(),
-            })
-            .collect();
-        Catalogue { approaches }
+        let manifests = in_order(embedded::approaches());
+        Catalogue { approaches: manifests.into_iter().filter_map(Approach::built_in).collect() }
     }
 
     /// Adds the approaches of a user's file (`docs/adding-an-approach.md`).
@@ -199,12 +74,8 @@ impl Catalogue {
     /// When it cannot be read, is not of the format, or names an approach that
     /// there is already.
     pub fn add_file(&mut self, file: &Path) -> Result<(), UserFileError> {
-        for approach in user_file::read(file)? {
-            if self.get(&approach.name).is_some() {
-                return Err(UserFileError::Taken { file: file.to_owned(), name: approach.name });
-            }
-            self.approaches.push(approach);
-        }
+        let added = user_file::File::read(file, |name| self.get(name).is_some())?;
+        self.approaches.extend(added);
         Ok(())
     }
 
@@ -220,6 +91,32 @@ impl Catalogue {
 }
 
 impl Approach {
+    /// None when this build leaves it out.
+    fn built_in(placed: Placed<ApproachManifest>) -> Option<Approach> {
+        let Placed { name, is_python, manifest } = placed;
+        let missing = match manifest.feature {
+            Some(Feature::PureRust) if !cfg!(feature = "pure-rust") => return None,
+            Some(Feature::Pvaccess) => crate::PV_ACCESS.err().map(str::to_owned),
+            _ => None,
+        };
+        Some(Approach {
+            name,
+            description: manifest.description,
+            kind: if is_python { Kind::Python } else { Kind::Native },
+            package: manifest.package,
+            version: None,
+            hello: None,
+            protocol: manifest.protocol,
+            floor: manifest.floor,
+            simplicity: manifest.simplicity.rank,
+            simplicity_reason: manifest.simplicity.reason,
+            over: manifest.over,
+            capabilities: manifest.capabilities,
+            weaknesses: manifest.weaknesses,
+            missing,
+        })
+    }
+
     /// The name that its worker says hello with: the one that the user's file gives,
     /// else that of the approach without the chosen version.
     pub fn says_hello_as(&self) -> &str {
@@ -246,15 +143,16 @@ impl Approach {
         gauge: &Path,
         site: &Result<PythonSite, Missing>,
     ) -> Result<Command, Missing> {
+        if let Some(missing) = &self.missing {
+            return Err(Missing(missing.clone()));
+        }
         match &self.kind {
-            Kind::Native => {
-                if self.name == "pvxs" {
-                    crate::PV_ACCESS.map_err(|why| Missing(why.to_owned()))?;
-                }
-                Ok(Command::new(gauge).argument("worker").argument(&self.name))
-            }
+            Kind::Native => Ok(Command::new(gauge).argument("worker").argument(&self.name)),
             Kind::Python => {
                 let site = site.as_ref().map_err(Missing::clone)?;
+                if let Some(package) = &self.package {
+                    site.require(package)?;
+                }
                 let worker = Command::new(site.python())
                     .arguments(["-I", "-S"])
                     .argument(embedded::tool("main.py")?)

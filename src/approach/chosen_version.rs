@@ -2,17 +2,6 @@
 
 use super::{Approach, Catalogue, Kind};
 
-/// The packages of the Python approaches, whose versions can be chosen.
-const PACKAGES: [(&str, &str); 7] = [
-    ("pyepics", "pyepics"),
-    ("caproto", "caproto"),
-    ("pyca", "pyca-epics"),
-    ("psp", "pyca-epics"),
-    ("aioca", "aioca"),
-    ("p4p", "p4p"),
-    ("p4p-asyncio", "p4p"),
-];
-
 /// A package in a version that the user chose, instead of the pinned one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChosenVersion {
@@ -94,17 +83,15 @@ impl Catalogue {
 
 fn with_version(approach: Approach, version: &str) -> Result<Approach, ResolveError> {
     let name = approach.name.clone();
-    match approach.kind {
-        Kind::Native => return Err(ResolveError::Native { name }),
-        Kind::User(_) => return Err(ResolveError::Own { name }),
-        Kind::Python if !is_version(version) => {
-            return Err(ResolveError::Malformed { name, version: version.to_owned() });
-        }
-        Kind::Python => {}
+    let package = match (&approach.kind, &approach.package) {
+        (Kind::User(_), _) => return Err(ResolveError::Own { name }),
+        (Kind::Python, Some(package)) => package.clone(),
+        (Kind::Native | Kind::Python, _) => return Err(ResolveError::Native { name }),
+    };
+    if !is_version(version) {
+        return Err(ResolveError::Malformed { name, version: version.to_owned() });
     }
-    let package = PACKAGES.iter().find(|(of, _)| *of == name);
-    let (_, package) = package.unwrap_or_else(|| panic!("{name} is not in PACKAGES"));
-    let chosen = ChosenVersion { package: (*package).to_owned(), version: version.to_owned() };
+    let chosen = ChosenVersion { package, version: version.to_owned() };
     Ok(Approach {
         name: format!("{name}@{version}"),
         description: format!("{}, version {version}", approach.description),

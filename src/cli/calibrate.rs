@@ -90,11 +90,11 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
 }
 
 fn usual_server(servers: &Servers, approach: &Approach) -> Result<String, Failure> {
-    let speaks = |name: &&str| {
-        servers.get(name).is_some_and(|kind| kind.protocols.contains(&approach.protocol))
-    };
-    let found = ["softioc", "softioc-pva"].into_iter().find(speaks);
-    found.map(str::to_owned).ok_or_else(|| {
+    let found = servers
+        .all()
+        .iter()
+        .find(|kind| kind.is_usual && kind.protocols.contains(&approach.protocol));
+    found.map(|kind| kind.name.clone()).ok_or_else(|| {
         Failure::usage(format!("no softIoc here speaks the protocol of {}", approach.name))
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use epics_gauge::approach::{Approach, Catalogue};
 use epics_gauge::campaign::{self, Ended};
-use epics_gauge::ioc::Servers;
+use epics_gauge::ioc::{ServerKind, Servers};
 use epics_gauge::judge::Change;
 use epics_gauge::judge::contest::{ContestJudgement, judge_contest, rule_of};
 use epics_gauge::judge::sides::SideMetric;
@@ -160,22 +160,19 @@ fn server_of(
     servers: &Servers,
     approaches: &[Approach; 2],
 ) -> Result<String, Failure> {
-    let speaks = |name: &&str| {
-        servers.get(name).is_some_and(|kind| {
-            approaches.iter().all(|approach| kind.protocols.contains(&approach.protocol))
-        })
+    let speaks = |kind: &&ServerKind| {
+        approaches.iter().all(|approach| kind.protocols.contains(&approach.protocol))
     };
-    let usual = ["softioc", "softioc-pva", "python-softioc"];
     let found = match arguments.server.as_deref() {
-        Some(named) if servers.get(named).is_none() => {
-            return Err(Failure::usage(format!(
-                "unknown server `{named}`; see `epics-gauge list servers`"
-            )));
+        Some(named) => {
+            let kind = servers.get(named).ok_or_else(|| {
+                Failure::usage(format!("unknown server `{named}`; see `epics-gauge list servers`"))
+            })?;
+            Some(kind).filter(speaks)
         }
-        Some(named) => Some(named).filter(speaks),
-        None => usual.into_iter().find(speaks),
+        None => servers.all().iter().find(speaks),
     };
-    found.map(str::to_owned).ok_or_else(|| {
+    found.map(|kind| kind.name.clone()).ok_or_else(|| {
         Failure::usage(format!(
             "{} and {} do not both speak a protocol of that server; see `epics-gauge list servers`",
             approaches[0].name, approaches[1].name

@@ -8,6 +8,7 @@ use epics_gauge::approach::Approach;
 use epics_gauge::embedded::cache_folder;
 use epics_gauge::ioc::{ServerKind, Servers, Wanted};
 use epics_gauge::measure;
+use epics_gauge::protocol::Protocol;
 use epics_gauge::python_site::{Missing, PythonSite};
 
 use super::arguments::DoctorArguments;
@@ -87,12 +88,10 @@ fn serves(servers: &Servers, kind: &ServerKind) -> Finding {
     let wanted = Wanted { pvs: 1, ..Wanted::default() };
     let server = servers.start(&kind.name, &wanted).map_err(|error| error.to_string())?;
     server.stop();
-    let built = match kind.name.as_str() {
-        "softioc" => format!(", EPICS Base {}", epics_gauge::BASE),
-        "softioc-pva" => {
-            epics_gauge::PV_ACCESS.map_or(String::new(), |pvxs| format!(", pvxs {pvxs}"))
-        }
-        _ => String::new(),
+    let built = match (kind.has_shell, epics_gauge::PV_ACCESS) {
+        (true, Ok(pvxs)) if kind.protocols.contains(&Protocol::Pva) => format!(", pvxs {pvxs}"),
+        (true, _) => format!(", EPICS Base {}", epics_gauge::BASE),
+        (false, _) => String::new(),
     };
     Ok(format!("starts and serves{built}"))
 }

@@ -5,8 +5,9 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use epics_gauge::ioc::{IocError, Servers, SoftIoc, Wanted};
+use epics_gauge::ioc::{IocError, ServerKind, Servers, SoftIoc, Wanted};
 use epics_gauge::process::{Deadline, ProcessError, Stopped};
+use epics_gauge::protocol::Protocol;
 
 use super::arguments::IocArguments;
 use super::exit::Exit;
@@ -26,7 +27,7 @@ pub(super) fn run(arguments: &IocArguments) -> Result<Exit, Failure> {
     };
     interrupt::listen().map_err(Failure::unmeasured)?;
     match kind.name.as_str() {
-        "softioc" | "softioc-pva" => with_shell(arguments),
+        _ if kind.has_shell => with_shell(arguments, kind),
         _ if arguments.db.is_some() => Err(Failure::usage(format!(
             "the server {} loads no database; --db is for softioc and softioc-pva",
             kind.name
@@ -35,8 +36,8 @@ pub(super) fn run(arguments: &IocArguments) -> Result<Exit, Failure> {
     }
 }
 
-fn with_shell(arguments: &IocArguments) -> Result<Exit, Failure> {
-    let mut ioc = start(arguments)?;
+fn with_shell(arguments: &IocArguments, kind: &ServerKind) -> Result<Exit, Failure> {
+    let mut ioc = start(arguments, kind)?;
     print_environment(&ioc.client_environment())?;
     eprintln!("the IOC serves; its shell reads commands from here, `exit` or Ctrl-D ends it");
     let exit = serve(&mut ioc)?;
@@ -70,9 +71,9 @@ fn print_environment(environment: &[(String, String)]) -> Result<(), Failure> {
     environment.iter().try_for_each(|(name, value)| print(&format!("export {name}={value}\n")))
 }
 
-fn start(arguments: &IocArguments) -> Result<SoftIoc, Failure> {
+fn start(arguments: &IocArguments, kind: &ServerKind) -> Result<SoftIoc, Failure> {
     let mut builder = SoftIoc::builder().pvs(arguments.pvs);
-    if arguments.server == "softioc-pva" {
+    if kind.protocols.contains(&Protocol::Pva) {
         builder = builder.pv_access();
     }
     if let Some(rate) = arguments.rate {

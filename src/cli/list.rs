@@ -1,6 +1,7 @@
 //! `list`: what this build knows.
 
 use epics_gauge::judge::{Limits, Relative, Unit};
+use epics_gauge::manifest::Weakness;
 use epics_gauge::report::hanging;
 use epics_gauge::scenario::{self, published::TABLES};
 use epics_gauge::units::grouped;
@@ -18,6 +19,7 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Failure> {
             for approach in catalogue(arguments.approaches_file.as_deref())?.all() {
                 let (protocol, about) = (approach.protocol, &approach.description);
                 lines += &hanging(&format!("{:<12} {protocol:<4} ", approach.name), about);
+                lines += &weaknesses(&approach.weaknesses, 18);
             }
         }
         Listed::Servers => {
@@ -25,6 +27,7 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Failure> {
                 let protocols: Vec<&str> = server.protocols.iter().map(|one| one.name()).collect();
                 let (name, about) = (&server.name, &server.description);
                 lines += &hanging(&format!("{name:<20} {:<8} ", protocols.join(", ")), about);
+                lines += &weaknesses(&server.weaknesses, 30);
             }
         }
         Listed::Scenarios => {
@@ -49,6 +52,14 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Failure> {
     }
     print(&lines)?;
     Ok(Exit::Good)
+}
+
+/// What is known to be wrong, a line each, under the descriptions.
+fn weaknesses(weaknesses: &[Weakness], width: usize) -> String {
+    let line = |Weakness { what, source }: &Weakness| {
+        hanging(&" ".repeat(width), &format!("known: {what} ({source})"))
+    };
+    weaknesses.iter().map(line).collect()
 }
 
 fn limits(limits: &Limits) -> String {

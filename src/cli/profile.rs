@@ -18,9 +18,6 @@ use super::arguments::{Profile, RunArguments};
 /// The write-ups' camera.
 pub(super) const USUAL_PIXELS: Pixels = Pixels { width: 680, height: 480 };
 
-/// The servers of scenarios that compare clients.
-const USUAL_SERVERS: [&str; 2] = ["softioc", "softioc-pva"];
-
 /// Makes a load that monitors watch for so many seconds, unless the user said how
 /// many.
 type LoadOf<'a> = &'a dyn Fn(f64) -> Load;
@@ -156,8 +153,9 @@ fn on_servers(
     servers: &Servers,
     cells: Vec<Cell>,
 ) -> Result<Vec<Cell>, Failure> {
-    let usual = USUAL_SERVERS.map(str::to_owned);
-    let wanted = if arguments.servers.is_empty() { &usual[..] } else { &arguments.servers };
+    let is_usual = servers.all().iter().filter(|kind| kind.is_usual);
+    let usual: Vec<String> = is_usual.map(|kind| kind.name.clone()).collect();
+    let wanted = if arguments.servers.is_empty() { &usual } else { &arguments.servers };
     let mut placed = Vec::new();
     for cell in cells {
         if !cell.server.is_empty() {

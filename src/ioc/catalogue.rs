@@ -2,21 +2,19 @@
 
 mod user_file;
 
-pub use user_file::ServerFileError;
-
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::driven::{Driven, START_DEADLINE};
 use super::other_soft_ioc::{OtherSoftIoc, OtherSoftIocError};
 use super::{IocError, Server, SoftIoc};
 use crate::embedded;
+use crate::manifest::{Feature, Placed, ServerManifest, Weakness};
 use crate::process::Command;
 use crate::protocol::Protocol;
-use crate::python_site::{Missing, PythonSite, UserCommand};
+use crate::python_site::{Missing, PythonSite, UserCommand, UserFile, UserFileError};
 
 /// One way to be an IOC.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ServerKind {
     /// Its name.
     pub name: String,
@@ -24,10 +22,35 @@ pub struct ServerKind {
     pub description: String,
     /// The protocols that it serves; approaches of these are measured with it.
     pub protocols: Vec<Protocol>,
+    /// The package that it measures, as pip or cargo knows it.
+    pub package: Option<String>,
     /// Whether the Python packages must be installed for it.
     pub needs_python_site: bool,
     /// Whether it makes frames.
     pub has_frames: bool,
+    /// Whether it is measured when no server is named.
+    pub is_usual: bool,
+    /// Whether it is a softIoc of this crate, which has a shell and loads databases.
+    pub has_shell: bool,
+    /// What is known to be wrong with it.
+    pub weaknesses: Vec<Weakness>,
+    /// What starts it.
+    start: Start,
+}
+
+/// What starts a server.
+#[derive(Debug, Clone)]
+enum Start {
+    /// A softIoc of this crate.
+    SoftIoc,
+    /// A softIoc of the user's own.
+    OtherSoftIoc(OtherSoftIoc),
+    /// This program: `epics-gauge server NAME`.
+    Native,
+    /// Python of this crate, for a library of `vendor/python.lock`.
+    Python,
+    /// The user's own command, from a file.
+    User(UserCommand),
 }
 
 /// What a server is to hold.
@@ -49,13 +72,8 @@ pub struct Wanted {
 #[derive(Debug, Clone)]
 pub struct Servers {
     kinds: Vec<ServerKind>,
-    /// What starts the user's own, by their names.
-    commands: BTreeMap<String, UserCommand>,
-    /// The user's own softIocs, by their names.
-    soft_iocs: BTreeMap<String, OtherSoftIoc>,
     site: Result<PythonSite, Missing>,
     /// The epics-gauge program, for the servers inside it; this process's own if none.
-    #[cfg(feature = "pure-rust")]
     program: Option<std::path::PathBuf>,
 }
 
@@ -63,18 +81,10 @@ impl Servers {
     /// The servers of this crate. `site` holds the Python packages, or why there
     /// are none.
     pub fn built_in(site: Result<PythonSite, Missing>) -> Servers {
-        Servers {
-            kinds: built_in(),
-            commands: BTreeMap::new(),
-            soft_iocs: BTreeMap::new(),
-            site,
-            #[cfg(feature = "pure-rust")]
-            program: None,
-        }
+        Servers { kinds: built_in(), site, program: None }
     }
 
     /// The same with the servers inside this epics-gauge program.
-    #[cfg(feature = "pure-rust")]
     #[must_use]
     pub fn with_program(self, program: &Path) -> Servers {
         Servers { program: Some(program.to_owned()), ..self }
@@ -91,14 +101,9 @@ impl Servers {
     /// # Errors
     /// When it cannot be read, is not of the format, or names a server that there
     /// is already.
-    pub fn add_file(&mut self, file: &Path) -> Result<(), ServerFileError> {
-        for (kind, command) in user_file::read(file)? {
-            if self.get(&kind.name).is_some() {
-                return Err(ServerFileError::Taken { file: file.to_owned(), name: kind.name });
-            }
-            self.commands.insert(kind.name.clone(), command);
-            self.kinds.push(kind);
-        }
+    pub fn add_file(&mut self, file: &Path) -> Result<(), UserFileError> {
+        let added = user_file::File::read(file, |name| self.get(name).is_some())?;
+        self.kinds.extend(added);
         Ok(())
     }
 
@@ -118,10 +123,14 @@ impl Servers {
             name: name.to_owned(),
             description: format!("the softIoc {}, of EPICS Base {base}", program.display()),
             protocols: vec![Protocol::Ca],
+            package: None,
             needs_python_site: false,
             has_frames: false,
+            is_usual: false,
+            has_shell: false,
+            weaknesses: Vec::new(),
+            start: Start::OtherSoftIoc(soft_ioc),
         });
-        self.soft_iocs.insert(name.to_owned(), soft_ioc);
         Ok(())
     }
 
@@ -140,35 +149,29 @@ impl Servers {
     /// # Errors
     /// [`IocError::Missing`] when it cannot run here; else why it does not serve.
     pub fn start(&self, name: &str, wanted: &Wanted) -> Result<Box<dyn Server>, IocError> {
-        if let Some(other) = self.soft_iocs.get(name) {
-            return Ok(Box::new(other.given_to(soft_ioc(wanted)).start()?));
-        }
-        match name {
-            "softioc" => Ok(Box::new(soft_ioc(wanted).start()?)),
-            "softioc-pva" => Ok(Box::new(soft_ioc(wanted).pv_access().start()?)),
-            _ => Ok(Box::new(self.driven(name, wanted)?.start()?)),
-        }
-    }
-
-    /// A server that speaks the server protocol.
-    fn driven(&self, name: &str, wanted: &Wanted) -> Result<Driven, Missing> {
         let kind = self.get(name).ok_or_else(|| Missing(format!("there is no server `{name}`")))?;
-        let command = match self.commands.get(name) {
-            Some(command) => command.command(&self.site)?,
-            #[cfg(feature = "pure-rust")]
-            None if name == PURE_RUST => self.native_command(name)?,
-            None => self.python_command(name)?,
+        let command = match &kind.start {
+            Start::SoftIoc if kind.protocols.contains(&Protocol::Pva) => {
+                return Ok(Box::new(soft_ioc(wanted).pv_access().start()?));
+            }
+            Start::SoftIoc => return Ok(Box::new(soft_ioc(wanted).start()?)),
+            Start::OtherSoftIoc(other) => {
+                return Ok(Box::new(other.given_to(soft_ioc(wanted)).start()?));
+            }
+            Start::Native => self.native_command(name)?,
+            Start::Python => self.python_command(name)?,
+            Start::User(command) => command.command(&self.site)?,
         };
-        Ok(Driven {
+        let driven = Driven {
             name: kind.name.clone(),
             protocols: kind.protocols.clone(),
             command,
             wanted: wanted.clone(),
             start_deadline: START_DEADLINE,
-        })
+        };
+        Ok(Box::new(driven.start()?))
     }
 
-    #[cfg(feature = "pure-rust")]
     fn native_command(&self, name: &str) -> Result<Command, Missing> {
         let own = || std::env::current_exe().map_err(|error| Missing(error.to_string()));
         let program = self.program.clone().map_or_else(own, Ok)?;
@@ -186,9 +189,6 @@ impl Servers {
     }
 }
 
-/// The server inside this program.
-const PURE_RUST: &str = "epics-base-rs";
-
 fn soft_ioc(wanted: &Wanted) -> super::Builder {
     let mut builder = SoftIoc::builder().cores(&wanted.cores);
     if let Some(rate_hz) = wanted.rate_hz {
@@ -204,23 +204,32 @@ fn soft_ioc(wanted: &Wanted) -> super::Builder {
     }
 }
 
+/// The servers whose manifests are embedded, without those that this build leaves out.
 fn built_in() -> Vec<ServerKind> {
-    use Protocol::{Ca, Pva};
-    let kind = |name: &str, protocols: &[Protocol], description: &str| ServerKind {
-        name: name.to_owned(),
-        description: description.to_owned(),
-        protocols: protocols.to_vec(),
-        needs_python_site: !name.starts_with("softioc") && name != PURE_RUST,
-        has_frames: name.starts_with("softioc"),
-    };
-    vec![
-        kind("softioc", &[Ca], "calc records in EPICS Base's softIoc"),
-        kind("softioc-pva", &[Pva], "the same records over pvAccess, with pvxs in the IOC"),
-        kind("python-softioc", &[Ca, Pva], "pythonSoftIOC, records that Python sets from asyncio"),
-        kind("python-softioc-calc", &[Ca, Pva], "pythonSoftIOC, calc records that the IOC scans"),
-        kind("p4p-server", &[Pva], "p4p's server, PVs that a Python thread posts to"),
-        kind("caproto-ioc", &[Ca], "caproto's asyncio server, the protocol in pure Python"),
-        #[cfg(feature = "pure-rust")]
-        kind(PURE_RUST, &[Ca], "simple PVs in pure Rust, set by a tokio task"),
-    ]
+    let mut manifests = embedded::servers();
+    manifests.sort_by_key(|placed| placed.manifest.place);
+    manifests.into_iter().filter_map(kind).collect()
+}
+
+fn kind(placed: Placed<ServerManifest>) -> Option<ServerKind> {
+    let Placed { name, is_python, manifest } = placed;
+    if manifest.feature == Some(Feature::PureRust) && !cfg!(feature = "pure-rust") {
+        return None;
+    }
+    Some(ServerKind {
+        name,
+        description: manifest.description,
+        protocols: manifest.protocols,
+        package: manifest.package,
+        needs_python_site: is_python,
+        has_frames: manifest.soft_ioc,
+        is_usual: manifest.usual,
+        has_shell: manifest.soft_ioc,
+        weaknesses: manifest.weaknesses,
+        start: match (is_python, manifest.soft_ioc) {
+            (true, _) => Start::Python,
+            (false, true) => Start::SoftIoc,
+            (false, false) => Start::Native,
+        },
+    })
 }

@@ -37,7 +37,7 @@ mod soft_ioc;
 mod start_up;
 
 pub use builder::{Builder, MAX_FRAME_PIXELS, MAX_PVS, PVS_WITH_INDEX};
-pub use catalogue::{ServerFileError, ServerKind, Servers, Wanted};
+pub use catalogue::{ServerKind, Servers, Wanted};
 pub use counters::ServerCounters;
 pub use fleet::{Fleet, SearchCount, SearchCounter, searches_on_circuits};
 pub use log::{LogEvent, LogLine};

@@ -28,10 +28,6 @@ const LARGE_PVS: usize = 500_000;
 /// More would be minutes here.
 const MOST_S_PER_PV: f64 = 1e-4;
 
-/// Clients that know nothing of `EPICS_CA_NAME_SERVERS`, by their sources. With an
-/// empty address list caproto 1.3 would broadcast, even when told not to.
-const WITHOUT_NAME_SERVERS: [&str; 1] = ["caproto"];
-
 /// The fleet of the cell that is being measured, and what came of cells before.
 #[derive(Default)]
 pub(super) struct Fleets {
@@ -118,7 +114,7 @@ impl Fleets {
     /// Whether it makes sense to try.
     fn check(&self, approach: &Approach, cell: &Cell, shape: FleetShape) -> Result<(), Halt> {
         let name = approach.name.as_str();
-        if shape.lookup == Lookup::NameServers && WITHOUT_NAME_SERVERS.contains(&name) {
+        if shape.lookup == Lookup::NameServers && !approach.capabilities.name_servers {
             let message = format!("{name} knows no EPICS_CA_NAME_SERVERS, so it was not tried");
             return Err(failed(FailureKind::Unable, None, message));
         }

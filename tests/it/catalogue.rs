@@ -7,20 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use epics_gauge::approach::{Approach, Catalogue, Kind};
+use epics_gauge::manifest::Over;
 use epics_gauge::record::Record;
 use epics_gauge::worker_protocol::{Mode, Stage};
 
-use super::support::{Gauge, Ran, program};
-
-/// Approaches over a libca that they bring, and over that of this build.
-const PYTHON_OVER_LIBCA: [&str; 4] = ["pyca", "psp", "pyepics", "aioca"];
-const NATIVE_OVER_LIBCA: [&str; 2] = ["libca", "epics-ca"];
-
-fn names_of(is_meant: impl Fn(&Approach) -> bool) -> Vec<String> {
-    let catalogue = Catalogue::built_in();
-    let meant = catalogue.all().iter().filter(|approach| is_meant(approach));
-    meant.map(|approach| approach.name.clone()).collect()
-}
+use super::support::{Gauge, Ran, approaches_where, program};
 
 /// One block of each in both modes; every value was checked when none failed.
 fn one_block(approaches: &[String], pvs: &str) -> Ran {
@@ -80,34 +71,32 @@ fn times_single_pvs(records: &[Record], approach: &str) {
 fn says_its_versions(approach: &str, versions: &BTreeMap<String, String>) {
     let tells = |name: &str| versions.get(name).is_some_and(|version| !version.trim().is_empty());
     assert!(!versions.is_empty() && versions.keys().all(|name| tells(name)), "{approach}");
-    if is_python(approach) {
+    let catalogue = Catalogue::built_in();
+    let Approach { kind, over, .. } = catalogue.get(approach).unwrap();
+    if *kind == Kind::Python {
         assert!(tells("python"), "{approach}: {versions:?}");
     }
-    if PYTHON_OVER_LIBCA.contains(&approach) {
+    if (kind, over) == (&Kind::Python, &Some(Over::Libca)) {
         assert!(tells("libca"), "{approach} does not say which libca it loaded: {versions:?}");
         // Each package brings a build of its own.
         let file = versions.get("libca-file").unwrap_or_else(|| panic!("{versions:?}"));
         assert!(file.contains("libca") && file.contains(".so"), "{approach}: {file}");
     }
-    if NATIVE_OVER_LIBCA.contains(&approach) {
+    if (kind, over) == (&Kind::Native, &Some(Over::Libca)) {
         assert!(tells("epics-base"), "{approach} does not say whose libca it has: {versions:?}");
     }
 }
 
-fn is_python(approach: &str) -> bool {
-    Catalogue::built_in().get(approach).is_some_and(|approach| approach.kind == Kind::Python)
-}
-
 #[test]
 fn every_native_approach_answers_every_value_right_and_says_its_versions() {
-    let native = names_of(|approach| approach.kind == Kind::Native);
+    let native = approaches_where(|approach| approach.kind == Kind::Native);
     let ran = one_block(&native, "1,20");
     native.iter().for_each(|approach| is_complete(&ran, approach));
 }
 
 #[test]
 fn every_python_approach_answers_every_value_right_and_says_its_versions() {
-    let python = names_of(|approach| approach.kind == Kind::Python);
+    let python = approaches_where(|approach| approach.kind == Kind::Python);
     let ran = one_block(&python, "1,20");
     python.iter().for_each(|approach| is_complete(&ran, approach));
 }
@@ -115,13 +104,17 @@ fn every_python_approach_answers_every_value_right_and_says_its_versions() {
 #[test]
 fn versions_are_those_of_the_lock_file() {
     let locked = locked_versions();
-    let packages = [("aioca", "aioca"), ("caproto", "caproto"), ("pyepics", "pyepics")];
+    let python = approaches_where(|approach| approach.kind == Kind::Python);
+    let approaches = python.join(",");
     let ran =
-        Gauge::run("connect --approach aioca,caproto,pyepics --pvs 1 --mode serial --blocks 1");
+        Gauge::run(&format!("connect --approach {approaches} --pvs 1 --mode serial --blocks 1"));
     let records = ran.finish().records();
-    for (approach, package) in packages {
+    for approach in python {
         let record = records.iter().find(|record| record.approach == approach).unwrap();
-        assert_eq!(record.versions.get(package), locked.get(package), "{approach}");
+        let package = Catalogue::built_in().get(&approach).unwrap().package.clone().unwrap();
+        // Some write the name as Python imports it.
+        let versions = [&package, &package.replace('-', "_")].map(|name| record.versions.get(name));
+        assert!(versions.contains(&locked.get(&package)), "{approach}: {:?}", record.versions);
     }
 }
 
@@ -173,10 +166,13 @@ fn every_locked_python_package_is_pinned_with_hashes_and_comes_from_nowhere_in_p
     let requirements = requirements();
     assert!(requirements.len() > 5);
     for requirement in &requirements {
-        let mut words = requirement.split_whitespace();
-        let (name, version) = words.next().unwrap().split_once("==").unwrap();
+        // A marker says for which systems there is a build.
+        let hashes_at = requirement.find("--hash").unwrap_or(requirement.len());
+        let (pin, hashes) = requirement.split_at(hashes_at);
+        let pin = pin.split(';').next().unwrap().trim();
+        let (name, version) = pin.split_once("==").unwrap();
         assert!(!name.is_empty() && version.starts_with(|first: char| first.is_ascii_digit()));
-        let hashes: Vec<&str> = words.collect();
+        let hashes: Vec<&str> = hashes.split_whitespace().collect();
         assert!(!hashes.is_empty(), "{name} has no hash");
         for hash in hashes {
             let digits = hash.strip_prefix("--hash=sha256:").unwrap_or_else(|| panic!("{hash}"));
@@ -208,10 +204,10 @@ fn requirements() -> Vec<String> {
 
 #[test]
 fn a_native_worker_refuses_what_is_not_of_the_protocol() {
-    for approach in ["wire", "libca", "epics-ca"] {
+    for approach in approaches_where(|approach| approach.kind == Kind::Native) {
         for line in ["garbage", r#"{"message":"job","pvs":[],"timeout_s":1,"colour":"red"}"#] {
             let mut worker = assert_cmd::Command::new(program());
-            let refused = worker.args(["worker", approach]).write_stdin(format!("{line}\n"));
+            let refused = worker.args(["worker", &approach]).write_stdin(format!("{line}\n"));
             refused.timeout(Duration::from_secs(60)).assert().code(65);
         }
     }

@@ -4,12 +4,16 @@
 use std::process::Command;
 
 use epics_gauge::judge::{GaveWay, Limits, judge};
+use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{Monitored, Record, RunRecords, Scenario};
 use epics_gauge::worker_protocol::Stage;
 
-use crate::support::{Gauge, Ran, measuring_alone, program};
+use crate::support::{Gauge, Ran, approaches_where, measuring_alone, program};
 
-const ALL: &str = "libca,epics-ca,pyca,psp,pyepics,caproto,aioca";
+/// All approaches over Channel Access, the floor first.
+fn all() -> Vec<String> {
+    approaches_where(|approach| approach.protocol == Protocol::Ca)
+}
 
 #[track_caller]
 fn monitored<'a>(records: &'a [Record], approach: &str) -> &'a Monitored {
@@ -48,10 +52,10 @@ fn finished(arguments: &str) -> (Ran, Vec<Record>) {
 #[test]
 fn every_approach_takes_every_frame_of_a_slow_camera() {
     let _alone = measuring_alone();
-    let arguments = format!("waveform --approach {ALL} --rate 10 --seconds 2");
+    let arguments = format!("waveform --approach {} --rate 10 --seconds 2", all().join(","));
     let (ran, records) = finished(&arguments);
-    for approach in ALL.split(',').chain(["wire"]) {
-        is_whole(&records, approach, 20);
+    for approach in all() {
+        is_whole(&records, &approach, 20);
         let record = records.iter().find(|record| record.approach == approach).unwrap();
         let stages: Vec<Stage> = record.samples.iter().map(|sample| sample.stage).collect();
         assert!(stages.ends_with(&[Stage::Subscribe, Stage::Collect]), "{stages:?}");
@@ -63,10 +67,11 @@ fn every_approach_takes_every_frame_of_a_slow_camera() {
 #[test]
 fn every_approach_takes_every_update_of_many_scalars() {
     let _alone = measuring_alone();
-    let arguments = format!("scalars --approach {ALL} --pvs 50 --rate 10 --seconds 2");
+    let all_named = all().join(",");
+    let arguments = format!("scalars --approach {all_named} --pvs 50 --rate 10 --seconds 2");
     let (_, records) = finished(&arguments);
-    for approach in ALL.split(',').chain(["wire"]) {
-        is_whole(&records, approach, 50 * 20);
+    for approach in all() {
+        is_whole(&records, &approach, 50 * 20);
     }
 }
 

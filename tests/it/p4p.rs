@@ -1,4 +1,4 @@
-//! The approaches over p4p against an IOC that serves pvAccess: every stage answers
+//! The Python approaches over pvAccess against an IOC that serves pvAccess: every stage answers
 //! right, and every one of several subscriptions to a PV gets every update.
 
 use std::thread::sleep;
@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use epics_gauge::frame;
 use epics_gauge::ioc::SoftIoc;
+use epics_gauge::protocol::Protocol;
 use epics_gauge::scenario::{FRAME_PV, pv_name};
 use epics_gauge::worker_protocol::{Content, Mode, Stage, StageCommand, Updates};
 
 use crate::monitors_python::several::{
     MONITORS, begin_collecting, collected, connected, every_subscription_has, of_subscription,
-    subscribe,
+    python_over, subscribe,
 };
 use crate::support::WorkerDriver;
-
-const APPROACHES: [&str; 2] = ["p4p", "p4p-asyncio"];
 
 const PVS: usize = 20;
 
 #[test]
 fn values_are_fresh_and_puts_arrive() {
-    for approach in APPROACHES {
+    for approach in python_over(Protocol::Pva) {
+        let approach = approach.as_str();
         for mode in [Mode::Serial, Mode::Bulk] {
             let mut ioc = SoftIoc::builder().pvs(PVS).pv_access().start().unwrap();
             let mut worker = connected(approach, &ioc, scalars(), mode);
@@ -44,7 +44,8 @@ fn values_are_fresh_and_puts_arrive() {
 
 #[test]
 fn some_pvs_only_are_read_and_written_when_some_are_meant() {
-    for approach in APPROACHES {
+    for approach in python_over(Protocol::Pva) {
+        let approach = approach.as_str();
         let mut ioc = SoftIoc::builder().pvs(PVS).pv_access().start().unwrap();
         let mut worker = connected(approach, &ioc, scalars(), Mode::Bulk);
         let pvs = Some(vec![7, 3]);
@@ -63,7 +64,8 @@ fn some_pvs_only_are_read_and_written_when_some_are_meant() {
 
 #[test]
 fn every_one_of_several_subscriptions_to_a_pv_gets_every_update() {
-    for approach in APPROACHES {
+    for approach in python_over(Protocol::Pva) {
+        let approach = approach.as_str();
         for mode in [Mode::Serial, Mode::Bulk] {
             let mut ioc =
                 SoftIoc::builder().pvs(PVS).may_scan_at(10.0).pv_access().start().unwrap();
@@ -85,7 +87,8 @@ fn every_one_of_several_subscriptions_to_a_pv_gets_every_update() {
 #[test]
 fn every_frame_arrives_whole() {
     const SIZE: (u32, u32) = (680, 480);
-    for approach in APPROACHES {
+    for approach in python_over(Protocol::Pva) {
+        let approach = approach.as_str();
         let builder = SoftIoc::builder().frames(SIZE.0, SIZE.1).may_scan_at(10.0);
         let mut ioc = builder.pv_access().start().unwrap();
         let mut worker = connected(approach, &ioc, vec![FRAME_PV.to_owned()], Mode::Bulk);
@@ -106,7 +109,8 @@ fn every_frame_arrives_whole() {
 
 #[test]
 fn a_pv_that_is_not_there_is_named() {
-    for approach in APPROACHES {
+    for approach in python_over(Protocol::Pva) {
+        let approach = approach.as_str();
         let ioc = SoftIoc::builder().pvs(2).pv_access().start().unwrap();
         let mut worker = WorkerDriver::start(approach, ioc.client_environment());
         worker.job_of(vec![pv_name(0), "gauge:nowhere".to_owned(), pv_name(1)], 2.0);
@@ -124,7 +128,8 @@ fn a_pv_that_is_not_there_is_named() {
 
 #[test]
 fn updates_come_again_when_the_ioc_does() {
-    for approach in APPROACHES {
+    for approach in python_over(Protocol::Pva) {
+        let approach = approach.as_str();
         let mut ioc = SoftIoc::builder().pvs(PVS).may_scan_at(10.0).pv_access().start().unwrap();
         let mut worker = connected(approach, &ioc, scalars(), Mode::Bulk);
         worker.run(&subscribe(Content::Scalars, Mode::Bulk)).unwrap();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use epics_gauge::approach::Catalogue;
+use epics_gauge::approach::{Approach, Catalogue};
 use epics_gauge::process::{Child, Deadline, Event};
 use epics_gauge::python_site::{Missing, PythonSite};
 use epics_gauge::record::{Record, RunRecords};
@@ -85,6 +85,14 @@ impl Ran {
 /// machine.
 pub(crate) fn measuring_alone() -> File {
     epics_gauge::campaign::measuring_alone().unwrap()
+}
+
+/// The names of the approaches of the catalogue that are meant, so that a test takes in
+/// each new one by itself.
+pub(crate) fn approaches_where(is_meant: impl Fn(&Approach) -> bool) -> Vec<String> {
+    let catalogue = Catalogue::built_in();
+    let meant = catalogue.all().iter().filter(|approach| is_meant(approach));
+    meant.map(|approach| approach.name.clone()).collect()
 }
 
 /// The worker of an approach of the catalogue, driven by the test itself.

@@ -111,14 +111,15 @@ def pv_name(index):
     return f"gauge:{index}"
 
 
-def run(name):
-    """Serves one harness on stdin and stdout until stdin ends; never returns."""
+def run(name, module):
+    """Serves one harness on stdin and stdout until stdin ends; never returns. `module`
+    has the `Server` called `name`."""
     answers = take_over_stdout()
     lines = lines_from_stdin()
     # Always os._exit: shutting down Python under a library's threads may take
     # seconds or crash.
     try:
-        server = importlib.import_module("server_" + name.replace("-", "_")).Server()
+        server = importlib.import_module(module).Server()
         say(answers, hello(name, server))
         state = State(server)
         while True:

@@ -214,17 +214,17 @@ def unix_ns(seconds, nanoseconds):
     return (seconds + EPICS_EPOCH_S) * 1_000_000_000 + nanoseconds
 
 
-def serve(approach, chosen_package=None):
+def serve(approach, module, chosen_package=None):
     """Serves one harness on stdin and stdout until stdin ends; never returns.
 
-    `chosen_package` is the package whose version the user chose."""
+    `module` has the approach's `Client`. `chosen_package` is the package whose version the user chose."""
     answers = take_over_stdout()
     lines = lines_from_stdin()
     # Always os._exit: shutting down Python under a library's threads may take
     # seconds or crash.
     try:
         clock = Clock()
-        client = load(approach, chosen_package)
+        client = load(module, chosen_package)
         span = clock.until_now()
         say(answers, hello(approach, client, span, chosen_package))
         while True:
@@ -259,10 +259,10 @@ def lines_from_stdin():
     return lines
 
 
-def load(approach, chosen_package):
+def load(module, chosen_package):
     """Imports the library and makes its client."""
     try:
-        return importlib.import_module("client_" + approach.replace("-", "_")).Client()
+        return importlib.import_module(module).Client()
     except Exception as error:
         if chosen_package is None:
             raise

@@ -11,16 +11,17 @@ import argparse
 import os
 import sys
 
-APPROACHES = ("aioca", "caproto", "p4p", "p4p-asyncio", "psp", "pyca", "pyepics")
-
 
 def main():
     parser = argparse.ArgumentParser(description="worker of one Python approach")
     parser.add_argument("--site", required=True, help="folder with the pinned packages")
     parser.add_argument("--chosen", nargs=2, metavar=("FOLDER", "PACKAGE"))
-    parser.add_argument("approach", choices=APPROACHES)
+    parser.add_argument("approach", help="NAME, whose code is client_NAME.py beside this file")
     arguments = parser.parse_args()
     here = os.path.dirname(os.path.abspath(__file__))
+    client = "client_" + arguments.approach.replace("-", "_")
+    if not os.path.exists(os.path.join(here, client + ".py")):
+        parser.error(f"there is no approach {arguments.approach!r}: {here} has no {client}.py")
     sites, package = [arguments.site], None
     if arguments.chosen is not None:
         folder, package = arguments.chosen
@@ -29,7 +30,7 @@ def main():
 
     import gauge_worker
 
-    gauge_worker.serve(arguments.approach, package)
+    gauge_worker.serve(arguments.approach, client, package)
 
 
 if __name__ == "__main__":

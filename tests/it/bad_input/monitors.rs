@@ -1,11 +1,13 @@
 //! Monitors that go wrong, on either side: each has a row, a reason and an exit
 //! code.
 
+use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{Disturbance, FailureKind, Monitored, Record};
 use epics_gauge::worker_protocol::Stage;
 
 use super::tampering::entry;
 use super::{Ended, Invocation, assert_holds};
+use crate::support::approaches_where;
 
 /// One worker that lies in a way of `workers/tampering_worker.py`, beside the
 /// floor.
@@ -180,34 +182,41 @@ fn options_that_mean_nothing_to_a_scenario_are_refused() {
 /// them all.
 #[test]
 fn an_array_beyond_the_limit_is_a_row_with_both_sizes() {
-    let approaches = "libca,epics-ca,pyca,psp,pyepics,caproto,aioca";
+    let approaches = over_channel_access();
     let arguments = format!(
-        "run waveform --approach {approaches} --array-bytes 100000 --rate 10 --seconds 1 \
-         --timeout 3 --out OUT"
+        "run waveform --approach {} --array-bytes 100000 --rate 10 --seconds 1 \
+         --timeout 3 --out OUT",
+        approaches.join(",")
     );
     let ended = Invocation::of(&arguments).finish();
     ended.exits_with(4);
     let words = ["a frame of 680x480 has 652800 bytes, EPICS_CA_MAX_ARRAY_BYTES is 100000"];
-    for approach in approaches.split(',').chain(["wire"]) {
+    for approach in &approaches {
         ended.has_failed(approach, FailureKind::StageFailed, Some(Stage::Subscribe), &words);
     }
+}
+
+fn over_channel_access() -> Vec<String> {
+    approaches_where(|approach| approach.protocol == Protocol::Ca)
 }
 
 /// Every approach through every disturbance: what comes back, comes back by
 /// itself. They mostly wait, so they do it side by side.
 #[test]
 fn every_approach_comes_back_after_each_disturbance() {
-    let approaches = ["libca", "epics-ca", "pyca", "psp", "pyepics", "caproto", "aioca"];
-    let started = approaches.map(|approach| {
-        let arguments =
-            format!("run disturbed --approach {approach} --pvs 5 --seconds 14 --out OUT");
-        (approach, Invocation::of(&arguments).start())
-    });
+    let approaches = over_channel_access().into_iter().filter(|approach| approach != "wire");
+    let started: Vec<_> = approaches
+        .map(|approach| {
+            let arguments =
+                format!("run disturbed --approach {approach} --pvs 5 --seconds 14 --out OUT");
+            (approach, Invocation::of(&arguments).start())
+        })
+        .collect();
     for (approach, running) in started {
         let ended = running.finish();
         for disturbance in Disturbance::ALL {
             came_back(&ended, "wire", disturbance);
-            came_back(&ended, approach, disturbance);
+            came_back(&ended, &approach, disturbance);
         }
         ended.exits_with(0);
         assert_holds(&ended.report(), &["5 PVs at 10 Hz, IOC restarted without the first PV"]);

@@ -4,26 +4,31 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use epics_gauge::approach::{Catalogue, Kind};
 use epics_gauge::ioc::SoftIoc;
+use epics_gauge::protocol::Protocol;
 use epics_gauge::scenario::{FRAME_PV, PROCESSED_FACTOR, pv_name};
 use epics_gauge::worker_protocol::{
     Content, Done, Mode, Monitor, Stage, StageCommand, UpdateRun, Updates,
 };
 
-use crate::support::WorkerDriver;
+use crate::support::{WorkerDriver, approaches_where};
 
 /// How many subscriptions to each PV a test asks for.
 pub(crate) const MONITORS: usize = 3;
 
-/// The Python approaches over Channel Access, and whether the library makes each
-/// subscription one of the server's.
-const OVER_CHANNEL_ACCESS: [(&str, bool); 5] =
-    [("pyca", true), ("psp", true), ("pyepics", true), ("caproto", false), ("aioca", true)];
+/// The Python approaches over a protocol.
+pub(crate) fn python_over(protocol: Protocol) -> Vec<String> {
+    approaches_where(|approach| approach.kind == Kind::Python && approach.protocol == protocol)
+}
 
 #[test]
 fn every_one_of_several_subscriptions_to_a_pv_gets_every_update() {
     const PVS: usize = 20;
-    for (approach, is_one_of_the_servers) in OVER_CHANNEL_ACCESS {
+    for approach in python_over(Protocol::Ca) {
+        let approach = approach.as_str();
+        let of = Catalogue::built_in().get(approach).unwrap().capabilities;
+        let is_one_of_the_servers = of.own_subscriptions;
         for mode in [Mode::Bulk, Mode::Serial] {
             let mut ioc = SoftIoc::builder().pvs(PVS).may_scan_at(10.0).start().unwrap();
             let pvs = (0..PVS).map(pv_name).collect();
@@ -45,7 +50,8 @@ fn every_one_of_several_subscriptions_to_a_pv_gets_every_update() {
 
 #[test]
 fn every_one_of_several_subscriptions_to_frames_gets_every_frame() {
-    for (approach, _) in OVER_CHANNEL_ACCESS {
+    for approach in python_over(Protocol::Ca) {
+        let approach = approach.as_str();
         let mut ioc = SoftIoc::builder().frames(64, 32).may_scan_at(10.0).start().unwrap();
         let pvs = vec![FRAME_PV.to_owned()];
         let (mut worker, _) = subscribed(approach, &ioc, pvs, Content::Frames, Mode::Bulk);

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use epics_gauge::ioc::{ServerFileError, Servers, Wanted};
+use epics_gauge::ioc::{Servers, Wanted};
 use epics_gauge::protocol::Protocol;
-use epics_gauge::python_site::Missing;
+use epics_gauge::python_site::{Missing, UserFileError};
 use epics_gauge::worker_protocol::{Mode, Stage, StageCommand};
 
 use super::{PVS, connected, expected, read};
 
-fn added(text: &str) -> Result<Servers, ServerFileError> {
+fn added(text: &str) -> Result<Servers, UserFileError> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mine.toml");
     fs::write(&file, text).unwrap();

@@ -9,7 +9,7 @@ use epics_gauge::process::{self, Deadline, Event, ProcessError};
 use epics_gauge::python_site::{Missing, PythonSite};
 use epics_gauge::worker_protocol::Stage;
 
-use super::{PAIRS, PVS, connected, expected, read, start};
+use super::{PVS, connected, expected, pairs, python_servers, read, start};
 use crate::processes::proc_files::{PATIENCE, process as seen, wait_until};
 
 /// Makes the helper below do something.
@@ -17,7 +17,8 @@ const HOLD: &str = "GAUGE_TEST_HOLDS_A_SERVER";
 
 #[test]
 fn a_server_ends_when_it_is_dropped_and_when_it_is_stopped() {
-    for (name, _) in PAIRS {
+    for name in python_servers() {
+        let name = name.as_str();
         let server = start(name);
         let process = seen(server.pid()).unwrap();
         drop(server);
@@ -31,7 +32,8 @@ fn a_server_ends_when_it_is_dropped_and_when_it_is_stopped() {
 
 #[test]
 fn a_crashed_server_says_so_and_comes_back_perhaps_without_a_pv() {
-    for (name, approaches) in PAIRS {
+    for (name, approaches) in pairs() {
+        let name = name.as_str();
         let mut server = start(name);
         server.tick().unwrap();
         server.crash();
@@ -67,7 +69,8 @@ fn holds_a_server_when_it_is_asked_to() {
 
 #[test]
 fn a_server_dies_with_its_harness() {
-    for (name, _) in PAIRS {
+    for name in python_servers() {
+        let name = name.as_str();
         let mut harness = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "servers::lives::holds_a_server_when_it_is_asked_to"])
             .args(["--nocapture", "--test-threads", "1"])
@@ -110,7 +113,8 @@ fn exit_code_after(name: &str, lines: &[&str]) -> Option<i32> {
 
 #[test]
 fn the_end_of_stdin_ends_a_python_server() {
-    for (name, _) in PAIRS {
+    for name in python_servers() {
+        let name = name.as_str();
         assert_eq!(exit_code_after(name, &[]), Some(0), "{name}");
     }
 }
