@@ -6,6 +6,7 @@
 mod fleet;
 mod monitored;
 mod scenario;
+mod witnessed;
 
 use std::collections::BTreeMap;
 
@@ -20,9 +21,10 @@ pub use monitored::{
     ServerCounters, Steady, Usage, UsageSample,
 };
 pub use scenario::{Scenario, UnknownScenario};
+pub use witnessed::{Unclaimed, Witnessed};
 
 /// The version of this format, which is written.
-pub const RECORD_FORMAT: u32 = 5;
+pub const RECORD_FORMAT: u32 = 6;
 
 /// The oldest that is read: since then fields have only been added, and what older files
 /// do not have is taken for absent. Histories go over many versions.
@@ -238,6 +240,32 @@ pub struct Sample {
     /// timed each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub each_ns: Vec<u64>,
+    /// What the harness saw of it; none of `import`, of stages that were asked for
+    /// together with a later one, and in files of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witnessed: Option<Witnessed>,
+}
+
+impl Record {
+    /// The time that the worker took and did not claim in all its stages together, those
+    /// of `collect` apart; none where the harness did not look.
+    pub fn unclaimed(&self) -> Option<Unclaimed> {
+        let judged = self.samples.iter().filter(|sample| sample.stage != Stage::Collect);
+        judged.filter_map(|sample| sample.witnessed).map(|seen| seen.unclaimed()).reduce(
+            |mut sum, one| {
+                sum += one;
+                sum
+            },
+        )
+    }
+
+    /// CPU time that the kernel counted in all stages and the worker did not claim, s;
+    /// none where it is not known.
+    pub fn unclaimed_cpu_s(&self) -> Option<f64> {
+        let seen = self.samples.iter().filter_map(|sample| sample.witnessed);
+        let unclaimed = seen.filter_map(|seen| seen.unclaimed_cpu_ns());
+        unclaimed.map(|ns| ns as f64 / 1e9).reduce(|sum, one| sum + one)
+    }
 }
 
 /// Why a worker's record is not complete.
@@ -267,6 +295,9 @@ pub enum FailureKind {
     TimedOut,
     /// The worker answered what the protocol does not know.
     Garbage,
+    /// The time or the CPU time that the worker claims of a stage cannot be all that it
+    /// took.
+    WrongClaim,
     /// The worker said that it could not do a stage.
     StageFailed,
     /// A value, or the number of values, was not what the server held.
@@ -294,6 +325,7 @@ impl FailureKind {
             FailureKind::Crashed => "crashed",
             FailureKind::TimedOut => "timed out",
             FailureKind::Garbage => "garbage",
+            FailureKind::WrongClaim => "wrong claim",
             FailureKind::StageFailed => "stage failed",
             FailureKind::WrongValue => "wrong value",
             FailureKind::WrongUpdate => "wrong update",

@@ -106,7 +106,7 @@ fn packages(site: &Result<PythonSite, Missing>, python: &Finding) -> Finding {
 
 fn versions(approach: &Approach, gauge: &Path, site: &Result<PythonSite, Missing>) -> Finding {
     let command = approach.command(gauge, site).map_err(|missing| missing.to_string())?;
-    let hello = measure::greet(&command).map_err(|failure| failure.message)?;
+    let hello = measure::handshake(&command).map_err(|failure| failure.message)?;
     let versions: Vec<String> =
         hello.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     Ok(versions.join(", "))

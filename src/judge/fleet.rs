@@ -205,6 +205,7 @@ mod tests {
                 end_ns,
                 cpu_ns: 0,
                 each_ns: Vec::new(),
+                witnessed: None,
             }],
             ..Record::default()
         }

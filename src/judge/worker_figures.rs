@@ -240,6 +240,7 @@ mod tests {
             end_ns,
             cpu_ns: 500_000_000,
             each_ns: Vec::new(),
+            witnessed: None,
         };
         let record = Record {
             pvs: 10,
@@ -266,6 +267,7 @@ mod tests {
             end_ns: 9_000_000_000,
             cpu_ns: 0,
             each_ns,
+            witnessed: None,
         };
         let each_ns = [1, 2, 1, 5].map(|s| s * 1_000_000_000).to_vec();
         let samples = vec![sample(Stage::Get, each_ns), sample(Stage::Put, Vec::new())];

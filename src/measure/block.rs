@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use super::fleet::Fleets;
-use super::session::{Halt, failed};
+use super::stop::{Stop, failed};
 use super::{Candidate, Cell, Plan, Progress, capacity, single};
 use crate::ioc::{Server, Servers};
 use crate::process::interrupted;
@@ -89,8 +89,8 @@ impl BlockRunner<'_> {
         let mut log = String::new();
         match self.measure(cell, candidate, &mut record, &mut log) {
             Ok(()) => {}
-            Err(Halt::Interrupted) => return Ok(None),
-            Err(Halt::Failed(failure)) => self.note_failure(&mut record, failure),
+            Err(Stop::Interrupted) => return Ok(None),
+            Err(Stop::Failed(failure)) => self.note_failure(&mut record, failure),
         }
         if cell.needs_fresh_iocs() {
             self.end_ioc();
@@ -112,7 +112,7 @@ impl BlockRunner<'_> {
         candidate: &Candidate,
         record: &mut Record,
         log: &mut String,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Stop> {
         if let Some(shape) = cell.fleet {
             let command = single::command_of(candidate)?;
             let cell = (cell, shape);
@@ -128,7 +128,7 @@ impl BlockRunner<'_> {
 
     /// Starts the cell's server, unless it has failed too often with no more PVs. With
     /// fewer it may well start: memory and disks are filled by many.
-    fn start(&mut self, cell: &Cell) -> Result<Box<dyn Server>, Halt> {
+    fn start(&mut self, cell: &Cell) -> Result<Box<dyn Server>, Stop> {
         let failures = self.failed_starts.entry(cell.server.clone()).or_default();
         let with_no_more = || failures.iter().filter(|(pvs, _)| *pvs <= cell.pvs);
         let count = with_no_more().count();

@@ -3,13 +3,13 @@
 
 use super::Cell;
 use super::driven::Driven;
-use super::session::{Halt, failed};
+use super::stop::{Stop, failed};
 use crate::record::FailureKind;
 use crate::scenario::{Action, Which, connect_steps, pv_name, sampled_pvs};
 use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
 
 /// Takes a worker that has said `hello` through all steps of its cell.
-pub(super) fn run(driven: &mut Driven<'_>, cell: &Cell, hello: &Hello) -> Result<(), Halt> {
+pub(super) fn run(driven: &mut Driven<'_>, cell: &Cell, hello: &Hello) -> Result<(), Stop> {
     Steps { driven, pvs: cell.pvs, puts: 0 }.take(hello, cell.mode, cell.brief)
 }
 
@@ -21,7 +21,7 @@ struct Steps<'a, 'b> {
 }
 
 impl Steps<'_, '_> {
-    fn take(&mut self, hello: &Hello, mode: Mode, brief: bool) -> Result<(), Halt> {
+    fn take(&mut self, hello: &Hello, mode: Mode, brief: bool) -> Result<(), Stop> {
         for step in connect_steps(mode, brief) {
             if step.action != Action::Context {
                 self.driven.require_mode(hello, step.mode)?;
@@ -37,15 +37,15 @@ impl Steps<'_, '_> {
         Ok(())
     }
 
-    fn get(&mut self, stage: Stage, mode: Mode, which: Which) -> Result<(), Halt> {
+    fn get(&mut self, stage: Stage, mode: Mode, which: Which) -> Result<(), Stop> {
         let before: Vec<f64> = (0..self.pvs).map(|pv| self.driven.ioc.expected_value(pv)).collect();
         self.driven.ioc.tick()?;
         let (pvs, indices) = match which {
             Which::All => (None, (0..self.pvs).collect()),
             Which::Sampled => (Some(sampled_pvs(self.pvs)), sampled_pvs(self.pvs)),
         };
-        let done = self.driven.ask_one(StageCommand { pvs, ..StageCommand::new(stage, mode) })?;
-        let values = done.values.as_deref().unwrap_or_default();
+        let answer = self.driven.ask_one(StageCommand { pvs, ..StageCommand::new(stage, mode) })?;
+        let values = answer.done.values.as_deref().unwrap_or_default();
         for (index, value) in indices.iter().zip(values) {
             let expected = self.driven.ioc.expected_value(*index);
             if *value != expected {
@@ -53,11 +53,11 @@ impl Steps<'_, '_> {
                 return Err(wrong_value(stage, *index, *value, expected, stale));
             }
         }
-        self.driven.keep(&done, indices.len());
+        self.driven.keep(&answer, indices.len());
         Ok(())
     }
 
-    fn put_and_read_back(&mut self, mode: Mode) -> Result<(), Halt> {
+    fn put_and_read_back(&mut self, mode: Mode) -> Result<(), Stop> {
         self.puts += 1;
         let indices = sampled_pvs(self.pvs);
         // Negative, so never the value of a processed record.
@@ -68,26 +68,26 @@ impl Steps<'_, '_> {
             values: Some(values.clone()),
             ..StageCommand::new(Stage::Put, mode)
         };
-        let done = self.driven.ask_one(put)?;
+        let answer = self.driven.ask_one(put)?;
         self.check_in_ioc(&indices, &values)?;
-        self.driven.keep(&done, indices.len());
+        self.driven.keep(&answer, indices.len());
         let stage = Stage::Readback;
         let read = StageCommand { pvs: Some(indices.clone()), ..StageCommand::new(stage, mode) };
-        let done = self.driven.ask_one(read)?;
-        let read = done.values.as_deref().unwrap_or_default();
+        let answer = self.driven.ask_one(read)?;
+        let read = answer.done.values.as_deref().unwrap_or_default();
         for ((index, written), value) in indices.iter().zip(&values).zip(read) {
             if value != written {
                 let stale = self.driven.ioc.expected_value(*index);
                 return Err(wrong_value(stage, *index, *value, *written, stale));
             }
         }
-        self.driven.keep(&done, indices.len());
+        self.driven.keep(&answer, indices.len());
         Ok(())
     }
 
     /// What the server itself holds, asked without any network: a worker cannot
     /// make up that it has written.
-    fn check_in_ioc(&mut self, indices: &[usize], values: &[f64]) -> Result<(), Halt> {
+    fn check_in_ioc(&mut self, indices: &[usize], values: &[f64]) -> Result<(), Stop> {
         for (index, written) in indices.iter().zip(values) {
             let held = self.driven.ioc.held_value(*index)?;
             if held != *written {
@@ -102,7 +102,7 @@ impl Steps<'_, '_> {
     }
 }
 
-fn wrong_value(stage: Stage, index: usize, value: f64, expected: f64, stale: f64) -> Halt {
+fn wrong_value(stage: Stage, index: usize, value: f64, expected: f64, stale: f64) -> Stop {
     let pv = pv_name(index);
     let hint = if value == stale {
         ": that is the value before the last change, a stale or cached answer"

@@ -1,11 +1,12 @@
 //! A worker with its IOC and its record, and the steps that every scenario
 //! begins with.
 
-use super::session::{Halt, Session, failed};
+use super::session::{Answer, Session};
+use super::stop::{Stop, failed};
 use crate::approach::Approach;
 use crate::ioc::Server;
 use crate::record::{FailureKind, Record, Sample};
-use crate::worker_protocol::{Done, Hello, Mode, Stage, StageCommand};
+use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
 
 /// A worker that is driven through a scenario.
 pub(super) struct Driven<'a> {
@@ -31,7 +32,7 @@ impl<'a> Driven<'a> {
     }
 
     /// Hears the worker's hello and tells it its PVs.
-    pub(super) fn greet(&mut self, mode: Mode, pvs: Vec<String>) -> Result<Hello, Halt> {
+    pub(super) fn handshake(&mut self, mode: Mode, pvs: Vec<String>) -> Result<Hello, Stop> {
         let hello = self.session.hello()?;
         if hello.approach != self.started_as {
             let message = format!(
@@ -53,13 +54,14 @@ impl<'a> Driven<'a> {
             end_ns: hello.import.end_ns - hello.import.start_ns,
             cpu_ns: hello.import.cpu_ns,
             each_ns: Vec::new(),
+            witnessed: None,
         });
         self.session.job(pvs, self.record.handicap);
         Ok(hello)
     }
 
     /// Fails when the approach cannot treat PVs in this mode.
-    pub(super) fn require_mode(&self, hello: &Hello, mode: Mode) -> Result<(), Halt> {
+    pub(super) fn require_mode(&self, hello: &Hello, mode: Mode) -> Result<(), Stop> {
         if hello.modes.contains(&mode) {
             return Ok(());
         }
@@ -68,7 +70,7 @@ impl<'a> Driven<'a> {
     }
 
     /// Makes the context; some libraries make theirs when they are loaded.
-    pub(super) fn context(&mut self, hello: &Hello) -> Result<(), Halt> {
+    pub(super) fn context(&mut self, hello: &Hello) -> Result<(), Stop> {
         match hello.stages.contains(&Stage::Context) {
             true => self.plain(&[Stage::Context], Mode::Bulk, 0),
             false => Ok(()),
@@ -76,7 +78,7 @@ impl<'a> Driven<'a> {
     }
 
     /// Creates and connects all `pvs` PVs.
-    pub(super) fn connect(&mut self, mode: Mode, pvs: usize) -> Result<(), Halt> {
+    pub(super) fn connect(&mut self, mode: Mode, pvs: usize) -> Result<(), Stop> {
         match self.record.create_is_joint {
             true => self.plain(&[Stage::Connect], mode, pvs),
             false => self.plain(&[Stage::Create, Stage::Connect], mode, pvs),
@@ -84,13 +86,13 @@ impl<'a> Driven<'a> {
     }
 
     /// Asks for one stage and waits for its answer.
-    pub(super) fn ask_one(&mut self, command: StageCommand) -> Result<Done, Halt> {
+    pub(super) fn ask_one(&mut self, command: StageCommand) -> Result<Answer, Stop> {
         let mut answers = self.ask(&[command])?;
         Ok(answers.remove(0))
     }
 
     /// Records the times of a stage that treated `pvs` PVs.
-    pub(super) fn keep(&mut self, done: &Done, pvs: usize) {
+    pub(super) fn keep(&mut self, Answer { done, witnessed }: &Answer, pvs: usize) {
         for warning in &done.warnings {
             if !self.record.warnings.contains(warning) {
                 self.record.warnings.push(warning.clone());
@@ -104,21 +106,22 @@ impl<'a> Driven<'a> {
             end_ns: done.end_ns.saturating_sub(self.origin_ns),
             cpu_ns: done.cpu_ns,
             each_ns: done.each_ns.clone(),
+            witnessed: *witnessed,
         });
     }
 
     /// Stages without values, asked for in one go.
-    fn plain(&mut self, stages: &[Stage], mode: Mode, pvs: usize) -> Result<(), Halt> {
+    fn plain(&mut self, stages: &[Stage], mode: Mode, pvs: usize) -> Result<(), Stop> {
         let commands: Vec<StageCommand> =
             stages.iter().map(|stage| StageCommand::new(*stage, mode)).collect();
-        for done in self.ask(&commands)? {
-            self.keep(&done, pvs);
+        for answer in self.ask(&commands)? {
+            self.keep(&answer, pvs);
         }
         Ok(())
     }
 
-    fn ask(&mut self, commands: &[StageCommand]) -> Result<Vec<Done>, Halt> {
+    fn ask(&mut self, commands: &[StageCommand]) -> Result<Vec<Answer>, Stop> {
         let ioc = &mut *self.ioc;
-        self.session.stages(commands, &mut || ioc.check())
+        self.session.stages(commands, &mut || Ok(ioc.check()?))
     }
 }

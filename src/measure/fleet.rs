@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use self::usage::{ClientBooks, rss_bytes, settle};
 use super::driven::Driven;
-use super::session::{Halt, Patience, Session, failed, of_ioc};
+use super::session::{Answer, Session, Timeouts};
+use super::stop::{Stop, failed, of_ioc};
 use super::{Candidate, Cell, Plan};
 use crate::approach::{Approach, Kind};
 use crate::ioc::{Fleet, IocError, SearchCounter, Server, searches_on_circuits};
@@ -16,10 +17,10 @@ use crate::record::{
     Failure, FailureKind, FleetShape, FleetUse, Lookup, Record, Searches, SearchesCounted,
 };
 use crate::scenario::{pv_name, sampled_pvs};
-use crate::worker_protocol::{Done, Hello, Mode, Stage, StageCommand};
+use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
 
 /// A dying IOC closes its sockets some time before its process is gone.
-const TIME_TO_DIE: Duration = Duration::from_millis(200);
+const EXIT_GRACE: Duration = Duration::from_millis(200);
 
 /// From so many PVs on, who was slow with fewer is not tried.
 const LARGE_PVS: usize = 500_000;
@@ -59,7 +60,7 @@ impl Fleets {
         plan: &Plan,
         record: &mut Record,
         log: &mut String,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Stop> {
         self.check(&candidate.approach, cell, shape)?;
         let mut fleet = self.fleet(cell, shape)?;
         let is_first_client = !std::mem::replace(&mut self.is_used, true);
@@ -70,17 +71,17 @@ impl Fleets {
         let approach = &candidate.approach;
         let most_memory_bytes = plan.most_memory_bytes;
         let given = Given { approach, shape, is_first_client, most_memory_bytes };
-        let patience = Patience::new(plan.timeout, usual_timeout(cell.pvs));
-        let outcome = drive(command, &mut fleet, cell, patience, &given, record, log);
+        let timeouts = Timeouts::new(plan.timeout, usual_timeout(cell.pvs));
+        let outcome = drive(command, &mut fleet, cell, timeouts, &given, record, log);
         self.took.push(Took {
             approach: approach.name.clone(),
             lookup: shape.lookup,
             pvs: cell.pvs,
             seconds: outcome.is_ok().then(|| connect_seconds(record)),
         });
-        if let Err(Halt::Failed(failure)) = &outcome {
+        if let Err(Stop::Failed(failure)) = &outcome {
             // Whatever the worker says: an IOC that died is the reason.
-            std::thread::sleep(TIME_TO_DIE);
+            std::thread::sleep(EXIT_GRACE);
             fleet.check().map_err(|error| of_ioc(&error, failure.stage))?;
         }
         self.fleet = Some(fleet);
@@ -94,25 +95,25 @@ impl Fleets {
     }
 
     /// Takes the fleet; one that is not given back was broken.
-    fn fleet(&mut self, cell: &Cell, shape: FleetShape) -> Result<Fleet, Halt> {
+    fn fleet(&mut self, cell: &Cell, shape: FleetShape) -> Result<Fleet, Stop> {
         if let Some(fleet) = self.fleet.take() {
             return Ok(fleet);
         }
         if let Some(failure) = &self.not_started {
-            return Err(Halt::Failed(failure.clone()));
+            return Err(Stop::Failed(failure.clone()));
         }
         self.is_used = false;
         Fleet::start(shape.iocs, cell.pvs / shape.iocs).map_err(|error| {
-            let halt = Halt::from(error);
-            if let Halt::Failed(failure) = &halt {
+            let stop = Stop::from(error);
+            if let Stop::Failed(failure) = &stop {
                 self.not_started = Some(failure.clone());
             }
-            halt
+            stop
         })
     }
 
     /// Whether it makes sense to try.
-    fn check(&self, approach: &Approach, cell: &Cell, shape: FleetShape) -> Result<(), Halt> {
+    fn check(&self, approach: &Approach, cell: &Cell, shape: FleetShape) -> Result<(), Stop> {
         let name = approach.name.as_str();
         if shape.lookup == Lookup::NameServers && !approach.capabilities.name_servers {
             let message = format!("{name} knows no EPICS_CA_NAME_SERVERS, so it was not tried");
@@ -167,15 +168,15 @@ fn drive(
     command: &Command,
     fleet: &mut Fleet,
     cell: &Cell,
-    patience: Patience,
+    timeouts: Timeouts,
     given: &Given<'_>,
     record: &mut Record,
     log: &mut String,
-) -> Result<(), Halt> {
+) -> Result<(), Stop> {
     let counter = given.wants_counter().then(SearchCounter::start).transpose();
     let counter = counter.map_err(|source| {
         let action = "count searches on a socket of its own".to_owned();
-        Halt::from(IocError::Files { action, source })
+        Stop::from(IocError::Files { action, source })
     })?;
     let address = counter.as_ref().map(SearchCounter::address);
     let environment = match given.shape.lookup {
@@ -183,13 +184,13 @@ fn drive(
         Lookup::NameServers => fleet.name_server_environment(address),
     };
     let pids = fleet.pids();
-    let session = Session::start(&command.clone().environment(environment), patience)?;
+    let session = Session::start(&command.clone().environment(environment), timeouts)?;
     let driven = Driven::new(given.approach, session, fleet, record);
     let mut worker = Worker { driven, cell, given, pids, counter };
     let outcome = worker.run();
     let session = worker.driven.session;
     // While the worker lives: when it ends, its channels do.
-    let outcome = outcome.map_err(|halt| with_progress(halt, fleet));
+    let outcome = outcome.map_err(|stop| with_progress(stop, fleet));
     *log = match outcome {
         Ok(()) => session.end(),
         Err(_) => session.log(),
@@ -198,8 +199,8 @@ fn drive(
 }
 
 /// The same with how far it got, by what the IOCs say.
-fn with_progress(halt: Halt, fleet: &mut Fleet) -> Halt {
-    let Halt::Failed(mut failure) = halt else { return halt };
+fn with_progress(stop: Stop, fleet: &mut Fleet) -> Stop {
+    let Stop::Failed(mut failure) = stop else { return stop };
     let kinds = [FailureKind::TimedOut, FailureKind::TooMuchMemory, FailureKind::StageFailed];
     if kinds.contains(&failure.kind)
         && let Ok(channels) = fleet.channels()
@@ -207,7 +208,7 @@ fn with_progress(halt: Halt, fleet: &mut Fleet) -> Halt {
         let pvs = fleet.pvs();
         failure.message += &format!("\nthe IOCs had {channels} channels then, for {pvs} PVs");
     }
-    Halt::Failed(failure)
+    Stop::Failed(failure)
 }
 
 /// One worker that connects to a fleet.
@@ -221,17 +222,17 @@ struct Worker<'a, 'b> {
 }
 
 impl Worker<'_, '_> {
-    fn run(&mut self) -> Result<(), Halt> {
+    fn run(&mut self) -> Result<(), Stop> {
         let servers_before = rss_bytes(&self.pids);
         let names = (0..self.cell.pvs).map(pv_name).collect();
-        let hello = self.driven.greet(Mode::Bulk, names)?;
+        let hello = self.driven.handshake(Mode::Bulk, names)?;
         self.driven.require_mode(&hello, Mode::Bulk)?;
         self.driven.context(&hello)?;
         let mut books = ClientBooks::open(self.driven.session.pid(), hello.pid);
         let connected = self.connect(&books)?;
         let circuits = books.circuits();
         let client_bytes = books.close();
-        let counters = connected.iter().flat_map(|done| &done.counters);
+        let counters = connected.iter().flat_map(|answer| &answer.done.counters);
         let own_searches =
             counters.filter(|(name, _)| *name == "searches").map(|(_, count)| *count);
         let own_searches = own_searches.reduce(|sum, count| sum + count);
@@ -245,7 +246,7 @@ impl Worker<'_, '_> {
     }
 
     /// Creates and connects all PVs, unless the client takes too much memory.
-    fn connect(&mut self, books: &ClientBooks) -> Result<Vec<Done>, Halt> {
+    fn connect(&mut self, books: &ClientBooks) -> Result<Vec<Answer>, Stop> {
         let stages: &[Stage] = match self.driven.record.create_is_joint {
             true => &[Stage::Connect],
             false => &[Stage::Create, Stage::Connect],
@@ -253,26 +254,17 @@ impl Worker<'_, '_> {
         let commands: Vec<StageCommand> =
             stages.iter().map(|stage| StageCommand::new(*stage, Mode::Bulk)).collect();
         let most = self.given.most_memory_bytes;
-        let mut too_much = None;
         let (session, ioc) = (&mut self.driven.session, &mut *self.driven.ioc);
-        let outcome = session.stages(&commands, &mut || {
-            too_much = Some(books.client_bytes()).filter(|bytes| *bytes > most);
-            match too_much {
-                // Whatever error ends the wait.
-                Some(_) => Err(IocError::Asked("the client holds too much memory".to_owned())),
-                None => ioc.check(),
-            }
-        });
-        let connected = match too_much {
-            Some(bytes) => {
+        let connected = session.stages(&commands, &mut || {
+            let bytes = books.client_bytes();
+            if bytes > most {
                 let message = format!("the client held {} MiB, {} may be", bytes >> 20, most >> 20);
-                Err(failed(FailureKind::TooMuchMemory, Some(Stage::Connect), message))
+                return Err(failed(FailureKind::TooMuchMemory, Some(Stage::Connect), message));
             }
-            None => outcome,
-        };
-        let connected = connected?;
-        for done in &connected {
-            self.driven.keep(done, self.cell.pvs);
+            Ok(ioc.check()?)
+        })?;
+        for answer in &connected {
+            self.driven.keep(answer, self.cell.pvs);
         }
         Ok(connected)
     }
@@ -300,14 +292,14 @@ impl Worker<'_, '_> {
 
     /// Proof that each PV is the one that was asked for: values of 1 % of them, after
     /// all records were processed once more.
-    fn check_values(&mut self, hello: &Hello) -> Result<(), Halt> {
+    fn check_values(&mut self, hello: &Hello) -> Result<(), Stop> {
         self.driven.require_mode(hello, Mode::Bulk)?;
         self.driven.ioc.tick()?;
         let indices = sampled_pvs(self.cell.pvs);
         let pvs = Some(indices.clone());
         let get = StageCommand { pvs, ..StageCommand::new(Stage::Get, Mode::Bulk) };
-        let done = self.driven.ask_one(get)?;
-        for (index, value) in indices.iter().zip(done.values.iter().flatten()) {
+        let answer = self.driven.ask_one(get)?;
+        for (index, value) in indices.iter().zip(answer.done.values.iter().flatten()) {
             let expected = self.driven.ioc.expected_value(*index);
             if *value != expected {
                 let pv = pv_name(*index);
@@ -315,7 +307,7 @@ impl Worker<'_, '_> {
                 return Err(failed(FailureKind::WrongValue, Some(Stage::Get), message));
             }
         }
-        self.driven.keep(&done, indices.len());
+        self.driven.keep(&answer, indices.len());
         Ok(())
     }
 }
@@ -350,8 +342,8 @@ mod tests {
         let cell = cells.iter().find(|cell| cell.fleet.unwrap().lookup == Lookup::Udp).unwrap();
         match fleets.check(&approach, cell, cell.fleet.unwrap()) {
             Ok(()) => None,
-            Err(Halt::Failed(failure)) => Some(failure),
-            Err(Halt::Interrupted) => panic!("nobody interrupts"),
+            Err(Stop::Failed(failure)) => Some(failure),
+            Err(Stop::Interrupted) => panic!("nobody interrupts"),
         }
     }
 

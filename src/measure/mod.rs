@@ -1,6 +1,7 @@
 //! Runs workers against IOCs and writes down what happened; knows no statistics.
 
 mod account;
+mod answers;
 mod arrivals;
 mod block;
 mod capacity;
@@ -14,6 +15,9 @@ mod pairs;
 mod plan;
 mod session;
 mod single;
+mod stop;
+mod transport;
+mod witness;
 
 pub use machine::this_machine;
 pub use pairs::{Contestant, PairRunner};
@@ -32,7 +36,8 @@ use crate::record::{Failure, FailureKind, Record};
 use crate::worker_protocol::Hello;
 use block::BlockRunner;
 use fleet::Fleets;
-use session::{Halt, Patience, Session};
+use session::{Session, Timeouts};
+use stop::Stop;
 
 /// An approach with the command that starts its worker, or why it has none.
 #[derive(Debug, Clone)]
@@ -113,17 +118,17 @@ pub fn run<E>(
 ///
 /// # Errors
 /// What a record of it would say.
-pub fn greet(command: &Command) -> Result<Hello, Failure> {
-    let patience = Patience::new(None, Duration::ZERO);
-    let outcome = Session::start(command, patience).and_then(|mut session| {
+pub fn handshake(command: &Command) -> Result<Hello, Failure> {
+    let timeouts = Timeouts::new(None, Duration::ZERO);
+    let outcome = Session::start(command, timeouts).and_then(|mut session| {
         let hello = session.hello()?;
         session.end();
         Ok(hello)
     });
     match outcome {
         Ok(hello) => Ok(hello),
-        Err(Halt::Failed(failure)) => Err(failure),
-        Err(Halt::Interrupted) => Err(Failure {
+        Err(Stop::Failed(failure)) => Err(failure),
+        Err(Stop::Interrupted) => Err(Failure {
             kind: FailureKind::Crashed,
             stage: None,
             message: "interrupted".to_owned(),

@@ -9,14 +9,15 @@ use super::Cell;
 use super::account::Account;
 use super::arrivals::{Subscribed, Tally, tally};
 use super::driven::Driven;
-use super::session::{Begun, Halt, failed};
+use super::session::{Answer, PendingStages};
+use super::stop::{Stop, failed};
 use crate::ioc::{Counted, LogEvent};
 use crate::protocol::Protocol;
 use crate::record::{
     Cores, Disturbance, FailureKind, Load, Monitored, Network, Recovery, ServerCounters,
 };
 use crate::scenario::{PROCESSED_FACTOR, least_update_bytes};
-use crate::worker_protocol::{Content, Done, Hello, Mode, Monitor, Stage, StageCommand, Updates};
+use crate::worker_protocol::{Content, Hello, Mode, Monitor, Stage, StageCommand, Updates};
 
 /// A server that makes fewer than this part of its updates did not hold its rate.
 const RATE_HELD: f64 = 0.95;
@@ -41,7 +42,7 @@ pub(super) fn run(
     load: Load,
     given: Given,
     hello: &Hello,
-) -> Result<(), Halt> {
+) -> Result<(), Stop> {
     if !hello.stages.contains(&Stage::Subscribe) {
         let message = "the approach has no monitors; name the scenarios to run without them";
         return Err(failed(FailureKind::StageFailed, Some(Stage::Subscribe), message));
@@ -81,17 +82,17 @@ struct Watch<'a, 'b> {
 }
 
 impl Watch<'_, '_> {
-    fn watch(mut self) -> Result<Watched, Halt> {
+    fn watch(mut self) -> Result<Watched, Stop> {
         let first = self.made()?;
         self.subscribe()?;
         let counters_before = self.driven.ioc.counted()?;
         let account = Account::open(self.driven.session.pid(), self.driven.ioc.pid());
-        let begun = self.begin_collecting();
-        let observed = self.observe(first, &begun, &account)?;
+        let pending = self.begin_collecting();
+        let observed = self.observe(first, &pending, &account)?;
         let books = account.close();
         let counters = self.counters_since(&counters_before)?;
-        let done = self.finish_collecting(begun)?;
-        let updates = done.updates.clone().unwrap_or_default();
+        let Answer { done, .. } = self.finish_collecting(pending)?;
+        let updates = done.updates.unwrap_or_default();
         let subscribed = Subscribed { pixels: self.load.pixels, monitors: self.load.monitors };
         let (tallies, wrong) = match tally(&updates.runs, &observed.lives, subscribed) {
             Ok(tallies) => (tallies, None),
@@ -112,7 +113,7 @@ impl Watch<'_, '_> {
         Ok(Watched { monitored, wrong })
     }
 
-    fn subscribe(&mut self) -> Result<(), Halt> {
+    fn subscribe(&mut self) -> Result<(), Stop> {
         let content = self.load.content();
         let step = match content {
             Content::Frames => 1.0,
@@ -125,42 +126,44 @@ impl Watch<'_, '_> {
             monitor: Some(Monitor { content, step, room, monitors }),
             ..StageCommand::new(Stage::Subscribe, Mode::Bulk)
         };
-        let done = self.driven.ask_one(command).map_err(|halt| self.explained(halt))?;
-        self.driven.keep(&done, self.cell.pvs);
+        let answer = self.driven.ask_one(command).map_err(|stop| self.explained(stop))?;
+        self.driven.keep(&answer, self.cell.pvs);
         Ok(())
     }
 
     /// A frame that does not fit is the likely reason for a first update that
     /// never comes.
-    fn explained(&self, halt: Halt) -> Halt {
-        match (halt, self.load.pixels, self.load.array_bytes) {
-            (Halt::Failed(mut failure), Some(pixels), Some(limit)) if pixels.bytes() > limit => {
+    fn explained(&self, stop: Stop) -> Stop {
+        match (stop, self.load.pixels, self.load.array_bytes) {
+            (Stop::Failed(mut failure), Some(pixels), Some(limit)) if pixels.bytes() > limit => {
                 failure.message += &format!(
                     "\na frame of {pixels} has {} bytes, EPICS_CA_MAX_ARRAY_BYTES is {limit}",
                     pixels.bytes()
                 );
-                Halt::Failed(failure)
+                Stop::Failed(failure)
             }
-            (halt, _, _) => halt,
+            (stop, _, _) => stop,
         }
     }
 
-    fn begin_collecting(&mut self) -> Begun {
+    fn begin_collecting(&mut self) -> PendingStages {
         let command = StageCommand {
             seconds: Some(self.longest().as_secs_f64()),
             ..StageCommand::new(Stage::Collect, Mode::Bulk)
         };
-        self.driven.session.begin(&command)
+        self.driven.session.begin(&[command])
     }
 
-    fn finish_collecting(&mut self, begun: Begun) -> Result<Done, Halt> {
+    fn finish_collecting(&mut self, pending: PendingStages) -> Result<Answer, Stop> {
         let ioc = &mut *self.driven.ioc;
-        let done = self.driven.session.finish(begun, &mut || ioc.check())?;
-        self.driven.keep(&done, self.cell.pvs);
-        Ok(done)
+        let check_ioc = &mut || Ok(ioc.check()?);
+        let mut answers = self.driven.session.finish(pending, check_ioc)?;
+        let answer = answers.remove(0);
+        self.driven.keep(&answer, self.cell.pvs);
+        Ok(answer)
     }
 
-    fn counters_since(&mut self, before: &Counted) -> Result<ServerCounters, Halt> {
+    fn counters_since(&mut self, before: &Counted) -> Result<ServerCounters, Stop> {
         let counted = self.driven.ioc.counted()?.since(before);
         let named = |(event, count): (LogEvent, u64)| (event.name().to_owned(), count);
         Ok(ServerCounters {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
-use super::session::Halt;
 use super::single::{self, Bounds};
+use super::stop::Stop;
 use super::{Candidate, Cell};
 use crate::ioc::{Server, Servers};
 use crate::process::interrupted;
@@ -102,8 +102,8 @@ impl<'a> PairRunner<'a> {
         let mut log = String::new();
         match self.measure(side, &cell, &mut record, &mut log) {
             Ok(()) => Some((record, log)),
-            Err(Halt::Interrupted) => None,
-            Err(Halt::Failed(failure)) => {
+            Err(Stop::Interrupted) => None,
+            Err(Stop::Failed(failure)) => {
                 record.failure = Some(failure);
                 Some((record, log))
             }
@@ -116,9 +116,9 @@ impl<'a> PairRunner<'a> {
         cell: &Cell,
         record: &mut Record,
         log: &mut String,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Stop> {
         if interrupted() {
-            return Err(Halt::Interrupted);
+            return Err(Stop::Interrupted);
         }
         let candidate = &self.sides[side as usize].candidate;
         let server = match self.running.entry(cell.server.clone()) {

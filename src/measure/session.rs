@@ -2,16 +2,16 @@
 //! against what was asked.
 
 use std::collections::VecDeque;
-use std::fmt::Display;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::ioc::IocError;
-use crate::process::{Child, Command, Deadline, Event, Output, ProcessError, interrupted};
-use crate::record::{Failure, FailureKind};
-use crate::scenario;
+use super::answers::{Asked, check_hello};
+use super::stop::{Stop, failed, garbage, of_process};
+use super::transport::{Heard, Line, Pipes, Transport};
+use super::witness::{Moment, Witness};
+use crate::process::{Command, Output};
+use crate::record::{FailureKind, Witnessed};
 use crate::worker_protocol::{
-    Done, FromWorker, Handicap, Hello, Job, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
-    ToWorker,
+    Done, FromWorker, Handicap, Hello, Job, Stage, StageCommand, ToWorker,
 };
 
 /// How long a worker may take to load its library, unless the user said how
@@ -21,65 +21,31 @@ const HELLO_DEADLINE: Duration = Duration::from_secs(60);
 /// A worker gives up a stage by itself; the harness waits this much longer.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How often a waiting harness looks after the IOC.
-const LOOK_AFTER_IOC: Duration = Duration::from_millis(100);
+/// How often a waiting harness checks the IOC.
+const CHECK_IOC_EVERY: Duration = Duration::from_millis(100);
 
 /// How long a worker may take to leave when its stdin ends.
-const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Timers may end a little early; a worker that ends much earlier has missed
-/// updates.
-const SHORTEST_OF_ASKED: f64 = 0.999;
+const EXIT_GRACE: Duration = Duration::from_secs(2);
 
 /// Characters of an unintelligible line that an error shows.
 const SHOWN_OF_A_LINE: usize = 200;
 
-/// Why a worker's measurement stopped.
-#[derive(Debug)]
-pub(super) enum Halt {
-    /// It failed, which is recorded.
-    Failed(Failure),
-    /// The user stopped the run.
-    Interrupted,
-}
-
-impl From<IocError> for Halt {
-    fn from(error: IocError) -> Halt {
-        of_ioc(&error, None)
-    }
-}
-
-pub(super) fn of_ioc(error: &IocError, stage: Option<Stage>) -> Halt {
-    if matches!(error, IocError::Process(ProcessError::Interrupted)) {
-        return Halt::Interrupted;
-    }
-    let kind = match error {
-        IocError::Missing(_) => FailureKind::Missing,
-        _ => FailureKind::Ioc,
-    };
-    failed(kind, stage, error)
-}
-
-pub(super) fn failed(kind: FailureKind, stage: Option<Stage>, message: impl Display) -> Halt {
-    let message = match stage {
-        Some(stage) => format!("{stage}: {message}"),
-        None => message.to_string(),
-    };
-    Halt::Failed(Failure { kind, stage, message })
-}
+/// Called now and then while the harness waits: an IOC that died ends the wait, and
+/// whatever else makes it useless.
+pub(super) type CheckIoc<'a> = &'a mut dyn FnMut() -> Result<(), Stop>;
 
 /// How long to wait for a worker.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct Timeouts {
     hello: Duration,
     stage: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     /// As long as the user said; else long enough for every known library, and
     /// for a stage `usual`.
-    pub(super) fn new(said: Option<Duration>, usual: Duration) -> Patience {
-        Patience {
+    pub(super) fn new(said: Option<Duration>, usual: Duration) -> Timeouts {
+        Timeouts {
             hello: said.map_or(HELLO_DEADLINE, |said| said + GRACE),
             stage: said.unwrap_or(usual),
         }
@@ -88,116 +54,153 @@ impl Patience {
 
 /// A running worker.
 pub(super) struct Session {
-    child: Child,
-    started: Instant,
+    transport: Box<dyn Transport>,
     log: Output,
     pvs: usize,
-    patience: Patience,
+    timeouts: Timeouts,
     /// When, by its own clock, the worker finished what it did last.
     free_since_ns: u64,
+    witness: Witness,
     /// Lines that came before they were awaited.
-    unread: VecDeque<String>,
+    unread: VecDeque<Line>,
 }
 
-/// A stage that was asked for and is not answered yet.
-pub(super) struct Begun {
-    command: StageCommand,
-    asked: Instant,
+/// Stages that were asked for in one go and are not answered yet.
+pub(super) struct PendingStages {
+    commands: Vec<StageCommand>,
+    asked: Moment,
+}
+
+/// The answer to one stage, and what the harness saw of it.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) done: Done,
+    /// With the last of several stages, of them together.
+    pub(super) witnessed: Option<Witnessed>,
 }
 
 impl Session {
     /// Starts the worker.
-    pub(super) fn start(command: &Command, patience: Patience) -> Result<Session, Halt> {
-        let started = Instant::now();
-        let child = command.start().map_err(|error| of_process(error, None))?;
-        Ok(Session {
-            child,
-            started,
-            log: Output::default(),
-            pvs: 0,
-            patience,
-            free_since_ns: 0,
-            unread: VecDeque::new(),
-        })
+    pub(super) fn start(command: &Command, timeouts: Timeouts) -> Result<Session, Stop> {
+        let pipes = Pipes::start(command).map_err(|error| of_process(error, None))?;
+        Ok(Session::over(Box::new(pipes), timeouts))
     }
 
-    /// Waits for the worker's first words.
-    pub(super) fn hello(&mut self) -> Result<Hello, Halt> {
-        let deadline = Deadline::after(self.patience.hello);
-        match self.next_message(&deadline, None, &mut || Ok(()))? {
-            FromWorker::Hello(hello) if hello.protocol == PROTOCOL_VERSION => {
-                self.check_span(Stage::Import, &hello.import, self.started.elapsed())?;
-                Ok(hello)
-            }
-            FromWorker::Hello(hello) => Err(garbage(
-                None,
-                format!(
-                    "the worker speaks protocol {}, this build speaks {PROTOCOL_VERSION}",
-                    hello.protocol
-                ),
-            )),
-            other => Err(garbage(None, format!("expected hello, got {}", shown(&other)))),
+    /// A worker that was just started, at the other end of `transport`.
+    pub(super) fn over(transport: Box<dyn Transport>, timeouts: Timeouts) -> Session {
+        Session {
+            transport,
+            log: Output::default(),
+            pvs: 0,
+            timeouts,
+            free_since_ns: 0,
+            witness: Witness::default(),
+            unread: VecDeque::new(),
         }
     }
 
-    /// Tells the worker its PVs, and by how much to be slower than it is.
+    /// Waits for the worker's first words.
+    pub(super) fn hello(&mut self) -> Result<Hello, Stop> {
+        let allowed = self.timeouts.hello;
+        let (message, line) = self.next_message(Duration::ZERO, allowed, None, &mut || Ok(()))?;
+        let hello = check_hello(message, line.at)?;
+        let counted = self.transport.times();
+        self.witness.check_import(&hello.import, counted)?;
+        self.free_since_ns = hello.import.end_ns;
+        Ok(hello)
+    }
+
+    /// Gives the worker its PVs, and by how much to be slower than it is.
     pub(super) fn job(&mut self, pvs: Vec<String>, handicap: Option<Handicap>) {
         self.pvs = pvs.len();
-        let timeout_s = self.patience.stage.as_secs_f64();
-        self.say(&ToWorker::Job(Job { pvs, timeout_s, handicap }));
+        let timeout_s = self.timeouts.stage.as_secs_f64();
+        let line = encoded(&ToWorker::Job(Job { pvs, timeout_s, handicap }));
+        self.send(&line);
     }
 
     /// Asks for `commands` in one go, so that nothing of ours lies between them,
-    /// and waits for all answers. `look_after_ioc` is asked while waiting.
+    /// and waits for all answers.
     pub(super) fn stages(
         &mut self,
         commands: &[StageCommand],
-        look_after_ioc: &mut dyn FnMut() -> Result<(), IocError>,
-    ) -> Result<Vec<Done>, Halt> {
-        let begun: Vec<Begun> = commands.iter().map(|command| self.begin(command)).collect();
-        begun.into_iter().map(|begun| self.finish(begun, look_after_ioc)).collect()
+        check_ioc: CheckIoc<'_>,
+    ) -> Result<Vec<Answer>, Stop> {
+        let pending = self.begin(commands);
+        self.finish(pending, check_ioc)
     }
 
-    /// Asks for a stage without waiting for its answer: [`Session::finish`] does.
-    pub(super) fn begin(&mut self, command: &StageCommand) -> Begun {
+    /// Asks for stages without waiting for their answers: [`Session::finish`] does.
+    pub(super) fn begin(&mut self, commands: &[StageCommand]) -> PendingStages {
+        let lines: Vec<String> =
+            commands.iter().map(|command| encoded(&ToWorker::Stage(command.clone()))).collect();
         // Before the worker hears of it, so that it cannot seem to have taken longer.
-        let asked = Instant::now();
-        self.say(&ToWorker::Stage(command.clone()));
-        Begun { command: command.clone(), asked }
+        let asked = self.moment();
+        for line in &lines {
+            self.send(line);
+        }
+        PendingStages { commands: commands.to_vec(), asked }
     }
 
-    /// Lets `duration` pass while the worker works on `begun`. What the worker
+    /// Lets `duration` pass while the worker works on `pending`. What the worker
     /// says meanwhile is kept for [`Session::finish`].
     pub(super) fn meanwhile(
         &mut self,
-        begun: &Begun,
+        pending: &PendingStages,
         duration: Duration,
-        look_after_ioc: &mut dyn FnMut() -> Result<(), IocError>,
-    ) -> Result<(), Halt> {
-        let stage = Some(begun.command.stage);
-        let deadline = Deadline::after(duration);
-        while !deadline.remaining().is_zero() {
-            if let Some(line) = self.next_line(&deadline, stage, look_after_ioc)? {
+        check_ioc: CheckIoc<'_>,
+    ) -> Result<(), Stop> {
+        let stage = pending.commands.first().map(|command| command.stage);
+        let until = self.transport.now() + duration;
+        while self.transport.now() < until {
+            if let Some(line) = self.next_line(until, stage, check_ioc)? {
                 self.unread.push_back(line);
             }
         }
         Ok(())
     }
 
-    /// Waits for the answer to `begun`.
+    /// Waits for the answers to `pending`, in the order of the stages.
     pub(super) fn finish(
         &mut self,
-        begun: Begun,
-        look_after_ioc: &mut dyn FnMut() -> Result<(), IocError>,
-    ) -> Result<Done, Halt> {
-        let Begun { command, asked } = begun;
+        pending: PendingStages,
+        check_ioc: CheckIoc<'_>,
+    ) -> Result<Vec<Answer>, Stop> {
+        let PendingStages { commands, asked } = pending;
+        let mut answers = Vec::new();
+        let mut answered = asked.at;
+        for command in &commands {
+            let (done, at) = self.finish_one(command, asked.at, check_ioc)?;
+            answered = at;
+            answers.push(Answer { done, witnessed: None });
+        }
+        let over = self.moment();
+        let claims = answers.iter().map(|answer| &answer.done);
+        let witnessed = self.witness.of_wait(claims, &asked, answered, &over)?;
+        if let Some(last) = answers.last_mut() {
+            last.witnessed = witnessed;
+        }
+        Ok(answers)
+    }
+
+    /// Waits for the answer to `command`, which was asked for at `asked`; also gives
+    /// when it came.
+    fn finish_one(
+        &mut self,
+        command: &StageCommand,
+        asked: Duration,
+        check_ioc: CheckIoc<'_>,
+    ) -> Result<(Done, Duration), Stop> {
         let collecting = Duration::from_secs_f64(command.seconds.unwrap_or(0.0));
-        let deadline = Deadline::since(asked, collecting + self.patience.stage + GRACE);
+        let allowed = collecting + self.timeouts.stage + GRACE;
         let stage = Some(command.stage);
-        match self.next_message(&deadline, stage, look_after_ioc)? {
+        let (message, line) = self.next_message(asked, allowed, stage, check_ioc)?;
+        match message {
             FromWorker::Done(done) => {
-                self.check(&command, &done, asked.elapsed())?;
-                Ok(done)
+                let waited = line.at.saturating_sub(asked);
+                Asked { command, pvs: self.pvs, waited, free_since_ns: self.free_since_ns }
+                    .check(&done)?;
+                self.free_since_ns = done.end_ns;
+                Ok((done, line.at))
             }
             FromWorker::Failed(failure) if failure.stage == command.stage => {
                 Err(failed(FailureKind::StageFailed, stage, failure.error))
@@ -212,28 +215,28 @@ impl Session {
 
     /// Stops the worker in whatever it does, until [`Session::resume`].
     pub(super) fn pause(&self) {
-        self.child.pause();
+        self.transport.pause();
     }
 
     /// Lets a paused worker go on.
     pub(super) fn resume(&self) {
-        self.child.resume();
+        self.transport.resume();
     }
 
     /// The process that was started: the worker itself, or what wraps it.
     pub(super) fn pid(&self) -> u32 {
-        self.child.pid()
+        self.transport.pid()
     }
 
     /// Ends the worker and gives what it printed on stderr.
     pub(super) fn end(mut self) -> String {
-        self.child.close_stdin();
-        let deadline = Deadline::after(LEAVE_PATIENCE);
+        self.transport.close();
+        let until = self.transport.now() + EXIT_GRACE;
         loop {
-            match self.child.next_event(&deadline, "end") {
-                Ok(Event::Stdout(_)) => {}
-                Ok(Event::Stderr(line)) => self.log.push(line),
-                Ok(Event::Ended(_)) | Err(_) => return self.log.text(),
+            match self.transport.hear(until) {
+                Ok(Some(Heard::Answer(_))) => {}
+                Ok(Some(Heard::Log(line))) => self.log.push(line),
+                Ok(Some(Heard::Ended(_)) | None) | Err(_) => return self.log.text(),
             }
         }
     }
@@ -243,149 +246,77 @@ impl Session {
         self.log.text()
     }
 
-    fn say(&self, message: &ToWorker) {
-        match serde_json::to_string(message) {
-            Ok(line) => self.child.write_line(&line),
-            Err(error) => unreachable!("a message is always JSON: {error}"),
-        }
+    fn moment(&mut self) -> Moment {
+        let (times, carrier_delayed_ns) = (self.transport.times(), self.transport.delayed_ns());
+        Moment { at: self.transport.now(), times, carrier_delayed_ns }
     }
 
+    fn send(&mut self, line: &str) {
+        self.witness.sent(line);
+        self.transport.send(line);
+    }
+
+    /// The next message of the worker, `allowed` after `asked` at the latest.
     fn next_message(
         &mut self,
-        deadline: &Deadline,
+        asked: Duration,
+        allowed: Duration,
         stage: Option<Stage>,
-        look_after_ioc: &mut dyn FnMut() -> Result<(), IocError>,
-    ) -> Result<FromWorker, Halt> {
-        loop {
-            let line = match self.unread.pop_front() {
-                Some(line) => line,
-                None => match self.next_line(deadline, stage, look_after_ioc)? {
-                    Some(line) => line,
-                    None if deadline.remaining().is_zero() => {
-                        let error = self.child.timed_out(deadline, &awaited(stage));
-                        return Err(of_process(error, stage));
-                    }
-                    None => continue,
-                },
-            };
-            return serde_json::from_str(&line).map_err(|error| {
-                garbage(stage, format!("{error} in its line: {}", shortened(&line)))
-            });
-        }
-    }
-
-    /// The next line on stdout, if one comes before it is time to look after the
-    /// IOC, which is then done.
-    fn next_line(
-        &mut self,
-        deadline: &Deadline,
-        stage: Option<Stage>,
-        look_after_ioc: &mut dyn FnMut() -> Result<(), IocError>,
-    ) -> Result<Option<String>, Halt> {
-        let look = Deadline::after(LOOK_AFTER_IOC.min(deadline.remaining()));
-        loop {
-            match self.child.next_event(&look, &awaited(stage)) {
-                Ok(Event::Stdout(line)) => return Ok(Some(line)),
-                Ok(Event::Stderr(line)) => self.log.push(line),
-                Ok(Event::Ended(status)) => {
-                    // A worker that loses its IOC may die of it: blame the IOC.
-                    look_after_ioc().map_err(|error| of_ioc(&error, stage))?;
-                    return Err(of_process(self.child.ended_early(status), stage));
+        check_ioc: CheckIoc<'_>,
+    ) -> Result<(FromWorker, Line), Stop> {
+        let until = asked + allowed;
+        let line = loop {
+            if let Some(line) = self.unread.pop_front() {
+                break line;
+            }
+            match self.next_line(until, stage, check_ioc)? {
+                Some(line) => break line,
+                None if self.transport.now() >= until => {
+                    let error = self.transport.timed_out(allowed, &awaited(stage));
+                    return Err(of_process(error, stage));
                 }
-                Err(ProcessError::TimedOut { .. }) => {
-                    look_after_ioc().map_err(|error| of_ioc(&error, stage))?;
-                    return Ok(None);
-                }
-                Err(error) => return Err(of_process(error, stage)),
+                None => {}
+            }
+        };
+        self.witness.received(&line.text);
+        match serde_json::from_str(&line.text) {
+            Ok(message) => Ok((message, line)),
+            Err(error) => {
+                let message = format!("{error} in its line: {}", shortened(&line.text));
+                Err(garbage(stage, message))
             }
         }
     }
 
-    /// An answer must be the answer to the command, in time and in number.
-    fn check(&mut self, command: &StageCommand, done: &Done, waited: Duration) -> Result<(), Halt> {
-        let stage = Some(command.stage);
-        if (done.stage, done.mode) != (command.stage, command.mode) {
-            let message = format!(
-                "asked for {} in {} mode, answered for {} in {} mode",
-                command.stage, command.mode, done.stage, done.mode
-            );
-            return Err(garbage(stage, message));
+    /// The next line on stdout, if one comes before it is time to check the IOC, which
+    /// is then done.
+    fn next_line(
+        &mut self,
+        until: Duration,
+        stage: Option<Stage>,
+        check_ioc: CheckIoc<'_>,
+    ) -> Result<Option<Line>, Stop> {
+        let look = until.min(self.transport.now() + CHECK_IOC_EVERY);
+        loop {
+            match self.transport.hear(look).map_err(|error| of_process(error, stage))? {
+                Some(Heard::Answer(line)) => return Ok(Some(line)),
+                Some(Heard::Log(line)) => self.log.push(line),
+                Some(Heard::Ended(status)) => {
+                    // A worker that loses its IOC may die of it: blame the IOC.
+                    check_ioc().map_err(|stop| stop.at(stage))?;
+                    return Err(of_process(self.transport.ended_early(status), stage));
+                }
+                None => {
+                    check_ioc().map_err(|stop| stop.at(stage))?;
+                    return Ok(None);
+                }
+            }
+            // One that writes to its log for ever does not keep the rest waiting.
+            if self.transport.now() >= look {
+                check_ioc().map_err(|stop| stop.at(stage))?;
+                return Ok(None);
+            }
         }
-        let span = Span { start_ns: done.start_ns, end_ns: done.end_ns, cpu_ns: done.cpu_ns };
-        self.check_span(command.stage, &span, waited)?;
-        let expected = match &command.pvs {
-            _ if !scenario::reads(command.stage) => 0,
-            Some(pvs) => pvs.len(),
-            None => self.pvs,
-        };
-        let got = done.values.as_ref().map_or(0, Vec::len);
-        if got != expected {
-            let message = format!("{got} values came back for {expected} PVs");
-            return Err(failed(FailureKind::WrongValue, stage, message));
-        }
-        self.check_each(command, done)?;
-        self.check_collected(command, done)
-    }
-
-    /// Only what is read or written one by one takes a time of its own, and all of
-    /// them together cannot have taken longer than the stage.
-    fn check_each(&self, command: &StageCommand, done: &Done) -> Result<(), Halt> {
-        if done.each_ns.is_empty() {
-            return Ok(());
-        }
-        let stage = Some(command.stage);
-        let treats = scenario::reads(command.stage) || command.stage == Stage::Put;
-        let timed = match command.mode {
-            Mode::Serial if treats => command.pvs.as_ref().map_or(self.pvs, Vec::len),
-            _ => 0,
-        };
-        let told = done.each_ns.len();
-        if told != timed {
-            return Err(garbage(stage, format!("times of {told} PVs came back for {timed}")));
-        }
-        let took_ns = done.end_ns.saturating_sub(done.start_ns);
-        let sum_ns = done.each_ns.iter().fold(0, |sum: u64, one| sum.saturating_add(*one));
-        if sum_ns > took_ns {
-            let message = format!("its PVs claim {sum_ns} ns, but all took {took_ns} ns");
-            return Err(garbage(stage, message));
-        }
-        Ok(())
-    }
-
-    /// Only `collect` brings updates, and it takes the time that was asked.
-    fn check_collected(&self, command: &StageCommand, done: &Done) -> Result<(), Halt> {
-        let stage = Some(command.stage);
-        if (command.stage == Stage::Collect) != done.updates.is_some() {
-            let with = if done.updates.is_some() { "with" } else { "without" };
-            return Err(garbage(stage, format!("the answer came {with} updates")));
-        }
-        let asked_s = command.seconds.unwrap_or(0.0);
-        let took_s = done.end_ns.saturating_sub(done.start_ns) as f64 / 1e9;
-        if took_s < asked_s * SHORTEST_OF_ASKED {
-            let message = format!("it took updates for {took_s:.3} s of {asked_s:.3} s");
-            return Err(garbage(stage, message));
-        }
-        Ok(())
-    }
-
-    /// Work goes on after what was done before, and cannot have taken longer
-    /// than the harness waited for it.
-    fn check_span(&mut self, stage: Stage, span: &Span, waited: Duration) -> Result<(), Halt> {
-        let Span { start_ns, end_ns, .. } = *span;
-        let claim = format!("it claims to have worked from {start_ns} ns to {end_ns} ns");
-        let took = end_ns.checked_sub(start_ns).map(Duration::from_nanos);
-        if took.is_none_or(|took| took > waited) {
-            let waited_ns = waited.as_nanos();
-            let message = format!("{claim}, but the answer came after {waited_ns} ns");
-            return Err(garbage(Some(stage), message));
-        }
-        if start_ns < self.free_since_ns {
-            let busy_until_ns = self.free_since_ns;
-            let message = format!("{claim}, but before that it was busy until {busy_until_ns} ns");
-            return Err(garbage(Some(stage), message));
-        }
-        self.free_since_ns = end_ns;
-        Ok(())
     }
 }
 
@@ -394,19 +325,11 @@ fn awaited(stage: Option<Stage>) -> String {
     stage.map_or("say hello".to_owned(), |stage| format!("finish {stage}"))
 }
 
-fn garbage(stage: Option<Stage>, message: impl Display) -> Halt {
-    failed(FailureKind::Garbage, stage, message)
-}
-
-fn of_process(error: ProcessError, stage: Option<Stage>) -> Halt {
-    let kind = match &error {
-        ProcessError::Interrupted => return Halt::Interrupted,
-        ProcessError::Start { .. } | ProcessError::Unpack(_) => FailureKind::Missing,
-        ProcessError::Ended { .. } if interrupted() => return Halt::Interrupted,
-        ProcessError::Ended { .. } => FailureKind::Crashed,
-        ProcessError::TimedOut { .. } => FailureKind::TimedOut,
-    };
-    failed(kind, stage, error)
+fn encoded(message: &ToWorker) -> String {
+    match serde_json::to_string(message) {
+        Ok(line) => line,
+        Err(error) => unreachable!("a message is always JSON: {error}"),
+    }
 }
 
 fn shown(message: &FromWorker) -> String {

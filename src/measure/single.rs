@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::driven::Driven;
-use super::session::{Halt, Patience, Session, of_ioc};
+use super::session::{Session, Timeouts};
+use super::stop::{Stop, of_ioc};
 use super::{Candidate, Cell, connect, cores, monitor};
 use crate::ioc::{Server, Wanted};
 use crate::process::Command;
@@ -12,7 +13,7 @@ use crate::scenario::{FRAME_PV, pv_name};
 use crate::worker_protocol::Mode;
 
 /// A dying IOC closes its sockets some time before its process is gone.
-const TIME_TO_DIE: Duration = Duration::from_millis(200);
+const EXIT_GRACE: Duration = Duration::from_millis(200);
 
 /// How long a worker may take, and what it may hold.
 #[derive(Debug, Clone, Copy)]
@@ -38,9 +39,9 @@ pub(super) fn empty_record(cell: &Cell, approach: &str) -> Record {
 }
 
 /// What starts the worker of `candidate`.
-pub(super) fn command_of(candidate: &Candidate) -> Result<&Command, Halt> {
+pub(super) fn command_of(candidate: &Candidate) -> Result<&Command, Stop> {
     candidate.command.as_ref().map_err(|missing| {
-        Halt::Failed(Failure {
+        Stop::Failed(Failure {
             kind: FailureKind::Missing,
             stage: None,
             message: missing.to_string(),
@@ -57,21 +58,21 @@ pub(super) fn measure(
     bounds: Bounds,
     record: &mut Record,
     log: &mut String,
-) -> Result<(), Halt> {
+) -> Result<(), Stop> {
     command_of(candidate)?;
     record.server_versions = ioc.versions();
-    let patience = Patience::new(bounds.timeout, usual_timeout(cell));
+    let timeouts = Timeouts::new(bounds.timeout, usual_timeout(cell));
     let given = monitor::Given {
         most_memory_bytes: bounds.most_memory_bytes,
         protocol: candidate.approach.protocol,
         cores: cores_of(cell),
     };
-    match drive(candidate, ioc, cell, patience, given, record, log) {
-        Err(Halt::Failed(failure)) => {
+    match drive(candidate, ioc, cell, timeouts, given, record, log) {
+        Err(Stop::Failed(failure)) => {
             // Whatever the worker says: an IOC that died is the reason.
-            std::thread::sleep(TIME_TO_DIE);
+            std::thread::sleep(EXIT_GRACE);
             ioc.check().map_err(|error| of_ioc(&error, failure.stage))?;
-            Err(Halt::Failed(failure))
+            Err(Stop::Failed(failure))
         }
         outcome => outcome,
     }
@@ -100,20 +101,20 @@ fn drive(
     candidate: &Candidate,
     ioc: &mut dyn Server,
     cell: &Cell,
-    patience: Patience,
+    timeouts: Timeouts,
     given: monitor::Given,
     record: &mut Record,
     log: &mut String,
-) -> Result<(), Halt> {
+) -> Result<(), Stop> {
     let cores = given.cores.as_ref().map_or(&[][..], |cores| &cores.client);
     let command = command_of(candidate)?.clone().environment(ioc.client_environment()).cores(cores);
-    let session = Session::start(&command, patience)?;
+    let session = Session::start(&command, timeouts)?;
     let mut driven = Driven::new(&candidate.approach, session, ioc, record);
     let pvs = match cell.load.and_then(|load| load.pixels) {
         Some(_) => vec![FRAME_PV.to_owned()],
         None => (0..cell.pvs).map(pv_name).collect(),
     };
-    let outcome = driven.greet(cell.mode, pvs).and_then(|hello| match cell.load {
+    let outcome = driven.handshake(cell.mode, pvs).and_then(|hello| match cell.load {
         None => connect::run(&mut driven, cell, &hello),
         Some(load) => monitor::run(&mut driven, cell, load, given, &hello),
     });

@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Deadline, Output, ProcessError, Stopped, interrupted};
 
@@ -46,7 +46,9 @@ pub struct Child {
     leash: std::process::Child,
     lifeline: UnixStream,
     stdin: Option<Sender<Vec<u8>>>,
-    events: Receiver<Event>,
+    events: Receiver<(Event, Instant)>,
+    /// When the latest event happened.
+    event_at: Instant,
     output: Arc<Mutex<Output>>,
 }
 
@@ -67,7 +69,8 @@ impl Child {
             read_lines(stderr, Event::Stderr, sender, Arc::clone(&output));
         }
         let stdin = leash.stdin.take().map(write_lines);
-        Child { command, pid, leash, lifeline, stdin, events, output }
+        let event_at = Instant::now();
+        Child { command, pid, leash, lifeline, stdin, events, event_at, output }
     }
 
     /// The process id of the command itself, not of leash.
@@ -122,11 +125,20 @@ impl Child {
     /// [`ProcessError::TimedOut`] after `deadline`, [`ProcessError::Interrupted`].
     pub fn next_event(&mut self, deadline: &Deadline, what: &str) -> Result<Event, ProcessError> {
         match deadline.receive(&self.events) {
-            Ok(event) => Ok(event),
+            Ok((event, at)) => {
+                self.event_at = at;
+                Ok(event)
+            }
             Err(Stopped::Interrupted) => Err(ProcessError::Interrupted),
             Err(Stopped::TimedOut) => Err(self.timed_out(deadline, what)),
             Err(Stopped::Closed) => self.end(deadline, what),
         }
+    }
+
+    /// When the line that [`Child::next_event`] gave last was complete, before anything was
+    /// done with it.
+    pub fn event_at(&self) -> Instant {
+        self.event_at
     }
 
     /// All output is read. Most processes are dying then, but one may also close
@@ -200,7 +212,7 @@ impl Drop for Child {
 fn read_lines(
     stream: impl Read + Send + 'static,
     event: fn(String) -> Event,
-    sender: SyncSender<Event>,
+    sender: SyncSender<(Event, Instant)>,
     output: Arc<Mutex<Output>>,
 ) {
     thread::spawn(move || {
@@ -212,6 +224,7 @@ fn read_lines(
                 Ok(0) | Err(_) => return,
                 Ok(_) => {}
             }
+            let at = Instant::now();
             if bytes.last() == Some(&b'\n') {
                 bytes.pop();
             }
@@ -220,7 +233,7 @@ fn read_lines(
             let shortened: String = line.chars().take(2000).collect();
             output.lock().unwrap_or_else(PoisonError::into_inner).push(shortened);
             // Nobody reads: rather lose a line than memory, or block the process.
-            if let Err(TrySendError::Disconnected(_)) = sender.try_send(event(line)) {
+            if let Err(TrySendError::Disconnected(_)) = sender.try_send((event(line), at)) {
                 return;
             }
         }

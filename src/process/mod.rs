@@ -26,8 +26,8 @@ pub use network::{NetworkBytes, NetworkCounter, NetworkError, SocketBytes, socke
 pub use output::Output;
 pub use repeater::Repeater;
 pub use usage::{
-    MachineTime, NetworkSample, SubjectUsage, Usage, UsageSample, UsageSampler, machine_time,
-    monotonic_ns, this_process_cpu_ns,
+    MachineTime, NetworkSample, ProcessClock, ProcessTime, SubjectUsage, Usage, UsageSample,
+    UsageSampler, machine_time, monotonic_ns, other_threads_delayed_ns, this_process_cpu_ns,
 };
 
 use std::process::ExitStatus;

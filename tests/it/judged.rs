@@ -99,7 +99,8 @@ fn record(approach: &str, block: usize, position: usize, speed: Speed) -> Record
         let took_ns = (seconds_per_pv * noise * pvs as f64 * 1e9) as u64;
         let end_ns = start_ns + took_ns;
         let each_ns = Vec::new();
-        let sample = Sample { stage, mode, pvs, start_ns, end_ns, cpu_ns: 0, each_ns };
+        let sample =
+            Sample { stage, mode, pvs, start_ns, end_ns, cpu_ns: 0, each_ns, witnessed: None };
         start_ns += took_ns;
         sample
     };

@@ -15,6 +15,7 @@ fn record(approach: &str, block: usize, connect_s_per_pv: f64) -> Record {
         end_ns: (1e9 * 100.0 * connect_s_per_pv) as u64,
         cpu_ns: 0,
         each_ns: Vec::new(),
+        witnessed: None,
     };
     Record {
         scenario: Scenario::Connect,

@@ -7,7 +7,8 @@ use super::Watch;
 use super::steady::LONGEST_TO_SETTLE;
 use crate::measure::account::Account;
 use crate::measure::arrivals::Life;
-use crate::measure::session::{Begun, Halt, failed};
+use crate::measure::session::PendingStages;
+use crate::measure::stop::{Stop, failed};
 use crate::process::{Deadline, monotonic_ns};
 use crate::record::{Disturbance, FailureKind, Steady};
 use crate::worker_protocol::Stage;
@@ -58,10 +59,10 @@ impl Watch<'_, '_> {
     pub(super) fn observe(
         &mut self,
         first: Vec<u64>,
-        begun: &Begun,
+        pending: &PendingStages,
         account: &Account,
-    ) -> Result<Observed, Halt> {
-        self.meanwhile(begun, account, HEAD_START)?;
+    ) -> Result<Observed, Stop> {
+        self.meanwhile(pending, account, HEAD_START)?;
         let mut observed = Observed {
             start_ns: 0,
             end_ns: 0,
@@ -72,34 +73,34 @@ impl Watch<'_, '_> {
         };
         let mut scanning_ns = self.start_scanning()?;
         match self.cell.waits_for_steady_state() {
-            true => observed.steady = Some(self.settle(begun, account)?),
-            false => self.meanwhile(begun, account, self.warm_up())?,
+            true => observed.steady = Some(self.settle(pending, account)?),
+            false => self.meanwhile(pending, account, self.warm_up())?,
         }
         observed.start_ns = monotonic_ns();
         match self.load.disturbance {
-            None => self.meanwhile(begun, account, self.watch_time())?,
-            Some(Disturbance::Stall) => self.stall(begun, account)?,
+            None => self.meanwhile(pending, account, self.watch_time())?,
+            Some(Disturbance::Stall) => self.stall(pending, account)?,
             Some(restart) => {
-                self.meanwhile(begun, account, UNDISTURBED)?;
+                self.meanwhile(pending, account, UNDISTURBED)?;
                 self.stop_scanning(scanning_ns, &mut observed)?;
-                self.restart(restart, begun, account, &mut observed)?;
+                self.restart(restart, pending, account, &mut observed)?;
                 scanning_ns = self.start_scanning()?;
-                self.meanwhile(begun, account, self.watch_time())?;
+                self.meanwhile(pending, account, self.watch_time())?;
             }
         }
         observed.end_ns = monotonic_ns();
         self.stop_scanning(scanning_ns, &mut observed)?;
-        self.meanwhile(begun, account, DRAIN)?;
+        self.meanwhile(pending, account, DRAIN)?;
         Ok(observed)
     }
 
-    fn start_scanning(&mut self) -> Result<u64, Halt> {
+    fn start_scanning(&mut self) -> Result<u64, Stop> {
         self.driven.ioc.start_scanning(self.load.rate_hz)?;
         Ok(monotonic_ns())
     }
 
     /// Stops the scan that began at `since_ns` and notes what this life made.
-    fn stop_scanning(&mut self, since_ns: u64, observed: &mut Observed) -> Result<(), Halt> {
+    fn stop_scanning(&mut self, since_ns: u64, observed: &mut Observed) -> Result<(), Stop> {
         let scanned_ns = monotonic_ns() - since_ns;
         self.driven.ioc.stop_scanning()?;
         observed.scanned += Duration::from_nanos(scanned_ns);
@@ -110,25 +111,25 @@ impl Watch<'_, '_> {
         Ok(())
     }
 
-    fn stall(&mut self, begun: &Begun, account: &Account) -> Result<(), Halt> {
-        self.meanwhile(begun, account, UNDISTURBED)?;
+    fn stall(&mut self, pending: &PendingStages, account: &Account) -> Result<(), Stop> {
+        self.meanwhile(pending, account, UNDISTURBED)?;
         self.driven.session.pause();
-        let stalled = self.meanwhile(begun, account, STALL);
+        let stalled = self.meanwhile(pending, account, STALL);
         self.driven.session.resume();
         stalled?;
-        self.meanwhile(begun, account, CATCH_UP)
+        self.meanwhile(pending, account, CATCH_UP)
     }
 
     fn restart(
         &mut self,
         disturbance: Disturbance,
-        begun: &Begun,
+        pending: &PendingStages,
         account: &Account,
         observed: &mut Observed,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Stop> {
         self.driven.ioc.crash();
         let from_ns = monotonic_ns();
-        self.driven.session.meanwhile(begun, OUTAGE, &mut || Ok(()))?;
+        self.driven.session.meanwhile(pending, OUTAGE, &mut || Ok(()))?;
         let without = (disturbance == Disturbance::Vanish).then_some(0);
         self.driven.ioc.restart(without)?;
         account.server_is_now(self.driven.ioc.pid());
@@ -141,15 +142,15 @@ impl Watch<'_, '_> {
     /// leak, or a client that falls behind, can take gigabytes in seconds.
     pub(super) fn meanwhile(
         &mut self,
-        begun: &Begun,
+        pending: &PendingStages,
         account: &Account,
         duration: Duration,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Stop> {
         let deadline = Deadline::after(duration);
         while !deadline.remaining().is_zero() {
             let ioc = &mut *self.driven.ioc;
             let slice = LOOK_AT_MEMORY.min(deadline.remaining());
-            self.driven.session.meanwhile(begun, slice, &mut || ioc.check())?;
+            self.driven.session.meanwhile(pending, slice, &mut || Ok(ioc.check()?))?;
             let (held, most) = (account.client_rss_bytes(), self.given.most_memory_bytes);
             if held > most {
                 let message = format!(
@@ -165,7 +166,7 @@ impl Watch<'_, '_> {
     }
 
     /// The number of each PV's latest update, from the IOC's own database.
-    pub(super) fn made(&mut self) -> Result<Vec<u64>, Halt> {
+    pub(super) fn made(&mut self) -> Result<Vec<u64>, Stop> {
         Ok(match self.load.pixels {
             Some(_) => vec![self.driven.ioc.frames_made()?],
             None => {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::Watch;
 use crate::measure::account::Account;
-use crate::measure::session::{Begun, Halt};
+use crate::measure::session::PendingStages;
+use crate::measure::stop::Stop;
 use crate::record::Steady;
 
 /// CPU use is looked at over windows of this length.
@@ -25,12 +26,16 @@ pub(super) const LONGEST_TO_SETTLE: Duration = Duration::from_secs(6);
 impl Watch<'_, '_> {
     /// Lets windows pass until CPU use of both sides is the same in several of
     /// them, or it has taken too long.
-    pub(super) fn settle(&mut self, begun: &Begun, account: &Account) -> Result<Steady, Halt> {
+    pub(super) fn settle(
+        &mut self,
+        pending: &PendingStages,
+        account: &Account,
+    ) -> Result<Steady, Stop> {
         let mut loads = Vec::new();
         let mut after = Duration::ZERO;
         let mut before = account.latest();
         while after < LONGEST_TO_SETTLE {
-            self.meanwhile(begun, account, WINDOW)?;
+            self.meanwhile(pending, account, WINDOW)?;
             after += WINDOW;
             let now = account.latest();
             loads.push([0, 1].map(|side| {

@@ -1,5 +1,6 @@
 //! A process and its descendants through `/proc` and CPU clocks.
 
+use std::collections::HashMap;
 use std::io::Read;
 
 use procfs::process::Process;
@@ -22,6 +23,8 @@ pub(super) struct Tree {
     /// Last seen CPU time of descendants that have ended.
     ended_ns: u64,
     peak_rss_bytes: Option<u64>,
+    /// How long the first thread of each, also of those that ended, has waited for a core.
+    delays_ns: HashMap<u32, u64>,
 }
 
 struct Member {
@@ -36,7 +39,12 @@ struct Member {
 impl Tree {
     pub(super) fn of(pid: u32) -> Result<Tree, String> {
         let member = Member::open(pid).ok_or_else(|| format!("there is no process {pid}"))?;
-        Ok(Tree { members: vec![member], ended_ns: 0, peak_rss_bytes: None })
+        Ok(Tree {
+            members: vec![member],
+            ended_ns: 0,
+            peak_rss_bytes: None,
+            delays_ns: HashMap::new(),
+        })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -87,6 +95,16 @@ impl Tree {
 
     pub(super) fn peak_rss_bytes(&self) -> Option<u64> {
         self.peak_rss_bytes
+    }
+
+    /// How long the first threads of all could have run and had no core, up to now.
+    pub(super) fn delayed_ns(&mut self) -> u64 {
+        for member in &self.members {
+            if let Ok(counted) = member.process.schedstat() {
+                self.delays_ns.insert(member.pid, counted.run_delay);
+            }
+        }
+        self.delays_ns.values().sum()
     }
 
     /// Those who ended are in the time of whoever waited for them, which is

@@ -5,6 +5,7 @@ mod clock;
 #[cfg(target_os = "linux")]
 mod linux;
 mod machine;
+mod process_time;
 // On Linux only to be held against the other one.
 #[cfg(any(not(target_os = "linux"), test))]
 mod portable;
@@ -12,6 +13,7 @@ mod subject;
 
 pub use clock::{monotonic_ns, this_process_cpu_ns};
 pub use machine::{MachineTime, machine_time};
+pub use process_time::{ProcessClock, ProcessTime, other_threads_delayed_ns};
 
 #[cfg(target_os = "linux")]
 use linux::Tree;

@@ -85,6 +85,12 @@ impl Tree {
         Some(Reading { cpu_ns: own + self.ended_ns, rss_bytes })
     }
 
+    /// Not counted here.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn delayed_ns(&mut self) -> u64 {
+        0
+    }
+
     pub(super) fn peak_rss_bytes(&self) -> Option<u64> {
         self.peak_rss_bytes
     }

@@ -255,6 +255,26 @@ fn a_span_longer_than_the_harness_waited_is_refused() {
 }
 
 #[test]
+fn a_worker_that_halves_its_spans_is_caught() {
+    let ended = tampered("halves-its-spans", "");
+    let words = ["it claims to have worked for", "more than it needed"];
+    caught(&ended, FailureKind::WrongClaim, Some(Stage::Connect), &words);
+}
+
+#[test]
+fn cpu_time_is_held_against_the_kernels_count_of_the_process() {
+    for (how, words) in [
+        ("claims-half-its-cpu", "outside of its span there was only time for"),
+        ("claims-no-cpu", "it claims 0.0 ms of CPU time, but the kernel counted"),
+        ("claims-more-cpu", "for the process that was started and those below it"),
+    ] {
+        let ended = tampered(how, "");
+        caught(&ended, FailureKind::WrongClaim, Some(Stage::Connect), &[words]);
+    }
+    tampered("claims-its-cpu", "").exits_with(3).is_complete("tampered", BLOCKS, STAGES_IN_BULK);
+}
+
+#[test]
 fn a_span_that_begins_before_the_last_one_ended_is_refused() {
     let ended = tampered("works-before-it-was-asked", "");
     let words = ["it claims to have worked from", "busy until"];

@@ -170,6 +170,7 @@ fn connecting(approach: &str, block: usize, pvs: usize) -> Record {
         end_ns: 1000 * pvs as u64,
         cpu_ns: 0,
         each_ns: Vec::new(),
+        witnessed: None,
     };
     let mut samples = vec![sample(Stage::Connect, Mode::Bulk)];
     for stage in [Stage::Get, Stage::GetAgain] {

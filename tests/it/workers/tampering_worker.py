@@ -23,6 +23,8 @@ LOST_EVERY = 50
 LEAK_BYTES = 400_000
 LEAK_EVERY_S = 0.1
 SLOW_S = 0.4
+HIDDEN_S = 0.15
+BURNT_S = 0.4
 
 
 def main():
@@ -254,6 +256,40 @@ class Tampering:
         answered = answer()
         if stage == "hello":
             answered["import"]["end_ns"] = answered["import"]["start_ns"] + 3600 * 10**9
+        return answered
+
+    def halves_its_spans(self, stage, command, answer):
+        """A slow library that would look twice as fast."""
+        answered = answer()
+        if stage == "connect":
+            begun_ns = time.monotonic_ns()
+            time.sleep(HIDDEN_S)
+            answered["end_ns"] += time.monotonic_ns() - begun_ns
+        if stage not in ("hello", "end"):
+            answered["end_ns"] -= (answered["end_ns"] - answered["start_ns"]) // 2
+        return answered
+
+    def claims_half_its_cpu(self, stage, command, answer):
+        return self.burns(stage, answer, lambda cpu_ns: cpu_ns // 2)
+
+    def claims_no_cpu(self, stage, command, answer):
+        return self.burns(stage, answer, lambda cpu_ns: 0)
+
+    def claims_more_cpu(self, stage, command, answer):
+        return self.burns(stage, answer, lambda cpu_ns: cpu_ns * 2)
+
+    def claims_its_cpu(self, stage, command, answer):
+        return self.burns(stage, answer, lambda cpu_ns: cpu_ns)
+
+    def burns(self, stage, answer, claim):
+        """Takes CPU time inside of the span of `connect`, and claims `claim` of it."""
+        answered = answer()
+        if stage == "connect":
+            begun_ns, burnt_ns = time.monotonic_ns(), time.process_time_ns()
+            while time.process_time_ns() - burnt_ns < BURNT_S * 1e9:
+                pass
+            answered["cpu_ns"] = claim(answered["cpu_ns"] + time.process_time_ns() - burnt_ns)
+            answered["end_ns"] += time.monotonic_ns() - begun_ns
         return answered
 
     def loses_updates(self, stage, command, answer):

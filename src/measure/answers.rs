@@ -1,0 +1,144 @@
+//! Whether an answer can be the answer to what was asked: no I/O, no clock.
+
+use std::time::Duration;
+
+use super::stop::{Stop, failed, garbage};
+use crate::record::FailureKind;
+use crate::scenario;
+use crate::worker_protocol::{
+    Done, FromWorker, Hello, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
+};
+
+/// Timers may end a little early; a worker that ends much earlier has missed
+/// updates.
+const SHORTEST_OF_ASKED: f64 = 0.999;
+
+/// The first message, which came `waited` after the worker was started.
+pub(super) fn check_hello(message: FromWorker, waited: Duration) -> Result<Hello, Stop> {
+    match message {
+        FromWorker::Hello(hello) if hello.protocol == PROTOCOL_VERSION => {
+            check_span(Stage::Import, &hello.import, waited, 0)?;
+            Ok(hello)
+        }
+        FromWorker::Hello(Hello { protocol, .. }) => {
+            let message = format!(
+                "the worker speaks protocol {protocol}, this build speaks {PROTOCOL_VERSION}"
+            );
+            Err(garbage(None, message))
+        }
+        FromWorker::Done(Done { stage, .. }) => {
+            Err(garbage(None, format!("expected hello, got the end of {stage}")))
+        }
+        FromWorker::Failed(failed) => {
+            let message =
+                format!("expected hello, got a failed {}: {}", failed.stage, failed.error);
+            Err(garbage(None, message))
+        }
+    }
+}
+
+/// What was asked of a worker, and when.
+pub(super) struct Asked<'a> {
+    pub(super) command: &'a StageCommand,
+    /// How many PVs the job has.
+    pub(super) pvs: usize,
+    /// How long the answer took to come.
+    pub(super) waited: Duration,
+    /// When, by its own clock, the worker finished what it did before.
+    pub(super) free_since_ns: u64,
+}
+
+impl Asked<'_> {
+    /// An answer must be the answer to the command, in time and in number.
+    pub(super) fn check(&self, done: &Done) -> Result<(), Stop> {
+        let command = self.command;
+        if (done.stage, done.mode) != (command.stage, command.mode) {
+            let message = format!(
+                "asked for {} in {} mode, answered for {} in {} mode",
+                command.stage, command.mode, done.stage, done.mode
+            );
+            return Err(garbage(Some(command.stage), message));
+        }
+        let span = Span { start_ns: done.start_ns, end_ns: done.end_ns, cpu_ns: done.cpu_ns };
+        let took = check_span(command.stage, &span, self.waited, self.free_since_ns)?;
+        self.check_values(done)?;
+        self.check_each(done, took)?;
+        self.check_collected(done, took)
+    }
+
+    /// How many PVs are meant.
+    fn meant(&self) -> usize {
+        self.command.pvs.as_ref().map_or(self.pvs, Vec::len)
+    }
+
+    fn check_values(&self, done: &Done) -> Result<(), Stop> {
+        let stage = self.command.stage;
+        let expected = if scenario::reads(stage) { self.meant() } else { 0 };
+        let got = done.values.as_ref().map_or(0, Vec::len);
+        if got == expected {
+            return Ok(());
+        }
+        let message = format!("{got} values came back for {expected} PVs");
+        Err(failed(FailureKind::WrongValue, Some(stage), message))
+    }
+
+    /// Only what is read or written one by one takes a time of its own, and all of
+    /// them together cannot have taken longer than the stage.
+    fn check_each(&self, done: &Done, took: Duration) -> Result<(), Stop> {
+        if done.each_ns.is_empty() {
+            return Ok(());
+        }
+        let stage = self.command.stage;
+        let treats = scenario::reads(stage) || stage == Stage::Put;
+        let timed = if self.command.mode == Mode::Serial && treats { self.meant() } else { 0 };
+        let told = done.each_ns.len();
+        if told != timed {
+            return Err(garbage(Some(stage), format!("times of {told} PVs came back for {timed}")));
+        }
+        let sum_ns = done.each_ns.iter().fold(0, |sum: u64, one| sum.saturating_add(*one));
+        let took_ns = took.as_nanos();
+        if u128::from(sum_ns) > took_ns {
+            let message = format!("its PVs claim {sum_ns} ns, but all took {took_ns} ns");
+            return Err(garbage(Some(stage), message));
+        }
+        Ok(())
+    }
+
+    /// Only `collect` brings updates, and it takes the time that was asked.
+    fn check_collected(&self, done: &Done, took: Duration) -> Result<(), Stop> {
+        let stage = self.command.stage;
+        if (stage == Stage::Collect) != done.updates.is_some() {
+            let with = if done.updates.is_some() { "with" } else { "without" };
+            return Err(garbage(Some(stage), format!("the answer came {with} updates")));
+        }
+        let (asked_s, took_s) = (self.command.seconds.unwrap_or(0.0), took.as_secs_f64());
+        if took_s < asked_s * SHORTEST_OF_ASKED {
+            let message = format!("it took updates for {took_s:.3} s of {asked_s:.3} s");
+            return Err(garbage(Some(stage), message));
+        }
+        Ok(())
+    }
+}
+
+/// Work goes on after what was done before, and cannot have taken longer than the
+/// harness waited for it. Gives how long it took.
+fn check_span(
+    stage: Stage,
+    span: &Span,
+    waited: Duration,
+    free_since_ns: u64,
+) -> Result<Duration, Stop> {
+    let Span { start_ns, end_ns, .. } = *span;
+    let claim = format!("it claims to have worked from {start_ns} ns to {end_ns} ns");
+    let took = end_ns.checked_sub(start_ns).map(Duration::from_nanos);
+    let Some(took) = took.filter(|took| *took <= waited) else {
+        let waited_ns = waited.as_nanos();
+        let message = format!("{claim}, but the answer came after {waited_ns} ns");
+        return Err(garbage(Some(stage), message));
+    };
+    if start_ns < free_since_ns {
+        let message = format!("{claim}, but before that it was busy until {free_since_ns} ns");
+        return Err(garbage(Some(stage), message));
+    }
+    Ok(took)
+}

@@ -1,0 +1,172 @@
+//! What the harness itself sees of the time and the CPU time that a worker claims: a
+//! worker that claims less than it took would look faster than it is.
+
+use std::time::Duration;
+
+use super::stop::{Stop, failed};
+use crate::process::ProcessTime;
+use crate::record::{FailureKind, Unclaimed, Witnessed};
+use crate::worker_protocol::{Done, Span, Stage};
+
+/// The kernel counts the CPU time of processes that ended in hundredths of a second, at
+/// either end of a wait.
+const CPU_MARGIN_NS: u64 = 20_000_000;
+
+/// Time that no span of a worker claims, in all its stages together and whatever they
+/// took: little enough that half of a span of 50 ms is over, as a quarter of what is left is
+/// 6 ms. All stages of an honest worker were seen to leave 3 ms on an idle machine.
+const ALLOWED_IN_ALL_NS: u64 = 18_000_000;
+
+/// The same in one stage: pvxs was seen to clear up after 10 000 gets for 84 ms, before it
+/// turned to the stage that came next.
+const ALLOWED_IN_A_STAGE_NS: u64 = 80_000_000;
+
+/// A moment before or after a wait for a worker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    /// On the transport's clock.
+    pub(super) at: Duration,
+    /// What the system had counted of the worker; none where it does not tell.
+    pub(super) times: Option<ProcessTime>,
+    /// How long what carries the lines had waited for a core.
+    pub(super) carrier_delayed_ns: u64,
+}
+
+/// What one worker claimed and took so far.
+#[derive(Debug, Default)]
+pub(super) struct Witness {
+    /// What was said since the last wait.
+    message_bytes: u64,
+    all: Unclaimed,
+}
+
+impl Witness {
+    /// A line was sent, which the worker has to read.
+    pub(super) fn sent(&mut self, line: &str) {
+        self.message_bytes += line.len() as u64;
+    }
+
+    /// A line came, which the worker had to write.
+    pub(super) fn received(&mut self, line: &str) {
+        self.message_bytes += line.len() as u64;
+    }
+
+    /// Loading the library cannot have used more CPU time than the process has.
+    pub(super) fn check_import(
+        &mut self,
+        import: &Span,
+        counted: Option<ProcessTime>,
+    ) -> Result<(), Stop> {
+        self.message_bytes = 0;
+        match counted {
+            Some(ProcessTime { cpu_ns, .. }) => {
+                check_most_cpu(Stage::Import, import.cpu_ns, cpu_ns)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What was seen of a wait from `before` to `after` for the end of `claims`, the last
+    /// of which came at `answered`.
+    pub(super) fn of_wait<'a>(
+        &mut self,
+        claims: impl Iterator<Item = &'a Done>,
+        before: &Moment,
+        answered: Duration,
+        after: &Moment,
+    ) -> Result<Option<Witnessed>, Stop> {
+        let message_bytes = std::mem::take(&mut self.message_bytes);
+        let (mut claimed_ns, mut claimed_cpu_ns, mut stage) = (0_u64, 0_u64, None);
+        for done in claims {
+            claimed_ns = claimed_ns.saturating_add(done.end_ns.saturating_sub(done.start_ns));
+            claimed_cpu_ns = claimed_cpu_ns.saturating_add(done.cpu_ns);
+            stage = Some(done.stage);
+        }
+        let Some(stage) = stage else { return Ok(None) };
+        let counted = before.times.zip(after.times);
+        let since = |part: fn(&ProcessTime) -> u64| {
+            counted.map(|(before, after)| part(&after).saturating_sub(part(&before)))
+        };
+        // The worker's own threads at the pipes wait for a core as ours do.
+        let carrier_ns = after.carrier_delayed_ns.saturating_sub(before.carrier_delayed_ns);
+        let carrying_ns = carrier_ns.saturating_mul(2);
+        let witnessed = Witnessed {
+            waited_ns: nanoseconds(answered.saturating_sub(before.at)).saturating_sub(carrying_ns),
+            claimed_ns,
+            delayed_ns: since(|times| times.delayed_ns).unwrap_or(0),
+            message_bytes,
+            cpu_ns: since(|times| times.cpu_ns),
+            claimed_cpu_ns,
+        };
+        // While it collects its span is known: the harness said how long, and sorting what
+        // arrived comes after that.
+        if stage != Stage::Collect {
+            self.all += witnessed.unclaimed();
+            check_time(stage, &witnessed, self.all)?;
+        }
+        check_cpu(stage, &witnessed, after.at.saturating_sub(before.at))?;
+        Ok(Some(witnessed))
+    }
+}
+
+/// The worker cannot have done its work in less time than the harness waited for it, but
+/// for what is known to take time beside.
+fn check_time(stage: Stage, witnessed: &Witnessed, all: Unclaimed) -> Result<(), Stop> {
+    let (what, unclaimed, allowed_ns) = if all.is_over(ALLOWED_IN_ALL_NS) {
+        ("up to here", all, ALLOWED_IN_ALL_NS)
+    } else if witnessed.unclaimed().is_over(ALLOWED_IN_A_STAGE_NS) {
+        ("for it", witnessed.unclaimed(), ALLOWED_IN_A_STAGE_NS)
+    } else {
+        return Ok(());
+    };
+    let message = format!(
+        "it claims to have worked for {} {what}, but the harness waited {} more than it needed \
+         itself and than messages take, {} may be",
+        milliseconds(unclaimed.claimed_ns),
+        milliseconds(unclaimed.unclaimed_ns),
+        milliseconds(unclaimed.allowed_ns(allowed_ns)),
+    );
+    Err(failed(FailureKind::WrongClaim, Some(stage), message))
+}
+
+/// The kernel counts CPU time too. What it counts beyond the claim was used outside of the
+/// span, where there was time for it on every core.
+fn check_cpu(stage: Stage, witnessed: &Witnessed, watched: Duration) -> Result<(), Stop> {
+    let Some(cpu_ns) = witnessed.cpu_ns else { return Ok(()) };
+    check_most_cpu(stage, witnessed.claimed_cpu_ns, cpu_ns)?;
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    let outside_ns = nanoseconds(watched).saturating_sub(witnessed.claimed_ns);
+    let allowed_ns = CPU_MARGIN_NS.saturating_add(outside_ns.saturating_mul(cores));
+    if cpu_ns.saturating_sub(witnessed.claimed_cpu_ns) <= allowed_ns {
+        return Ok(());
+    }
+    let message = format!(
+        "it claims {} of CPU time, but the kernel counted {} for its process, and outside of \
+         its span there was only time for {}",
+        milliseconds(witnessed.claimed_cpu_ns),
+        milliseconds(cpu_ns),
+        milliseconds(allowed_ns),
+    );
+    Err(failed(FailureKind::WrongClaim, Some(stage), message))
+}
+
+fn check_most_cpu(stage: Stage, claimed_ns: u64, counted_ns: u64) -> Result<(), Stop> {
+    if claimed_ns <= counted_ns.saturating_add(CPU_MARGIN_NS) {
+        return Ok(());
+    }
+    let message = format!(
+        "it claims {} of CPU time, but the kernel counted {} for the process that was started \
+         and those below it",
+        milliseconds(claimed_ns),
+        milliseconds(counted_ns),
+    );
+    Err(failed(FailureKind::WrongClaim, Some(stage), message))
+}
+
+fn milliseconds(ns: u64) -> String {
+    format!("{:.1} ms", ns as f64 / 1e6)
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
