@@ -6,6 +6,8 @@ mod arrivals;
 mod block;
 mod capacity;
 mod connect;
+#[cfg(test)]
+mod conversations;
 mod cores;
 mod driven;
 mod fleet;
@@ -13,6 +15,8 @@ mod machine;
 mod monitor;
 mod pairs;
 mod plan;
+#[cfg(test)]
+mod scripted;
 mod session;
 mod single;
 mod stop;

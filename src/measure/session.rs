@@ -223,6 +223,11 @@ impl Session {
         self.transport.resume();
     }
 
+    /// The clock of the waits: the time since the worker was started.
+    pub(super) fn now(&self) -> Duration {
+        self.transport.now()
+    }
+
     /// The process that was started: the worker itself, or what wraps it.
     pub(super) fn pid(&self) -> u32 {
         self.transport.pid()

@@ -9,7 +9,7 @@ use crate::measure::account::Account;
 use crate::measure::arrivals::Life;
 use crate::measure::session::PendingStages;
 use crate::measure::stop::{Stop, failed};
-use crate::process::{Deadline, monotonic_ns};
+use crate::process::monotonic_ns;
 use crate::record::{Disturbance, FailureKind, Steady};
 use crate::worker_protocol::Stage;
 
@@ -146,10 +146,10 @@ impl Watch<'_, '_> {
         account: &Account,
         duration: Duration,
     ) -> Result<(), Stop> {
-        let deadline = Deadline::after(duration);
-        while !deadline.remaining().is_zero() {
+        let until = self.driven.session.now() + duration;
+        while self.driven.session.now() < until {
             let ioc = &mut *self.driven.ioc;
-            let slice = LOOK_AT_MEMORY.min(deadline.remaining());
+            let slice = LOOK_AT_MEMORY.min(until.saturating_sub(self.driven.session.now()));
             self.driven.session.meanwhile(pending, slice, &mut || Ok(ioc.check()?))?;
             let (held, most) = (account.client_rss_bytes(), self.given.most_memory_bytes);
             if held > most {

@@ -1,4 +1,6 @@
-//! Workers that crash, hang, print garbage or lie: `workers/tampering_worker.py`.
+//! Workers that crash, hang, print garbage or lie, as real processes:
+//! `workers/tampering_worker.py`. One of each kind: the checks themselves are tested in
+//! `src/measure/conversations.rs`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -81,14 +83,6 @@ fn a_worker_that_crashes_is_recorded_with_its_last_words_and_its_figures_so_far(
 }
 
 #[test]
-fn a_worker_that_cannot_load_its_library_is_recorded_with_why() {
-    let ended = tampered("crash-at-hello", "");
-    let words = ["exit status: 1", "ImportError: No module named 'library'"];
-    caught(&ended, FailureKind::Crashed, None, &words);
-    super::assert_holds(&log(&ended, 0), &["ImportError"]);
-}
-
-#[test]
 fn a_worker_that_dies_of_a_signal_is_recorded_with_the_signal() {
     let ended = tampered("die-of-a-signal-at-connect", "");
     caught(&ended, FailureKind::Crashed, Some(Stage::Connect), &["signal: 11"]);
@@ -103,56 +97,10 @@ fn a_worker_that_hangs_is_killed_after_the_timeout() {
 }
 
 #[test]
-fn a_worker_that_never_says_hello_is_killed_after_the_timeout() {
-    let ended = tampered("silent", "--timeout 2");
-    let words = ["did not say hello within 7 s", "loading, loading, loading"];
-    caught(&ended, FailureKind::TimedOut, None, &words);
-}
-
-#[test]
-fn a_hello_that_is_none_is_shown() {
-    let ended = tampered("garbage-at-hello", "");
-    caught(&ended, FailureKind::Garbage, None, &["hello, dear harness"]);
-}
-
-#[test]
 fn an_answer_that_is_no_message_is_shown() {
     let ended = tampered("garbage-at-get", "");
     let words = ["EOF", r#"{"message": "done", "stage": "get","#];
     caught(&ended, FailureKind::Garbage, Some(Stage::Get), &words);
-}
-
-#[test]
-fn a_library_that_prints_between_the_answers_is_shown() {
-    let ended = tampered("prints-on-stdout", "");
-    let words = ["CA.Client.Exception: a library that prints"];
-    caught(&ended, FailureKind::Garbage, Some(Stage::Get), &words);
-}
-
-#[test]
-fn an_unknown_field_is_named() {
-    let ended = tampered("unknown-field", "");
-    caught(&ended, FailureKind::Garbage, Some(Stage::Get), &["unknown field `colour`"]);
-}
-
-#[test]
-fn an_unknown_message_is_named() {
-    let ended = tampered("unknown-message", "");
-    caught(&ended, FailureKind::Garbage, Some(Stage::Get), &["unknown variant `perhaps`"]);
-}
-
-#[test]
-fn an_answer_to_another_command_is_refused() {
-    let ended = tampered("other-stage", "");
-    let words = ["asked for get in serial mode, answered for get-again"];
-    caught(&ended, FailureKind::Garbage, Some(Stage::Get), &words);
-}
-
-#[test]
-fn a_worker_that_gives_up_a_stage_is_recorded_with_its_reason() {
-    let ended = tampered("says-failed", "");
-    let words = ["gauge:0 does not want to"];
-    caught(&ended, FailureKind::StageFailed, Some(Stage::Get), &words);
 }
 
 #[test]
@@ -161,97 +109,6 @@ fn one_wrong_value_among_many_is_found_and_its_pv_named() {
     caught(&ended, FailureKind::WrongValue, Some(Stage::Get), &["get: gauge:7 answered"]);
     assert_eq!(error_of_value(&ended), 0.5);
     assert!(stages_measured(&ended).ends_with(&[Stage::Put, Stage::Readback]));
-}
-
-#[test]
-fn a_stale_value_is_called_stale() {
-    let ended = tampered("stale-value", "");
-    let words = ["get-again: gauge:0 answered", "a stale or cached answer"];
-    caught(&ended, FailureKind::WrongValue, Some(Stage::GetAgain), &words);
-    assert_eq!(error_of_value(&ended), -1_048_576.0);
-}
-
-#[test]
-fn swapped_values_are_found() {
-    let ended = tampered("swapped-values", "");
-    caught(&ended, FailureKind::WrongValue, Some(Stage::Get), &["get: gauge:3 answered"]);
-    assert_eq!(error_of_value(&ended), 1.0);
-}
-
-#[test]
-fn a_wrong_count_of_values_is_refused() {
-    let ended = tampered("wrong-count", "");
-    let words = ["19 values came back for 20 PVs"];
-    caught(&ended, FailureKind::WrongValue, Some(Stage::Get), &words);
-    let ended = tampered("too-many", "");
-    let words = ["21 values came back for 20 PVs"];
-    caught(&ended, FailureKind::WrongValue, Some(Stage::Get), &words);
-}
-
-#[test]
-fn a_read_without_values_is_refused() {
-    let ended = tampered("no-values", "");
-    let words = ["0 values came back for 1 PVs"];
-    caught(&ended, FailureKind::WrongValue, Some(Stage::Get), &words);
-}
-
-#[test]
-fn times_of_single_gets_that_cannot_be_are_refused() {
-    for (how, words) in [
-        ("times-too-many-gets", "times of 2 PVs came back for 1"),
-        ("times-gets-too-long", "but all took"),
-        ("times-each-of-all-at-once", "times of 20 PVs came back for 0"),
-    ] {
-        caught(&tampered(how, ""), FailureKind::Garbage, Some(Stage::Get), &[words]);
-    }
-}
-
-#[test]
-fn a_put_that_was_never_done_is_found_in_the_ioc() {
-    let ended = tampered("lying-put", "");
-    let words = ["put: -1 to gauge:0 was confirmed, but the IOC holds"];
-    caught(&ended, FailureKind::WrongValue, Some(Stage::Put), &words);
-}
-
-#[test]
-fn a_readback_of_another_value_is_found() {
-    let ended = tampered("lying-readback", "");
-    let words = ["readback: gauge:0 answered 0, the IOC holds -1"];
-    caught(&ended, FailureKind::WrongValue, Some(Stage::Readback), &words);
-}
-
-#[test]
-fn a_worker_of_another_protocol_is_refused_with_both_versions() {
-    let ended = tampered("wrong-protocol-version", "");
-    let words = ["speaks protocol 7", "this build speaks 4"];
-    caught(&ended, FailureKind::Garbage, None, &words);
-}
-
-#[test]
-fn a_worker_with_another_name_is_refused_with_both_names() {
-    let ended = tampered("wrong-name", "");
-    let words = ["hello as `somebody-else`", "started as `tampered`"];
-    caught(&ended, FailureKind::Garbage, None, &words);
-}
-
-#[test]
-fn a_worker_without_the_mode_is_recorded_as_unable() {
-    let ended = tampered("no-bulk-mode", "");
-    caught(&ended, FailureKind::StageFailed, Some(Stage::Connect), &["no bulk mode"]);
-}
-
-#[test]
-fn a_span_that_ends_before_it_starts_is_refused() {
-    let ended = tampered("ends-before-it-starts", "");
-    let words = ["it claims to have worked from", "ns to"];
-    caught(&ended, FailureKind::Garbage, Some(Stage::Get), &words);
-}
-
-#[test]
-fn a_span_longer_than_the_harness_waited_is_refused() {
-    let ended = tampered("works-longer-than-awaited", "");
-    let words = ["it claims to have worked from", "but the answer came after"];
-    caught(&ended, FailureKind::Garbage, Some(Stage::Get), &words);
 }
 
 #[test]
@@ -272,20 +129,6 @@ fn cpu_time_is_held_against_the_kernels_count_of_the_process() {
         caught(&ended, FailureKind::WrongClaim, Some(Stage::Connect), &[words]);
     }
     tampered("claims-its-cpu", "").exits_with(3).is_complete("tampered", BLOCKS, STAGES_IN_BULK);
-}
-
-#[test]
-fn a_span_that_begins_before_the_last_one_ended_is_refused() {
-    let ended = tampered("works-before-it-was-asked", "");
-    let words = ["it claims to have worked from", "busy until"];
-    caught(&ended, FailureKind::Garbage, Some(Stage::Connect), &words);
-}
-
-#[test]
-fn an_import_longer_than_the_harness_waited_is_refused() {
-    let ended = tampered("imports-for-an-hour", "");
-    let words = ["it claims to have worked from", "but the answer came after"];
-    caught(&ended, FailureKind::Garbage, Some(Stage::Import), &words);
 }
 
 #[test]

@@ -94,10 +94,6 @@ class Tampering:
             os._exit(3)
         return answer()
 
-    def crash_at_hello(self, stage, command, answer):
-        begin()
-        raise ImportError("No module named 'library'")
-
     def die_of_a_signal_at_connect(self, stage, command, answer):
         if stage == "connect":
             begin()
@@ -111,41 +107,8 @@ class Tampering:
             time.sleep(FOREVER_S)
         return answer()
 
-    def without_monitors(self, stage, command, answer):
-        answered = answer()
-        if stage == "hello":
-            answered["stages"].remove("subscribe")
-        return answered
-
-    def silent(self, stage, command, answer):
-        print("loading, loading, loading", file=sys.stderr, flush=True)
-        begin()
-        time.sleep(FOREVER_S)
-
-    def garbage_at_hello(self, stage, command, answer):
-        return answer() if stage != "hello" else "hello, dear harness"
-
     def garbage_at_get(self, stage, command, answer):
         return answer() if stage != "get" else '{"message": "done", "stage": "get", '
-
-    def prints_on_stdout(self, stage, command, answer):
-        if stage == "get":
-            say("CA.Client.Exception: a library that prints")
-        return answer()
-
-    def unknown_field(self, stage, command, answer):
-        return answer() if stage != "get" else {**answer(), "colour": "green"}
-
-    def unknown_message(self, stage, command, answer):
-        return answer() if stage != "get" else {"message": "perhaps", "stage": "get"}
-
-    def other_stage(self, stage, command, answer):
-        return answer() if stage != "get" else {**answer(), "stage": "get-again"}
-
-    def says_failed(self, stage, command, answer):
-        if stage == "get":
-            return {"message": "failed", "stage": "get", "error": "gauge:0 does not want to"}
-        return answer()
 
     def wrong_value(self, stage, command, answer):
         """In the middle of a bulk get."""
@@ -154,108 +117,11 @@ class Tampering:
             answered["values"][7] += 0.5
         return answered
 
-    def stale_value(self, stage, command, answer):
-        answered = answer()
-        if stage == "get":
-            self.kept = answered["values"]
-        if stage == "get-again":
-            answered["values"] = self.kept
-        return answered
-
     def swapped_values(self, stage, command, answer):
         answered = answer()
         if stage == "get" and command["mode"] == "bulk":
             values = answered["values"]
             values[3], values[4] = values[4], values[3]
-        return answered
-
-    def wrong_count(self, stage, command, answer):
-        answered = answer()
-        if stage == "get" and command["mode"] == "bulk":
-            answered["values"].pop()
-        return answered
-
-    def too_many(self, stage, command, answer):
-        answered = answer()
-        if stage == "get" and command["mode"] == "bulk":
-            answered["values"].append(answered["values"][-1])
-        return answered
-
-    def no_values(self, stage, command, answer):
-        answered = answer()
-        if stage == "get":
-            del answered["values"]
-        return answered
-
-    def lying_put(self, stage, command, answer):
-        if stage == "put":
-            self.kept = command["values"]
-            # The work of a get takes the time, so that the times are possible.
-            time_of = self.worker.ask({**command, "stage": "get", "values": None})
-            del time_of["values"]
-            return {**time_of, "stage": "put"}
-        answered = answer()
-        if stage == "readback":
-            answered["values"] = self.kept
-        return answered
-
-    def lying_readback(self, stage, command, answer):
-        answered = answer()
-        if stage == "readback":
-            answered["values"][0] += 1
-        return answered
-
-    def times_too_many_gets(self, stage, command, answer):
-        answered = answer()
-        if stage == "get" and command["mode"] == "serial":
-            answered["each_ns"] = [1] * (len(answered["values"]) + 1)
-        return answered
-
-    def times_gets_too_long(self, stage, command, answer):
-        answered = answer()
-        if stage == "get" and command["mode"] == "serial":
-            answered["each_ns"][0] += answered["end_ns"] - answered["start_ns"]
-        return answered
-
-    def times_each_of_all_at_once(self, stage, command, answer):
-        answered = answer()
-        if stage == "get" and command["mode"] == "bulk":
-            answered["each_ns"] = [1] * len(answered["values"])
-        return answered
-
-    def wrong_protocol_version(self, stage, command, answer):
-        return answer() if stage != "hello" else {**answer(), "protocol": 7}
-
-    def wrong_name(self, stage, command, answer):
-        return answer() if stage != "hello" else {**answer(), "approach": "somebody-else"}
-
-    def no_bulk_mode(self, stage, command, answer):
-        return answer() if stage != "hello" else {**answer(), "modes": ["serial"]}
-
-    def ends_before_it_starts(self, stage, command, answer):
-        answered = answer()
-        if stage == "get":
-            answered["end_ns"] = answered["start_ns"] - 1
-        return answered
-
-    def works_longer_than_awaited(self, stage, command, answer):
-        answered = answer()
-        if stage == "get":
-            answered["end_ns"] += 60 * 10**9
-        return answered
-
-    def works_before_it_was_asked(self, stage, command, answer):
-        """As an approach would look that moved its cost out of the figure."""
-        answered = answer()
-        if stage == "connect":
-            answered["start_ns"] -= 10**9
-            answered["end_ns"] -= 10**9
-        return answered
-
-    def imports_for_an_hour(self, stage, command, answer):
-        answered = answer()
-        if stage == "hello":
-            answered["import"]["end_ns"] = answered["import"]["start_ns"] + 3600 * 10**9
         return answered
 
     def halves_its_spans(self, stage, command, answer):
@@ -301,21 +167,6 @@ class Tampering:
 
         return self.tampered_updates(stage, answer, lose, self.every_subscription())
 
-    def repeats_an_update(self, stage, command, answer):
-        def repeat(updates):
-            middle = len(updates) // 2
-            return [*updates[: middle + 1], *updates[middle:]]
-
-        return self.tampered_updates(stage, answer, repeat)
-
-    def swaps_two_updates(self, stage, command, answer):
-        def swap(updates):
-            middle = len(updates) // 2
-            earlier, later = updates[middle - 1], updates[middle]
-            return [*updates[: middle - 1], later, earlier, *updates[middle + 1 :]]
-
-        return self.tampered_updates(stage, answer, swap)
-
     def tears_a_frame(self, stage, command, answer):
         def tear(updates):
             middle = len(updates) // 2
@@ -324,35 +175,11 @@ class Tampering:
 
         return self.tampered_updates(stage, answer, tear)
 
-    def invents_an_update(self, stage, command, answer):
-        def invent(updates):
-            number, start_ns, total = updates[-1]
-            return [*updates, (number + self.monitor["step"], start_ns, total)]
-
-        return self.tampered_updates(stage, answer, invent)
-
-    def wrong_pv(self, stage, command, answer):
-        """The updates of the first two PVs change places."""
-        answered = answer()
-        if stage == "collect":
-            for run in answered["updates"]["runs"]:
-                run["pv"] = {0: 1, 1: 0}.get(run["pv"], run["pv"])
-        return answered
-
     def starves_a_monitor(self, stage, command, answer):
         """The last subscription to the first PV gets its first update only, as it
         would from a library that hands updates to one of several callbacks."""
         subscription = (0, self.monitor["monitors"] - 1) if self.monitor else None
         return self.tampered_updates(stage, answer, lambda updates: updates[:1], [subscription])
-
-    def unknown_monitor(self, stage, command, answer):
-        answered = answer()
-        if stage == "collect":
-            answered["updates"]["runs"][0]["monitor"] = self.monitor["monitors"]
-        return answered
-
-    def collects_too_short(self, stage, command, answer):
-        return answer() if stage != "collect" else self.worker.ask({**command, "seconds": 0})
 
     def leaks(self, stage, command, answer):
         """4 MB a second while it collects, in this process: its pid is in hello."""
