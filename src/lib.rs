@@ -9,6 +9,7 @@ pub mod ioc;
 pub mod judge;
 pub mod manifest;
 pub mod measure;
+pub mod metric;
 pub mod process;
 pub mod protocol;
 pub mod python_site;

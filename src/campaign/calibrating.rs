@@ -1,8 +1,9 @@
 //! From measured pools to what is known of the judge on this machine.
 
 use super::pools::Pool;
-use crate::judge::sides::{SideMetric, family, side_figures};
+use crate::judge::sides::{family, side_figures};
 use crate::judge::{self, Calibration, Rule};
+use crate::metric::Metric;
 use crate::record::Machine;
 use crate::stats::median;
 use crate::worker_protocol::Handicap;
@@ -30,7 +31,7 @@ pub fn label(handicap: Option<Handicap>) -> String {
 /// took while the pools were measured.
 pub fn calibration_of(
     pools: &[Pool],
-    metric: SideMetric,
+    metric: Metric,
     rule: &Rule,
     draws: Draws,
     seconds_per_pair: f64,
@@ -39,7 +40,7 @@ pub fn calibration_of(
     let described = |pool: &Pool| judge::Pool {
         label: label(pool.handicap),
         slowdown: slowdown(pool, metric),
-        metrics: vec![metric.to_string()],
+        metrics: vec![metric],
         pairs: family(&pool.records, &[metric])
             .into_iter()
             .flat_map(|pairs| pairs.screened)
@@ -62,7 +63,7 @@ pub fn calibration_of(
 }
 
 /// The part by which B was to be slower: seconds per PV as a part of what A took.
-fn slowdown(pool: &Pool, metric: SideMetric) -> f64 {
+fn slowdown(pool: &Pool, metric: Metric) -> f64 {
     let Some(handicap) = pool.handicap else { return 0.0 };
     let alone = median(&side_figures(&pool.records, metric, false).a);
     handicap.fraction + if alone > 0.0 { handicap.per_pv_s / alone } else { 0.0 }

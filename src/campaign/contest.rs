@@ -3,9 +3,10 @@
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::judge::sides::{SideMetric, family};
+use crate::judge::sides::family;
 use crate::judge::{Change, Rule, Step, compare, next_step};
 use crate::measure::PairRunner;
+use crate::metric::Metric;
 use crate::record::{Failure, Record, Side};
 
 /// Pairs that may be of no use, beyond those that the rule may ask for: a figure of
@@ -34,7 +35,7 @@ pub enum Ended {
 /// The first error of `tell`.
 pub fn contest<E>(
     pairs: &mut PairRunner<'_>,
-    metrics: &[SideMetric],
+    metrics: &[Metric],
     rule: &Rule,
     seed: u64,
     mut tell: impl FnMut(&Record, &str) -> Result<(), E>,
@@ -72,9 +73,11 @@ pub fn contest<E>(
 }
 
 /// The first metric without a figure.
-fn unmeasured(records: &[Record], metrics: &[SideMetric]) -> Option<String> {
-    let has_figure = |metric: &&SideMetric| {
-        records.iter().any(|record| metric.of(record).is_some_and(|figure| figure > 0.0))
+fn unmeasured(records: &[Record], metrics: &[Metric]) -> Option<String> {
+    let has_figure = |metric: &&Metric| {
+        records.iter().any(|record| {
+            metric.of(record).is_some_and(|figure| figure + metric.row().negligible > 0.0)
+        })
     };
-    metrics.iter().find(|metric| !has_figure(metric)).map(SideMetric::to_string)
+    metrics.iter().find(|metric| !has_figure(metric)).map(Metric::to_string)
 }

@@ -2,8 +2,9 @@
 //! broken, until that is decided or enough was tried.
 
 use crate::ioc::Servers;
-use crate::judge::{CONFIDENCE_WANTED, CellKey, LOOKS, Limits, Unit, Verdict, judge, to_confirm};
+use crate::judge::{CONFIDENCE_WANTED, CellKey, LOOKS, Limits, Verdict, judge, to_confirm};
 use crate::measure::{self, Candidate, Cell, Plan, Progress};
+use crate::metric::Unit;
 use crate::record::{Run, RunRecords};
 use crate::stats::Interval;
 

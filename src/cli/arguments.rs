@@ -430,6 +430,8 @@ pub(super) enum Listed {
     Tables,
     /// The most that figures may be
     Limits,
+    /// Every figure with its unit, as the page of the documents
+    Figures,
 }
 
 impl From<SchemaArgument> for Described {

@@ -7,9 +7,10 @@ use epics_gauge::campaign::{
     self, Draws, Ended, INJECTED, calibration_of, keep_calibration, label, measure_pools,
 };
 use epics_gauge::ioc::Servers;
-use epics_gauge::judge::sides::SideMetric;
+use epics_gauge::judge::sides::{CALIBRATED, OF_CONNECT};
 use epics_gauge::judge::{Calibrated, Change, Rule, WholeRuns, compare};
 use epics_gauge::measure::{Candidate, Cell, Contestant, PairRunner, this_machine};
+use epics_gauge::metric::Metric;
 use epics_gauge::process::{interrupted, processes_left};
 use epics_gauge::python_site::Missing;
 use epics_gauge::record::{End, Line, Record, RunRecords, Scenario};
@@ -123,7 +124,7 @@ impl<'a> Calibration<'a> {
         let of = |metric| {
             calibration_of(&pools, metric, &rule, draws, seconds_per_pair, (&machine, date))
         };
-        let metrics = SideMetric::CALIBRATED.into_iter().filter_map(of).collect();
+        let metrics = CALIBRATED.into_iter().filter_map(of).collect();
         let mut whole = Vec::new();
         for handicap in WHOLE {
             // The pools are whole: what was drawn from them is kept, whatever comes.
@@ -180,7 +181,7 @@ impl<'a> Calibration<'a> {
         &mut self,
         handicap: Option<Handicap>,
     ) -> Result<Option<Option<WholeRuns>>, Failure> {
-        let metrics = SideMetric::OF_CONNECT;
+        let metrics = OF_CONNECT;
         let rule = self.rule();
         let mut runs =
             WholeRuns { label: label(handicap), outcomes: Vec::new(), seconds: Vec::new() };
@@ -228,7 +229,7 @@ fn joined(pools: Vec<campaign::Pool>) -> Vec<campaign::Pool> {
     joined
 }
 
-fn outcome(records: &[Record], metrics: &[SideMetric], rule: &Rule) -> Change {
+fn outcome(records: &[Record], metrics: &[Metric], rule: &Rule) -> Change {
     compare(&epics_gauge::judge::sides::family(records, metrics), rule).outcome
 }
 

@@ -8,8 +8,9 @@ use epics_gauge::campaign::{self, Ended};
 use epics_gauge::ioc::{ServerKind, Servers};
 use epics_gauge::judge::Change;
 use epics_gauge::judge::contest::{ContestJudgement, judge_contest, rule_of};
-use epics_gauge::judge::sides::SideMetric;
+use epics_gauge::judge::sides::{OF_CONNECT, OF_MONITORS, is_of_connecting};
 use epics_gauge::measure::{Cell, Contestant, PairRunner, this_machine};
+use epics_gauge::metric::{Metric, can_be_compared};
 use epics_gauge::process::processes_left;
 use epics_gauge::python_site::Missing;
 use epics_gauge::record::{Contest, End, Line, Load, RunRecords, Scenario};
@@ -38,11 +39,11 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     let cell = cell(arguments, asked.scenario)?;
     let metrics = metrics(arguments, &cell)?;
     let cell =
-        if metrics.iter().all(|metric| metric.is_of_connecting()) { cell.brief() } else { cell };
+        if metrics.iter().all(|metric| is_of_connecting(*metric)) { cell.brief() } else { cell };
     let contest = Contest {
         a: asked.labels[0].clone(),
         b: asked.labels[1].clone(),
-        metrics: metrics.iter().map(SideMetric::to_string).collect(),
+        metrics: metrics.iter().map(Metric::to_string).collect(),
         tolerance: arguments.tolerance / 100.0,
         most_pairs: arguments.most_pairs as usize,
         comparisons: arguments.comparisons as usize,
@@ -217,20 +218,26 @@ fn cell(arguments: &CompareArguments, scenario: Scenario) -> Result<Cell, Failur
     }
 }
 
-fn metrics(arguments: &CompareArguments, cell: &Cell) -> Result<Vec<SideMetric>, Failure> {
+fn metrics(arguments: &CompareArguments, cell: &Cell) -> Result<Vec<Metric>, Failure> {
     let of_monitors = cell.load.is_some();
     let usual = match of_monitors {
-        true => SideMetric::OF_MONITORS.to_vec(),
-        false => SideMetric::OF_CONNECT.to_vec(),
+        true => OF_MONITORS.to_vec(),
+        false => OF_CONNECT.to_vec(),
     };
     if arguments.metrics.is_empty() {
         return Ok(usual);
     }
-    let mut metrics: Vec<SideMetric> = Vec::new();
+    let mut metrics: Vec<Metric> = Vec::new();
     for name in &arguments.metrics {
-        let metric: SideMetric = name.parse().map_err(Failure::usage)?;
-        if metric.is_of_monitors() != of_monitors {
+        let metric: Metric = name.parse().map_err(Failure::usage)?;
+        if !metric.row().scenarios.contains(&cell.scenario) {
             return Err(Failure::usage(format!("{} has no figure `{metric}`", cell.scenario)));
+        }
+        if !can_be_compared(metric) {
+            return Err(Failure::usage(format!(
+                "two sides cannot be compared by `{metric}`: it is no figure of one worker of \
+                 which less, or more, is better"
+            )));
         }
         if !metrics.contains(&metric) {
             metrics.push(metric);

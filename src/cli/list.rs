@@ -1,7 +1,8 @@
 //! `list`: what this build knows.
 
-use epics_gauge::judge::{Limits, Relative, Unit};
+use epics_gauge::judge::{Limits, Relative};
 use epics_gauge::manifest::Weakness;
+use epics_gauge::metric::{Unit, document};
 use epics_gauge::report::hanging;
 use epics_gauge::scenario::{self, published::TABLES};
 use epics_gauge::units::grouped;
@@ -49,6 +50,7 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Failure> {
             let file = arguments.limits_file.as_deref();
             lines += &limits(&limits_of(file, &catalogue, &servers)?);
         }
+        Listed::Figures => lines += &document(),
     }
     print(&lines)?;
     Ok(Exit::Good)
@@ -65,7 +67,7 @@ fn weaknesses(weaknesses: &[Weakness], width: usize) -> String {
 fn limits(limits: &Limits) -> String {
     let mut lines = String::new();
     for limit in &limits.limits {
-        let mut what = limit.measure.name();
+        let mut what = limit.measure.name().to_owned();
         if limit.least_pvs > 0 {
             what += &format!(" from {} PVs on", grouped(limit.least_pvs));
         }
@@ -84,7 +86,7 @@ fn limits(limits: &Limits) -> String {
         };
         let most = [most, relatives.join(" and ")].join(" ");
         let mut line = format!("{}: {}", most.trim_end(), limit.derivation);
-        let scenarios = limit.measure.scenarios();
+        let scenarios = limit.measure.row().scenarios;
         if scenarios.len() > limit.scenarios.len() && !limit.scenarios.is_empty() {
             let names: Vec<&str> = limit.scenarios.iter().map(|one| one.name()).collect();
             line += &format!(" ({})", names.join(", "));

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Outcome, Relative, Verdict};
+use crate::metric::Metric;
 use crate::record::{ApproachFacts, RunRecords, Scenario};
 
 /// Which approach to take.
@@ -34,7 +35,7 @@ pub struct Slower {
     /// The approach.
     pub approach: String,
     /// The metric in which it is over the limit by most.
-    pub metric: String,
+    pub metric: Metric,
     /// Seconds per PV over the fastest.
     pub over_fastest_s: f64,
 }
@@ -100,7 +101,7 @@ fn worst(verdicts: &[&&Verdict]) -> Option<Slower> {
         })
         .map(|(verdict, over, _)| Slower {
             approach: verdict.approach.clone(),
-            metric: verdict.metric.clone(),
+            metric: verdict.metric,
             over_fastest_s: over,
         })
 }

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::comparison::{Change, Rule};
+use crate::metric::Metric;
 use crate::stats::{Interval, proportion_interval, pseudo_median};
 
 pub use calibrated::{Calibrated, WholeRuns};
@@ -30,7 +31,7 @@ pub struct Pool {
     /// The same as a fraction; 0 where A and B are alike.
     pub slowdown: f64,
     /// The metrics of each pair.
-    pub metrics: Vec<String>,
+    pub metrics: Vec<Metric>,
     /// One row for each pair, in order of time: ln(B/A) of each metric, so that the
     /// metrics of one pair stay together.
     pub pairs: Vec<Vec<f64>>,
@@ -113,7 +114,7 @@ pub struct PairsUsed {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MetricRates {
     /// The metric.
-    pub metric: String,
+    pub metric: Metric,
     /// How often each outcome came.
     pub outcomes: Outcomes,
     /// Pairs until this metric was decided or given up.

@@ -8,6 +8,7 @@ mod simulated;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::metric::Metric;
 use crate::stats::{Interval, normal_quantile, pseudo_median};
 
 pub(super) use decide::{Decision, decide};
@@ -18,7 +19,7 @@ pub use rule::Rule;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Pairs {
     /// The metric; larger is worse.
-    pub metric: String,
+    pub metric: Metric,
     /// Pairs of the screen.
     pub screened: Vec<f64>,
     /// Pairs measured after the screen.
@@ -72,7 +73,7 @@ impl Change {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MetricChange {
     /// The metric.
-    pub metric: String,
+    pub metric: Metric,
     /// The pairs that the figures rest on: those of the screen, or the fresh ones
     /// up to the look that decided.
     pub pairs: usize,
@@ -142,7 +143,7 @@ fn metric_change(pairs: &Pairs, decision: &Decision, family: usize, rule: &Rule)
         _ => None,
     };
     MetricChange {
-        metric: pairs.metric.clone(),
+        metric: pairs.metric,
         pairs: used.len(),
         ratio: location.map(as_fraction),
         p: decision.p,
@@ -195,8 +196,8 @@ mod tests {
         (0..count).map(|at| ln_ratio + scatter * (2.0 * place(at) - 1.0)).collect()
     }
 
-    fn pairs(metric: &str, screened: Vec<f64>, fresh: Vec<f64>) -> Pairs {
-        Pairs { metric: metric.to_owned(), screened, fresh }
+    fn pairs(name: &str, screened: Vec<f64>, fresh: Vec<f64>) -> Pairs {
+        Pairs { metric: format!("{name} bulk").parse().unwrap(), screened, fresh }
     }
 
     fn only(family: &[Pairs]) -> MetricChange {

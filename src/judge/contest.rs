@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
-use super::sides::{SideMetric, UnknownMetric, family, side_figures};
+use super::sides::{family, side_figures};
 use super::{Comparison, Rule, compare};
+use crate::metric::{Metric, Party, Unit, UnknownMetric};
 use crate::record::{Contest, Failure, RunRecords, Side};
 use crate::stats::{Interval, median_interval};
 
@@ -30,9 +31,9 @@ pub struct ContestJudgement {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ContestFigures {
     /// Its name.
-    pub metric: String,
+    pub metric: Metric,
     /// Its unit.
-    pub unit: &'static str,
+    pub unit: Unit,
     /// Of side A; none when no pair was whole.
     pub a: Option<Interval>,
     /// Of side B.
@@ -55,8 +56,8 @@ pub fn rule_of(contest: &Contest) -> Rule {
 /// When it names a metric that this build does not know.
 pub fn judge_contest(run: &RunRecords) -> Result<Option<ContestJudgement>, UnknownMetric> {
     let Some(contest) = &run.run.contest else { return Ok(None) };
-    let metrics: Vec<SideMetric> =
-        contest.metrics.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+    let metrics: Vec<Metric> =
+        contest.metrics.iter().map(|name| named(name, run.run.format)).collect::<Result<_, _>>()?;
     let figures: Vec<ContestFigures> =
         metrics.iter().map(|metric| figures_of(run, *metric)).collect();
     let samples = |interval: &Option<Interval>| interval.map_or(0, |interval| interval.samples);
@@ -72,14 +73,23 @@ pub fn judge_contest(run: &RunRecords) -> Result<Option<ContestJudgement>, Unkno
     }))
 }
 
-fn figures_of(run: &RunRecords, metric: SideMetric) -> ContestFigures {
+/// What a metric of a record file means: up to format 5 a comparison's `client memory` was
+/// the peak.
+fn named(name: &str, format: u32) -> Result<Metric, UnknownMetric> {
+    match name {
+        "client memory" if format <= 5 => Ok(Metric::MemoryPeak(Party::Client)),
+        _ => name.parse(),
+    }
+}
+
+fn figures_of(run: &RunRecords, metric: Metric) -> ContestFigures {
     let screened = side_figures(&run.records, metric, false);
     let fresh = side_figures(&run.records, metric, true);
     let over_all = |screened: Vec<f64>, fresh: Vec<f64>| {
         median_interval(&[screened, fresh].concat(), CONFIDENCE_WANTED)
     };
     ContestFigures {
-        metric: metric.to_string(),
+        metric,
         unit: metric.unit(),
         a: over_all(screened.a, fresh.a),
         b: over_all(screened.b, fresh.b),

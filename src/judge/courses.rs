@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::MonitorFigures;
-use super::monitors::trusted;
+use crate::metric::trusted;
 use crate::record::{Record, RunRecords, Usage};
 use crate::stats::cpu_windows;
 

@@ -2,8 +2,8 @@
 //! approach.
 
 use super::cell::CellKey;
-use super::limits::Measure;
 use super::verdict::{Outcome, Verdict, blocks};
+use crate::metric::Metric;
 use crate::record::{MachineUse, Record};
 
 /// With more time than this at rest the scheduler had a core for whoever asked for one.
@@ -22,7 +22,7 @@ pub fn is_crowded(machine: &MachineUse) -> bool {
 /// Takes back what would be red in a cell with monitors when most of the blocks that say
 /// so were crowded: then nobody knows. Those are the fresh blocks where any confirmed it,
 /// else the first ones alone.
-pub(super) fn spare(verdict: &mut Verdict, measure: Measure, records: &[&Record]) {
+pub(super) fn spare(verdict: &mut Verdict, measure: Metric, records: &[&Record]) {
     if !verdict.is_worse_than_expected() || verdict.load.is_none() || measure.is_of_failures() {
         return;
     }

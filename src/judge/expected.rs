@@ -2,10 +2,11 @@
 //! missing afterwards can be told.
 
 use super::cell::{CellKey, GateCell, word};
-use super::limits::{LEAK_WATCH_S, Limit, Limits, Measure, Place, Relative};
+use super::limits::{LEAK_WATCH_S, Limit, Limits, Place, Relative};
+use crate::metric::{Metric, Party, Pooled, Timed, rows};
 use crate::protocol::Protocol;
 use crate::record::{ApproachFacts, Scenario};
-use crate::worker_protocol::Mode;
+use crate::worker_protocol::{Mode, Stage};
 
 /// The name of the verdict on processes that outlive a run.
 pub(super) const PROCESSES_LEFT: &str = "run::processes_left";
@@ -16,7 +17,7 @@ pub(super) struct Wanted<'a> {
     pub(super) name: String,
     pub(super) cell: &'a CellKey,
     pub(super) facts: &'a ApproachFacts,
-    pub(super) measure: Measure,
+    pub(super) measure: Metric,
     pub(super) relative: Relative,
     pub(super) limit: &'a Limit,
     /// Whether it can be decided for sure: a watch may be too short to tell.
@@ -36,7 +37,7 @@ pub fn expected_verdicts(
         .filter(|wanted| wanted.is_certain)
         .map(|wanted| wanted.name)
         .collect();
-    names.extend(limits.of_the_run(Measure::ProcessesLeft).map(|_| PROCESSES_LEFT.to_owned()));
+    names.extend(limits.of_the_run(Metric::ProcessesLeft).map(|_| PROCESSES_LEFT.to_owned()));
     // The probes of a search are one cell.
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
@@ -51,9 +52,9 @@ pub(super) fn wanted<'a>(
     let mut all = Vec::new();
     for cell in cells {
         for facts in approaches.iter().filter(|facts| cell.takes(facts)) {
-            for measure in Measure::all() {
-                if is_measured(measure, cell, facts, cells) {
-                    all.extend(of_measure(limits, cell, facts, measure, approaches));
+            for row in rows() {
+                if is_measured(row.metric, cell, facts, cells) {
+                    all.extend(of_measure(limits, cell, facts, row.metric, approaches));
                 }
             }
         }
@@ -65,7 +66,7 @@ fn of_measure<'a>(
     limits: &'a Limits,
     cell: &'a GateCell,
     facts: &'a ApproachFacts,
-    measure: Measure,
+    measure: Metric,
     approaches: &[ApproachFacts],
 ) -> Vec<Wanted<'a>> {
     let key = &cell.key;
@@ -91,14 +92,14 @@ fn of_measure<'a>(
                 measure,
                 relative,
                 limit: limits.of(measure, relative, &place)?,
-                is_certain: measure != Measure::Growth || is_long,
+                is_certain: measure.row().pooled != Pooled::Growth || is_long,
             })
         })
         .collect()
 }
 
 /// Such as `connect::pyca::n10000::over_floor`.
-fn name(cell: &CellKey, approach: &str, measure: Measure, relative: Relative) -> String {
+fn name(cell: &CellKey, approach: &str, measure: Metric, relative: Relative) -> String {
     let relation = match relative {
         Relative::Nothing => "",
         Relative::Floor => "over_floor",
@@ -106,8 +107,8 @@ fn name(cell: &CellKey, approach: &str, measure: Measure, relative: Relative) ->
     };
     let what = match relative {
         // Nothing else would be left of the name.
-        Relative::Nothing => word(&measure.name()),
-        _ => word(&measure.name_part()),
+        Relative::Nothing => word(measure.name()),
+        _ => word(name_part(measure)),
     };
     let both = [what.as_str(), relation];
     let words: Vec<&str> = both.into_iter().filter(|word| !word.is_empty()).collect();
@@ -115,7 +116,7 @@ fn name(cell: &CellKey, approach: &str, measure: Measure, relative: Relative) ->
 }
 
 fn is_measured(
-    measure: Measure,
+    measure: Metric,
     cell: &GateCell,
     facts: &ApproachFacts,
     cells: &[GateCell],
@@ -125,12 +126,36 @@ fn is_measured(
         return false;
     }
     match measure {
-        Measure::ConnectSlope => has_slope(cell, cells),
-        Measure::BytesOverLeast => {
+        Metric::ConnectSlope => has_slope(cell, cells),
+        Metric::BytesOverLeast => {
             let is_unshared = cell.key.load.is_some_and(|load| load.monitors == 1);
             facts.protocol == Protocol::Ca && is_unshared
         }
-        _ => measure.is_in(cell.key.mode),
+        _ => is_in(measure, cell.key.mode),
+    }
+}
+
+/// Whether configurations that connect in this mode have it.
+fn is_in(metric: Metric, mode: Mode) -> bool {
+    match metric {
+        Metric::Time(timed) | Metric::Cpu(timed) | Metric::Each(timed, _) => match timed.stage {
+            Stage::Connect => timed.mode == mode,
+            Stage::Import | Stage::Context => true,
+            _ => mode == Mode::Bulk || timed.mode == Mode::Serial,
+        },
+        Metric::ConnectSlope => mode == Mode::Bulk,
+        _ => true,
+    }
+}
+
+/// The part of a verdict's name; empty where the relation alone says it.
+fn name_part(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Time(Timed::CONNECT_BULK) => "",
+        Metric::ConnectSlope => "slope",
+        Metric::CpuUse(Party::Client) => "cpu",
+        Metric::Memory(Party::Client) => "memory",
+        _ => metric.name(),
     }
 }
 

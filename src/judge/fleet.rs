@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Metric;
 use super::figures::{difference, interval};
+use crate::metric::Timed;
 use crate::record::{
     ApproachFacts, Failure, FleetShape, FleetUse, Record, RunRecords, Scenario, SearchesCounted,
 };
@@ -65,7 +65,7 @@ pub struct FleetGrowth {
     pub ratio: Interval,
 }
 
-const CONNECT: Metric = Metric { stage: Stage::Connect, mode: Mode::Bulk };
+const CONNECT: Timed = Timed { stage: Stage::Connect, mode: Mode::Bulk };
 
 /// A shape with its count of PVs; in the order of reports.
 type Size = (FleetShape, usize);

@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::cell::CellKey;
-use super::limits::Measure;
 use super::samples::BLOCKS_FOR_AN_INTERVAL;
 use super::verdict::{Outcome, Verdict, blocks};
 use super::{CONFIDENCE_WANTED, Judgement};
+use crate::metric::Metric;
 use crate::stats::{Alternative, Interval, holm, sign_p};
 use crate::worker_protocol::Mode;
 
@@ -87,7 +87,7 @@ fn first_blocks(judgement: &Judgement) -> usize {
 /// A slope needs the cells of all counts of PVs.
 fn cells_of(judgement: &Judgement, verdict: &Verdict) -> Vec<CellKey> {
     let Some(cell) = verdict.cell() else { return Vec::new() };
-    if verdict.metric != Measure::ConnectSlope.name() {
+    if verdict.metric != Metric::ConnectSlope {
         return vec![cell];
     }
     let mut counts: Vec<usize> = judgement
@@ -112,8 +112,8 @@ pub fn blocks_for_the_sign_test(family: usize, false_alarms: f64) -> usize {
 }
 
 /// Whether a verdict on the first blocks may not stand by itself.
-pub(super) fn is_suspect(verdict: &Verdict, measure: Measure) -> bool {
-    let is_exact = measure.is_exact() && measure != Measure::UpdatesLost;
+pub(super) fn is_suspect(verdict: &Verdict, measure: Metric) -> bool {
+    let is_exact = measure.is_exact() && measure != Metric::UpdatesLost;
     verdict.outcome != Outcome::Within && verdict.expected_over.is_none() && !is_exact
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::monitors::mean_cpu_percent;
+use crate::metric::mean_cpu_percent;
 use crate::record::{FailureKind, Monitored, Record};
 use crate::scenario::{RATE_HELD_IN_SEARCH, is_answer};
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
 use super::cell::CellKey;
-use super::worker_figures::FigureUnit;
+use crate::metric::{Metric, Unit};
 use crate::record::{Machine, RunRecords};
 use crate::stats::Interval;
 
@@ -71,9 +71,9 @@ pub struct Series {
     /// The cell; of a slope that with the most PVs.
     pub cell: CellKey,
     /// The metric, such as `connect bulk`.
-    pub metric: String,
+    pub metric: Metric,
     /// What it is counted in.
-    pub unit: FigureUnit,
+    pub unit: Unit,
     /// How it is to be read.
     pub nature: Nature,
     /// The approach.

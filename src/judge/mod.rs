@@ -35,11 +35,11 @@ pub use comparison::{Change, Comparison, MetricChange, Pairs, Rule, Step, compar
 pub use courses::{Course, courses};
 pub use crowded::is_crowded;
 pub use expected::expected_verdicts;
-pub use figures::{Figures, Metric, Row, figures, of_most_pvs};
+pub use figures::{Figures, Row, figures, of_most_pvs};
 pub use fleet::{FleetGrowth, FleetRow, fleet_growth, fleet_rows};
 pub use fresh::{Confirmation, FALSE_ALARMS, LOOKS, blocks_for_the_sign_test, to_confirm};
 pub use gave_way::GaveWay;
-pub use limits::{LEAK_WATCH_S, Limit, Limits, LimitsError, Measure, Measured, Relative, Unit};
+pub use limits::{LEAK_WATCH_S, Limit, Limits, LimitsError, Measured, Relative};
 pub use monitors::{Memory, MonitorFigures, MonitorRow, UpdateCounts, monitors};
 pub use scale::{Flow, Published, Scale, ScaleFigures, ScaleRow, scale};
 pub use scaling::{Scaling, scaling};
@@ -52,10 +52,7 @@ use serde::Serialize;
 
 use crate::record::{FailureKind, Record, RunRecords};
 use crate::scenario::is_answer;
-
-/// A verdict needs an interval that covers the true median with at least this
-/// probability. Five blocks give 93.75 %, four 87.5 %.
-pub const CONFIDENCE_WANTED: f64 = 0.9;
+pub use crate::stats::CONFIDENCE_WANTED;
 
 /// Everything that can be said of a run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

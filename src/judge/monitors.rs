@@ -8,17 +8,13 @@ use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
 use super::figures::difference;
+use crate::metric::{CPU_WINDOW_NS, trusted, watched_memory};
 use crate::record::{
-    Disturbance, Failure, FailureKind, Load, Monitored, Record, Recovery, RunRecords, Scenario,
-    ServerCounters, Usage,
+    Disturbance, Load, Monitored, Record, Recovery, RunRecords, Scenario, ServerCounters, Usage,
 };
-use crate::scenario;
 use crate::stats::{
     CpuLoad, Interval, Percentiles, between, cpu_load, growth, median, median_interval, percentiles,
 };
-
-/// The windows of CPU use, as of `top`.
-const CPU_WINDOW_NS: u64 = 1_000_000_000;
 
 /// One cell of a scenario with monitors.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -107,7 +103,7 @@ pub struct UpdateCounts {
 pub fn monitors(run: &RunRecords) -> Vec<MonitorFigures> {
     let mut cells: Vec<(usize, &Record)> = Vec::new();
     for record in run.records.iter().filter(|record| trusted(record).is_some()) {
-        let order = scenario::ALL.iter().position(|(name, _)| *name == record.scenario);
+        let order = Scenario::ALL.iter().position(|one| *one == record.scenario);
         let known = cells.iter().any(|(_, other)| is_same_cell(record, other));
         let is_own = ![Scenario::Capacity, Scenario::Scale].contains(&record.scenario);
         if is_own && !known {
@@ -124,12 +120,6 @@ pub fn monitors(run: &RunRecords) -> Vec<MonitorFigures> {
             .then(disturbance(a).cmp(&disturbance(b)))
     });
     cells.into_iter().filter_map(|(_, first)| cell(run, first)).collect()
-}
-
-/// What monitors took, unless an update was wrong: then nothing was counted.
-pub(super) fn trusted(record: &Record) -> Option<&Monitored> {
-    let is_wrong = |failure: &Failure| failure.kind == FailureKind::WrongUpdate;
-    record.monitored.as_deref().filter(|_| !record.failure.as_ref().is_some_and(is_wrong))
 }
 
 fn disturbance(record: &Record) -> Option<Disturbance> {
@@ -218,18 +208,6 @@ fn sampler_percent(monitored: &Monitored) -> f64 {
     100.0 * monitored.sampler_cpu_ns as f64 / last.at_ns.saturating_sub(first.at_ns).max(1) as f64
 }
 
-/// The CPU use of one side, in % of a core.
-pub(super) fn mean_cpu_percent(monitored: &Monitored, usage: &Usage) -> Option<f64> {
-    cpu_percent(usage, monitored.start_ns, monitored.end_ns)
-}
-
-/// The CPU use between two moments, in % of a core.
-pub(super) fn cpu_percent(usage: &Usage, start_ns: u64, end_ns: u64) -> Option<f64> {
-    let samples: Vec<(u64, u64)> =
-        usage.samples.iter().map(|sample| (sample.at_ns, sample.cpu_ns)).collect();
-    Some(cpu_load(&between(&samples, start_ns, end_ns), CPU_WINDOW_NS)?.mean_percent)
-}
-
 /// The load over all blocks, set one after the other.
 fn cpu(blocks: &[&Monitored], of: fn(&Monitored) -> &Usage) -> Option<CpuLoad> {
     let mut joined: Vec<(u64, u64)> = Vec::new();
@@ -243,19 +221,6 @@ fn cpu(blocks: &[&Monitored], of: fn(&Monitored) -> &Usage) -> Option<CpuLoad> {
         joined.extend(shifted);
     }
     cpu_load(&joined, CPU_WINDOW_NS)
-}
-
-/// Resident memory of one side while the figures were taken, with the time of each
-/// sample.
-pub(super) fn watched_memory(monitored: &Monitored, usage: &Usage) -> Vec<(u64, u64)> {
-    let within = monitored.start_ns..=monitored.end_ns;
-    let samples = usage.samples.iter().filter(|sample| within.contains(&sample.at_ns));
-    samples.map(|sample| (sample.at_ns, sample.rss_bytes)).collect()
-}
-
-/// How fast the client's memory grows, over blocks.
-pub(super) fn growth_between<'a>(blocks: impl Iterator<Item = &'a Monitored>) -> Option<Interval> {
-    growth_over(blocks.map(|block| watched_memory(block, &block.client)).collect())
 }
 
 fn memory(blocks: &[&Monitored], of: fn(&Monitored) -> &Usage) -> Memory {
@@ -275,7 +240,7 @@ fn memory(blocks: &[&Monitored], of: fn(&Monitored) -> &Usage) -> Memory {
 
 /// With enough blocks the growths of the blocks make the interval, else each
 /// block's own samples do: the widest then speaks for all.
-fn growth_over(blocks: Vec<Vec<(u64, u64)>>) -> Option<Interval> {
+pub(super) fn growth_over(blocks: Vec<Vec<(u64, u64)>>) -> Option<Interval> {
     let each: Vec<Interval> =
         blocks.iter().filter_map(|samples| growth(samples, CONFIDENCE_WANTED)).collect();
     let medians: Vec<f64> = each.iter().map(|interval| interval.median).collect();

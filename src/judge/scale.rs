@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::gave_way::{GaveWay, gave_way};
-use super::monitors::{MonitorRow, is_same_cell, row, trusted};
+use super::monitors::{MonitorRow, is_same_cell, row};
+use crate::metric::trusted;
 use crate::record::{Cores, Load, Monitored, Record, RunRecords, Scenario, Steady, Usage};
 use crate::scenario::published::{PublishedRow, TABLES};
 use crate::stats::{between, median};

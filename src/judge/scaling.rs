@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Metric;
 use super::figures::{difference, interval};
+use crate::metric::Timed;
 use crate::record::{Record, RunRecords, Scenario};
 use crate::stats::{Interval, theil_sen};
 use crate::worker_protocol::{Mode, Stage};
@@ -34,7 +34,7 @@ pub struct Scaling {
     pub fastest: Option<String>,
 }
 
-const CONNECT: Metric = Metric { stage: Stage::Connect, mode: Mode::Bulk };
+const CONNECT: Timed = Timed { stage: Stage::Connect, mode: Mode::Bulk };
 
 type ByBlock = BTreeMap<usize, f64>;
 

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
 use super::cell::CellKey;
-use super::limits::{Relative, Unit};
+use super::limits::Relative;
+use crate::metric::{Metric, Unit};
 use crate::record::{FleetShape, Load, Scenario};
 use crate::stats::Interval;
 use crate::worker_protocol::Mode;
@@ -64,7 +65,7 @@ pub struct Verdict {
     /// The server.
     pub server: String,
     /// What was judged, such as `connect bulk`, `connect slope` or `growth`.
-    pub metric: String,
+    pub metric: Metric,
     /// The unit of figure and limit.
     pub unit: Unit,
     /// What monitors were to take; none for scenarios without.
@@ -219,7 +220,7 @@ impl Verdict {
             floor: false,
             scenario: Some(Scenario::Connect),
             server: "softioc".to_owned(),
-            metric: "connect bulk".to_owned(),
+            metric: Metric::Time(crate::metric::Timed::CONNECT_BULK),
             unit: Unit::SecondsPerPv,
             load: None,
             fleet: None,
@@ -237,19 +238,6 @@ impl Verdict {
             fresh_blocks: 0,
             more_blocks: None,
             p: None,
-        }
-    }
-}
-
-impl Unit {
-    /// A figure with its unit.
-    pub fn amount(self, figure: f64) -> String {
-        match self {
-            Unit::SecondsPerPv => format!("{figure:.2e} s per PV"),
-            Unit::PercentOfACore => format!("{figure:.1} % of a core"),
-            Unit::Bytes => format!("{:.1} MB", figure / 1e6),
-            Unit::BytesPerMinute => format!("{:.2} MB per minute", figure / 1e6),
-            Unit::Count => format!("{figure}"),
         }
     }
 }

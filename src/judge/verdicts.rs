@@ -7,9 +7,10 @@ use super::cell::{CellKey, GateCell};
 use super::crowded;
 use super::expected::{PROCESSES_LEFT, Wanted, wanted};
 use super::fresh::{self, Suspect};
-use super::limits::{LEAK_WATCH_S, Limits, Measure, Relative};
-use super::samples::{self, ByBlock, by_block, by_part, has_failed, is_wrong, told};
+use super::limits::{LEAK_WATCH_S, Limits, Relative};
+use super::samples::{self, ByBlock, by_block, by_part, told};
 use super::verdict::{Outcome, Verdict};
+use crate::metric::{Metric, Pooled, has_failed, is_wrong};
 use crate::protocol::Protocol;
 use crate::record::{Record, RunRecords};
 use crate::stats::{Interval, median};
@@ -109,7 +110,7 @@ impl<'a> Judging<'a> {
         let fresh = self.taken(&self.fresh, wanted, other.as_deref());
         let verdict = Verdict { figure: Some(interval), outcome, ..draft };
         let suspect = fresh::is_suspect(&verdict, measure).then(|| Suspect {
-            is_of_losses: measure == Measure::UpdatesLost,
+            is_of_losses: measure == Metric::UpdatesLost,
             samples: fresh.values,
             interval: fresh.interval,
         });
@@ -126,13 +127,13 @@ impl<'a> Judging<'a> {
             _ if first.is_some() => first.map(|failure| {
                 format!("not judged: {}", failure.message.lines().next().unwrap_or_default())
             }),
-            Measure::Subscriptions if is_watched => {
+            Metric::Subscriptions if is_watched => {
                 Some("not judged: this server does not count subscriptions".to_owned())
             }
-            Measure::BytesOverLeast if is_watched => {
+            Metric::BytesOverLeast if is_watched => {
                 Some("not judged: this system does not tell a process's bytes".to_owned())
             }
-            Measure::Growth if is_watched => {
+            metric if metric.row().pooled == Pooled::Growth && is_watched => {
                 Some(format!("not judged: too few samples in a watch of {LEAK_WATCH_S} s"))
             }
             _ => None,
@@ -206,7 +207,7 @@ impl<'a> Judging<'a> {
     /// How many workers failed, in all blocks.
     fn of_failures(&self, wanted: &Wanted) -> Verdict {
         let counts = match wanted.measure {
-            Measure::ValuesWrong => is_wrong,
+            Metric::ValuesWrong => is_wrong,
             _ => has_failed,
         };
         let of = |records| samples::own(records, wanted.measure, wanted.cell, &wanted.facts.name);
@@ -246,7 +247,7 @@ fn draft(wanted: &Wanted) -> Verdict {
         floor: wanted.facts.floor,
         scenario: Some(cell.scenario),
         server: cell.server.clone(),
-        metric: wanted.measure.name(),
+        metric: wanted.measure,
         unit: wanted.measure.unit(),
         load: cell.load,
         fleet: cell.fleet,
@@ -269,7 +270,7 @@ fn draft(wanted: &Wanted) -> Verdict {
 
 /// Whether the run left processes behind; nothing of a run that was cut off.
 fn of_processes_left(run: &RunRecords, limits: &Limits) -> Option<Verdict> {
-    let limit = limits.of_the_run(Measure::ProcessesLeft)?;
+    let limit = limits.of_the_run(Metric::ProcessesLeft)?;
     let left = run.end.as_ref()?.processes_left;
     let (figure, outcome) = match left {
         None => (None, Outcome::Undecided),
@@ -282,8 +283,8 @@ fn of_processes_left(run: &RunRecords, limits: &Limits) -> Option<Verdict> {
         floor: false,
         scenario: None,
         server: String::new(),
-        metric: Measure::ProcessesLeft.name(),
-        unit: Measure::ProcessesLeft.unit(),
+        metric: Metric::ProcessesLeft,
+        unit: Metric::ProcessesLeft.unit(),
         load: None,
         fleet: None,
         pvs: 0,

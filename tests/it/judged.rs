@@ -154,7 +154,7 @@ fn outcomes(run: &RunRecords, approach: &str, metric: &str) -> Vec<Outcome> {
     let own = judgement
         .verdicts
         .iter()
-        .filter(|verdict| verdict.approach == approach && verdict.metric == metric);
+        .filter(|verdict| verdict.approach == approach && verdict.metric.name() == metric);
     own.map(|verdict| verdict.outcome).collect()
 }
 

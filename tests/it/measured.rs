@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use epics_gauge::embedded;
 use epics_gauge::ioc::SoftIoc;
-use epics_gauge::judge::Metric;
+use epics_gauge::metric::Timed;
 use epics_gauge::process::Command;
 use epics_gauge::stats::median;
 use epics_gauge::worker_protocol::{Mode, Stage};
@@ -54,7 +54,7 @@ fn by_libca() -> Figures {
     let arguments = format!("connect --approach libca --pvs {PVS} --mode bulk --blocks 1");
     let records = Gauge::run(&arguments).finish().records();
     let record = records.iter().find(|record| record.approach == "libca").unwrap();
-    let figure = |stage, mode| Metric { stage, mode }.of(record).unwrap();
+    let figure = |stage, mode| Timed { stage, mode }.of(record).unwrap();
     Figures {
         connect: figure(Stage::Connect, Mode::Bulk),
         bulk_get: figure(Stage::Get, Mode::Bulk),

@@ -40,7 +40,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "scenario",
         ],
     ),
-    ("judge", &["worker_protocol", "protocol", "record", "scenario", "stats"]),
+    ("metric", &["worker_protocol", "record", "scenario", "stats"]),
+    ("judge", &["worker_protocol", "metric", "protocol", "record", "scenario", "stats"]),
     (
         "campaign",
         &[
@@ -49,6 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "ioc",
             "judge",
             "measure",
+            "metric",
             "process",
             "worker_protocol",
             "python_site",
@@ -57,7 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "stats",
         ],
     ),
-    ("report", &["judge", "worker_protocol", "record", "scenario", "stats", "units"]),
+    ("report", &["judge", "worker_protocol", "metric", "record", "scenario", "stats", "units"]),
 ];
 
 fn root() -> &'static Path {

@@ -55,7 +55,7 @@ fn comparison(pool: &Pool, rule: &Rule, random: &mut StdRng) -> Vec<Pairs> {
     let named = pool.metrics.iter().enumerate();
     named
         .map(|(metric, name)| Pairs {
-            metric: name.clone(),
+            metric: *name,
             screened: of(metric, &rows[..rule.screen]),
             fresh: of(metric, &rows[rule.screen..count]),
         })
@@ -74,7 +74,7 @@ fn metric_rates(
             let of_it = || comparisons.iter().map(|decisions| &decisions[metric..=metric]);
             let pool_bias = as_fraction(bootstrap_interval(&pool.of(metric), 0.95, seed)?);
             Some(MetricRates {
-                metric: name.clone(),
+                metric: *name,
                 outcomes: outcomes(of_it()),
                 pairs: PairsUsed::of(of_it().map(|decisions| used(decisions, rule))),
                 pool_bias,
@@ -110,7 +110,8 @@ mod tests {
     use super::*;
 
     fn pool(pairs: Vec<Vec<f64>>) -> Pool {
-        let metrics = (0..pairs.first().map_or(0, Vec::len)).map(|at| at.to_string()).collect();
+        let count = pairs.first().map_or(0, Vec::len);
+        let metrics = crate::metric::rows().iter().take(count).map(|row| row.metric).collect();
         Pool { label: String::new(), slowdown: 0.0, metrics, pairs, seconds_per_pair: 2.0 }
     }
 

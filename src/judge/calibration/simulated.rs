@@ -5,6 +5,7 @@ use rand::{SeedableRng, rngs::StdRng};
 
 use super::{Calibration, Outcomes, Pool, Rate, calibrate, redraw};
 use crate::judge::comparison::{Pairs, Rule, compare};
+use crate::judge::sides::OF_CONNECT;
 use crate::stats::proportion_interval;
 use crate::stats::simulated::{NOISES, Noise};
 
@@ -14,7 +15,7 @@ fn pool(noise: Noise, slowdown: f64, count: usize, random: &mut StdRng) -> Pool 
     Pool {
         label: String::new(),
         slowdown,
-        metrics: vec!["get".to_owned()],
+        metrics: OF_CONNECT.to_vec(),
         pairs: shifted,
         seconds_per_pair: 1.0,
     }
@@ -29,7 +30,7 @@ fn direct(noise: Noise, slowdown: f64, rule: &Rule, experiments: usize) -> Outco
             let mut screened = noise.pairs(most, &mut random);
             screened.iter_mut().for_each(|pair| *pair += slowdown.ln_1p());
             let fresh = screened.split_off(rule.screen);
-            [compare(&[Pairs { metric: String::new(), screened, fresh }], rule).outcome]
+            [compare(&[Pairs { metric: OF_CONNECT[0], screened, fresh }], rule).outcome]
         })
         .collect();
     Outcomes::count(outcomes.iter().map(|changes| &changes[..]))

@@ -3,6 +3,7 @@
 use rand::{SeedableRng, rngs::StdRng};
 
 use super::{Change, Pairs, Rule, decide};
+use crate::metric::rows;
 use crate::stats::proportion_interval;
 use crate::stats::simulated::{NOISES, Noise};
 
@@ -16,7 +17,7 @@ fn experiment(noise: Noise, metrics: usize, slower: f64, random: &mut StdRng) ->
             let mut drawn = noise.pairs(Rule::default().screen + most, random);
             drawn.iter_mut().for_each(|pair| *pair += shift);
             let fresh = drawn.split_off(Rule::default().screen);
-            Pairs { metric: metric.to_string(), screened: drawn, fresh }
+            Pairs { metric: rows()[metric].metric, screened: drawn, fresh }
         })
         .collect()
 }

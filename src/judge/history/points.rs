@@ -5,29 +5,23 @@ use std::collections::BTreeMap;
 use super::{Nature, Point, Series, VersionsFrom};
 use crate::judge::cell::CellKey;
 use crate::judge::figures::interval;
-use crate::judge::worker_figures::{FigureUnit, worker_figures};
 use crate::judge::{Capacity, Scaling, capacities, scaling};
+use crate::metric::{Metric, Party, Percentile, rows};
 use crate::record::{Load, Record, RunRecords, Scenario};
-use crate::scenario::{self, is_answer};
+use crate::scenario::is_answer;
 use crate::stats::Interval;
-use crate::worker_protocol::Mode;
+use crate::worker_protocol::{Mode, Stage};
 
-/// The figures of workers that have a history beside those of stages, in the order
-/// of reports.
-const OF_MONITORS_AND_FLEETS: [&str; 7] = [
-    "client cpu",
-    "server cpu",
-    "client memory peak",
-    "latency p99",
-    UPDATES_LOST,
-    "client memory per PV",
-    "searches per PV",
+/// The figures of monitors and of many IOCs that have a history, in the order of reports.
+const OF_MONITORS_AND_FLEETS: [Metric; 7] = [
+    Metric::CpuUse(Party::Client),
+    Metric::CpuUse(Party::Server),
+    Metric::MemoryPeak(Party::Client),
+    Metric::Latency(Percentile::P99),
+    Metric::UpdatesLost,
+    Metric::ClientMemoryPerPv,
+    Metric::SearchesPerPv,
 ];
-
-const UPDATES_LOST: &str = "updates lost";
-const WORKERS_FAILED: &str = "workers failed";
-const CONNECT_SLOPE: &str = "connect slope";
-const CAPACITY: &str = "PVs without loss";
 
 /// All series, in the order of scenarios, servers, cells and metrics, then of the
 /// catalogue. Of losses and failures only those that have some.
@@ -56,19 +50,19 @@ pub(super) fn series(runs: &[&RunRecords]) -> Vec<Series> {
 }
 
 /// Sorted by what can be compared without a floating point number.
-fn order(series: &Series) -> (usize, String, bool, usize, u64, String, usize) {
+fn order(series: &Series) -> (Scenario, String, bool, usize, u64, String, usize) {
     let CellKey { scenario, server, pvs, mode, load, fleet } = &series.cell;
-    let scenario = scenario::ALL.iter().position(|(name, _)| name == scenario);
+
     let rate_mhz = load.map_or(0, |load| (1e3 * load.rate_hz) as u64);
     let rest = format!("{fleet:?} {:?}", load.map(|load| Load { rate_hz: 0.0, ..load }));
-    let metric = OF_MONITORS_AND_FLEETS.iter().position(|name| *name == series.metric);
+    let metric = OF_MONITORS_AND_FLEETS.iter().position(|one| *one == series.metric);
     let is_serial = *mode == Mode::Serial;
-    let last = match series.metric.as_str() {
-        CONNECT_SLOPE => usize::MAX - 1,
-        WORKERS_FAILED => usize::MAX,
+    let last = match series.metric {
+        Metric::ConnectSlope => usize::MAX - 1,
+        Metric::WorkersFailed => usize::MAX,
         _ => metric.unwrap_or(0),
     };
-    (scenario.unwrap_or(usize::MAX), server.clone(), is_serial, *pvs, rate_mhz, rest, last)
+    (*scenario, server.clone(), is_serial, *pvs, rate_mhz, rest, last)
 }
 
 /// The figures of one run, each a series of one point.
@@ -85,7 +79,7 @@ fn of_run(run: &RunRecords) -> Vec<Series> {
 /// What the workers of one approach in one cell gave, metric by metric.
 #[derive(Default)]
 struct Given {
-    values: Vec<(String, FigureUnit, Vec<f64>)>,
+    values: Vec<(Metric, Vec<f64>)>,
     workers: usize,
     failed: usize,
 }
@@ -104,13 +98,13 @@ fn of_workers(run: &RunRecords) -> Vec<Series> {
     }
     let mut all = Vec::new();
     for (cell, approaches) in &cells {
-        let mut metrics: Vec<&str> = Vec::new();
-        for (name, _, _) in approaches.values().flat_map(|given| &given.values) {
-            if !metrics.contains(&name.as_str()) {
-                metrics.push(name);
+        let mut metrics: Vec<Metric> = Vec::new();
+        for (metric, _) in approaches.values().flat_map(|given| &given.values) {
+            if !metrics.contains(metric) {
+                metrics.push(*metric);
             }
         }
-        for metric in metrics.into_iter().chain([WORKERS_FAILED]) {
+        for metric in metrics.into_iter().chain([Metric::WorkersFailed]) {
             for (place, given) in approaches {
                 let approach = &run.run.approaches[*place].name;
                 all.extend(given.series(cell, metric, approach));
@@ -128,45 +122,49 @@ impl Given {
         if record.fleet.is_some() && record.failure.is_some() {
             return;
         }
-        for figure in worker_figures(record).into_iter().filter(|one| has_history(record, one)) {
-            match self.values.iter_mut().find(|(name, _, _)| *name == figure.metric) {
-                Some((_, _, values)) => values.push(figure.value),
-                None => self.values.push((figure.metric, figure.unit, vec![figure.value])),
+        for metric in rows().iter().map(|row| row.metric) {
+            let Some(figure) = metric.of(record).filter(|_| has_history(record, metric)) else {
+                continue;
+            };
+            match self.values.iter_mut().find(|(known, _)| *known == metric) {
+                Some((_, values)) => values.push(figure),
+                None => self.values.push((metric, vec![figure])),
             }
         }
     }
 
-    fn series(&self, cell: &CellKey, metric: &str, approach: &str) -> Option<Series> {
-        let of = |unit, nature, figure| Series {
+    fn series(&self, cell: &CellKey, metric: Metric, approach: &str) -> Option<Series> {
+        let of = |nature, figure| Series {
             cell: cell.clone(),
-            metric: metric.to_owned(),
-            unit,
+            metric,
+            unit: metric.unit(),
             nature,
             approach: approach.to_owned(),
             points: vec![Point { run: 0, figure, open_above: false }],
             last_change: None,
         };
-        if metric == WORKERS_FAILED {
+        if metric == Metric::WorkersFailed {
             let failed = Interval::exact(self.failed as f64, self.workers);
-            return Some(of(FigureUnit::Count, Nature::Losses, failed));
+            return Some(of(Nature::Losses, failed));
         }
-        let (_, unit, values) = self.values.iter().find(|(name, _, _)| name == metric)?;
-        if metric == UPDATES_LOST {
+        let (_, values) = self.values.iter().find(|(known, _)| *known == metric)?;
+        if metric == Metric::UpdatesLost {
             let lost = Interval::exact(values.iter().sum(), values.len());
-            return Some(of(*unit, Nature::Losses, lost));
+            return Some(of(Nature::Losses, lost));
         }
-        Some(of(*unit, Nature::Measured, interval(values.iter().copied())?))
+        Some(of(Nature::Measured, interval(values.iter().copied())?))
     }
 }
 
 /// Stages per PV, and the import, which users wait for; and what is listed above.
-fn has_history(record: &Record, figure: &crate::judge::worker_figures::WorkerFigure) -> bool {
-    let is_stage = figure.unit == FigureUnit::SecondsPerPv || figure.metric == "import";
+fn has_history(record: &Record, metric: Metric) -> bool {
+    let is_stage =
+        matches!(metric, Metric::Time(timed) if timed.is_per_pv() || timed.stage == Stage::Import);
     match record.scenario {
         // Of so many loads the losses tell; the rest is in each run's own report.
-        Scenario::Scale => figure.metric == UPDATES_LOST,
+        Scenario::Scale => metric == Metric::UpdatesLost,
         Scenario::Connect | Scenario::Fleet if is_stage => true,
-        _ => OF_MONITORS_AND_FLEETS.contains(&figure.metric.as_str()),
+        _ => OF_MONITORS_AND_FLEETS.contains(&metric),
     }
 }
 
@@ -181,8 +179,8 @@ fn of_slope(scaling: &Scaling) -> Series {
     };
     Series {
         cell,
-        metric: CONNECT_SLOPE.to_owned(),
-        unit: FigureUnit::SecondsPerPv,
+        metric: Metric::ConnectSlope,
+        unit: Metric::ConnectSlope.unit(),
         nature: Nature::Measured,
         approach: scaling.approach.clone(),
         points: vec![Point { run: 0, figure: scaling.slope_s, open_above: false }],
@@ -213,8 +211,8 @@ fn of_capacity(run: &RunRecords, found: &Capacity) -> Series {
             load,
             fleet: None,
         },
-        metric: CAPACITY.to_owned(),
-        unit: FigureUnit::Count,
+        metric: Metric::Capacity,
+        unit: Metric::Capacity.unit(),
         nature: Nature::Searched,
         approach: found.approach.clone(),
         points: vec![Point { run: 0, figure, open_above: least.is_none() }],

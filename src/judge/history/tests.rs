@@ -1,4 +1,6 @@
 use super::*;
+use crate::judge::sides::OF_CONNECT;
+use crate::metric::Metric;
 use crate::protocol::Protocol;
 use crate::record::{
     ApproachFacts, Contest, Failure, FailureKind, RECORD_FORMAT, Record, Run, Sample, Scenario,
@@ -68,7 +70,7 @@ fn run(day: usize, cores: usize, records: Vec<Record>) -> (String, RunRecords) {
 
 fn connect(history: &History) -> &Series {
     let machine = &history.machines[0];
-    machine.series.iter().find(|series| series.metric == "connect bulk").unwrap()
+    machine.series.iter().find(|series| series.metric == OF_CONNECT[0]).unwrap()
 }
 
 #[test]
@@ -120,7 +122,7 @@ fn blocks_that_confirm_are_left_out_and_a_missing_run_leaves_a_gap() {
     let series = history.machines[0]
         .series
         .iter()
-        .find(|series| series.metric == "connect bulk" && series.cell.pvs == 100)
+        .find(|series| series.metric == OF_CONNECT[0] && series.cell.pvs == 100)
         .unwrap();
     let seen: Vec<(usize, usize)> =
         series.points.iter().map(|point| (point.run, point.figure.samples)).collect();
@@ -135,7 +137,7 @@ fn failed_workers_are_a_series_where_there_are_some() {
     let failed = |runs: &[(String, RunRecords)]| {
         let history = history(runs).unwrap();
         let series = &history.machines[0].series;
-        series.iter().find(|series| series.metric == "workers failed").cloned()
+        series.iter().find(|series| series.metric == Metric::WorkersFailed).cloned()
     };
     let found = failed(&[run(1, 4, blocks(1e-5)), run(2, 4, failing)]).unwrap();
     assert!(found.last_change.unwrap().is_worse);

@@ -2,11 +2,11 @@
 
 use super::error::Wrong;
 use super::table::Table;
-use super::{Measure, Unit};
+use crate::metric::{Metric, Unit};
 
 /// The most that a budget leaves for each PV, or for each minute, and the sum that
 /// gives it.
-pub(super) fn value(budget: Table, measure: Measure) -> Result<(f64, String), Wrong> {
+pub(super) fn value(budget: Table, measure: Metric) -> Result<(f64, String), Wrong> {
     match measure.unit() {
         Unit::SecondsPerPv => per_pv(budget),
         Unit::BytesPerMinute => per_minute(budget),

@@ -4,7 +4,6 @@
 mod budget;
 mod error;
 mod measured;
-mod metric;
 mod parse;
 mod table;
 
@@ -14,10 +13,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::FALSE_ALARMS;
+use crate::metric::Metric;
 use crate::record::{Load, Scenario};
 pub use error::LimitsError;
 pub use measured::Measured;
-pub use metric::{Measure, Unit};
 
 /// The limits that are built in.
 const BUILT_IN: &str = include_str!("../../../tests/gate/limits.toml");
@@ -46,7 +45,7 @@ pub struct Limit {
     /// The line of the file at which it begins.
     pub line: usize,
     /// What is limited.
-    pub measure: Measure,
+    pub measure: Metric,
     /// The scenarios in which it holds; empty for what is of the whole run.
     pub scenarios: Vec<Scenario>,
     /// The servers for which it holds, with the lines that name them; all when empty.
@@ -144,14 +143,14 @@ impl Limits {
 
     /// The limit of this measure, relative to this, that holds here: the last one
     /// that fits.
-    pub(super) fn of(&self, measure: Measure, relative: Relative, place: &Place) -> Option<&Limit> {
+    pub(super) fn of(&self, measure: Metric, relative: Relative, place: &Place) -> Option<&Limit> {
         self.limits.iter().rev().find(|limit| {
             limit.measure == measure && limit.relatives.contains(&relative) && limit.is_at(place)
         })
     }
 
     /// The limit of a measure of the whole run.
-    pub(super) fn of_the_run(&self, measure: Measure) -> Option<&Limit> {
+    pub(super) fn of_the_run(&self, measure: Metric) -> Option<&Limit> {
         self.limits.iter().rev().find(|limit| limit.measure == measure)
     }
 

@@ -7,7 +7,8 @@ use toml::de::DeTable;
 use super::error::{Wrong, line_of, unknown};
 use super::measured::{Measured, measured};
 use super::table::{Name, Table};
-use super::{Limit, Measure, Relative, budget};
+use super::{Limit, Relative, budget};
+use crate::metric::{Metric, Pooled, can_be_limited, names};
 use crate::record::Scenario;
 
 const KEYS: [&str; 14] = [
@@ -94,18 +95,18 @@ fn limit_of(table: Table, metric: &Name, text: &str) -> Result<Limit, Wrong> {
     })
 }
 
-fn measure(metric: &Name) -> Result<Measure, Wrong> {
-    let all = Measure::all();
-    if let Some(found) = all.iter().find(|measure| measure.name() == metric.name) {
-        return Ok(*found);
+fn measure(metric: &Name) -> Result<Metric, Wrong> {
+    let unknown = |_| Wrong::at(metric.at, unknown("metric", &metric.name, &names()));
+    let found: Metric = metric.name.parse().map_err(unknown)?;
+    if can_be_limited(found) {
+        return Ok(found);
     }
-    let names: Vec<String> = all.iter().map(|measure| measure.name()).collect();
-    let known: Vec<&str> = names.iter().map(String::as_str).collect();
-    Err(Wrong::at(metric.at, unknown("metric", &metric.name, &known)))
+    let message = format!("`{found}` cannot be limited: a limit is the most that a figure may be");
+    Err(Wrong::at(metric.at, message))
 }
 
 /// `kind` may be left out; where it stands, it must be true.
-fn check_kind(table: Table, measure: Measure) -> Result<(), Wrong> {
+fn check_kind(table: Table, measure: Metric) -> Result<(), Wrong> {
     let (Some(at), Some(kind)) = (table.place("kind"), table.text("kind")?) else { return Ok(()) };
     let (metric, is) = (measure.name(), if measure.is_exact() { "exact" } else { "noisy" });
     match kind.as_str() {
@@ -115,8 +116,8 @@ fn check_kind(table: Table, measure: Measure) -> Result<(), Wrong> {
     }
 }
 
-fn scenarios(table: Table, measure: Measure) -> Result<Vec<Scenario>, Wrong> {
-    let measured_in = measure.scenarios();
+fn scenarios(table: Table, measure: Metric) -> Result<Vec<Scenario>, Wrong> {
+    let measured_in = measure.row().scenarios;
     let named = table.names("scenario")?;
     if measure.is_of_the_run() {
         let of_a_cell = ["scenario", "server", "approach", "pvs"];
@@ -129,14 +130,14 @@ fn scenarios(table: Table, measure: Measure) -> Result<Vec<Scenario>, Wrong> {
         };
     }
     if named.is_empty() {
-        return Ok(measured_in);
+        return Ok(measured_in.to_vec());
     }
-    named.into_iter().map(|one| measured_scenario(&one, measure, &measured_in)).collect()
+    named.into_iter().map(|one| measured_scenario(&one, measure, measured_in)).collect()
 }
 
 fn measured_scenario(
     named: &Name,
-    measure: Measure,
+    measure: Metric,
     measured_in: &[Scenario],
 ) -> Result<Scenario, Wrong> {
     let unknown = |_| Wrong::at(named.at, unknown("scenario", &named.name, &Scenario::names()));
@@ -150,16 +151,17 @@ fn measured_scenario(
     Err(Wrong::at(named.at, message))
 }
 
-fn rate(table: Table, measure: Measure) -> Result<Option<f64>, Wrong> {
+fn rate(table: Table, measure: Metric) -> Result<Option<f64>, Wrong> {
     let Some(at) = table.place("rate_hz_at_most") else { return Ok(None) };
-    if matches!(measure, Measure::Time(_) | Measure::ConnectSlope | Measure::ProcessesLeft) {
+    let with_rate = |one: &Scenario| *one != Scenario::Connect && *one != Scenario::Fleet;
+    if measure.is_of_the_run() || !measure.row().scenarios.iter().any(with_rate) {
         let message = format!("`{}` has no rate", measure.name());
         return Err(Wrong::at(at, message));
     }
     table.number("rate_hz_at_most")
 }
 
-fn relatives(table: Table, measure: Measure) -> Result<Vec<Relative>, Wrong> {
+fn relatives(table: Table, measure: Metric) -> Result<Vec<Relative>, Wrong> {
     let named = table.names("relative")?;
     let Some(first) = named.first() else {
         return match measure.is_exact() {
@@ -171,7 +173,7 @@ fn relatives(table: Table, measure: Measure) -> Result<Vec<Relative>, Wrong> {
             )),
         };
     };
-    let only_absolute = measure.is_exact() || measure == Measure::Growth;
+    let only_absolute = measure.is_exact() || measure.row().pooled == Pooled::Growth;
     if only_absolute && named.iter().any(|one| one.name != "absolute") {
         let message = format!("`{}` is judged by itself: say \"absolute\"", measure.name());
         return Err(Wrong::at(first.at, message));
@@ -189,7 +191,7 @@ fn relatives(table: Table, measure: Measure) -> Result<Vec<Relative>, Wrong> {
 }
 
 /// The most, and how it is derived: by a budget, or for a reason.
-fn value(table: Table, measure: Measure) -> Result<(f64, String), Wrong> {
+fn value(table: Table, measure: Metric) -> Result<(f64, String), Wrong> {
     let (most, budget) = (table.number("most")?, table.table("budget")?);
     let because = table.text("because")?;
     match (most, budget) {

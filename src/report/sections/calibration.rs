@@ -73,7 +73,7 @@ fn section(calibrated: &Calibrated, level: u8) -> Vec<Part> {
 }
 
 fn of_metric(calibration: &Calibration, level: u8) -> Vec<Part> {
-    let name = calibration.alike.metrics.first().map_or("", |metric| metric.metric.as_str());
+    let name = calibration.alike.metrics.first().map_or("", |metric| metric.metric.name());
     vec![
         Part::Heading(level, name.to_owned()),
         Part::Table(rates(calibration)),

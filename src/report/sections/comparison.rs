@@ -71,7 +71,7 @@ fn table(judgement: &ContestJudgement) -> Table {
         or_dash(interval.as_ref(), |interval| scientific(interval.median))
     };
     Columns::of(judgement.figures.iter().zip(&judgement.comparison.metrics))
-        .words("metric", |(figures, change)| format!("{}, {}", change.metric, figures.unit))
+        .words("metric", |(figures, change)| format!("{}, {}", change.metric, figures.unit.name()))
         .number("A", |(figures, _)| median(&figures.a))
         .number("B", |(figures, _)| median(&figures.b))
         .number("B over A", |(_, change)| {

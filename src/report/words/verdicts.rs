@@ -1,7 +1,8 @@
 //! Verdicts.
 
 use super::configuration::verdict_configuration;
-use crate::judge::{Outcome, Relative, Unit, Verdict};
+use crate::judge::{Outcome, Relative, Verdict};
+use crate::metric::Unit;
 use crate::units::signed;
 
 /// The word for the worst of an approach's verdicts in one row; capitals are for
@@ -18,9 +19,9 @@ pub(in crate::report) fn worst<'a>(verdicts: impl Iterator<Item = &'a Verdict>) 
 
 /// The metric and its scenario, which some metrics have in their names.
 pub(in crate::report) fn judged(verdict: &Verdict) -> String {
-    let metric = &verdict.metric;
+    let metric = verdict.metric.name();
     match verdict.scenario {
-        Some(scenario) if metric.starts_with(scenario.name()) => metric.clone(),
+        Some(scenario) if metric.starts_with(scenario.name()) => metric.to_owned(),
         Some(scenario) => format!("{scenario} {metric}"),
         None => format!("run {metric}"),
     }

@@ -1,6 +1,7 @@
 //! Each exact limit comes out good and bad.
 
 use epics_gauge::judge::{Outcome, Verdict};
+use epics_gauge::metric::Metric;
 use epics_gauge::record::{
     Disturbance, Failure, FailureKind, Load, Monitored, Network, Recovery, RunRecords,
     ServerCounters,
@@ -126,7 +127,7 @@ fn losses_over_the_rate_of_the_limit_are_no_verdict() {
     for record in &mut fast.records {
         record.load = Some(Load { rate_hz: 1000.0, ..load() });
     }
-    assert!(!judge(&fast).verdicts.iter().any(|verdict| verdict.metric == "updates lost"));
+    assert!(!judge(&fast).verdicts.iter().any(|verdict| verdict.metric == Metric::UpdatesLost));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use epics_gauge::judge::{GaveWay, Outcome, Verdict};
+use epics_gauge::metric::{Metric, Party};
 use epics_gauge::record::{
     Disturbance, Failure, FailureKind, Load, MachineUse, Monitored, Network, Pixels, Record,
     Recovery, RunRecords, Scenario, ServerCounters, Usage, UsageSample,
@@ -96,10 +97,9 @@ pub(super) fn with_fresh_watches(run: &RunRecords, count: usize) -> RunRecords {
 
 fn growth_of(run: &RunRecords, approach: &str) -> Vec<Outcome> {
     let judgement = judge(run);
-    let own = judgement
-        .verdicts
-        .iter()
-        .filter(|verdict| verdict.approach == approach && verdict.metric == "growth");
+    let own = judgement.verdicts.iter().filter(|verdict| {
+        verdict.approach == approach && verdict.metric == Metric::Growth(Party::Client)
+    });
     own.map(|verdict| verdict.outcome).collect()
 }
 
@@ -247,7 +247,7 @@ fn lossy_on(machine: Option<MachineUse>) -> RunRecords {
 
 fn lost_of(run: &RunRecords) -> Verdict {
     let judgement = judge(run);
-    let is_own = |one: &&Verdict| one.approach == "aioca" && one.metric == "updates lost";
+    let is_own = |one: &&Verdict| one.approach == "aioca" && one.metric == Metric::UpdatesLost;
     judgement.verdicts.iter().find(is_own).unwrap().clone()
 }
 
@@ -295,7 +295,7 @@ fn what_only_the_first_block_says_is_judged_by_how_crowded_that_one_was() {
         }
         let judgement = judge(&run);
         let is_own = |one: &&Verdict| {
-            (one.approach.as_str(), one.metric.as_str()) == ("aioca", "bytes over least")
+            (one.approach.as_str(), one.metric.name()) == ("aioca", "bytes over least")
         };
         judgement.verdicts.iter().find(is_own).unwrap().outcome
     };

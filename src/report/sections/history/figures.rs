@@ -2,7 +2,7 @@
 
 use super::series::{alike, table, title};
 use crate::judge::history::{History, MachineHistory, Series};
-use crate::judge::worker_figures::FigureUnit;
+use crate::metric::Unit;
 use crate::report::document::{
     Chart, Figure, Line, LineChart, Point, Quantity, Spread, Style, slug,
 };
@@ -40,7 +40,7 @@ impl<'a> Styles<'a> {
 }
 
 fn figure(series: &[Series], styles: &Styles<'_>, place: &str, machine: usize) -> Figure {
-    let unit = series.first().map_or(FigureUnit::Count, |one| one.unit);
+    let unit = series.first().map_or(Unit::Count, |one| one.unit);
     let is_above_zero =
         series.iter().flat_map(|one| &one.points).all(|point| point.figure.low > 0.0);
     let title = title(series);
@@ -67,11 +67,11 @@ fn whole_run(run: f64) -> String {
     }
 }
 
-fn axis(unit: FigureUnit, spread: Spread) -> Quantity {
+fn axis(unit: Unit, spread: Spread) -> Quantity {
     match unit {
-        FigureUnit::Seconds => Quantity::seconds("time", spread),
-        FigureUnit::SecondsPerPv => Quantity::seconds("time per PV", spread),
-        FigureUnit::Bytes => Quantity { name: "MiB", spread, format: mebibytes },
+        Unit::Seconds => Quantity::seconds("time", spread),
+        Unit::SecondsPerPv => Quantity::seconds("time per PV", spread),
+        Unit::Bytes => Quantity { name: "MiB", spread, format: mebibytes },
         unit => Quantity::count(unit_name(unit), spread),
     }
 }
@@ -96,7 +96,7 @@ fn line(series: &Series, styles: &Styles<'_>) -> Line {
     Line::through_points(&series.approach, styles.style(&series.approach), points)
 }
 
-fn summary(series: &[Series], unit: FigureUnit) -> String {
+fn summary(series: &[Series], unit: Unit) -> String {
     let each: Vec<String> = series
         .iter()
         .filter_map(|one| {

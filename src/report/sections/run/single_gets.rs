@@ -1,6 +1,7 @@
 //! How the times of single gets are spread, where workers time each.
 
-use crate::judge::{Figures, Judgement, Metric, of_most_pvs};
+use crate::judge::{Figures, Judgement, of_most_pvs};
+use crate::metric::Timed;
 use crate::report::document::{Columns, Part, Table};
 use crate::report::words::{SINGLE_GETS, or_dash, place};
 use crate::units::{grouped, scientific};
@@ -8,7 +9,7 @@ use crate::worker_protocol::{Mode, Stage};
 
 /// A table for each server, of the most PVs connected.
 pub(super) fn section(judgement: &Judgement) -> Vec<Part> {
-    let metric = Metric { stage: Stage::Get, mode: Mode::Serial };
+    let metric = Timed { stage: Stage::Get, mode: Mode::Serial };
     let mut servers: Vec<&str> =
         judgement.figures.iter().map(|cell| cell.server.as_str()).collect();
     servers.dedup();

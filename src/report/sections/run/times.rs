@@ -1,12 +1,13 @@
 //! Tables of times: each stage in each configuration, and how connecting grows.
 
-use crate::judge::{Figures, Judgement, Measure, Metric, Outcome, Row, Scaling, Verdict};
+use crate::judge::{Figures, Judgement, Outcome, Row, Scaling, Verdict};
+use crate::metric::{Metric, Timed};
 use crate::report::document::{Columns, Part, Table};
 use crate::report::words::{difference, place, range, worst};
 use crate::units::{counted, grouped, scientific};
 use crate::worker_protocol::{Mode, Stage};
 
-const CONNECT_BULK: Metric = Metric { stage: Stage::Connect, mode: Mode::Bulk };
+const CONNECT_BULK: Timed = Timed { stage: Stage::Connect, mode: Mode::Bulk };
 
 pub(super) fn of_cell(figures: &Figures, verdicts: &[Verdict]) -> [Part; 2] {
     let pvs = counted(figures.pvs, "PV");
@@ -56,7 +57,8 @@ fn of_row<'a>(
         (&verdict.approach, &verdict.server, verdict.scenario)
             == (&row.approach, &figures.server, Some(figures.scenario))
             && (verdict.pvs, verdict.connected) == (figures.pvs, figures.connected)
-            && (verdict.metric == figures.metric.name() || verdict.outcome == Outcome::Failed)
+            && (verdict.metric == Metric::Time(figures.metric)
+                || verdict.outcome == Outcome::Failed)
     })
 }
 
@@ -73,7 +75,7 @@ pub(super) fn scaling(judgement: &Judgement) -> Vec<Part> {
         let (approach, server) = (row.approach.clone(), row.server.clone());
         judgement.verdicts.iter().filter(move |verdict| {
             (&verdict.approach, &verdict.server) == (&approach, &server)
-                && verdict.metric == Measure::ConnectSlope.name()
+                && verdict.metric == Metric::ConnectSlope
         })
     };
     let table = Columns::of(&judgement.scaling)

@@ -1,6 +1,7 @@
 //! One table of verdicts that opens with what to do.
 
-use crate::judge::{Judgement, Outcome, Unit, Verdict};
+use crate::judge::{Judgement, Outcome, Verdict};
+use crate::metric::Unit;
 use crate::report::document::{Columns, Part, Table};
 use crate::report::words::{judged, or_dash, relation, verdict_configuration, worst};
 use crate::stats::Interval;

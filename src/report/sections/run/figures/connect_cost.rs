@@ -3,7 +3,8 @@
 
 use super::command::Command;
 use super::styles::Styles;
-use crate::judge::{Figures, Judgement, Metric, Relative, Row, Scaling, Verdict};
+use crate::judge::{Figures, Judgement, Relative, Row, Scaling, Verdict};
+use crate::metric::{Metric, Timed};
 use crate::record::{RunRecords, Scenario};
 use crate::report::document::{
     Chart, Columns, Figure, Line, LineChart, Point, Quantity, Spread, Style, Table, slug,
@@ -12,7 +13,7 @@ use crate::report::words::{interval_in_full, or_dash, place};
 use crate::units::{duration, grouped, scientific};
 use crate::worker_protocol::{Mode, Stage};
 
-const CONNECT: Metric = Metric { stage: Stage::Connect, mode: Mode::Bulk };
+const CONNECT: Timed = Timed { stage: Stage::Connect, mode: Mode::Bulk };
 
 /// Points of a fitted line for each tenfold, so that it looks as bent as it is.
 const STEPS_PER_DECADE: f64 = 12.0;
@@ -124,7 +125,7 @@ fn limit_line(judgement: &Judgement, cells: &[&Figures], lines: &[&Scaling]) -> 
     let server = &cells.first()?.server;
     let is_own = |verdict: &&Verdict| {
         (&verdict.server, verdict.relative) == (server, Relative::Floor)
-            && verdict.metric == CONNECT.name()
+            && verdict.metric == Metric::Time(CONNECT)
     };
     let limit = judgement.verdicts.iter().find(is_own)?.limit;
     let floor = lines.iter().find(|line| line.floor)?;

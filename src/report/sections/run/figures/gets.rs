@@ -4,7 +4,8 @@
 use super::command::Command;
 use super::percentiles;
 use super::styles::Styles;
-use crate::judge::{Figures, Judgement, Metric, Row, of_most_pvs};
+use crate::judge::{Figures, Judgement, Row, of_most_pvs};
+use crate::metric::Timed;
 use crate::record::{Record, RunRecords};
 use crate::report::document::{
     self, Chart, Columns, Figure, Mark, Quantity, RowChart, Spread, Table, slug,
@@ -29,7 +30,7 @@ pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'
     servers.sort_unstable();
     servers.dedup();
     let pairs = servers.into_iter().flat_map(|server| {
-        METRICS.into_iter().map(move |(stage, mode)| (server, Metric { stage, mode }))
+        METRICS.into_iter().map(move |(stage, mode)| (server, Timed { stage, mode }))
     });
     pairs
         .filter_map(|(server, metric)| {

@@ -1,6 +1,7 @@
 //! The tables of one configuration with monitors.
 
-use crate::judge::{Measure, MonitorFigures, MonitorRow, Outcome, UpdateCounts, Verdict};
+use crate::judge::{MonitorFigures, MonitorRow, Outcome, UpdateCounts, Verdict};
+use crate::metric::{Metric, Party};
 use crate::record::Disturbance;
 use crate::report::document::{Columns, Table};
 use crate::report::words::{or_dash, worst};
@@ -15,12 +16,12 @@ pub(super) fn client_cpu(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table 
                 false => or_dash(row.over_floor_percent, |over| format!("{:+.1}", over.median)),
             }
         });
-    let is_judged = verdicts.iter().any(|verdict| is_of(verdict, Measure::ClientCpu));
+    let is_judged = verdicts.iter().any(|verdict| is_of(verdict, Metric::CpuUse(Party::Client)));
     let columns = match is_judged {
         false => columns,
         true => columns.words("verdict", |row| match row.floor {
             true => String::new(),
-            false => worst_of(verdicts, row, Measure::ClientCpu),
+            false => worst_of(verdicts, row, Metric::CpuUse(Party::Client)),
         }),
     };
     columns.table()
@@ -85,7 +86,7 @@ pub(super) fn memory(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
         .number("growth MB/min", |row| {
             or_dash(row.client_memory.growth_bytes_per_minute.as_ref(), growth)
         })
-        .words("leak", |row| match worst_of(verdicts, row, Measure::Growth) {
+        .words("leak", |row| match worst_of(verdicts, row, Metric::Growth(Party::Client)) {
             _ if row.floor => "floor".to_owned(),
             word if word.is_empty() => "too short".to_owned(),
             word => word,
@@ -117,17 +118,17 @@ pub(super) fn recovery(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
         })
         .words("verdict", |row| match row.floor {
             true => "floor".to_owned(),
-            false => worst_of(verdicts, row, Measure::PvsLeftBehind),
+            false => worst_of(verdicts, row, Metric::PvsLeftBehind),
         })
         .table()
 }
 
 /// The word for the verdicts on one metric of an approach, and for those of its failures.
-fn worst_of(verdicts: &[&Verdict], row: &MonitorRow, metric: Measure) -> String {
+fn worst_of(verdicts: &[&Verdict], row: &MonitorRow, metric: Metric) -> String {
     let own = verdicts.iter().copied().filter(|verdict| verdict.approach == row.approach);
     worst(own.filter(|verdict| is_of(verdict, metric) || verdict.outcome == Outcome::Failed))
 }
 
-fn is_of(verdict: &Verdict, metric: Measure) -> bool {
-    verdict.metric == metric.name()
+fn is_of(verdict: &Verdict, metric: Metric) -> bool {
+    verdict.metric == metric
 }
