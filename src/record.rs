@@ -124,7 +124,7 @@ pub struct ApproachFacts {
     /// Its name.
     pub name: String,
     /// The protocol that it speaks.
-    #[serde(default, rename = "provider")]
+    #[serde(default, alias = "provider")]
     pub protocol: Protocol,
     /// Whether it is the floor of its protocol and so no choice for a user.
     pub floor: bool,

@@ -275,7 +275,7 @@ mod tests {
     fn many_metrics_need_more_evidence_of_each() {
         let slow = pairs("get", even(12, 0.1, 0.06), even(12, 0.1, 0.06));
         let loud = |name: &str| pairs(name, even(12, 0.0, 0.3), even(12, 0.0, 0.3));
-        let family = [slow, loud("put"), loud("connect"), loud("create")];
+        let family = [slow, loud("put"), loud("connect"), loud("readback")];
         let comparison = compare(&family, &Rule::default());
         assert_eq!(comparison.metrics[0].outcome, Change::Undecided);
         assert_eq!(compare(&family[..1], &Rule::default()).outcome, Change::Regressed);

@@ -1,6 +1,7 @@
 //! The judge on literal records, and the exit code that follows: each verdict is
 //! made to come out good and bad.
 
+mod before;
 mod confirmed;
 mod exact;
 mod monitors;
