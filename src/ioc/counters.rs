@@ -1,13 +1,19 @@
 //! What the server itself counts of overload, read by its shell.
-//!
-//! The texts are those of EPICS Base 7.0.10: `dbel` in `dbEvent.c`, `scanppl` in
-//! `dbScan.c`, `callbackQueueShow` in `callback.c`.
+
+use std::collections::BTreeMap;
 
 use super::scan_menu::scan_choice;
+use super::shell_counts::{Subscriptions, callback_overflows, channels, scan_lists, subscriptions};
 use super::{IocError, SoftIoc};
 
 /// The record that keeps a scan list from being empty.
 const SCANS: &str = "epics-gauge:scans";
+
+/// The command that Base before 3.16.2 does not have.
+const SHOW_QUEUES: &str = "callbackQueueShow";
+
+/// A rate that every scan menu has.
+const SLOWEST_HZ: f64 = 0.1;
 
 /// What an IOC counts, all of it since its start: the counts of one time are the
 /// difference of two readings, [`ServerCounters::since`].
@@ -30,8 +36,10 @@ pub struct ServerCounters {
     /// rates at which this crate has scanned and those of the caller's records.
     /// After each the next scan begins half a period later.
     pub scan_overruns: u64,
-    /// Requests that the callback queues (low, medium, high) had no room for.
-    pub callback_overflows: u64,
+    /// How often a request found one of the callback queues (low, medium, high) full.
+    /// Those that Base refuses until that queue has moved on are lost too, and not
+    /// counted. None of an IOC of Base before 3.16.2, which does not count.
+    pub callback_overflows: Option<u64>,
 }
 
 impl ServerCounters {
@@ -42,7 +50,9 @@ impl ServerCounters {
         ServerCounters {
             merged_updates: self.merged_updates.saturating_sub(earlier.merged_updates),
             scan_overruns: self.scan_overruns.saturating_sub(earlier.scan_overruns),
-            callback_overflows: self.callback_overflows.saturating_sub(earlier.callback_overflows),
+            callback_overflows: self
+                .callback_overflows
+                .map(|now| now.saturating_sub(earlier.callback_overflows.unwrap_or(0))),
             ..*self
         }
     }
@@ -54,120 +64,90 @@ impl SoftIoc {
     /// shell, which costs the IOC some of its CPU time.
     ///
     /// # Errors
-    /// When the IOC fails.
+    /// When the IOC fails, and when its shell answers in words that are not known here
+    /// ([`IocError::UnknownAnswer`]).
     pub fn counters(&mut self) -> Result<ServerCounters, IocError> {
+        let found = self.subscriptions()?;
+        Ok(ServerCounters {
+            subscriptions: found.count,
+            undelivered_updates: found.undelivered,
+            merged_updates: found.merged,
+            scan_overruns: self.scan_overruns()?,
+            callback_overflows: self.callback_overflows()?,
+        })
+    }
+
+    /// How many channels clients have at this moment, over Channel Access.
+    ///
+    /// # Errors
+    /// Those of [`SoftIoc::counters`].
+    pub fn channels(&mut self) -> Result<usize, IocError> {
+        self.shell.understood("casr 1", None, channels)
+    }
+
+    fn subscriptions(&mut self) -> Result<Subscriptions, IocError> {
         let mut pvs: Vec<String> = self.indices().map(|index| format!("gauge:{index}")).collect();
         if self.builder.start_up.frame_pixels.is_some() {
             pvs.push("gauge:frame".to_owned());
         }
         let commands: Vec<String> = pvs.iter().map(|pv| format!("dbel {pv} 3")).collect();
-        let mut counters = ServerCounters::default();
-        for answer in self.shell.run_all(&commands)? {
-            add_subscriptions(&mut counters, &answer);
+        let answers = self.shell.run_all(&commands)?;
+        let mut all = Subscriptions::default();
+        for ((pv, command), answer) in pvs.iter().zip(&commands).zip(answers) {
+            let read = |answer: &str| subscriptions(pv, answer);
+            let found = self.shell.understood(command, Some(answer), read)?;
+            all.count += found.count;
+            all.undelivered += found.undelivered;
+            all.merged += found.merged;
         }
-        let queues = self.shell.run_all(&["callbackQueueShow".to_owned()])?;
-        counters.callback_overflows = queues.iter().map(|queue| overflows(queue)).sum();
-        counters.scan_overruns = self.scan_overruns()?;
-        Ok(counters)
+        Ok(all)
     }
 
     /// `scanppl` leaves out lists without records, so each list that this crate
     /// has used is given one for a moment.
     fn scan_overruns(&mut self) -> Result<u64, IocError> {
-        let mut commands = vec!["scanppl".to_owned()];
-        for rate_hz in &self.scanned_hz {
-            commands.push(format!("dbpf {SCANS}.SCAN \"{}\"", scan_choice(*rate_hz)));
-            commands.push("scanppl".to_owned());
+        let mut overruns: BTreeMap<String, u64> =
+            self.shell.understood("scanppl", None, scan_lists)?.into_iter().collect();
+        let mut rates = self.scanned_hz.clone();
+        if rates.is_empty() && overruns.is_empty() {
+            // An answer without any list says nothing: it might be one in other words.
+            rates.push(SLOWEST_HZ);
         }
-        commands.push(format!("dbpf {SCANS}.SCAN Passive"));
-        let answers = self.shell.run_all(&commands)?;
-        let mut overruns = std::collections::BTreeMap::new();
-        for (choice, count) in answers.iter().flat_map(|answer| lists(answer)) {
-            overruns.insert(choice, count);
+        for rate_hz in &rates {
+            let choice = scan_choice(*rate_hz);
+            self.shell.run(&format!("dbpf {SCANS}.SCAN \"{choice}\""))?;
+            let shown = |answer: &str| {
+                let lists = scan_lists(answer)?;
+                match lists.iter().any(|(name, _)| *name == choice) {
+                    true => Ok(lists),
+                    false => Err(format!("it does not show the list `{choice}`")),
+                }
+            };
+            overruns.extend(self.shell.understood("scanppl", None, shown)?);
+        }
+        if !rates.is_empty() {
+            self.shell.run(&format!("dbpf {SCANS}.SCAN Passive"))?;
         }
         Ok(overruns.into_values().sum())
     }
-}
 
-/// Adds what `dbel PV 3` tells of each subscription to values. pvxs makes a second
-/// one for each of its clients' monitors, to properties alone.
-fn add_subscriptions(counters: &mut ServerCounters, answer: &str) {
-    for line in answer.lines().filter(|line| line.contains(" { VALUE ")) {
-        counters.subscriptions += 1;
-        counters.undelivered_updates += number_after(line, "undelivered=");
-        counters.merged_updates += number_after(line, "discarded by replacement=");
+    fn callback_overflows(&mut self) -> Result<Option<u64>, IocError> {
+        let answer = self.shell.run_all(&[SHOW_QUEUES.to_owned()])?.concat();
+        if answer.trim().is_empty() && !self.has_command(SHOW_QUEUES)? {
+            return Ok(None);
+        }
+        self.shell.understood(SHOW_QUEUES, Some(answer), callback_overflows).map(Some)
     }
-}
 
-/// Choice and overruns of each list in the answer to `scanppl`.
-fn lists(answer: &str) -> impl Iterator<Item = (&str, u64)> {
-    answer.lines().filter_map(|line| {
-        let (choice, rest) = line.strip_prefix("Records with SCAN = '")?.split_once("' (")?;
-        Some((choice, rest.split_once(" over-runs")?.0.parse().ok()?))
-    })
-}
-
-/// The last column of `callbackQueueShow`, of all queues together.
-fn overflows(answer: &str) -> u64 {
-    let queues = answer.lines().filter(|line| line.trim_start().starts_with("cb"));
-    queues.filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok()).sum()
-}
-
-fn number_after(line: &str, words: &str) -> u64 {
-    let Some((_, rest)) = line.split_once(words) else { return 0 };
-    let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next();
-    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    fn has_command(&mut self, name: &str) -> Result<bool, IocError> {
+        let help = self.shell.run_all(&[format!("help {name}")])?.concat();
+        Ok(help.split_whitespace().any(|word| word == name))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn merged_and_waiting_updates_of_all_subscriptions_are_added_up() {
-        let answer = "\
-3 PV Event Subscriptions ( monitors ).
-VAL  { VALUE ALARM }, thread=0x7f2c3c001b50, queue empty
-VAL  { PROPERTY }, thread=0x7f2c3c001b50, queue empty
-VAL  { VALUE } undelivered=4, thread=0x7f2c3c001b50, unused entries=28, \
-discarded by replacement=1021, duplicate count =3
-
-VAL  { VALUE LOG ALARM } undelivered=1, thread=0x7f2c40001b50, queue full, \
-discarded by replacement=17
-";
-        let mut counters = ServerCounters::default();
-        add_subscriptions(&mut counters, answer);
-        let expected = ServerCounters {
-            subscriptions: 3,
-            undelivered_updates: 5,
-            merged_updates: 1_038,
-            ..ServerCounters::default()
-        };
-        assert_eq!(counters, expected);
-        add_subscriptions(&mut counters, "\"gauge:1\": No PV event subscriptions ( monitors ).\n");
-        assert_eq!(counters, expected);
-    }
-
-    #[test]
-    fn overruns_are_read_list_by_list() {
-        let answer = "\
-Records with SCAN = '10 second' (0 over-runs):
-    gauge:3                     \n\
-Records with SCAN = '120 Hz' (57 over-runs):
-    gauge:1                     \n    gauge:2                     \n";
-        assert_eq!(lists(answer).collect::<Vec<_>>(), [("10 second", 0), ("120 Hz", 57)]);
-    }
-
-    #[test]
-    fn overflows_of_all_callback_queues_are_added_up() {
-        let answer = "\
-PRIORITY  HIGH-WATER MARK  ITEMS IN Q  Q SIZE  % USED  Q OVERFLOWS
-   cbLow             2000           3    2000     0.1           12
-cbMedium                0           0    2000     0.0            0
-  cbHigh               14           0    2000     0.0            3
-";
-        assert_eq!(overflows(answer), 15);
-    }
 
     #[test]
     fn a_difference_keeps_what_is_of_the_moment() {
@@ -176,17 +156,21 @@ cbMedium                0           0    2000     0.0            0
             undelivered_updates: 9,
             merged_updates: 5,
             scan_overruns: 6,
-            callback_overflows: 7,
+            callback_overflows: Some(7),
         };
         let now = ServerCounters {
             subscriptions: 2,
             undelivered_updates: 1,
             merged_updates: 15,
             scan_overruns: 26,
-            callback_overflows: 37,
+            callback_overflows: Some(37),
         };
-        let difference =
-            ServerCounters { merged_updates: 10, scan_overruns: 20, callback_overflows: 30, ..now };
+        let difference = ServerCounters {
+            merged_updates: 10,
+            scan_overruns: 20,
+            callback_overflows: Some(30),
+            ..now
+        };
         assert_eq!(now.since(&earlier), difference);
     }
 }

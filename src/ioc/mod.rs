@@ -33,6 +33,7 @@ mod scan_menu;
 mod scanning;
 mod server;
 mod shell;
+mod shell_counts;
 mod soft_ioc;
 mod start_up;
 
@@ -80,6 +81,21 @@ pub enum IocError {
         command: String,
         /// Everything the server printed.
         output: String,
+    },
+    /// The IOC's shell answered in words that are not known here. What it counted is
+    /// not known then: it is never taken for 0.
+    #[error(
+        "cannot read the IOC's answer to `{command}`: {reason}. Answers of EPICS Base 3.15 to \
+         7.0.10 are known; try `{command}` in a shell of this IOC, and see that nothing else \
+         prints on its stdout. It answered:\n{answer}"
+    )]
+    UnknownAnswer {
+        /// The command.
+        command: String,
+        /// What is not known.
+        reason: String,
+        /// Everything that it answered.
+        answer: String,
     },
     /// The IOC serves, but not where it was told to.
     #[error("the IOC did not get its ports: {reason}; is a server started by hand on port {port}?")]

@@ -16,7 +16,7 @@ pub struct Counted {
     pub merged_updates: Option<u64>,
     /// Rounds of updates that took longer than their period.
     pub scan_overruns: Option<u64>,
-    /// Requests that callback queues had no room for.
+    /// How often a request found a callback queue full.
     pub callback_overflows: Option<u64>,
     /// Lines of its log that report an overload.
     pub overloads: BTreeMap<LogEvent, u64>,
@@ -173,7 +173,7 @@ impl Server for SoftIoc {
             subscriptions: Some(counters.subscriptions),
             merged_updates: Some(counters.merged_updates),
             scan_overruns: Some(counters.scan_overruns),
-            callback_overflows: Some(counters.callback_overflows),
+            callback_overflows: counters.callback_overflows,
             overloads: self.overloads()?,
         })
     }

@@ -20,6 +20,10 @@ pub(super) const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 /// keeps unread.
 const COMMANDS_AT_ONCE: usize = 1_000;
 
+/// How often a command is given before its answer counts as unknown: another thread of
+/// the IOC may print in the middle of one.
+const ATTEMPTS: usize = 3;
+
 /// Lines that the error of a dead IOC shows.
 const LAST_WORDS: usize = 40;
 
@@ -102,6 +106,30 @@ impl Shell {
             }
         }
         Ok(answers)
+    }
+
+    /// What `read` makes of the answer to a command that changes nothing; `answer` is
+    /// its first one, where there is one already. An answer that `read` refuses is asked
+    /// for again.
+    pub(super) fn understood<T>(
+        &mut self,
+        command: &str,
+        mut answer: Option<String>,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, IocError> {
+        let mut last = (String::new(), String::new());
+        for _ in 0..ATTEMPTS {
+            let text = match answer.take() {
+                Some(text) => text,
+                None => self.run_all(&[command.to_owned()])?.concat(),
+            };
+            match read(&text) {
+                Ok(found) => return Ok(found),
+                Err(reason) => last = (reason, text),
+            }
+        }
+        let (reason, answer) = last;
+        Err(IocError::UnknownAnswer { command: command.to_owned(), reason, answer })
     }
 
     fn run_until(
