@@ -7,7 +7,7 @@ use super::NetworkError;
 
 /// The inodes of the sockets that a process has open, of any kind.
 pub(super) fn socket_inodes(pid: u32) -> Result<Vec<u64>, NetworkError> {
-    let failed = |error| explained(pid, &error);
+    let failed = |error: io::Error| explained(pid, &error);
     if fs::read_link(format!("/proc/{pid}/ns/net")).map_err(failed)?
         != fs::read_link("/proc/self/ns/net").map_err(failed)?
     {
@@ -15,9 +15,12 @@ pub(super) fn socket_inodes(pid: u32) -> Result<Vec<u64>, NetworkError> {
     }
     let mut inodes = Vec::new();
     for descriptor in fs::read_dir(format!("/proc/{pid}/fd")).map_err(failed)? {
-        // A descriptor may be closed between listing and reading it.
-        let target = descriptor.and_then(|descriptor| fs::read_link(descriptor.path()));
-        inodes.extend(target.ok().as_deref().and_then(|target| socket_inode(target.to_str()?)));
+        match fs::read_link(descriptor.map_err(failed)?.path()) {
+            Ok(target) => inodes.extend(target.to_str().and_then(socket_inode)),
+            // It was closed between listing and reading it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
     }
     Ok(inodes)
 }

@@ -7,19 +7,19 @@
 //! Processes of the same user can be looked at, without any privilege.
 
 mod counter;
-#[cfg(target_os = "linux")]
-mod diagnosis;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod sock_diag;
 
 #[cfg(not(target_os = "linux"))]
 use elsewhere::{all_connections, each_again, socket_inodes};
 #[cfg(target_os = "linux")]
 use {
-    diagnosis::{all_connections, each_again},
     linux::socket_inodes,
+    sock_diag::{all_connections, each_again},
 };
 
 pub(super) use counter::Listing;
