@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 
 use super::store::{Store, Writing};
 use super::trial::{Told, Trial, key_of};
-use super::{header, measuring_alone, now_utc};
+use super::{IfBusy, header, measuring_lock, now_utc};
 use crate::approach::Approach;
 use crate::ioc::Servers;
 use crate::judge::{GateCell, Limits, Outcome, Verdict, expected_verdicts, judge};
@@ -104,7 +104,8 @@ impl Gate {
     fn verdicts_of(&self, group: usize) -> Result<Vec<Verdict>, String> {
         let group = &self.groups[group];
         // Whoever comes first measures; others that wait here find the records.
-        let _alone = measuring_alone().map_err(|error| error.to_string())?;
+        let _lock = measuring_lock(IfBusy::Wait, |waiting| eprintln!("gate: {waiting}"))
+            .map_err(|error| error.to_string())?;
         if let Some(records) = self.store.read(&group.name)? {
             return Ok(judge(&records, &self.limits).verdicts);
         }

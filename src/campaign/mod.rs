@@ -3,23 +3,23 @@
 //! Measuring knows no statistics and judging starts nothing; this is where the one
 //! asks the other what to do next.
 
-mod alone;
 mod calibrating;
 mod contest;
 mod gate;
 mod header;
 mod kept;
+mod lock;
 mod measured;
 mod pools;
 mod store;
 mod trial;
 
-pub use alone::measuring_alone;
 pub use calibrating::{Draws, calibration_of, label};
 pub use contest::{Ended, contest};
 pub use gate::{Gate, Said};
 pub use header::{candidates, header, now_utc};
 pub use kept::{keep_calibration, kept_calibrations};
+pub use lock::{IfBusy, LockError, MeasuringLock, measuring_lock};
 pub use measured::gate_of;
 pub use pools::{INJECTED, Pool, measure_pools};
 pub use trial::{Told, Trial, Tried};

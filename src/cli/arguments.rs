@@ -153,6 +153,10 @@ pub(super) struct RunArguments {
     /// A TOML file with limits of your own, instead of those of this build
     #[arg(long = "limits", value_name = "FILE")]
     pub(super) limits_file: Option<PathBuf>,
+    /// End with exit code 4 if another measurement runs on this machine, instead of waiting
+    /// for it
+    #[arg(long)]
+    pub(super) no_wait: bool,
     /// Seed of every random choice [default: a random one]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
@@ -225,6 +229,10 @@ pub(super) struct CompareArguments {
     /// Seconds that one stage may take [default: as with run]
     #[arg(long, value_name = "S", value_parser = parse_seconds, allow_negative_numbers = true)]
     pub(super) timeout: Option<f64>,
+    /// End with exit code 4 if another measurement runs on this machine, instead of waiting
+    /// for it
+    #[arg(long)]
+    pub(super) no_wait: bool,
     /// Seed of every random choice [default: a random one]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
@@ -269,6 +277,10 @@ pub(super) struct CalibrateArguments {
     /// What to print on stdout
     #[arg(long, value_parser = formats(), default_value = Format::Table.name())]
     pub(super) format: Format,
+    /// End with exit code 4 if another measurement runs on this machine, instead of waiting
+    /// for it
+    #[arg(long)]
+    pub(super) no_wait: bool,
     /// Seed of every random choice [default: a random one]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,

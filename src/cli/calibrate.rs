@@ -24,7 +24,7 @@ use super::profile::random_seed;
 use super::progress::{PairBar, python_site};
 use super::run::{TIME_TO_LEAVE, own_program};
 use super::stdout::print;
-use super::{Failure, catalogue, interrupt, servers};
+use super::{Failure, catalogue, measuring_lock, servers};
 
 /// False alarms are rare, and drawn from few pairs they seem more: so many pairs of
 /// alike sides for each of a slowdown.
@@ -39,6 +39,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
     let servers = servers(None)?;
     let server = usual_server(&servers, &approach)?;
     let seed = arguments.seed.unwrap_or_else(random_seed);
+    let _lock = measuring_lock(arguments.no_wait)?;
     let header = campaign::header(
         std::slice::from_ref(&approach),
         seed,
@@ -46,7 +47,6 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
         std::env::args().skip(1).collect(),
     );
     let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
-    interrupt::listen().map_err(Failure::unmeasured)?;
     let site = match approach.needs_python_site() {
         true => python_site(),
         false => Err(Missing("nobody asked for the Python packages".to_owned())),
@@ -63,7 +63,6 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
         seed,
         output: &mut output,
     };
-    let _alone = campaign::measuring_alone().map_err(Failure::unmeasured)?;
     let calibrated = calibration.calibrate(&header.started_utc)?;
     output.add(&Line::End(End {
         ended_utc: campaign::now_utc(),

@@ -24,7 +24,7 @@ use super::profile::{USUAL_PIXELS, random_seed};
 use super::progress::{PairBar, python_site};
 use super::run::{TIME_TO_LEAVE, own_program};
 use super::stdout::print;
-use super::{Failure, catalogue, interrupt, servers};
+use super::{Failure, catalogue, measuring_lock, servers};
 
 /// What is compared when the user compares softIocs and names no approach.
 const USUAL_APPROACH: &str = "libca";
@@ -50,11 +50,11 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     };
     refuse_what_cannot_find(&contest)?;
     let seed = arguments.seed.unwrap_or_else(random_seed);
+    let _lock = measuring_lock(arguments.no_wait)?;
     let mut header =
         campaign::header(&asked.approaches, seed, 1, std::env::args().skip(1).collect());
     header.contest = Some(contest.clone());
     let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
-    interrupt::listen().map_err(Failure::unmeasured)?;
     let (sides, servers) = contestants(&asked, servers)?;
     output.add(&Line::Run(Box::new(header)))?;
     let most_memory = this_machine().memory_bytes / 4;

@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 use epics_gauge::approach::Catalogue;
+use epics_gauge::campaign::{self, IfBusy, LockError, MeasuringLock};
 use epics_gauge::ioc::Servers;
 use epics_gauge::python_site::Missing;
 
@@ -76,6 +77,19 @@ fn servers(file: Option<&Path>) -> Result<Servers, Failure> {
         servers.add_file(file).map_err(Failure::usage)?;
     }
     Ok(servers)
+}
+
+/// Listens to Ctrl-C, and takes the right to measure for as long as the answer is
+/// kept; waits for it unless `no_wait`.
+fn measuring_lock(no_wait: bool) -> Result<MeasuringLock, Failure> {
+    interrupt::listen().map_err(Failure::unmeasured)?;
+    let if_busy = if no_wait { IfBusy::GiveUp } else { IfBusy::Wait };
+    campaign::measuring_lock(if_busy, |waiting| eprintln!("epics-gauge: {waiting}")).map_err(
+        |error| match error {
+            LockError::Interrupted => Failure::interrupted(),
+            error => Failure::unmeasured(error),
+        },
+    )
 }
 
 pub(crate) fn main() -> ExitCode {

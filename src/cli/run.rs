@@ -23,7 +23,7 @@ use super::output::OutputFolder;
 use super::profile;
 use super::progress::{Bar, python_site};
 use super::stdout::print;
-use super::{Failure, catalogue, interrupt, servers};
+use super::{Failure, catalogue, measuring_lock, servers};
 
 /// What was started may take so long to be gone; what is there after it is left.
 pub(super) const TIME_TO_LEAVE: Duration = Duration::from_secs(3);
@@ -42,10 +42,10 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let mut plan = profile::plan(arguments, &servers)?;
     let approaches = keep_matching(&mut plan, &servers, approaches)?;
     let blocks = plan.blocks();
+    let _lock = measuring_lock(arguments.no_wait)?;
     let command_line = std::env::args().skip(1).collect();
     let header = campaign::header(&approaches, plan.seed, blocks, command_line);
     let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
-    interrupt::listen().map_err(Failure::unmeasured)?;
     let needs_site = approaches.iter().any(Approach::needs_python_site)
         || plan
             .cells

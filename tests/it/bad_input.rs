@@ -26,7 +26,7 @@ use epics_gauge::record::{FailureKind, Record, RunRecords};
 use epics_gauge::worker_protocol::Stage;
 use tempfile::TempDir;
 
-use super::support::program;
+use super::support::{gauge, program};
 
 /// Stages of a complete record: in bulk mode, and one PV at a time.
 const STAGES_IN_BULK: usize = 11;
@@ -64,7 +64,7 @@ impl Invocation {
         let folder = tempfile::tempdir().unwrap();
         let temporary = folder.path().join("temporary");
         fs::create_dir(&temporary).unwrap();
-        let mut command = Command::new(program());
+        let mut command = gauge();
         command.env("TMPDIR", temporary).current_dir(&folder).stdin(Stdio::null());
         let mut invocation = Invocation { folder, command };
         invocation.add(arguments);

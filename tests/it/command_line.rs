@@ -6,10 +6,10 @@ use std::process::{Command, Output};
 
 use epics_gauge::system_packages::Need;
 
-use super::support::program;
+use super::support::{gauge, program};
 
 fn output_of(arguments: &[&str]) -> Output {
-    Command::new(program()).args(arguments).output().unwrap()
+    gauge().args(arguments).output().unwrap()
 }
 
 fn stdout_of(arguments: &[&str]) -> String {

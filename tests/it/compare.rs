@@ -9,7 +9,7 @@ use epics_gauge::record::{FailureKind, Record, RunRecords, Side};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::program;
+use crate::support::{gauge, program};
 
 /// An invocation of the program in a folder of its own.
 struct Ran {
@@ -28,7 +28,7 @@ impl Ran {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("mine.toml"), approaches()).unwrap();
         let folder_name = folder.path().display().to_string();
-        let output = Command::new(program())
+        let output = gauge()
             .args(arguments.replace("FOLDER", &folder_name).split_whitespace())
             .arg("--out")
             .arg(folder.path().join("out"))

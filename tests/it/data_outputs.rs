@@ -10,7 +10,7 @@ use epics_gauge::report::{Described, FAILED, render_csv};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::program;
+use crate::support::{gauge, program};
 
 /// A small run of each scenario that writes figures of its own, a comparison and a calibration.
 const MEASURED: [&str; 7] = [
@@ -37,7 +37,7 @@ static FOLDERS: LazyLock<TempDir> = LazyLock::new(|| {
     for (index, arguments) in MEASURED.iter().enumerate() {
         let arguments = arguments.replace("FOLDER", &folder.path().display().to_string());
         let out = folder.path().join(index.to_string());
-        let mut command = Command::new(program());
+        let mut command = gauge();
         command.args(arguments.split_whitespace()).arg("--out").arg(&out);
         if index == CALIBRATED {
             // What a test finds out must not be told as what this machine can do.

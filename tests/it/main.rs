@@ -13,6 +13,7 @@ mod fleet;
 mod handicaps;
 mod isolation;
 mod judged;
+mod lock;
 mod measured;
 mod monitored;
 mod monitors;

@@ -1,11 +1,11 @@
 //! What several tests need.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use epics_gauge::approach::{Approach, Catalogue};
+use epics_gauge::campaign::{IfBusy, MeasuringLock, measuring_lock};
 use epics_gauge::process::{Child, Deadline, Event};
 use epics_gauge::python_site::{Missing, PythonSite};
 use epics_gauge::record::{Record, RunRecords};
@@ -32,6 +32,14 @@ pub(crate) fn program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_epics-gauge"))
 }
 
+/// The program under test, which measures without the machine's lock: tests run side by
+/// side, and none of them waits for another.
+pub(crate) fn gauge() -> Command {
+    let mut command = Command::new(program());
+    command.env("EPICS_GAUGE_LOCK", "off");
+    command
+}
+
 impl Gauge {
     /// `epics-gauge run` with these arguments, separated by blanks.
     pub(crate) fn run(arguments: &str) -> Gauge {
@@ -50,7 +58,7 @@ impl Gauge {
 
     /// The command, for tests that start it themselves.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(program());
+        let mut command = gauge();
         command.arg("run").args(&self.arguments).arg("--out").arg(self.out());
         command
     }
@@ -83,8 +91,8 @@ impl Ran {
 
 /// Held by tests whose figures another test's load would spoil, on the whole
 /// machine.
-pub(crate) fn measuring_alone() -> File {
-    epics_gauge::campaign::measuring_alone().unwrap()
+pub(crate) fn measuring_alone() -> MeasuringLock {
+    measuring_lock(IfBusy::Wait, |waiting| eprintln!("{waiting}")).unwrap()
 }
 
 /// The names of the approaches of the catalogue that are meant, so that a test takes in
