@@ -2,6 +2,7 @@
 //! the package measures with, and describes libca to Rust. vendor/README.md
 //! says why, and what to do when a step fails.
 
+#[cfg(feature = "cli")]
 #[path = "vendor/build/bind.rs"]
 mod bind;
 #[path = "vendor/build/compile.rs"]
@@ -83,6 +84,10 @@ struct Base {
 }
 
 fn main() {
+    if cfg!(not(feature = "ioc")) {
+        // The library says which feature to choose.
+        return;
+    }
     if let Err(stop) = build() {
         eprintln!("{stop}");
         std::process::exit(1);
@@ -96,6 +101,7 @@ fn build() -> Outcome<()> {
         None => from_pinned_source()?,
     };
     link::leash()?;
+    #[cfg(feature = "cli")]
     bind::write_libca(&base.includes, &out_dir().join("ca.rs"))?;
     let pvxs = match env::var_os("CARGO_FEATURE_PVACCESS") {
         Some(_) => Some(pv_access(&base, &soft_ioc)?),
@@ -119,7 +125,9 @@ fn pv_access(base: &Base, soft_ioc: &SoftIoc) -> Outcome<Pvxs> {
     let pvxs = pvxs::built(base)?;
     soft_ioc.link_with_pvxs(&pvxs)?;
     database::write_with_pvxs(&out.join("softIoc.dbd"), &pvxs.dbd, &out.join("softIocPvx.dbd"))?;
+    #[cfg(feature = "cli")]
     link::pvxs_client(&pvxs)?;
+    #[cfg(feature = "cli")]
     bind::write_pvxs_client(&out.join("pvxs_client.rs"))?;
     Ok(pvxs)
 }

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
+#[cfg(feature = "cli")]
 use crate::manifest::{ApproachManifest, Manifest, Placed, ServerManifest};
 
 /// The programs that travel inside this one could not be unpacked.
@@ -52,13 +53,18 @@ macro_rules! source {
 
 /// The manifests and the Python of approaches and servers, as the build found them in
 /// their folders.
+#[cfg(feature = "cli")]
 mod found {
     include!(concat!(env!("OUT_DIR"), "/manifests.rs"));
 }
 
 /// All that is unpacked.
 fn files() -> impl Iterator<Item = File> {
-    let python = found::PYTHON.iter().map(|(name, bytes)| File { name, bytes, executable: false });
+    #[cfg(feature = "cli")]
+    let python = found::PYTHON.iter();
+    #[cfg(not(feature = "cli"))]
+    let python = std::iter::empty::<&(&str, &[u8])>();
+    let python = python.map(|(name, bytes)| File { name, bytes, executable: false });
     FILES.iter().copied().chain(python)
 }
 
@@ -68,7 +74,9 @@ const FILES: &[File] = &[
     program!("softIoc"),
     #[cfg(feature = "pvaccess")]
     program!("softIocPvx"),
+    #[cfg(feature = "cli")]
     program!("caRepeater"),
+    #[cfg(feature = "cli")]
     program!("catime"),
     File { name: "softIoc.dbd", bytes: built!("softIoc.dbd"), executable: false },
     #[cfg(feature = "pvaccess")]
@@ -76,6 +84,7 @@ const FILES: &[File] = &[
     source!("db", "gauge.db"),
     source!("db", "calc.template"),
     source!("db", "frame.template"),
+    #[cfg(feature = "cli")]
     source!("vendor", "python.lock"),
 ];
 
@@ -95,15 +104,18 @@ pub fn tool(name: &str) -> Result<PathBuf, UnpackError> {
 }
 
 /// The manifests of this crate's approaches.
+#[cfg(feature = "cli")]
 pub fn approaches() -> Vec<Placed<ApproachManifest>> {
     placed(found::APPROACHES)
 }
 
 /// The manifests of this crate's servers.
+#[cfg(feature = "cli")]
 pub fn servers() -> Vec<Placed<ServerManifest>> {
     placed(found::SERVERS)
 }
 
+#[cfg(feature = "cli")]
 fn placed<M: Manifest>(found: &[(&str, &str)]) -> Vec<Placed<M>> {
     let read = |(path, text): &(&str, &str)| {
         Placed::read(path, text).unwrap_or_else(|why| panic!("{path} passed the build: {why}"))

@@ -5,6 +5,7 @@ mod chosen;
 mod user_command;
 mod user_file;
 
+pub use crate::missing::Missing;
 pub use user_command::UserCommand;
 pub use user_file::{UserEntry, UserFile, UserFileError};
 
@@ -13,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::embedded::{self, UnpackError};
+use crate::embedded;
 use crate::process::{Command, ProcessError};
 use crate::system_packages::{Need, PYTHON_MINORS, PYTHON_VARIABLE, advice_on_pip};
 
@@ -22,23 +23,6 @@ const INSTALL_DEADLINE: Duration = Duration::from_secs(600);
 
 /// Beside the packages: written last, so that a folder without it is not used.
 const COMPLETE: &str = "epics-gauge-complete";
-
-/// Why something cannot run here: the reason in its row.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub struct Missing(pub String);
-
-impl From<ProcessError> for Missing {
-    fn from(error: ProcessError) -> Missing {
-        Missing(error.to_string())
-    }
-}
-
-impl From<UnpackError> for Missing {
-    fn from(error: UnpackError) -> Missing {
-        Missing(error.to_string())
-    }
-}
 
 /// The Python packages of `vendor/python.lock`, installed in a cache folder of
 /// their own; the user's Python is not touched.

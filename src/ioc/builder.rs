@@ -8,8 +8,8 @@ use super::shell::Shell;
 use super::start_up::{AFTER_INIT, DEFINITION, Definition, Records, START_UP, StartUp};
 use super::{IocError, Place, SoftIoc};
 use crate::embedded;
-use crate::process::{ArrayLimit, Command, Deadline, server_environment};
-use crate::python_site::Missing;
+use crate::missing::Missing;
+use crate::process::{ArrayLimit, Command, Deadline, ProcessError, server_environment};
 
 /// The most PVs that one IOC is given. Base keeps names in 512 lists, which it
 /// searches one by one: loading 200 000 takes 7 s, a million over half a minute.
@@ -32,6 +32,7 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Says what an IOC holds; [`Builder::start`] starts it.
 #[derive(Debug, Clone)]
+#[must_use = "an IOC runs when `start` is called"]
 pub struct Builder {
     pub(super) start_up: StartUp,
     frame_size: Option<(u32, u32)>,
@@ -167,6 +168,7 @@ impl Builder {
     }
 
     /// Takes another database definition than that of this crate.
+    #[cfg(feature = "cli")]
     pub(super) fn definition(mut self, definition: Definition) -> Builder {
         self.start_up.definition = definition;
         self
@@ -246,7 +248,11 @@ impl Builder {
         let builder = self.clone();
         match tokio::task::spawn_blocking(move || builder.start()).await {
             Ok(started) => started,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime shuts down, and cancels what it had not begun.
+                Err(_) => Err(ProcessError::Interrupted.into()),
+            },
         }
     }
 

@@ -18,6 +18,7 @@ const SLOWEST_HZ: f64 = 0.1;
 /// What an IOC counts, all of it since its start: the counts of one time are the
 /// difference of two readings, [`ServerCounters::since`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServerCounters {
     /// Subscriptions of clients to the values of the PVs of this crate, at this
     /// moment.

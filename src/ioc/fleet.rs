@@ -1,8 +1,11 @@
 //! Many IOCs at once, with one range of PVs over all of them.
 
+#[cfg(feature = "cli")]
 mod searches;
+#[cfg(feature = "cli")]
 mod server;
 
+#[cfg(feature = "cli")]
 pub use searches::{SearchCount, SearchCounter, searches_on_circuits};
 
 use std::net::SocketAddrV4;
@@ -144,15 +147,6 @@ impl Fleet {
             environment.push((ours[1].to_owned(), name_servers));
         }
         environment
-    }
-
-    fn ioc_of(&self, index: usize) -> &SoftIoc {
-        &self.iocs[self.number_of(index)]
-    }
-
-    /// Which IOC has this PV; the last for one that does not exist.
-    fn number_of(&self, index: usize) -> usize {
-        (index / self.pvs_per_ioc).min(self.iocs.len() - 1)
     }
 
     /// Asks one IOC; its error tells which it was.

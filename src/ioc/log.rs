@@ -12,6 +12,7 @@ const KEPT_LETTERS: usize = 2_000;
 
 /// An overload that the IOC itself reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum LogEvent {
     /// A callback queue is full: requests were lost (`ring buffer full`). Printed
     /// once per episode, however many were lost.
@@ -64,6 +65,7 @@ impl LogEvent {
 
 /// One line of the IOC's output.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct LogLine {
     /// When the harness read it.
     pub at: Instant,

@@ -21,40 +21,51 @@
 //! ```
 
 mod builder;
+#[cfg(feature = "cli")]
 mod catalogue;
 mod counters;
+#[cfg(feature = "cli")]
 mod driven;
 mod fleet;
 mod identity;
 mod log;
+#[cfg(feature = "cli")]
 mod other_soft_ioc;
 mod place;
 mod scan_menu;
 mod scanning;
+#[cfg(feature = "cli")]
 mod server;
 mod shell;
 mod shell_counts;
 mod soft_ioc;
 mod start_up;
 
+pub use crate::embedded::UnpackError;
+pub use crate::missing::Missing;
+pub use crate::process::ProcessError;
 pub use builder::{Builder, MAX_FRAME_PIXELS, MAX_PVS, PVS_WITH_INDEX};
-pub use catalogue::{ServerKind, Servers, Wanted};
 pub use counters::ServerCounters;
-pub use fleet::{Fleet, SearchCount, SearchCounter, searches_on_circuits};
+pub use fleet::Fleet;
 pub use log::{LogEvent, LogLine};
-pub use other_soft_ioc::OtherSoftIocError;
 pub use scan_menu::SCAN_RATES_HZ;
-pub use server::{Counted, Server};
 pub use soft_ioc::SoftIoc;
+
+// For the program of this crate, which measures other servers too.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use {
+    catalogue::{ServerKind, Servers, Wanted},
+    fleet::{SearchCount, SearchCounter, searches_on_circuits},
+    other_soft_ioc::OtherSoftIocError,
+    server::{Counted, Server},
+};
 
 use place::Place;
 
-use crate::embedded::UnpackError;
-use crate::process::ProcessError;
-use crate::python_site::Missing;
-
 /// Why an IOC could not be started or did not answer.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum IocError {
     /// The process failed.
     #[error(transparent)]

@@ -44,8 +44,10 @@ pub(super) enum Definition {
     #[default]
     OfCrate,
     /// From a file, for the softIoc that was built with it.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the fixture has its own"))]
     File(PathBuf),
     /// The program finds its own.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the fixture has its own"))]
     OfProgram,
 }
 

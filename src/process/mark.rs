@@ -2,16 +2,19 @@
 //! whatever outlives it is found.
 
 use std::sync::OnceLock;
+#[cfg(feature = "cli")]
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+#[cfg(feature = "cli")]
 use super::Deadline;
 
 /// The variable that carries the mark. Daemons inherit it however they detach.
 pub(super) const VARIABLE: &str = "GAUGE_STARTED_BY";
 
+#[cfg(feature = "cli")]
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// This process's own mark.
@@ -28,6 +31,7 @@ pub(super) fn mark() -> &'static str {
 /// moment. None where the system does not tell environments (it does on Linux).
 ///
 /// Processes of other users are not seen; this process starts none.
+#[cfg(feature = "cli")]
 pub fn processes_left(patience: Duration) -> Option<usize> {
     let deadline = Deadline::after(patience);
     loop {
@@ -39,7 +43,7 @@ pub fn processes_left(patience: Duration) -> Option<usize> {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "cli", target_os = "linux"))]
 fn count() -> Option<usize> {
     let processes = procfs::process::all_processes().ok()?;
     let is_marked = |process: procfs::process::Process| {
@@ -49,7 +53,7 @@ fn count() -> Option<usize> {
     Some(processes.flatten().filter_map(is_marked).count())
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(feature = "cli", not(target_os = "linux")))]
 fn count() -> Option<usize> {
     None
 }

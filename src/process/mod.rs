@@ -10,11 +10,14 @@ mod command;
 mod cores;
 mod deadline;
 mod isolation;
+#[cfg(feature = "cli")]
 mod lock_holder;
 mod mark;
+#[cfg(feature = "cli")]
 mod network;
 mod output;
 mod repeater;
+#[cfg(feature = "cli")]
 mod usage;
 
 pub use child::{Child, Event};
@@ -22,11 +25,15 @@ pub use command::Command;
 pub use cores::usable_cores;
 pub use deadline::{Deadline, Stopped, interrupt, interrupted};
 pub use isolation::{ArrayLimit, Ports, client_environment, server_environment};
+#[cfg(feature = "cli")]
 pub use lock_holder::{LockHolder, descends_from, lock_holder};
+#[cfg(feature = "cli")]
 pub use mark::processes_left;
+#[cfg(feature = "cli")]
 pub use network::{NetworkBytes, NetworkCounter, NetworkError, SocketBytes, socket_bytes};
 pub use output::Output;
 pub use repeater::Repeater;
+#[cfg(feature = "cli")]
 pub use usage::{
     MachineTime, NetworkSample, ProcessClock, ProcessTime, SubjectUsage, Usage, UsageSample,
     UsageSampler, machine_time, monotonic_ns, other_threads_delayed_ns, this_process_cpu_ns,
@@ -38,6 +45,7 @@ use crate::embedded::UnpackError;
 
 /// Why a process could not do its work.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ProcessError {
     /// It could not be started at all.
     #[error("cannot start `{command}`: {reason}")]

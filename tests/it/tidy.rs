@@ -22,8 +22,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("manifest", &["protocol"]),
     ("embedded", &["manifest"]),
     ("process", &["channel_access", "embedded"]),
-    ("python_site", &["embedded", "process", "system_packages"]),
-    ("ioc", &["channel_access", "embedded", "manifest", "process", "protocol", "python_site"]),
+    ("missing", &["embedded", "process"]),
+    ("python_site", &["embedded", "missing", "process", "system_packages"]),
+    (
+        "ioc",
+        &[
+            "channel_access",
+            "embedded",
+            "manifest",
+            "missing",
+            "process",
+            "protocol",
+            "python_site",
+        ],
+    ),
     ("worker", &["channel_access", "worker_protocol", "sys"]),
     ("approach", &["embedded", "manifest", "process", "protocol", "python_site", "record"]),
     (

@@ -26,6 +26,7 @@ pub(crate) fn unpacked_archive(source: &Source) -> Outcome<PathBuf> {
 }
 
 /// The unpacked folder of a wheel.
+#[cfg(feature = "cli")]
 pub(crate) fn unpacked_wheel(source: &Source) -> Outcome<PathBuf> {
     let tree = out_dir().join("sources").join(format!("{}-{}", source.name, source.version));
     once_per_pin(source, &tree, || {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Base;
-use crate::compile::{Built, archive};
+use crate::compile::{self, Built};
 use crate::compiler::{compiler, identity};
 use crate::libraries::{LIBRARIES, targets_macos};
 use crate::pvxs::{self, Pvxs};
@@ -19,6 +19,7 @@ const SOFT_IOC_SHIMS: [&str; 2] =
 const SOFT_IOC_MAIN: &str = "vendor/shim/softioc_main.cpp";
 
 /// Our C interface to pvxs' client, which Rust calls.
+#[cfg(feature = "cli")]
 const PVXS_CLIENT: &str = "vendor/shim/pvxs_client.cpp";
 
 /// As in `lib<name>.a`.
@@ -86,9 +87,10 @@ pub(crate) fn installed_soft_ioc(includes: &[PathBuf], libraries: &Path) -> Outc
 }
 
 /// Our C interface to pvxs' client, as a library beside those of pvxs.
+#[cfg(feature = "cli")]
 pub(crate) fn pvxs_client(pvxs: &Pvxs) -> Outcome<()> {
     let object = compiled_shim(PVXS_CLIENT, &pvxs.includes)?;
-    archive(PVXS_CLIENT_LIBRARY, std::iter::once(object.as_path()), &pvxs.libraries)
+    compile::archive(PVXS_CLIENT_LIBRARY, std::iter::once(object.as_path()), &pvxs.libraries)
 }
 
 /// Our small supervisor of child processes.
@@ -111,14 +113,26 @@ pub(crate) fn leash() -> Outcome<()> {
 /// linker, for binaries, tests, doc tests and other crates alike.
 /// What needs a library comes before it.
 pub(crate) fn tell_cargo(base: &Base, pvxs: Option<&Pvxs>) {
+    if cfg!(feature = "cli") {
+        link_with_package(base, pvxs);
+    }
+    if let Some(pvxs) = pvxs {
+        println!("cargo:rustc-env=GAUGE_PVXS_VERSION={}", pvxs.version);
+        println!("cargo:rustc-env=GAUGE_PVXS_SOURCE={}", pvxs.origin);
+    }
+    println!("cargo:rustc-env=EPICS_GAUGE_BASE_VERSION={}", base.version);
+    println!("cargo:rustc-env=EPICS_GAUGE_BASE_SOURCE={}", base.origin);
+    println!("cargo:rustc-env=EPICS_GAUGE_CXX={}", base.compiler);
+}
+
+/// The fixture starts programs, and calls nothing of Base itself.
+fn link_with_package(base: &Base, pvxs: Option<&Pvxs>) {
     println!("cargo:rustc-link-search=native={}", base.libraries.display());
     if let Some(pvxs) = pvxs {
         println!("cargo:rustc-link-search=native={}", pvxs.libraries.display());
         for library in [PVXS_CLIENT_LIBRARY].iter().chain(&pvxs::LIBRARIES) {
             println!("cargo:rustc-link-lib=dylib={library}");
         }
-        println!("cargo:rustc-env=GAUGE_PVXS_VERSION={}", pvxs.version);
-        println!("cargo:rustc-env=GAUGE_PVXS_SOURCE={}", pvxs.origin);
     }
     for library in ["ca", "Com", if targets_macos() { "c++" } else { "stdc++" }] {
         println!("cargo:rustc-link-lib=dylib={library}");
@@ -128,9 +142,6 @@ pub(crate) fn tell_cargo(base: &Base, pvxs: Option<&Pvxs>) {
             println!("cargo:rustc-link-lib=dylib={library}");
         }
     }
-    println!("cargo:rustc-env=EPICS_GAUGE_BASE_VERSION={}", base.version);
-    println!("cargo:rustc-env=EPICS_GAUGE_BASE_SOURCE={}", base.origin);
-    println!("cargo:rustc-env=EPICS_GAUGE_CXX={}", base.compiler);
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -3,6 +3,17 @@
 use super::Fleet;
 use crate::ioc::{Counted, IocError, Server, SoftIoc};
 
+impl Fleet {
+    fn ioc_of(&self, index: usize) -> &SoftIoc {
+        &self.iocs[self.number_of(index)]
+    }
+
+    /// Which IOC has this PV; the last for one that does not exist.
+    fn number_of(&self, index: usize) -> usize {
+        (index / self.pvs_per_ioc).min(self.iocs.len() - 1)
+    }
+}
+
 impl Server for Fleet {
     /// That of its first IOC; [`Fleet::pids`] has all.
     fn pid(&self) -> u32 {

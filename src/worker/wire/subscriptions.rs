@@ -200,8 +200,9 @@ pub(super) fn sum_of_big_endian(pixels: &[u8]) -> u64 {
             let (words, _) = row.as_chunks();
             for (at, word) in words.iter().enumerate() {
                 let word = u64::from_le_bytes(*word);
-                high[at] += word & EVERY_OTHER_BYTE;
-                low[at] += word >> 8 & EVERY_OTHER_BYTE;
+                // `ADDENDS` keeps each quarter below 2^16; a check here takes time.
+                high[at] = u64::wrapping_add(high[at], word & EVERY_OTHER_BYTE);
+                low[at] = u64::wrapping_add(low[at], word >> 8 & EVERY_OTHER_BYTE);
             }
         }
         let of_words = |words: [u64; WORDS]| words.into_iter().map(sum_of_quarters).sum::<u64>();
