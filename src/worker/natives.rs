@@ -2,7 +2,10 @@
 
 use std::io;
 
+use super::callback_client::CallbackClient;
+use super::client::Client;
 use super::epics_ca::EpicsCa;
+use super::future_client::FutureClient;
 use super::libca::Libca;
 #[cfg(feature = "pure-rust")]
 use super::pure::{EpicsCaRs, EpicsPvaRs};
@@ -19,16 +22,20 @@ pub type Serve = fn() -> io::Result<()>;
 
 /// A new approach is its file and a line here.
 const NATIVES: &[(&str, Serve)] = &[
-    ("wire", || serve(Wire::new)),
-    ("libca", || serve(Libca::new)),
-    ("epics-ca", || serve(EpicsCa::new)),
+    native_of::<Wire>(),
+    native_of::<CallbackClient<Libca>>(),
+    native_of::<FutureClient<EpicsCa>>(),
     #[cfg(feature = "pvaccess")]
-    ("pvxs", || serve(Pvxs::new)),
+    native_of::<CallbackClient<Pvxs>>(),
     #[cfg(feature = "pure-rust")]
-    ("epics-ca-rs", || serve(EpicsCaRs::new)),
+    native_of::<FutureClient<EpicsCaRs>>(),
     #[cfg(feature = "pure-rust")]
-    ("epics-pva-rs", || serve(EpicsPvaRs::new)),
+    native_of::<FutureClient<EpicsPvaRs>>(),
 ];
+
+const fn native_of<C: Client>() -> (&'static str, Serve) {
+    (C::APPROACH, serve::<C>)
+}
 
 /// The worker of a native approach; none where this build has no approach of that
 /// name.

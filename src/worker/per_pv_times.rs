@@ -11,7 +11,7 @@ use crate::worker_protocol::Mode;
 /// A moment costs one look at a clock, about 20 ns, and no memory that was not there
 /// before the stage began.
 #[derive(Debug)]
-pub struct PerPvTimes {
+pub(super) struct PerPvTimes {
     ends: Option<Vec<Duration>>,
 }
 
@@ -22,7 +22,7 @@ impl PerPvTimes {
     }
 
     /// To be called whenever what was asked at once is finished.
-    pub fn mark(&mut self) {
+    pub(super) fn mark(&mut self) {
         if let Some(ends) = &mut self.ends {
             ends.push(read(libc::CLOCK_MONOTONIC));
         }

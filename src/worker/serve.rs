@@ -3,10 +3,11 @@
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
+use super::client::{Client, StageError};
 use super::clock::Clock;
 use super::per_pv_times::PerPvTimes;
 use super::slowdown::Slowdown;
-use super::{Client, StageError};
+
 use crate::worker_protocol::{
     Done, Failed, FromWorker, Hello, Job, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
     ToWorker, Updates,
@@ -14,18 +15,18 @@ use crate::worker_protocol::{
 
 /// Serves one harness on stdin and stdout until stdin ends.
 ///
-/// `load` makes the client; the time it takes is the import stage. A thread
-/// reads stdin, so that its end stops the process in the middle of any stage.
+/// A native library is linked, so loading it is over before `main`: the import stage
+/// is empty. A thread reads stdin, so that its end stops the process in the middle of
+/// any stage.
 ///
 /// # Errors
 /// An error of stdout, or a message that is not of the protocol.
-pub(super) fn serve<C: Client>(load: impl FnOnce() -> C) -> io::Result<()> {
-    let started = Clock::now();
-    let mut client = load();
-    let import = started.until_now();
+pub(super) fn serve<C: Client>() -> io::Result<()> {
+    let import = Clock::now().until_now();
     let mut stdout = io::stdout().lock();
-    say(&mut stdout, &hello(&client, import))?;
+    write(&mut stdout, &hello::<C>(import))?;
     let mut job = None;
+    let mut client = None;
     for message in messages_from_stdin() {
         match message? {
             ToWorker::Job(new) => {
@@ -34,20 +35,20 @@ pub(super) fn serve<C: Client>(load: impl FnOnce() -> C) -> io::Result<()> {
             }
             ToWorker::Stage(command) => {
                 let job = job.as_ref().ok_or_else(|| invalid("a stage came before the job"))?;
-                say(&mut stdout, &run(&mut client, job, &command))?;
+                write(&mut stdout, &run::<C>(&mut client, job, &command))?;
             }
         }
     }
     Ok(())
 }
 
-fn hello(client: &impl Client, import: Span) -> FromWorker {
+fn hello<C: Client>(import: Span) -> FromWorker {
     FromWorker::Hello(Hello {
         protocol: PROTOCOL_VERSION,
-        approach: client.approach().to_owned(),
+        approach: C::APPROACH.to_owned(),
         pid: std::process::id(),
-        versions: client.versions(),
-        stages: client.stages(),
+        versions: C::versions(),
+        stages: C::stages(),
         modes: vec![Mode::Serial, Mode::Bulk],
         import,
         warnings: Vec::new(),
@@ -72,7 +73,7 @@ fn messages_from_stdin() -> impl Iterator<Item = io::Result<ToWorker>> {
     receiver.into_iter()
 }
 
-fn run(client: &mut impl Client, job: &Job, command: &StageCommand) -> FromWorker {
+fn run<C: Client>(client: &mut Option<C>, job: &Job, command: &StageCommand) -> FromWorker {
     let all: Vec<usize>;
     let pvs = match &command.pvs {
         Some(pvs) => pvs,
@@ -108,7 +109,7 @@ fn run(client: &mut impl Client, job: &Job, command: &StageCommand) -> FromWorke
             values,
             each_ns: times.each_ns(started.wall),
             updates,
-            counters: client.counters(),
+            counters: client.as_mut().map(C::counters).unwrap_or_default(),
             warnings: Vec::new(),
         }),
         Err(StageError(error)) => FromWorker::Failed(Failed { stage: command.stage, error }),
@@ -122,8 +123,8 @@ struct Answer {
     updates: Option<Updates>,
 }
 
-fn run_stage(
-    client: &mut impl Client,
+fn run_stage<C: Client>(
+    client: &mut Option<C>,
     job: &Job,
     command: &StageCommand,
     pvs: &[usize],
@@ -136,35 +137,44 @@ fn run_stage(
     let values = |values| Answer { values: Some(values), updates: None };
     match command.stage {
         Stage::Import => Err(StageError("import was over before hello".to_owned())),
-        Stage::Context => client.context(job).map(nothing),
-        Stage::Create => client.create().map(nothing),
-        Stage::Connect => client.connect(command.mode).map(nothing),
+        Stage::Context => {
+            // The old context goes first: libca has one for each thread.
+            *client = None;
+            *client = Some(C::new(job)?);
+            Ok(Answer::default())
+        }
+        Stage::Create => made(client)?.create().map(nothing),
+        Stage::Connect => made(client)?.connect(command.mode).map(nothing),
         Stage::Get | Stage::GetAgain | Stage::Readback => {
-            client.get(command.mode, pvs, times).map(values)
+            made(client)?.get(command.mode, pvs, times).map(values)
         }
         Stage::Put => {
             let values = command.values.as_deref().unwrap_or_default();
             if values.len() != pvs.len() {
                 return Err(StageError(format!("{} values for {} PVs", values.len(), pvs.len())));
             }
-            client.put(command.mode, pvs, values, times).map(nothing)
+            made(client)?.put(command.mode, pvs, values, times).map(nothing)
         }
         Stage::Subscribe => {
             let without = || StageError("subscribe without `monitor`".to_owned());
             let monitor = command.monitor.ok_or_else(without)?;
-            client.subscribe(command.mode, pvs, monitor).map(nothing)
+            made(client)?.subscribe(command.mode, pvs, monitor).map(nothing)
         }
         Stage::Collect => {
             let seconds = command.seconds.unwrap_or_default();
             let duration = Duration::try_from_secs_f64(seconds)
                 .map_err(|error| StageError(format!("collect for {seconds} s: {error}")))?;
-            let updates = client.collect(duration)?;
+            let updates = made(client)?.collect(duration)?;
             Ok(Answer { values: None, updates: Some(updates) })
         }
     }
 }
 
-fn say(stdout: &mut impl Write, message: &FromWorker) -> io::Result<()> {
+fn made<C>(client: &mut Option<C>) -> Result<&mut C, StageError> {
+    client.as_mut().ok_or_else(|| StageError("no context was made".to_owned()))
+}
+
+fn write(stdout: &mut impl Write, message: &FromWorker) -> io::Result<()> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
     stdout.write_all(&line)?;

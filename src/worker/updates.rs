@@ -1,4 +1,4 @@
-//! What arrived on subscriptions, noted in callbacks and summed up afterwards.
+//! What arrived on subscriptions, recorded in callbacks and summed up afterwards.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,21 @@ const EPICS_EPOCH_S: i64 = 631_152_000;
 /// adds more of them at once than in 64 bit.
 const ADDENDS: usize = 1 << 16;
 
-/// One update.
+/// What one update holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Update {
+    pub(super) number: f64,
+    /// That of a frame's pixels, else 0.
+    pub(super) sum: u64,
+    /// The server's time stamp, since the Unix epoch.
+    pub(super) stamp_ns: i64,
+}
+
+/// One update with its subscription and when it arrived, since the Unix epoch.
 #[derive(Debug, Clone, Copy, Default)]
-struct Note {
+struct Entry {
     subscription: u32,
-    number: f64,
-    sum: u64,
-    /// Server's time stamp and arrival, since the Unix epoch.
-    stamp_ns: i64,
+    update: Update,
     arrived_ns: i64,
 }
 
@@ -56,18 +63,18 @@ impl Numbering {
     }
 
     /// Which of its PV's subscriptions it is.
-    fn monitor(self, subscription: usize) -> usize {
+    pub(super) fn monitor(self, subscription: usize) -> usize {
         subscription / self.pvs.max(1)
     }
 }
 
-/// The notes of all subscriptions, in the order of arrival. Room is made, and
-/// touched, before the first update, so that noting allocates nothing.
+/// The updates of all subscriptions, in the order of arrival. Room is made, and
+/// touched, before the first of them, so that recording one allocates nothing.
 #[derive(Debug)]
 pub(super) struct UpdateLog {
     numbering: Numbering,
-    notes: Vec<Note>,
-    noted: usize,
+    entries: Vec<Entry>,
+    recorded: usize,
     step: f64,
     has_sums: bool,
     /// Updates that arrived before this moment have no latency.
@@ -81,8 +88,8 @@ impl UpdateLog {
     pub(super) fn new(monitor: Monitor, pvs: usize) -> UpdateLog {
         UpdateLog {
             numbering: Numbering::new(monitor, pvs),
-            notes: vec![Note { subscription: u32::MAX, ..Note::default() }; monitor.room],
-            noted: 0,
+            entries: vec![Entry { subscription: u32::MAX, ..Entry::default() }; monitor.room],
+            recorded: 0,
             step: monitor.step,
             has_sums: monitor.content == Content::Frames,
             latencies_from_ns: i64::MAX,
@@ -90,29 +97,25 @@ impl UpdateLog {
         }
     }
 
-    /// Notes an update of a subscription, by its number in [`Numbering`], with the
-    /// server's time stamp and the moment of its arrival; `sum` is that of a frame,
-    /// else 0.
-    pub(super) fn note(
+    /// Records an update of a subscription, by its number in [`Numbering`], and when
+    /// it arrived.
+    pub(super) fn record(
         &mut self,
         subscription: usize,
-        number: f64,
-        sum: u64,
-        stamp_ns: i64,
         Arrived(arrived_ns): Arrived,
+        update: Update,
     ) {
-        let subscription = subscription as u32;
-        let note = Note { subscription, number, sum, stamp_ns, arrived_ns };
-        match self.notes.get_mut(self.noted) {
-            Some(place) => *place = note,
-            None => self.notes.push(note),
+        let entry = Entry { subscription: subscription as u32, update, arrived_ns };
+        match self.entries.get_mut(self.recorded) {
+            Some(place) => *place = entry,
+            None => self.entries.push(entry),
         }
-        self.noted += 1;
+        self.recorded += 1;
     }
 
-    /// How many updates were noted since the last [`UpdateLog::take`].
-    pub(super) fn noted(&self) -> usize {
-        self.noted
+    /// How many updates were recorded since the last [`UpdateLog::take`].
+    pub(super) fn recorded(&self) -> usize {
+        self.recorded
     }
 
     /// From now on latencies count.
@@ -120,42 +123,42 @@ impl UpdateLog {
         self.latencies_from_ns = now_ns(libc::CLOCK_REALTIME);
     }
 
-    /// Takes all notes, in the form of the protocol.
+    /// Takes all updates, in the form of the protocol.
     pub(super) fn take(&mut self) -> Updates {
-        let notes = &self.notes[..self.noted];
+        let entries = &self.entries[..self.recorded];
         let updates = Updates {
-            runs: self.runs(notes),
-            latencies: self.latencies(notes),
+            runs: self.runs(entries),
+            latencies: self.latencies(entries),
             counters: BTreeMap::new(),
         };
-        self.noted = 0;
+        self.recorded = 0;
         updates
     }
 
-    fn runs(&self, notes: &[Note]) -> Vec<UpdateRun> {
+    fn runs(&self, entries: &[Entry]) -> Vec<UpdateRun> {
         const NONE: usize = usize::MAX;
         let mut runs: Vec<UpdateRun> = Vec::new();
         // Each subscription's latest run.
         let mut latest = vec![NONE; self.numbering.count()];
-        for note in notes {
-            let subscription = note.subscription as usize;
+        for Entry { subscription, update, arrived_ns } in entries {
+            let subscription = *subscription as usize;
             let at = &mut latest[subscription];
             let follows =
-                |run: &&mut UpdateRun| note.number == run.first + run.count as f64 * self.step;
+                |run: &&mut UpdateRun| update.number == run.first + run.count as f64 * self.step;
             match runs.get_mut(*at).filter(follows) {
                 Some(run) => {
                     run.count += 1;
-                    run.sums.extend(self.has_sums.then_some(note.sum));
+                    run.sums.extend(self.has_sums.then_some(update.sum));
                 }
                 None => {
                     *at = runs.len();
                     runs.push(UpdateRun {
                         pv: self.numbering.pv(subscription),
                         monitor: self.numbering.monitor(subscription),
-                        first: note.number,
+                        first: update.number,
                         count: 1,
-                        start_ns: u64::try_from(note.arrived_ns - self.epoch_ns).unwrap_or(0),
-                        sums: self.has_sums.then_some(note.sum).into_iter().collect(),
+                        start_ns: u64::try_from(arrived_ns - self.epoch_ns).unwrap_or(0),
+                        sums: self.has_sums.then_some(update.sum).into_iter().collect(),
                     });
                 }
             }
@@ -163,10 +166,10 @@ impl UpdateLog {
         runs
     }
 
-    fn latencies(&self, notes: &[Note]) -> Vec<(i64, u64)> {
-        let collected = notes.iter().filter(|note| note.arrived_ns >= self.latencies_from_ns);
+    fn latencies(&self, entries: &[Entry]) -> Vec<(i64, u64)> {
+        let collected = entries.iter().filter(|entry| entry.arrived_ns >= self.latencies_from_ns);
         let mut latencies: Vec<i64> =
-            collected.map(|note| rounded(note.arrived_ns - note.stamp_ns)).collect();
+            collected.map(|entry| rounded(entry.arrived_ns - entry.update.stamp_ns)).collect();
         latencies.sort_unstable();
         latencies
             .chunk_by(|one, next| one == next)
@@ -223,8 +226,8 @@ mod tests {
     use super::*;
 
     impl UpdateLog {
-        fn note_now(&mut self, subscription: usize, number: f64, sum: u64, stamp_ns: i64) {
-            self.note(subscription, number, sum, stamp_ns, Arrived::now());
+        fn record_now(&mut self, subscription: usize, number: f64, sum: u64, stamp_ns: i64) {
+            self.record(subscription, Arrived::now(), Update { number, sum, stamp_ns });
         }
     }
 
@@ -240,8 +243,8 @@ mod tests {
     fn updates_that_follow_on_one_another_are_one_run_for_each_pv() {
         let mut log = log(Content::Scalars, 10.0);
         for number in [0.0, 10.0, 20.0] {
-            log.note_now(0, number, 0, 0);
-            log.note_now(1, number + 1.0, 0, 0);
+            log.record_now(0, number, 0, 0);
+            log.record_now(1, number + 1.0, 0, 0);
         }
         assert_eq!(shape(&log.take()), [(0, 0.0, 3), (1, 1.0, 3)]);
         assert_eq!(shape(&log.take()), []);
@@ -255,7 +258,7 @@ mod tests {
         assert_eq!(numbering.of_pv(2).collect::<Vec<_>>(), [2, 5]);
         let mut log = UpdateLog::new(monitor, 3);
         for (subscription, number) in [(2, 1.0), (5, 1.0), (5, 2.0), (2, 3.0)] {
-            log.note_now(subscription, number, 0, 0);
+            log.record_now(subscription, number, 0, 0);
         }
         let updates = log.take();
         let shape = updates.runs.iter().map(|run| (run.pv, run.monitor, run.first, run.count));
@@ -267,7 +270,7 @@ mod tests {
     fn a_gap_a_repetition_and_a_step_back_begin_a_run() {
         let mut log = log(Content::Scalars, 1.0);
         for number in [1.0, 2.0, 4.0, 4.0, 3.0] {
-            log.note_now(0, number, 0, 0);
+            log.record_now(0, number, 0, 0);
         }
         assert_eq!(shape(&log.take()), [(0, 1.0, 2), (0, 4.0, 1), (0, 4.0, 1), (0, 3.0, 1)]);
     }
@@ -276,7 +279,7 @@ mod tests {
     fn the_sums_of_frames_stay_with_their_frames() {
         let mut log = log(Content::Frames, 1.0);
         for (number, sum) in [(1.0, 11), (2.0, 12), (5.0, 15)] {
-            log.note_now(0, number, sum, 0);
+            log.record_now(0, number, sum, 0);
         }
         let sums: Vec<Vec<u64>> = log.take().runs.into_iter().map(|run| run.sums).collect();
         assert_eq!(sums, [vec![11, 12], vec![15]]);
@@ -285,10 +288,10 @@ mod tests {
     #[test]
     fn latencies_count_from_collecting_on() {
         let mut log = log(Content::Scalars, 1.0);
-        log.note_now(0, 1.0, 0, 0);
+        log.record_now(0, 1.0, 0, 0);
         log.begin_collecting();
         let stamp_ns = now_ns(libc::CLOCK_REALTIME) - 5_000_000_000;
-        log.note_now(0, 2.0, 0, stamp_ns);
+        log.record_now(0, 2.0, 0, stamp_ns);
         let latencies = log.take().latencies;
         assert_eq!(latencies.len(), 1);
         assert!((5_000_000_000..6_000_000_000).contains(&latencies[0].0), "{latencies:?}");
@@ -301,7 +304,8 @@ mod tests {
         log.begin_collecting();
         let Arrived(arrived_ns) = Arrived::now();
         for latency_ns in [90, 70, 90, -5] {
-            log.note(0, 0.0, 0, arrived_ns - latency_ns, Arrived(arrived_ns));
+            let update = Update { number: 0.0, sum: 0, stamp_ns: arrived_ns - latency_ns };
+            log.record(0, Arrived(arrived_ns), update);
         }
         assert_eq!(log.take().latencies, [(-5, 1), (70, 1), (90, 2)]);
     }

@@ -1,43 +1,28 @@
 //! What libca's threads call, and what they reach from there.
 //!
 //! Invariant: nothing that a callback touches is ever freed. A job's
-//! [`Callbacks`] are leaked, once per context and so once per worker, and a
+//! [`Completions`] are leaked, once per context and so once per worker, and a
 //! channel's user pointer leads to them. Requests carry a number and no pointer,
 //! so an answer may come at any time, or twice, or never.
 
 use std::ffi::{c_int, c_long, c_void};
 
-use super::answers::{Answer, Answers};
-use super::connections::Connections;
-use super::monitors::{Monitors, Update, is_passing};
+use super::status::{Status, check};
 use crate::sys;
-use crate::worker::updates::{Arrived, number_and_sum, stamp_ns};
-
-/// What callbacks write and the worker's thread awaits.
-pub(super) struct Callbacks {
-    /// Which channels are up.
-    pub(super) connections: Connections,
-    /// What came back.
-    pub(super) answers: Answers,
-    /// What comes on subscriptions.
-    pub(super) monitors: Monitors,
-}
+use crate::worker::completions::Completions;
+use crate::worker::updates::{Arrived, Update, number_and_sum, stamp_ns};
 
 /// What a channel's user pointer leads to.
 pub(super) struct Owner {
-    callbacks: &'static Callbacks,
+    completions: &'static Completions<Status>,
     pv: usize,
 }
 
-/// Makes the callbacks of a job, and the owners of its channels, by PV index.
-pub(super) fn leaked_callbacks(pvs: usize) -> (&'static Callbacks, &'static [Owner]) {
-    let callbacks: &'static Callbacks = Box::leak(Box::new(Callbacks {
-        connections: Connections::new(pvs),
-        answers: Answers::new(),
-        monitors: Monitors::new(pvs),
-    }));
-    let owners: Vec<Owner> = (0..pvs).map(|pv| Owner { callbacks, pv }).collect();
-    (callbacks, owners.leak())
+/// Makes the completions of a job, and the owners of its channels, by PV index.
+pub(super) fn leaked(pvs: usize) -> (&'static Completions<Status>, &'static [Owner]) {
+    let completions: &'static Completions<Status> = Box::leak(Box::new(Completions::new(pvs)));
+    let owners: Vec<Owner> = (0..pvs).map(|pv| Owner { completions, pv }).collect();
+    (completions, owners.leak())
 }
 
 /// A channel is connected or disconnected.
@@ -47,7 +32,8 @@ pub(super) fn leaked_callbacks(pvs: usize) -> (&'static Callbacks, &'static [Own
 pub(super) unsafe extern "C" fn connection_changed(event: sys::connection_handler_args) {
     // SAFETY: the caller promises what `owner` needs.
     let owner = unsafe { owner(event.chid) };
-    owner.callbacks.connections.note(owner.pv, event.op == c_long::from(sys::CA_OP_CONN_UP));
+    let is_up = event.op == c_long::from(sys::CA_OP_CONN_UP);
+    owner.completions.connections.record(owner.pv, is_up);
 }
 
 /// A `DBR_DOUBLE` was read, or could not be.
@@ -56,17 +42,15 @@ pub(super) unsafe extern "C" fn connection_changed(event: sys::connection_handle
 /// The channel's user pointer must lead to an [`Owner`].
 pub(super) unsafe extern "C" fn value_arrived(event: sys::event_handler_args) {
     let is_a_double = event.type_ == c_long::from(sys::DBR_DOUBLE) && event.count > 0;
-    let answer = if event.status != sys::ECA_NORMAL {
-        without_value(event.status)
-    } else if event.dbr.is_null() || !is_a_double {
-        without_value(sys::ECA_GETFAIL)
-    } else {
+    let answer = check(event.status).and_then(|()| {
+        if event.dbr.is_null() || !is_a_double {
+            return Err(Status(sys::ECA_GETFAIL));
+        }
         // SAFETY: libca lends at least one double for the time of the callback.
-        let value = unsafe { event.dbr.cast::<f64>().read_unaligned() };
-        Answer { status: event.status, value }
-    };
-    // SAFETY: the caller promises what `note` needs.
-    unsafe { note(&event, answer) };
+        Ok(unsafe { event.dbr.cast::<f64>().read_unaligned() })
+    });
+    // SAFETY: the caller promises what `record` needs.
+    unsafe { record(&event, answer) };
 }
 
 /// A put was confirmed by the server, or failed.
@@ -74,8 +58,8 @@ pub(super) unsafe extern "C" fn value_arrived(event: sys::event_handler_args) {
 /// # Safety
 /// The channel's user pointer must lead to an [`Owner`].
 pub(super) unsafe extern "C" fn put_confirmed(event: sys::event_handler_args) {
-    // SAFETY: the caller promises what `note` needs.
-    unsafe { note(&event, without_value(event.status)) };
+    // SAFETY: the caller promises what `record` needs.
+    unsafe { record(&event, check(event.status).map(|()| f64::NAN)) };
 }
 
 /// A subscription to `DBR_TIME_DOUBLE` or `DBR_TIME_SHORT` brought an update, or
@@ -85,14 +69,17 @@ pub(super) unsafe extern "C" fn put_confirmed(event: sys::event_handler_args) {
 /// The channel's user pointer must lead to an [`Owner`].
 pub(super) unsafe extern "C" fn update_arrived(event: sys::event_handler_args) {
     let arrived = Arrived::now();
-    if is_passing(event.status) {
+    // The circuit is down: libca subscribes again by itself when the PV is back.
+    if event.status == sys::ECA_DISCONN {
         return;
     }
     // SAFETY: the caller promises what `owner` needs.
     let owner = unsafe { owner(event.chid) };
     // SAFETY: libca lends what the event says for the time of the callback.
-    let update = unsafe { read_update(&event, arrived) };
-    owner.callbacks.monitors.note(event.usr.addr(), update);
+    let update = check(event.status).and_then(|()| unsafe { read_update(&event) });
+    if let Some(sink) = owner.completions.updates() {
+        sink.record(event.usr.addr(), arrived, update);
+    }
 }
 
 /// The number of a request or a subscription as libca carries it: never followed as
@@ -104,17 +91,14 @@ pub(super) fn user_argument(number: usize) -> *mut c_void {
 /// Reads an update where it lies in libca's buffer.
 ///
 /// # Safety
-/// If the status is good, `dbr` must be null or lead to `count` elements of `type_`.
-unsafe fn read_update(event: &sys::event_handler_args, arrived: Arrived) -> Result<Update, c_int> {
-    if event.status != sys::ECA_NORMAL {
-        return Err(event.status);
-    }
+/// `dbr` must be null or lead to `count` elements of `type_`.
+unsafe fn read_update(event: &sys::event_handler_args) -> Result<Update, Status> {
     let kind = c_int::try_from(event.type_).unwrap_or(c_int::MAX);
     if kind == sys::DBR_TIME_DOUBLE && event.count == 1 && !event.dbr.is_null() {
         // SAFETY: promised by the caller; libca aligns payloads to 8 bytes.
         let update = unsafe { &*event.dbr.cast::<sys::dbr_time_double>() };
         let stamp_ns = stamp_ns(update.stamp.secPastEpoch, update.stamp.nsec);
-        return Ok(Update { number: update.value, sum: 0, stamp_ns, arrived });
+        return Ok(Update { number: update.value, sum: 0, stamp_ns });
     }
     if kind == sys::DBR_TIME_SHORT && event.count >= 0 && !event.dbr.is_null() {
         let update = event.dbr.cast::<sys::dbr_time_short>();
@@ -125,22 +109,17 @@ unsafe fn read_update(event: &sys::event_handler_args, arrived: Arrived) -> Resu
             (&(*update).stamp, std::slice::from_raw_parts(pixels, event.count as usize))
         };
         let (number, sum) = number_and_sum(pixels);
-        let stamp_ns = stamp_ns(stamp.secPastEpoch, stamp.nsec);
-        return Ok(Update { number, sum, stamp_ns, arrived });
+        return Ok(Update { number, sum, stamp_ns: stamp_ns(stamp.secPastEpoch, stamp.nsec) });
     }
-    Err(sys::ECA_BADTYPE)
-}
-
-fn without_value(status: c_int) -> Answer {
-    Answer { status, value: f64::NAN }
+    Err(Status(sys::ECA_BADTYPE))
 }
 
 /// # Safety
 /// The channel's user pointer must lead to an [`Owner`].
-unsafe fn note(event: &sys::event_handler_args, answer: Answer) {
+unsafe fn record(event: &sys::event_handler_args, answer: Result<f64, Status>) {
     // SAFETY: promised by the caller.
     let owner = unsafe { owner(event.chid) };
-    owner.callbacks.answers.note(event.usr.addr(), answer);
+    owner.completions.requests.record(event.usr.addr(), answer);
 }
 
 /// # Safety

@@ -3,9 +3,10 @@
 use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
 
-use super::status::{Refused, check};
+use super::status::{Status, check};
 use crate::sys;
-use crate::worker::StageError;
+use crate::worker::client::StageError;
+use crate::worker::outcome::failed;
 
 /// The context of the current thread. Holding a pointer makes it stay there:
 /// libca finds a context by thread.
@@ -26,7 +27,7 @@ impl Context {
         }
         // SAFETY: the thread has no context, as was just seen.
         check(unsafe { sys::ca_context_create(sys::ca_enable_preemptive_callback) })
-            .map_err(|refused| refused.of("ca_context_create"))?;
+            .map_err(|status| failed("ca_context_create", status))?;
         // SAFETY: as above.
         let raw = NonNull::new(unsafe { sys::ca_current_context() });
         raw.map(|raw| Context { raw })
@@ -36,7 +37,7 @@ impl Context {
     /// Sends what was asked for since the last time, and does not wait.
     pub(super) fn flush(&self) -> Result<(), StageError> {
         // SAFETY: the thread's context is this one.
-        check(unsafe { sys::ca_flush_io() }).map_err(|refused| refused.of("ca_flush_io"))
+        check(unsafe { sys::ca_flush_io() }).map_err(|status| failed("ca_flush_io", status))
     }
 
     /// Makes a channel; it is looked for from the next [`Context::flush`] on,
@@ -50,7 +51,7 @@ impl Context {
         name: &CStr,
         changed: unsafe extern "C" fn(sys::connection_handler_args),
         user: *const c_void,
-    ) -> Result<sys::chid, Refused> {
+    ) -> Result<sys::chid, Status> {
         let mut channel = std::ptr::null_mut();
         // SAFETY: libca copies the name and writes one channel identifier; the
         // callback is sound by the caller's promise.

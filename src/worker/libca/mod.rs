@@ -13,90 +13,138 @@
 //! being the latter. And a get that fails there is only reported on stderr while
 //! `ca_pend_io` waits out its whole timeout; a callback names it at once.
 
-mod answers;
 mod callbacks;
-mod connections;
 mod context;
-mod monitors;
-mod sentences;
-mod session;
+mod dropped_arrays;
 mod status;
 
+pub(super) use self::dropped_arrays::why_dropped;
+pub(super) use self::status::{Status, versions};
+
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::ffi::{CStr, c_long};
+use std::ptr::from_ref;
 
-use self::session::Session;
-use super::{Client, PerPvTimes, StageError};
-use crate::worker_protocol::{Job, Mode, Monitor, Updates};
+use self::callbacks::{Owner, user_argument};
+use self::context::Context;
+use self::status::check;
+use super::callback_client::CallbackLibrary;
+use super::client::StageError;
+use super::completions::Completions;
+use crate::sys;
+use crate::worker_protocol::Content;
 
-pub(super) use self::sentences::{c_names, timeout_of, unfinished, why_dropped};
-pub(super) use self::status::{failed, versions};
-
-/// libca as a client; see the module.
-#[derive(Default)]
-pub struct Libca {
-    session: Option<Session>,
+/// libca; see the module.
+pub(super) struct Libca {
+    /// Those that are made, by PV index.
+    channels: Vec<sys::chid>,
+    context: Context,
+    completions: &'static Completions<Status>,
+    owners: &'static [Owner],
 }
 
-impl Libca {
-    /// A client without a job.
-    pub fn new() -> Libca {
-        Libca::default()
-    }
+impl CallbackLibrary for Libca {
+    const APPROACH: &'static str = "libca";
 
-    fn session(&mut self) -> Result<&mut Session, StageError> {
-        self.session.as_mut().ok_or_else(|| StageError("no context was made".to_owned()))
-    }
-}
+    type Refusal = Status;
 
-impl Client for Libca {
-    fn approach(&self) -> &'static str {
-        "libca"
-    }
-
-    fn versions(&self) -> BTreeMap<String, String> {
+    fn versions() -> BTreeMap<String, String> {
         versions()
     }
 
-    fn context(&mut self, job: &Job) -> Result<(), StageError> {
-        // The old context goes first: a thread has only one.
-        self.session = None;
-        self.session = Some(Session::new(job)?);
+    fn new(pvs: usize) -> Result<Libca, StageError> {
+        let context = Context::new()?;
+        let (completions, owners) = callbacks::leaked(pvs);
+        Ok(Libca { channels: Vec::with_capacity(pvs), context, completions, owners })
+    }
+
+    fn completions(&self) -> &Completions<Status> {
+        self.completions
+    }
+
+    fn create(&mut self, name: &CStr) -> Result<(), Status> {
+        let owner = &self.owners[self.channels.len()];
+        // SAFETY: the user pointer leads to an owner, which is never freed.
+        let channel = unsafe {
+            self.context.create_channel(name, callbacks::connection_changed, from_ref(owner).cast())
+        };
+        self.channels.push(channel?);
         Ok(())
     }
 
-    fn create(&mut self) -> Result<(), StageError> {
-        self.session()?.create()
+    fn flush_channels(&self) -> Result<(), StageError> {
+        self.context.flush()
     }
 
-    fn connect(&mut self, mode: Mode) -> Result<(), StageError> {
-        self.session()?.connect(mode)
+    fn get(&self, pv: usize, request: usize) -> Result<(), Status> {
+        // SAFETY: the channel is alive, its user pointer leads to an owner, and the
+        // argument is a number.
+        check(unsafe {
+            sys::ca_array_get_callback(
+                c_long::from(sys::DBR_DOUBLE),
+                1,
+                self.channels[pv],
+                Some(callbacks::value_arrived),
+                user_argument(request),
+            )
+        })
     }
 
-    fn get(
-        &mut self,
-        mode: Mode,
-        pvs: &[usize],
-        times: &mut PerPvTimes,
-    ) -> Result<Vec<f64>, StageError> {
-        self.session()?.get(mode, pvs, times)
+    fn put(&self, pv: usize, value: f64, request: usize) -> Result<(), Status> {
+        // SAFETY: as for a get; libca copies the value before it returns.
+        check(unsafe {
+            sys::ca_array_put_callback(
+                c_long::from(sys::DBR_DOUBLE),
+                1,
+                self.channels[pv],
+                from_ref(&value).cast(),
+                Some(callbacks::put_confirmed),
+                user_argument(request),
+            )
+        })
     }
 
-    fn put(
-        &mut self,
-        mode: Mode,
-        pvs: &[usize],
-        values: &[f64],
-        times: &mut PerPvTimes,
-    ) -> Result<(), StageError> {
-        self.session()?.put(mode, pvs, values, times)
+    /// With count 0, which means all elements that the PV has at the time.
+    fn subscribe(&self, pv: usize, content: Content, subscription: usize) -> Result<(), Status> {
+        const ALL_ELEMENTS: u8 = 0;
+        let kind = match content {
+            Content::Scalars => sys::DBR_TIME_DOUBLE,
+            Content::Frames => sys::DBR_TIME_SHORT,
+        };
+        // SAFETY: the channel is alive and its user pointer leads to an owner. The
+        // subscription ends with its channel, so its identifier is not needed.
+        check(unsafe {
+            sys::ca_create_subscription(
+                c_long::from(kind),
+                ALL_ELEMENTS.into(),
+                self.channels[pv],
+                c_long::from(sys::DBE_VALUE),
+                Some(callbacks::update_arrived),
+                user_argument(subscription),
+                std::ptr::null_mut(),
+            )
+        })
     }
 
-    fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
-        self.session()?.subscribe(mode, pvs, monitor)
+    fn flush_requests(&self) -> Result<(), StageError> {
+        self.context.flush()
     }
 
-    fn collect(&mut self, duration: Duration) -> Result<Updates, StageError> {
-        self.session()?.collect(duration)
+    fn why_silent(&self, pv: usize) -> Option<String> {
+        let channel = *self.channels.get(pv)?;
+        // SAFETY: the channel is alive.
+        let elements = unsafe { sys::ca_element_count(channel) };
+        why_dropped(elements as usize * size_of::<sys::dbr_short_t>())
+    }
+}
+
+/// Channels go before their context does, as libca asks for.
+impl Drop for Libca {
+    fn drop(&mut self) {
+        for channel in self.channels.drain(..) {
+            // SAFETY: the channel is alive and nobody uses it after this. The
+            // status can only tell that it was not alive.
+            unsafe { sys::ca_clear_channel(channel) };
+        }
     }
 }

@@ -2,32 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_int, c_long};
+use std::fmt;
 
 use crate::sys;
-use crate::worker::StageError;
 
-/// What of libca did not work: its status code.
+/// A status of libca, one of `ECA_*`; shown in libca's own words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refused(pub(super) c_int);
+pub(in crate::worker) struct Status(pub(in crate::worker) c_int);
 
-/// A status code as a result.
-pub(super) fn check(status: c_int) -> Result<(), Refused> {
-    if status == sys::ECA_NORMAL { Ok(()) } else { Err(Refused(status)) }
-}
-
-impl Refused {
-    /// As the error of a stage, of what is named `subject`.
-    pub(super) fn of(self, subject: &str) -> StageError {
-        failed(subject, self.0)
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // SAFETY: any number may be asked for; the answer is a static string.
+        f.write_str(&unsafe { static_text(sys::ca_message(c_long::from(self.0))) })
     }
 }
 
-/// Says that `subject`, a PV's name or a function's, failed with `status`, in
-/// libca's own words.
-pub(in crate::worker) fn failed(subject: &str, status: c_int) -> StageError {
-    // SAFETY: any number may be asked for; the answer is a static string.
-    let text = unsafe { static_text(sys::ca_message(c_long::from(status))) };
-    StageError(format!("{subject}: {text}"))
+/// A status as a result.
+pub(super) fn check(status: c_int) -> Result<(), Status> {
+    if status == sys::ECA_NORMAL { Ok(()) } else { Err(Status(status)) }
 }
 
 /// The versions of what is below every approach that uses the built libca.
@@ -52,11 +44,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_is_told_in_libcas_words_with_its_subject() {
-        let StageError(said) = Refused(sys::ECA_DISCONN).of("gauge:7");
-        assert_eq!(said, "gauge:7: Virtual circuit disconnect");
+    fn a_status_is_shown_in_libcas_words() {
+        assert_eq!(Status(sys::ECA_DISCONN).to_string(), "Virtual circuit disconnect");
         assert_eq!(check(sys::ECA_NORMAL), Ok(()));
-        assert_eq!(check(sys::ECA_TIMEOUT), Err(Refused(sys::ECA_TIMEOUT)));
+        assert_eq!(check(sys::ECA_TIMEOUT), Err(Status(sys::ECA_TIMEOUT)));
     }
 
     #[test]

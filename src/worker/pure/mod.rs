@@ -3,40 +3,21 @@
 //! as their own examples have it.
 
 mod channel_access;
-mod notes;
 mod pv_access;
+mod shared_sink;
 
-pub use channel_access::EpicsCaRs;
-pub use pv_access::EpicsPvaRs;
+pub(super) use channel_access::EpicsCaRs;
+pub(super) use pv_access::EpicsPvaRs;
 
-use std::fmt;
+use std::io;
 
-use tokio::runtime::Runtime;
-
-use super::StageError;
+use tokio::runtime::{Builder, Runtime};
 
 /// The version of all their crates that Cargo.toml pins.
 const VERSION: &str = "0.31.0";
 
-fn runtime() -> Result<Runtime, StageError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| StageError(format!("tokio's runtime: {error}")))
-}
-
-fn failed(pv: &str, why: impl fmt::Display) -> StageError {
-    StageError(format!("{pv}: {why}"))
-}
-
-fn not_subscribed(pv: &str, why: impl fmt::Display) -> StageError {
-    StageError(format!("the subscription to {pv}: {why}"))
-}
-
-/// What is asked for together.
-fn batches(mode: crate::worker_protocol::Mode, pvs: &[usize]) -> impl Iterator<Item = &[usize]> {
-    pvs.chunks(match mode {
-        crate::worker_protocol::Mode::Serial => 1,
-        crate::worker_protocol::Mode::Bulk => pvs.len().max(1),
-    })
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build()
 }
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
-//! What pvxs' thread calls: notes what was brought, and nothing else.
+//! What pvxs' thread calls: records what was brought, and nothing else.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::OnceLock;
 
 use super::interface as c;
-use super::told::{Told, Update};
-use crate::worker::updates::{Arrived, number_and_sum};
+use crate::worker::completions::Completions;
+use crate::worker::updates::{Arrived, Update, number_and_sum};
 use crate::worker_protocol::Content;
 
 const NANOSECONDS: i64 = 1_000_000_000;
 
 /// What the callbacks of one client need.
 pub(super) struct Owner {
-    pub(super) told: Told,
+    pub(super) completions: Completions<String>,
     /// Set before anything is subscribed to.
     pub(super) content: OnceLock<Content>,
 }
@@ -29,8 +29,8 @@ impl Owner {
     }
 }
 
-/// What a call of the C interface has to say when it fails.
-pub(super) fn said(call: impl FnOnce(*mut c::gauge_pvxs_error) -> bool) -> Result<(), String> {
+/// A call of the C interface as a result, with the sentence that it wrote.
+pub(super) fn checked(call: impl FnOnce(*mut c::gauge_pvxs_error) -> bool) -> Result<(), String> {
     let mut error = c::gauge_pvxs_error { text: [0; c::GAUGE_PVXS_ERROR_BYTES as usize] };
     if call(&raw mut error) {
         return Ok(());
@@ -43,7 +43,7 @@ pub(super) fn said(call: impl FnOnce(*mut c::gauge_pvxs_error) -> bool) -> Resul
 /// `owner` must lead to an [`Owner`].
 unsafe extern "C" fn connection_changed(owner: *mut c_void, pv: usize, is_up: bool) {
     // SAFETY: promised by the caller.
-    unsafe { of(owner) }.told.note_connection(pv, is_up);
+    unsafe { of(owner) }.completions.connections.record(pv, is_up);
 }
 
 /// # Safety
@@ -57,7 +57,7 @@ unsafe extern "C" fn answered(
     // SAFETY: promised by the caller.
     let answer = if error.is_null() { Ok(value) } else { Err(unsafe { text(error) }) };
     // SAFETY: promised by the caller.
-    unsafe { of(owner) }.told.note_answer(request, answer);
+    unsafe { of(owner) }.completions.requests.record(request, answer);
 }
 
 /// # Safety
@@ -75,43 +75,41 @@ unsafe extern "C" fn updated(
     let update = if error.is_null() {
         let content = owner.content.get().copied().unwrap_or(Content::Scalars);
         // SAFETY: promised by the caller.
-        unsafe { read(update, content, arrived) }
+        unsafe { read(update, content) }
     } else {
         // SAFETY: promised by the caller.
         Err(unsafe { text(error) })
     };
-    owner.told.note_update(subscription, update);
+    if let Some(sink) = owner.completions.updates() {
+        sink.record(subscription, arrived, update);
+    }
 }
 
 /// Reads an update where it lies in pvxs' memory.
 ///
 /// # Safety
 /// `update` must be alive.
-unsafe fn read(
-    update: *mut c::gauge_pvxs_update,
-    content: Content,
-    arrived: Arrived,
-) -> Result<Update, String> {
+unsafe fn read(update: *mut c::gauge_pvxs_update, content: Content) -> Result<Update, String> {
     let mut time = c::gauge_pvxs_time::default();
     // SAFETY: the update is alive, the other two are places to be written to.
-    said(|error| unsafe { c::gauge_pvxs_read_time(update, &raw mut time, error) })?;
+    checked(|error| unsafe { c::gauge_pvxs_read_time(update, &raw mut time, error) })?;
     let (number, sum) = match content {
         Content::Scalars => {
             let mut value = 0.0;
             // SAFETY: as above.
-            said(|error| unsafe { c::gauge_pvxs_read_scalar(update, &raw mut value, error) })?;
+            checked(|error| unsafe { c::gauge_pvxs_read_scalar(update, &raw mut value, error) })?;
             (value, 0)
         }
         Content::Frames => {
             let mut pixels = c::gauge_pvxs_pixels::default();
             // SAFETY: as above.
-            said(|error| unsafe { c::gauge_pvxs_read_pixels(update, &raw mut pixels, error) })?;
+            checked(|error| unsafe { c::gauge_pvxs_read_pixels(update, &raw mut pixels, error) })?;
             // SAFETY: as above; an array without elements may have no place.
             number_and_sum(unsafe { elements(&pixels) })
         }
     };
     let stamp_ns = time.seconds.wrapping_mul(NANOSECONDS) + i64::from(time.nanoseconds);
-    Ok(Update { number, sum, stamp_ns, arrived })
+    Ok(Update { number, sum, stamp_ns })
 }
 
 /// # Safety

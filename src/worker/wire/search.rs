@@ -19,7 +19,7 @@ mod round_trip;
 mod statistics;
 mod window;
 
-pub use self::statistics::SearchStatistics;
+pub(super) use self::statistics::SearchStatistics;
 
 use std::collections::VecDeque;
 use std::ops::Range;

@@ -21,11 +21,12 @@ use super::request::Requests;
 use super::search::SearchStatistics;
 use super::socket::Waiting;
 use super::subscriptions::Subscriptions;
-use crate::worker::{PerPvTimes, StageError};
-use crate::worker_protocol::{Job, Mode};
+use crate::worker::client::{Client, StageError};
+use crate::worker::per_pv_times::PerPvTimes;
+use crate::worker_protocol::{Job, Mode, Monitor, Stage, Updates};
 
 /// The state of one job.
-pub(super) struct Session {
+pub(in crate::worker) struct Session {
     names: Names,
     timeout: Duration,
     user: String,
@@ -45,7 +46,7 @@ pub(super) struct Session {
     subscriptions: Option<Subscriptions>,
     losses: Losses,
     waiting: Waiting,
-    /// Searches and datagrams that were told of already.
+    /// Searches and datagrams that were reported already.
     counted: [u64; 2],
     /// Room for the PVs answered in one turn.
     found: Vec<(u32, SocketAddrV4)>,
@@ -61,9 +62,25 @@ struct Losses {
     due: Option<Duration>,
 }
 
-impl Session {
+impl Client for Session {
+    const APPROACH: &'static str = "wire";
+
+    fn versions() -> BTreeMap<String, String> {
+        let protocol = format!("4.{}", message::CA_MINOR_PROTOCOL_REVISION);
+        BTreeMap::from([
+            ("wire".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ("channel-access-protocol".to_owned(), protocol),
+        ])
+    }
+
+    /// `create` is joint with `connect`: the first thing to be done for a PV is
+    /// to encode its search, and when that happens is up to the window.
+    fn stages() -> Vec<Stage> {
+        vec![Stage::Context, Stage::Connect, Stage::Get, Stage::Put, Stage::Subscribe]
+    }
+
     /// Reads the environment and opens the UDP socket; sends nothing.
-    pub(super) fn new(job: &Job, receive_buffer: Option<usize>) -> Result<Session, StageError> {
+    fn new(job: &Job) -> Result<Session, StageError> {
         let timeout = Duration::try_from_secs_f64(job.timeout_s)
             .map_err(|error| StageError(format!("timeout of {} s: {error}", job.timeout_s)))?;
         let destinations =
@@ -74,7 +91,7 @@ impl Session {
             Destinations::NameServers(servers) => {
                 Lookup::Tcp(Box::new(TcpLookup::new(servers, names.len())))
             }
-            Destinations::Servers(servers) => UdpLookup::new(servers, names.len(), receive_buffer)
+            Destinations::Servers(servers) => UdpLookup::new(servers, names.len())
                 .map(|lookup| Lookup::Udp(Box::new(lookup)))
                 .map_err(|error| StageError(format!("cannot open a UDP socket: {error}")))?,
         };
@@ -101,34 +118,12 @@ impl Session {
         })
     }
 
-    /// What the search over UDP has done.
-    pub(super) fn search_statistics(&self) -> SearchStatistics {
-        match &self.lookup {
-            Lookup::Udp(udp) => udp.search.statistics(),
-            Lookup::Tcp(_) => SearchStatistics::default(),
-        }
-    }
-
-    /// What was counted since the last call: search messages and, over UDP, their
-    /// datagrams.
-    pub(super) fn take_counters(&mut self) -> BTreeMap<String, u64> {
-        let sent = match &self.lookup {
-            Lookup::Udp(udp) => {
-                let SearchStatistics { searches, datagrams, .. } = udp.search.statistics();
-                [searches, datagrams]
-            }
-            Lookup::Tcp(tcp) => [tcp.searches(), 0],
-        };
-        let before = std::mem::replace(&mut self.counted, sent);
-        let counters = ["searches", "datagrams"].into_iter().zip(sent).zip(before);
-        counters
-            .map(|((name, sent), before)| (name.to_owned(), sent - before))
-            .filter(|(_, count)| *count > 0)
-            .collect()
+    fn create(&mut self) -> Result<(), StageError> {
+        Ok(())
     }
 
     /// Searches for all PVs and makes their channels.
-    pub(super) fn connect(&mut self, mode: Mode) -> Result<(), StageError> {
+    fn connect(&mut self, mode: Mode) -> Result<(), StageError> {
         let deadline = self.now().saturating_add(self.timeout);
         let all = self.channels.len();
         match mode {
@@ -138,7 +133,7 @@ impl Session {
     }
 
     /// Reads the values of `pvs`.
-    pub(super) fn get(
+    fn get(
         &mut self,
         mode: Mode,
         pvs: &[usize],
@@ -165,7 +160,7 @@ impl Session {
     }
 
     /// Writes `values` to `pvs`, each confirmed by the server.
-    pub(super) fn put(
+    fn put(
         &mut self,
         mode: Mode,
         pvs: &[usize],
@@ -189,6 +184,34 @@ impl Session {
         }
     }
 
+    fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
+        self.subscribe_to(mode, pvs, monitor)
+    }
+
+    fn collect(&mut self, duration: Duration) -> Result<Updates, StageError> {
+        self.collect_for(duration)
+    }
+
+    /// What was counted since the last call: search messages and, over UDP, their
+    /// datagrams.
+    fn counters(&mut self) -> BTreeMap<String, u64> {
+        let sent = match &self.lookup {
+            Lookup::Udp(udp) => {
+                let SearchStatistics { searches, datagrams, .. } = udp.search.statistics();
+                [searches, datagrams]
+            }
+            Lookup::Tcp(tcp) => [tcp.searches(), 0],
+        };
+        let before = std::mem::replace(&mut self.counted, sent);
+        let counters = ["searches", "datagrams"].into_iter().zip(sent).zip(before);
+        counters
+            .map(|((name, sent), before)| (name.to_owned(), sent - before))
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+}
+
+impl Session {
     fn now(&self) -> Duration {
         self.origin.elapsed()
     }

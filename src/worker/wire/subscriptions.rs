@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::circuit::Part;
 use super::message::{self, Header};
-use crate::worker::updates::{Arrived, Numbering, UpdateLog, frame_number, stamp_ns};
+use crate::worker::updates::{Arrived, Numbering, Update, UpdateLog, frame_number, stamp_ns};
 use crate::worker_protocol::{Content, Monitor};
 
 /// Bytes that are added up together: as many as the compiler makes good use of.
@@ -122,7 +122,7 @@ impl Subscriptions {
             Content::Scalars => double(header, part.bytes),
             Content::Frames => with_part(self.frames.entry(number).or_default(), part),
         };
-        let Some(Update { number: value, sum, stamp_ns }) = update else {
+        let Some(update) = update else {
             let (kind, count, bytes) = (header.data_type, header.count, header.payload_bytes);
             return Err(bad(format!("an update of type {kind}, {count} elements, {bytes} bytes")));
         };
@@ -133,7 +133,7 @@ impl Subscriptions {
             *state = SubscriptionState::Running;
             self.silent -= 1;
         }
-        self.log.note(number as usize, value, sum, stamp_ns, arrived);
+        self.log.record(number as usize, arrived, update);
         Ok(())
     }
 }
@@ -141,14 +141,6 @@ impl Subscriptions {
 fn pv_of(numbering: Numbering, number: u32) -> Option<u32> {
     let number = number as usize;
     (number < numbering.count()).then(|| numbering.pv(number) as u32)
-}
-
-/// What is noted of an update.
-#[derive(Debug, Clone, Copy, Default)]
-struct Update {
-    number: f64,
-    sum: u64,
-    stamp_ns: i64,
 }
 
 fn double(header: &Header, payload: &[u8]) -> Option<Update> {

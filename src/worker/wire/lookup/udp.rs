@@ -45,14 +45,12 @@ impl UdpLookup {
     pub(in crate::worker::wire) fn new(
         servers: Vec<SocketAddrV4>,
         pvs: usize,
-        receive_buffer_bytes: Option<usize>,
     ) -> io::Result<UdpLookup> {
         let is_local = servers.iter().all(|server| server.ip().is_loopback());
         let from = if is_local { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
         let socket = UdpSocket::bind((from, 0))?;
         socket.set_nonblocking(true)?;
-        let bytes = receive_buffer_bytes.unwrap_or(RECEIVE_BUFFER_BYTES);
-        socket::set_receive_buffer(&socket, bytes)?;
+        socket::set_receive_buffer(&socket, RECEIVE_BUFFER_BYTES)?;
         let settings = Settings {
             datagram_bytes: ETHERNET_MAX_UDP,
             datagram_searches: ANSWERS_IN_A_DATAGRAM,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::Session;
-use crate::worker::StageError;
+use crate::worker::client::StageError;
 use crate::worker::wire::channel::ChannelState;
 use crate::worker::wire::circuit::Circuit;
 use crate::worker::wire::lookup::Lookup;

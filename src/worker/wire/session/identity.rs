@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::worker::StageError;
+use crate::worker::client::StageError;
 
 /// Longer names count as invalid, as `unreasonablePVNameSize` of `caProto.h`.
 const UNREASONABLE_PV_NAME_SIZE: usize = 500;

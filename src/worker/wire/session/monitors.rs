@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::Session;
-use crate::worker::StageError;
+use crate::worker::client::StageError;
+use crate::worker::outcome::{nothing_subscribed, subscribed_before};
 use crate::worker::wire::channel::ChannelState;
 use crate::worker::wire::circuit::Part;
 use crate::worker::wire::lookup::Lookup;
@@ -25,14 +26,14 @@ const CATCHING_UP: Duration = Duration::from_millis(50);
 
 impl Session {
     /// Subscribes to `pvs` and waits for the first update of each subscription.
-    pub(in crate::worker::wire) fn subscribe(
+    pub(super) fn subscribe_to(
         &mut self,
         mode: Mode,
         pvs: &[usize],
         monitor: Monitor,
     ) -> Result<(), StageError> {
         if self.subscriptions.is_some() {
-            return Err(StageError("this job has its subscriptions already".to_owned()));
+            return Err(subscribed_before());
         }
         self.check_connected(pvs)?;
         let deadline = self.now().saturating_add(self.timeout);
@@ -45,12 +46,9 @@ impl Session {
 
     /// Takes updates for `duration`. What is lost meanwhile is sought again until
     /// it is found, and subscribed to again.
-    pub(in crate::worker::wire) fn collect(
-        &mut self,
-        duration: Duration,
-    ) -> Result<Updates, StageError> {
+    pub(super) fn collect_for(&mut self, duration: Duration) -> Result<Updates, StageError> {
         if self.subscriptions.is_none() {
-            return Err(StageError("nothing is subscribed to".to_owned()));
+            return Err(nothing_subscribed());
         }
         self.losses.are_borne = true;
         let collected = self.catch_up().and_then(|()| self.take_updates_for(duration));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Session;
-use crate::worker::StageError;
+use crate::worker::client::StageError;
 use crate::worker::wire::channel::ChannelState;
 use crate::worker::wire::circuit::{Circuit, Piece};
 use crate::worker::wire::lookup::{self, Lookup};

@@ -1,0 +1,79 @@
+//! What a native approach is to the worker's loop.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::per_pv_times::PerPvTimes;
+use crate::worker_protocol::{Job, Mode, Monitor, Stage, Updates};
+
+/// Why a stage could not be finished: a sentence that names the first PV
+/// concerned.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct StageError(pub(super) String);
+
+/// One approach at work on one job: its context with all that is in it.
+///
+/// Every method blocks until its stage is finished and gives up after the job's
+/// timeout. PVs are named by their index in [`Job::pvs`].
+pub(super) trait Client: Sized {
+    /// The approach's name in the catalogue.
+    const APPROACH: &'static str;
+
+    /// Versions of everything below the approach.
+    fn versions() -> BTreeMap<String, String>;
+
+    /// The stages that this approach can separate.
+    fn stages() -> Vec<Stage> {
+        all_stages()
+    }
+
+    /// The stage `context`: makes the library's context; touches no PV.
+    fn new(job: &Job) -> Result<Self, StageError>;
+
+    /// Makes the channel objects of all PVs.
+    fn create(&mut self) -> Result<(), StageError>;
+
+    /// Waits until all PVs are connected. In serial mode nothing was created
+    /// before: each PV is created and connected before the next is begun.
+    fn connect(&mut self, mode: Mode) -> Result<(), StageError>;
+
+    /// Reads plain `DBR_DOUBLE` values of `pvs`, in that order; in serial mode it
+    /// marks `times` whenever one is there.
+    fn get(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        times: &mut PerPvTimes,
+    ) -> Result<Vec<f64>, StageError>;
+
+    /// Writes `values` to `pvs` and waits for each server's confirmation; in serial
+    /// mode it marks `times` at each.
+    fn put(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        values: &[f64],
+        times: &mut PerPvTimes,
+    ) -> Result<(), StageError>;
+
+    /// Subscribes to value changes of `pvs` and waits until each has sent its
+    /// first update. No library of ours has a call for one after the other, so
+    /// `mode` only says when the next is begun.
+    fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError>;
+
+    /// Takes updates for `duration` and reports all that arrived since
+    /// [`Client::subscribe`] began, or since the last call.
+    fn collect(&mut self, duration: Duration) -> Result<Updates, StageError>;
+
+    /// What it counted of its own work in the stage that just ended, such as
+    /// searches that it sent; most libraries count nothing.
+    fn counters(&mut self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
+}
+
+/// The stages of a library that does one after the other.
+pub(super) fn all_stages() -> Vec<Stage> {
+    vec![Stage::Context, Stage::Create, Stage::Connect, Stage::Get, Stage::Put, Stage::Subscribe]
+}

@@ -1,0 +1,100 @@
+//! Which channels are connected.
+
+use std::time::Instant;
+
+use super::awaited::Awaited;
+
+/// The connections of all channels of a job, by PV index.
+pub(in crate::worker) struct Connections(Awaited<State>);
+
+struct State {
+    is_up: Vec<bool>,
+    /// How many of the channels that are made are not up.
+    down: usize,
+}
+
+/// Not all channels came up in time.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::worker) struct NotConnected {
+    /// How many of the channels that are made.
+    pub(in crate::worker) count: usize,
+    /// The first of them.
+    pub(in crate::worker) first: usize,
+}
+
+impl Connections {
+    /// For `pvs` channels, none of them made.
+    pub(super) fn new(pvs: usize) -> Connections {
+        Connections(Awaited::new(State { is_up: vec![false; pvs], down: 0 }))
+    }
+
+    /// Counts `channels` more that are about to be made.
+    pub(in crate::worker) fn add(&self, channels: usize) {
+        self.0.lock().down += channels;
+    }
+
+    /// Counts `channels` less, which could not be made after all.
+    pub(in crate::worker) fn remove(&self, channels: usize) {
+        self.0.lock().down -= channels;
+    }
+
+    /// Records that a channel is connected, or that it is not any more.
+    pub(in crate::worker) fn record(&self, pv: usize, is_up: bool) {
+        self.0.change(|state| {
+            if std::mem::replace(&mut state.is_up[pv], is_up) == is_up {
+                return false;
+            }
+            state.down = if is_up { state.down - 1 } else { state.down + 1 };
+            state.down == 0
+        });
+    }
+
+    /// Waits until every channel that was added is up.
+    pub(in crate::worker) fn wait(&self, deadline: Instant) -> Result<(), NotConnected> {
+        let state = self.0.wait(deadline, |state| state.down == 0);
+        match state.down {
+            0 => Ok(()),
+            // Channels are made in the order of their PVs.
+            count => {
+                let first = state.is_up.iter().position(|is_up| !is_up).unwrap_or(0);
+                Err(NotConnected { count, first })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_counts_once_however_often_it_is_reported_to_be_up() {
+        let connections = Connections::new(3);
+        connections.add(2);
+        connections.record(0, true);
+        connections.record(0, true);
+        let now = Instant::now();
+        assert_eq!(connections.wait(now), Err(NotConnected { count: 1, first: 1 }));
+        connections.record(1, true);
+        assert_eq!(connections.wait(now), Ok(()));
+    }
+
+    #[test]
+    fn a_channel_that_went_down_is_missing_again() {
+        let connections = Connections::new(1);
+        connections.add(1);
+        connections.record(0, true);
+        connections.record(0, false);
+        let waited = connections.wait(Instant::now());
+        assert_eq!(waited, Err(NotConnected { count: 1, first: 0 }));
+    }
+
+    #[test]
+    fn a_channel_that_could_not_be_made_is_not_awaited() {
+        let connections = Connections::new(2);
+        connections.add(2);
+        connections.record(0, true);
+        connections.remove(1);
+        assert_eq!(connections.wait(Instant::now()), Ok(()));
+    }
+}

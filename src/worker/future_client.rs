@@ -1,0 +1,332 @@
+//! The client over a library of futures, on a tokio runtime.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io;
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use tokio::runtime::Runtime;
+use tokio::time::timeout_at;
+
+use super::client::{Client, StageError, all_stages};
+use super::completions::{Failure, NotRunning};
+use super::job::timeout_of;
+use super::outcome::{
+    Asked, batches, failed, no_channel, not_subscribed, nothing_subscribed, subscribed_before,
+};
+use super::per_pv_times::PerPvTimes;
+use super::updates::Numbering;
+use crate::worker_protocol::{Content, Job, Mode, Monitor, Stage, Updates};
+
+/// What is a library's own. PVs are named by their index in the job.
+pub(super) trait FutureLibrary: Sized {
+    /// The approach's name in the catalogue.
+    const APPROACH: &'static str;
+
+    /// Whether its calls take a time limit. If so it has to end by the deadline of
+    /// each batch itself; else what is not finished by then is dropped.
+    const KEEPS_DEADLINES: bool = false;
+
+    /// Why a request or a subscription failed.
+    type Error: Clone + Display;
+
+    /// Where its updates go.
+    type Sink: Sink<Self::Error>;
+
+    /// Versions of everything below the approach.
+    fn versions() -> BTreeMap<String, String>;
+
+    /// The stages that it can separate.
+    fn stages() -> Vec<Stage> {
+        all_stages()
+    }
+
+    /// The runtime that its documentation recommends.
+    fn runtime() -> io::Result<Runtime>;
+
+    /// Makes the context; touches no PV.
+    fn new(job: &Job, runtime: &Runtime, timeout: Duration) -> Result<Self, StageError>;
+
+    /// The name of a PV.
+    fn name(&self, pv: usize) -> String;
+
+    /// Makes the channels of the first `count` PVs, as far as they are not made;
+    /// does not wait.
+    fn create_up_to(&mut self, count: usize) -> Result<(), StageError>;
+
+    /// How many PVs can be asked: so many of the first were connected.
+    fn connected(&self) -> usize;
+
+    /// Waits for the channels of a batch.
+    async fn connect(&mut self, batch: &Batch<'_, (), Self::Error>) -> Result<(), StageError>;
+
+    /// Reads the values of a batch.
+    async fn get(&mut self, batch: &Batch<'_, f64, Self::Error>);
+
+    /// Writes `values`, by the position in the batch, to be confirmed by the server.
+    async fn put(&mut self, batch: &Batch<'_, (), Self::Error>, values: &[f64]);
+
+    /// Makes subscriptions whose updates go to `sink`.
+    async fn subscribe(
+        &mut self,
+        subscriptions: Subscribing<'_>,
+        sink: &Self::Sink,
+    ) -> Result<(), StageError>;
+
+    /// What it counted of updates since the last call, by its own names.
+    fn take_update_counters(&mut self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    /// Why a subscription to `pv` may bring nothing, if it knows.
+    fn why_silent(&self, _pv: usize) -> Option<String> {
+        None
+    }
+}
+
+/// Where updates go, and how the worker's thread waits for them.
+pub(super) trait Sink<E> {
+    /// Makes room for the updates of `monitor` among `pvs` PVs.
+    fn new(monitor: Monitor, pvs: usize) -> Self;
+
+    /// Counts all subscriptions to `pvs` as begun, and numbers them.
+    fn begin(&self, pvs: &[usize]) -> Numbering;
+
+    /// Waits until every subscription that is begun has brought an update; else says
+    /// which of `pvs` have not.
+    fn wait_for_first(
+        &mut self,
+        runtime: &Runtime,
+        pvs: &[usize],
+        deadline: Instant,
+    ) -> Result<(), NotRunning<E>>;
+
+    /// Takes updates for `duration`.
+    fn collect(&mut self, runtime: &Runtime, duration: Duration) -> Result<Updates, Failure<E>>;
+}
+
+/// What is asked of PVs together.
+pub(super) struct Batch<'a, T, E> {
+    /// The PVs, each of them once.
+    pub(super) pvs: &'a [usize],
+    /// When the stage is given up.
+    deadline: Instant,
+    /// A place for the answer of each.
+    answers: &'a [OnceCell<Result<T, E>>],
+}
+
+impl<T, E> Batch<'_, T, E> {
+    /// Takes the answer of the PV at `position`.
+    pub(super) fn answer(&self, position: usize, answer: Result<T, E>) {
+        // A second answer of the same PV would be a fault of the library; the first
+        // one counts.
+        let _ = self.answers[position].set(answer);
+    }
+}
+
+/// For libraries whose calls take a time limit, or have nothing for many PVs.
+#[cfg_attr(not(feature = "pure-rust"), allow(dead_code))]
+impl<T, E> Batch<'_, T, E> {
+    /// How long the stage may still take.
+    pub(super) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Asks all PVs together. `request` gets the PV and its position; without an
+    /// answer the PV counts as late.
+    pub(super) async fn ask_each(
+        &self,
+        request: impl AsyncFn(usize, usize) -> Option<Result<T, E>>,
+    ) {
+        let ask = async |(position, pv): (usize, &usize)| {
+            if let Some(answer) = request(*pv, position).await {
+                self.answer(position, answer);
+            }
+        };
+        join_all(self.pvs.iter().enumerate().map(ask)).await;
+    }
+}
+
+/// Subscriptions that are to be made together.
+#[derive(Clone, Copy)]
+pub(super) struct Subscribing<'a> {
+    /// The PVs.
+    pub(super) pvs: &'a [usize],
+    /// How the subscriptions to each are numbered.
+    pub(super) numbering: Numbering,
+    /// What an update holds.
+    pub(super) content: Content,
+    /// When the stage is given up.
+    pub(super) deadline: Instant,
+}
+
+impl<'a> Subscribing<'a> {
+    /// The number and the PV of each subscription.
+    pub(super) fn numbered(self) -> impl Iterator<Item = (usize, usize)> + 'a {
+        let of_pv = move |pv: &usize| {
+            let pv = *pv;
+            self.numbering.of_pv(pv).map(move |number| (number, pv))
+        };
+        self.pvs.iter().flat_map(of_pv)
+    }
+}
+
+/// One job on one context of the library.
+pub(super) struct FutureClient<L: FutureLibrary> {
+    library: L,
+    /// Once something is subscribed to.
+    sink: Option<L::Sink>,
+    pvs: usize,
+    timeout: Duration,
+    runtime: Runtime,
+}
+
+impl<L: FutureLibrary> Client for FutureClient<L> {
+    const APPROACH: &'static str = L::APPROACH;
+
+    fn versions() -> BTreeMap<String, String> {
+        L::versions()
+    }
+
+    fn stages() -> Vec<Stage> {
+        L::stages()
+    }
+
+    fn new(job: &Job) -> Result<Self, StageError> {
+        let timeout = timeout_of(job)?;
+        let runtime = L::runtime().map_err(|error| failed("tokio's runtime", error))?;
+        let library = L::new(job, &runtime, timeout)?;
+        Ok(FutureClient { library, sink: None, pvs: job.pvs.len(), timeout, runtime })
+    }
+
+    fn create(&mut self) -> Result<(), StageError> {
+        self.library.create_up_to(self.pvs)
+    }
+
+    fn connect(&mut self, mode: Mode) -> Result<(), StageError> {
+        let pvs: Vec<usize> = (0..self.pvs).collect();
+        let connect = async |library: &mut L, batch: &Batch<'_, (), L::Error>, _: usize| {
+            library.create_up_to(batch.pvs.last().map_or(0, |pv| pv + 1))?;
+            library.connect(batch).await
+        };
+        self.ask(mode, "connected", &pvs, || {}, connect).map(drop)
+    }
+
+    fn get(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        times: &mut PerPvTimes,
+    ) -> Result<Vec<f64>, StageError> {
+        self.check_connected(pvs)?;
+        let get = async |library: &mut L, batch: &Batch<'_, f64, L::Error>, _: usize| {
+            library.get(batch).await;
+            Ok(())
+        };
+        self.ask(mode, "read", pvs, || times.mark(), get)
+    }
+
+    fn put(
+        &mut self,
+        mode: Mode,
+        pvs: &[usize],
+        values: &[f64],
+        times: &mut PerPvTimes,
+    ) -> Result<(), StageError> {
+        self.check_connected(pvs)?;
+        let put = async |library: &mut L, batch: &Batch<'_, (), L::Error>, done: usize| {
+            library.put(batch, &values[done..done + batch.pvs.len()]).await;
+            Ok(())
+        };
+        self.ask(mode, "confirmed", pvs, || times.mark(), put).map(drop)
+    }
+
+    fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
+        if self.sink.is_some() {
+            return Err(subscribed_before());
+        }
+        self.check_connected(pvs)?;
+        let deadline = self.deadline();
+        let asked = Asked { what: "subscribed", pvs, timeout: self.timeout };
+        let sink = self.sink.insert(L::Sink::new(monitor, self.pvs));
+        for pvs_now in batches(mode, pvs) {
+            let numbering = sink.begin(pvs_now);
+            let content = monitor.content;
+            let subscriptions = Subscribing { pvs: pvs_now, numbering, content, deadline };
+            self.runtime.block_on(self.library.subscribe(subscriptions, sink))?;
+            let library = &self.library;
+            sink.wait_for_first(&self.runtime, pvs, deadline).map_err(|why| {
+                asked.not_running(why, |pv| library.name(pv), |pv| library.why_silent(pv))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn collect(&mut self, duration: Duration) -> Result<Updates, StageError> {
+        let sink = self.sink.as_mut().ok_or_else(nothing_subscribed)?;
+        let collected = sink.collect(&self.runtime, duration);
+        let mut updates =
+            collected.map_err(|Failure { pv, why }| not_subscribed(&self.library.name(pv), why))?;
+        let counters = self.library.take_update_counters();
+        updates.counters.extend(counters.into_iter().map(|(name, count)| (name.to_owned(), count)));
+        Ok(updates)
+    }
+}
+
+impl<L: FutureLibrary> FutureClient<L> {
+    /// Asks every PV: one after the other in serial mode, all together in bulk
+    /// mode, and all under one deadline. `request` gets a batch and how many PVs come
+    /// before it; `mark` is called after each.
+    fn ask<T>(
+        &mut self,
+        mode: Mode,
+        what: &'static str,
+        pvs: &[usize],
+        mut mark: impl FnMut(),
+        request: impl AsyncFn(&mut L, &Batch<'_, T, L::Error>, usize) -> Result<(), StageError>,
+    ) -> Result<Vec<T>, StageError> {
+        let deadline = self.deadline();
+        let asked = Asked { what, pvs, timeout: self.timeout };
+        let mut answers: Vec<OnceCell<Result<T, L::Error>>> = Vec::with_capacity(pvs.len());
+        answers.resize_with(pvs.len(), OnceCell::new);
+        let library = &mut self.library;
+        let ask_all = async {
+            let mut done = 0;
+            for pvs in batches(mode, pvs) {
+                let answers = &answers[done..done + pvs.len()];
+                request(library, &Batch { pvs, deadline, answers }, done).await?;
+                asked.check(done, answers.iter().map(OnceCell::get), |pv| library.name(pv))?;
+                done += pvs.len();
+                mark();
+            }
+            Ok(())
+        };
+        let finished = self.runtime.block_on(async {
+            match L::KEEPS_DEADLINES {
+                true => Some(ask_all.await),
+                false => timeout_at(deadline.into(), ask_all).await.ok(),
+            }
+        });
+        match finished {
+            Some(outcome) => outcome?,
+            None => {
+                let name = |pv| self.library.name(pv);
+                asked.check(0, answers.iter().map(OnceCell::get), name)?;
+            }
+        }
+        Ok(answers.into_iter().filter_map(|answer| answer.into_inner()?.ok()).collect())
+    }
+
+    fn check_connected(&self, pvs: &[usize]) -> Result<(), StageError> {
+        match pvs.iter().find(|pv| **pv >= self.library.connected()) {
+            None => Ok(()),
+            Some(pv) => Err(no_channel(&self.library.name(*pv))),
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+}

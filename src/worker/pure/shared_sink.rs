@@ -1,0 +1,37 @@
+//! Updates that the runtime's threads bring and the worker's thread waits for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+
+use crate::worker::completions::{Failure, NotRunning, UpdateSink};
+use crate::worker::future_client::Sink;
+use crate::worker::updates::Numbering;
+use crate::worker_protocol::{Monitor, Updates};
+
+/// A sink that tasks on several threads share. The runtime needs no driving.
+pub(super) type SharedSink = Arc<UpdateSink<String>>;
+
+impl Sink<String> for SharedSink {
+    fn new(monitor: Monitor, pvs: usize) -> SharedSink {
+        Arc::new(UpdateSink::new(monitor, pvs))
+    }
+
+    fn begin(&self, pvs: &[usize]) -> Numbering {
+        UpdateSink::begin(self, pvs)
+    }
+
+    fn wait_for_first(
+        &mut self,
+        _: &Runtime,
+        pvs: &[usize],
+        deadline: Instant,
+    ) -> Result<(), NotRunning<String>> {
+        UpdateSink::wait_for_first(self, pvs, deadline)
+    }
+
+    fn collect(&mut self, _: &Runtime, duration: Duration) -> Result<Updates, Failure<String>> {
+        UpdateSink::collect(self, duration)
+    }
+}
