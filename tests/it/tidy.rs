@@ -160,6 +160,47 @@ fn the_table_of_modules_has_one_direction() {
     }
 }
 
+/// The parts of the report; each uses only those before it.
+const REPORT: [&str; 6] = ["subject", "published", "words", "document", "sections", "render"];
+
+/// The parts of the report that a file of `part` uses and may not.
+fn wrong_parts_of_the_report(part: &str, source: &str) -> Vec<String> {
+    let place = |name: &str| REPORT.iter().position(|one| *one == name);
+    let code: Vec<&str> =
+        source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let paths = ["crate::report::", "super::super::", "use super::"];
+    let used = code.iter().flat_map(|line| {
+        paths.iter().flat_map(|path| line.split(path).skip(1)).map(|rest| {
+            rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>()
+        })
+    });
+    used.filter(|name| place(name) > place(part)).collect()
+}
+
+#[test]
+fn parts_of_the_report_use_only_those_before_them() {
+    let folder = root().join("src/report");
+    for file in rust_files_below(&folder) {
+        let path = file.strip_prefix(&folder).unwrap();
+        let first = path.components().next().unwrap().as_os_str().to_str().unwrap();
+        let part = first.trim_end_matches(".rs");
+        if part != "mod" {
+            assert!(REPORT.contains(&part), "{part} is not in the list");
+            let wrong = wrong_parts_of_the_report(part, &fs::read_to_string(&file).unwrap());
+            assert!(wrong.is_empty(), "{} uses {wrong:?}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_part_of_the_report_that_uses_a_later_one_is_found() {
+    let source = "use crate::report::document::Part;\nuse crate::judge::Verdict;\n\
+                  // use crate::report::render::Html;\nuse super::sections::document;\n";
+    assert_eq!(wrong_parts_of_the_report("words", source), ["document", "sections"]);
+    assert_eq!(wrong_parts_of_the_report("document", source), ["sections"]);
+    assert!(wrong_parts_of_the_report("render", source).is_empty());
+}
+
 #[test]
 fn only_process_starts_processes() {
     for file in rust_files_below(&root().join("src")) {

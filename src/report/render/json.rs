@@ -85,9 +85,17 @@ pub(super) struct HistoryReport<'a> {
 }
 
 /// One JSON object.
-pub(in crate::report) struct Json;
+pub(super) struct Json;
 
 impl Renderer for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn description(&self) -> &'static str {
+        "JSON"
+    }
+
     fn render(&self, subject: &Subject<'_>) -> String {
         match serde_json::to_string_pretty(&report(subject)) {
             Ok(text) => text + "\n",

@@ -6,9 +6,17 @@ use crate::report::sections::document;
 use crate::report::subject::Subject;
 
 /// Everything, in the order of a page.
-pub(in crate::report) struct Markdown;
+pub(super) struct Markdown;
 
 impl Renderer for Markdown {
+    fn name(&self) -> &'static str {
+        "markdown"
+    }
+
+    fn description(&self) -> &'static str {
+        "Markdown"
+    }
+
     fn render(&self, subject: &Subject<'_>) -> String {
         let Document { title, sections, .. } = document(subject, Detail::Full);
         let mut text = heading(1, &title);

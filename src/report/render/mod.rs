@@ -1,4 +1,5 @@
-//! One format a file. A format is a renderer; `report::render` chooses it.
+//! One format a file: a renderer. [`render`] chooses it, and nothing else asks which format
+//! it is.
 
 mod annotations;
 mod csv;
@@ -11,11 +12,67 @@ mod terminal;
 
 pub use annotations::annotations;
 pub use csv::{FAILED, render_csv};
-pub(super) use html::{Html, picture};
-pub(super) use json::Json;
 pub use json::REPORT_FORMAT;
-pub(super) use markdown::Markdown;
-pub(super) use renderer::Renderer;
 pub use schema::Described;
-pub(super) use terminal::Terminal;
 pub use terminal::hanging;
+
+pub(super) use html::picture;
+
+use super::document::Detail;
+use super::subject::Subject;
+use html::Html;
+use json::Json;
+use markdown::Markdown;
+use renderer::Renderer;
+use terminal::Terminal;
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Tables for a terminal, the most important ones.
+    Summary,
+    /// Tables for a terminal, all of them.
+    Table,
+    /// Markdown, all of it.
+    Markdown,
+    /// One HTML page that needs nothing else, with every figure drawn.
+    Html,
+    /// One JSON object: the run, and all that the judge concludes from it.
+    Json,
+}
+
+/// Writes a report.
+pub fn render(subject: &Subject<'_>, format: Format) -> String {
+    format.renderer().render(subject)
+}
+
+impl Format {
+    /// Those that have a name for users, in the order of a list.
+    pub const NAMED: [Format; 4] = [Format::Table, Format::Markdown, Format::Html, Format::Json];
+
+    fn renderer(self) -> &'static dyn Renderer {
+        match self {
+            Format::Summary => &Terminal { detail: Detail::Summary },
+            Format::Table => &Terminal { detail: Detail::Full },
+            Format::Markdown => &Markdown,
+            Format::Html => &Html,
+            Format::Json => &Json,
+        }
+    }
+
+    /// The name on the command line; a summary has that of a table.
+    pub fn name(self) -> &'static str {
+        self.renderer().name()
+    }
+
+    /// What it is, in a line of a list.
+    pub fn description(self) -> &'static str {
+        self.renderer().description()
+    }
+
+    /// The same, with the most important tables only where they are for a terminal.
+    #[must_use]
+    pub fn summarized(self) -> Format {
+        if self == Format::Table { Format::Summary } else { self }
+    }
+}

@@ -15,11 +15,19 @@ const PADDING: usize = 2;
 
 /// The report in the order of a terminal: what was asked for last is what stands above
 /// the next prompt.
-pub(in crate::report) struct Terminal {
-    pub(in crate::report) detail: Detail,
+pub(super) struct Terminal {
+    pub(super) detail: Detail,
 }
 
 impl Renderer for Terminal {
+    fn name(&self) -> &'static str {
+        "table"
+    }
+
+    fn description(&self) -> &'static str {
+        "Tables for a terminal"
+    }
+
     fn render(&self, subject: &Subject<'_>) -> String {
         let Document { title, mut sections, .. } = document(subject, self.detail);
         sections.retain(|section| place(section.role).is_some());

@@ -7,5 +7,5 @@ mod parts;
 mod picture;
 mod style;
 
-pub(in crate::report) use page::Html;
+pub(super) use page::Html;
 pub(in crate::report) use picture::picture;

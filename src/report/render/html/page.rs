@@ -13,9 +13,17 @@ use crate::report::subject::Subject;
 const SCRIPT: &str = include_str!("script.js");
 
 /// One page with every figure drawn.
-pub(in crate::report) struct Html;
+pub(in crate::report::render) struct Html;
 
 impl Renderer for Html {
+    fn name(&self) -> &'static str {
+        "html"
+    }
+
+    fn description(&self) -> &'static str {
+        "One HTML page with every figure drawn"
+    }
+
     fn render(&self, subject: &Subject<'_>) -> String {
         let document = document(subject, Detail::Full);
         let is_note = |section: &&Section| section.role == Role::Notes;
