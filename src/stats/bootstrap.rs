@@ -256,8 +256,9 @@ mod tests {
         covers_93_to_97_percent(&[12]);
     }
 
+    // Takes a minute; the counts that the rule starts with are tested always.
     #[test]
-    #[ignore = "takes a minute; the counts that the rule starts with are tested always"]
+    #[ignore = "slow: `ci/test-slow` runs it"]
     fn twenty_and_forty_samples_cover_as_often_as_they_say_in_every_noise() {
         covers_93_to_97_percent(&[20, 40]);
     }

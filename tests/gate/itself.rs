@@ -27,11 +27,16 @@ pub(crate) fn is_tested() -> bool {
 /// The tests of the gate.
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        Trial::test("itself::each_bad_approach_turns_its_own_test_red_and_no_other", each_bad),
-        Trial::test("itself::undecided_is_red_where_that_is_asked", strict),
+        slow_trial("itself::each_bad_approach_turns_its_own_test_red_and_no_other", each_bad),
+        slow_trial("itself::undecided_is_red_where_that_is_asked", strict),
         Trial::test("itself::a_gate_that_measures_nothing_is_red", nothing),
         Trial::test("itself::a_typing_error_in_the_limits_is_refused", typing_error),
     ]
+}
+
+/// A test that is ignored unless `ci/test-slow` asks for it.
+fn slow_trial(name: &str, test: fn() -> Result<(), Failed>) -> Trial {
+    Trial::test(name, test).with_ignored_flag(true)
 }
 
 fn each_bad() -> Result<(), Failed> {

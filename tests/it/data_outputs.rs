@@ -10,10 +10,11 @@ use epics_gauge::report::{Described, FAILED, render_csv};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{gauge, program};
+use crate::support::{at_once, gauge, program};
 
-/// A small run of each scenario that writes figures of its own, a comparison and a calibration.
-const MEASURED: [&str; 7] = [
+/// A small run of each scenario that writes figures of its own, and a comparison. A
+/// calibration of other tests makes the last folder.
+const MEASURED: [&str; 6] = [
     "run connect waveform --approach libca --pvs 3 --blocks 2 --seconds 1 --pixels 20x10",
     "run connect --approach libca,crashing --pvs 3 --blocks 1 --mode bulk --fresh-blocks 0 \
      --approaches FOLDER/mine.toml",
@@ -21,34 +22,35 @@ const MEASURED: [&str; 7] = [
     "run capacity --approach libca --pvs 20 --rate 10 --seconds 1",
     "run fleet --pvs 60 --iocs 3 --approach libca",
     "compare wire wire --pvs 5 --most-pairs 8 --tolerance 100",
-    "calibrate --approach wire --pvs 20 --rounds 20 --experiments 100 --whole-runs 1",
 ];
 
 /// The first of them.
 const CONNECT_AND_WAVEFORM: usize = 0;
 const CRASHING: usize = 1;
 const COMPARED: usize = 5;
-const CALIBRATED: usize = 6;
+const CALIBRATED: usize = MEASURED.len();
+const FOLDERS_IN_ALL: usize = MEASURED.len() + 1;
 
-/// All of them measured once, for every test here that runs in this process.
+/// All of them measured once, for every test here that runs in this process. They mostly
+/// wait: at once they take as long as the longest.
 static FOLDERS: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("mine.toml"), crashing_approach()).unwrap();
-    for (index, arguments) in MEASURED.iter().enumerate() {
-        let arguments = arguments.replace("FOLDER", &folder.path().display().to_string());
-        let out = folder.path().join(index.to_string());
-        let mut command = gauge();
-        command.args(arguments.split_whitespace()).arg("--out").arg(&out);
-        if index == CALIBRATED {
-            // What a test finds out must not be told as what this machine can do.
-            command.env("EPICS_GAUGE_CACHE", folder.path().join("cache"));
-        }
-        let output = command.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(out.join("report.json").is_file(), "{arguments}: {said}");
-    }
+    let all: Vec<(usize, &str)> = MEASURED.into_iter().enumerate().collect();
+    at_once(&all, |&(index, arguments)| measure(arguments, folder.path(), index));
     folder
 });
+
+/// Leaves the results in a folder that the index names.
+fn measure(arguments: &str, folder: &Path, index: usize) {
+    let arguments = arguments.replace("FOLDER", &folder.display().to_string());
+    let out = folder.join(index.to_string());
+    let mut command = gauge();
+    command.args(arguments.split_whitespace()).arg("--out").arg(&out);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(out.join("report.json").is_file(), "{arguments}: {said}");
+}
 
 /// The real `wire` worker, which ends when it is to get.
 fn crashing_approach() -> String {
@@ -62,6 +64,9 @@ fn crashing_approach() -> String {
 }
 
 fn folder(index: usize) -> PathBuf {
+    if index == CALIBRATED {
+        return crate::compare::calibrated();
+    }
     FOLDERS.path().join(index.to_string())
 }
 
@@ -124,7 +129,8 @@ fn the_checked_in_schemas_are_those_of_this_build() {
 #[test]
 fn real_reports_and_records_are_what_their_schemas_say() {
     let (of_report, of_line) = (validator(Described::Report), validator(Described::Records));
-    for (index, arguments) in MEASURED.iter().enumerate() {
+    for index in 0..FOLDERS_IN_ALL {
+        let arguments = MEASURED.get(index).unwrap_or(&"calibrate");
         let value = json(folder(index).join("report.json"));
         assert_valid(&of_report, &value, arguments);
         for line in read(folder(index).join("records.jsonl")).lines() {
@@ -175,7 +181,8 @@ fn a_field_that_is_missing_or_unknown_or_of_another_type_is_refused() {
 
 #[test]
 fn the_csv_has_every_sample_every_loss_and_every_failure() {
-    for (index, arguments) in MEASURED.iter().enumerate() {
+    for index in 0..FOLDERS_IN_ALL {
+        let arguments = MEASURED.get(index).unwrap_or(&"calibrate");
         let text = read(folder(index).join("records.csv"));
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         let columns = columns();
@@ -287,7 +294,7 @@ fn every_report_and_list_fits_a_terminal_of_eighty_columns() {
         said.push(run(&["list", what]));
     }
     let folders: Vec<String> =
-        (0..MEASURED.len()).map(|index| folder(index).display().to_string()).collect();
+        (0..FOLDERS_IN_ALL).map(|index| folder(index).display().to_string()).collect();
     for folder in &folders {
         said.push(run(&["report", folder]));
     }

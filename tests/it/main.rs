@@ -31,6 +31,7 @@ mod scale;
 mod scanning;
 mod servers;
 mod single_gets;
+mod slow;
 mod softioc;
 mod support;
 mod tidy;

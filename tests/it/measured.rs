@@ -1,5 +1,4 @@
-//! Instruments against independent ones, and the floor under loss. These
-//! measure, so each holds the machine-wide lock.
+//! Instruments against independent ones, and the floor under loss.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -98,7 +97,6 @@ fn by_catime() -> Figures {
 
 #[test]
 fn the_floor_finds_every_pv_although_a_fifth_of_all_datagrams_is_lost() {
-    let _alone = measuring_alone();
     let mut ioc = SoftIoc::builder().pvs(PVS).start().unwrap();
     ioc.tick().unwrap();
     let relay = LossyRelay::to(ioc.port(), 5);

@@ -8,7 +8,7 @@ use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{Monitored, Record, RunRecords, Scenario};
 use epics_gauge::worker_protocol::Stage;
 
-use crate::support::{Gauge, Ran, approaches_where, measuring_alone, program};
+use crate::support::{Gauge, Ran, approaches_where, program};
 
 /// All approaches over Channel Access, the floor first.
 fn all() -> Vec<String> {
@@ -51,7 +51,6 @@ fn finished(arguments: &str) -> (Ran, Vec<Record>) {
 
 #[test]
 fn every_approach_takes_every_frame_of_a_slow_camera() {
-    let _alone = measuring_alone();
     let arguments = format!("waveform --approach {} --rate 10 --seconds 2", all().join(","));
     let (ran, records) = finished(&arguments);
     for approach in all() {
@@ -66,7 +65,6 @@ fn every_approach_takes_every_frame_of_a_slow_camera() {
 
 #[test]
 fn every_approach_takes_every_update_of_many_scalars() {
-    let _alone = measuring_alone();
     let all_named = all().join(",");
     let arguments = format!("scalars --approach {all_named} --pvs 50 --rate 10 --seconds 2");
     let (_, records) = finished(&arguments);
@@ -91,7 +89,6 @@ fn sizes_and_rates_are_options() {
 
 #[test]
 fn a_search_finds_what_an_approach_takes_or_what_gave_way() {
-    let _alone = measuring_alone();
     let (ran, records) = finished("capacity --approach libca --pvs 20 --rate 10 --seconds 1");
     assert!(records.iter().all(|record| record.scenario == Scenario::Capacity));
     let text = std::fs::read_to_string(ran.out.path().join("run/records.jsonl")).unwrap();
@@ -104,14 +101,16 @@ fn a_search_finds_what_an_approach_takes_or_what_gave_way() {
 /// More than any server of this kind makes: a search must not call it a
 /// client's limit, nor fail.
 #[test]
+#[ignore = "slow: `ci/test-slow` runs it"]
 fn a_search_that_overwhelms_the_server_says_so() {
-    let _alone = measuring_alone();
     let ran = Gauge::run("capacity --approach libca --pvs 3000 --rate 1000 --seconds 1").finish();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let text = std::fs::read_to_string(ran.out.path().join("run/records.jsonl")).unwrap();
     let judgement = judge(&RunRecords::parse(&text).unwrap(), &Limits::built_in());
     let libca = judgement.capacities.iter().find(|one| one.approach == "libca").unwrap();
-    assert!(libca.lossless_pvs < Some(3_000));
+    // How many it takes without loss depends on the machine; 3 000 are too many for all.
+    assert!(libca.lossy_pvs.is_some_and(|pvs| pvs <= 3_000), "{libca:?}");
+    assert_ne!(libca.lossless_pvs, Some(3_000));
     let first = ran.records().into_iter().find(|record| record.pvs == 3_000).unwrap();
     let made_hz = first.monitored.unwrap().made_hz;
     assert!(made_hz < 980.0, "the server made {made_hz} Hz of 3 000 PVs");

@@ -15,7 +15,7 @@ use epics_gauge::worker_protocol::{
 };
 
 use self::delaying_relay::DelayingRelay;
-use crate::support::WorkerDriver;
+use crate::support::{WorkerDriver, at_once};
 
 const APPROACHES: [&str; 3] = ["wire", "libca", "epics-ca"];
 
@@ -34,7 +34,7 @@ fn every_update_of_3_pvs_at_1000_hz_arrives_once_and_in_order() {
 }
 
 fn every_update_arrives(pvs: usize, rate_hz: f64) {
-    for approach in APPROACHES {
+    at_once(&APPROACHES, |&approach| {
         let mut ioc = scanned(SoftIoc::builder().pvs(pvs), rate_hz);
         let mut worker = connected(approach, ioc.client_environment(), scalars(pvs));
         subscribe(&mut worker, Content::Scalars, Mode::Bulk).unwrap();
@@ -54,7 +54,7 @@ fn every_update_arrives(pvs: usize, rate_hz: f64) {
         assert_eq!(received + merged, produced, "{approach}: {merged} merged");
         assert!(produced > pvs as u64 * 10, "{produced} updates prove nothing");
         assert_latencies(&updates, received - pvs as u64, approach);
-    }
+    });
 }
 
 /// What `dbel` counts are subscriptions that the server has, each with a queue of its
@@ -63,7 +63,7 @@ fn every_update_arrives(pvs: usize, rate_hz: f64) {
 fn each_of_three_monitors_is_a_subscription_that_gets_every_update() {
     const PVS: usize = 40;
     const MONITORS: usize = 3;
-    for approach in APPROACHES {
+    at_once(&APPROACHES, |&approach| {
         let mut ioc = scanned(SoftIoc::builder().pvs(PVS), 10.0);
         let mut worker = connected(approach, ioc.client_environment(), scalars(PVS));
         subscribe_to_each(&mut worker, Content::Scalars, Mode::Bulk, MONITORS).unwrap();
@@ -85,12 +85,12 @@ fn each_of_three_monitors_is_a_subscription_that_gets_every_update() {
         let produced: u64 = ioc.processed().unwrap().iter().map(|count| count + 1).sum();
         assert_eq!(received + merged, produced * MONITORS as u64, "{approach}: {merged} merged");
         assert_latencies(&updates, received - (PVS * MONITORS) as u64, approach);
-    }
+    });
 }
 
 #[test]
 fn monitors_of_a_frame_each_get_it_whole() {
-    for approach in APPROACHES {
+    at_once(&APPROACHES, |&approach| {
         let mut ioc = scanned(SoftIoc::builder().frames(64, 48), 10.0);
         let mut worker = connected(approach, ioc.client_environment(), vec![FRAME_PV.to_owned()]);
         subscribe_to_each(&mut worker, Content::Frames, Mode::Serial, 3).unwrap();
@@ -107,13 +107,13 @@ fn monitors_of_a_frame_each_get_it_whole() {
                 }
             }
         }
-    }
+    });
 }
 
 #[test]
 fn the_sums_of_frames_are_those_of_the_generator() {
     let pixels = (WIDTH * HEIGHT) as usize;
-    for approach in APPROACHES {
+    at_once(&APPROACHES, |&approach| {
         let mut ioc = scanned(SoftIoc::builder().frames(WIDTH, HEIGHT), 10.0);
         let mut worker = connected(approach, ioc.client_environment(), vec![FRAME_PV.to_owned()]);
         subscribe(&mut worker, Content::Frames, Mode::Bulk).unwrap();
@@ -134,12 +134,12 @@ fn the_sums_of_frames_are_those_of_the_generator() {
         assert!(made > 10, "{made} frames prove nothing");
         assert_eq!(received, made + 1, "{approach}: {runs:?}");
         assert_latencies(&updates, received - 1, approach);
-    }
+    });
 }
 
 #[test]
 fn pvs_can_be_subscribed_to_one_after_the_other() {
-    for approach in APPROACHES {
+    at_once(&APPROACHES, |&approach| {
         let ioc = SoftIoc::builder().pvs(20).start().unwrap();
         let mut worker = connected(approach, ioc.client_environment(), scalars(20));
         subscribe(&mut worker, Content::Scalars, Mode::Serial).unwrap();
@@ -150,7 +150,7 @@ fn pvs_can_be_subscribed_to_one_after_the_other() {
         assert_eq!(updates.latencies, [], "{approach}: they came before `collect`");
         let again = subscribe(&mut worker, Content::Scalars, Mode::Bulk).unwrap_err();
         assert_eq!(again, "this job has its subscriptions already", "{approach}");
-    }
+    });
 }
 
 /// libca drops what is too large for it and says so on stderr only, once.
@@ -191,14 +191,14 @@ fn error_of_frames(approach: &str, environment: Vec<(String, String)>) -> String
     subscribe(&mut worker, Content::Frames, Mode::Bulk).unwrap_err()
 }
 
+/// Each restarted with all PVs, and without one of them.
 #[test]
-fn updates_come_again_when_the_ioc_does() {
-    each_at_once(|approach| updates_come_again(approach, SoftIoc::client_environment, None));
-}
-
-#[test]
-fn a_pv_that_does_not_come_back_holds_up_no_other() {
-    each_at_once(|approach| updates_come_again(approach, SoftIoc::client_environment, Some(3)));
+fn updates_come_again_when_the_ioc_does_and_a_missing_pv_holds_up_no_other() {
+    let with_each = |approach: &&'static str| [(*approach, None), (*approach, Some(3))];
+    let all: Vec<_> = APPROACHES.iter().flat_map(with_each).collect();
+    at_once(&all, |&(approach, without)| {
+        updates_come_again(approach, SoftIoc::client_environment, without);
+    });
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn updates_come_again(
     subscribe(&mut worker, Content::Scalars, Mode::Bulk).unwrap();
     // libca looks at its lost channels once in 10 s only
     // (`disconnectGovernorPeriod` of `disconnectGovernorTimer.cpp`).
-    let seconds = if approach == "wire" { 6 } else { 20 };
+    let seconds = if approach == "wire" { 5 } else { 16 };
     begin_collecting(&worker, Duration::from_secs(seconds));
     ioc.start_scanning(10.0).unwrap();
     sleep(Duration::from_millis(500));
@@ -256,7 +256,7 @@ fn updates_come_again(
 #[test]
 fn the_latency_grows_by_the_delay_of_a_relay() {
     const DELAY: Duration = Duration::from_millis(50);
-    for approach in APPROACHES {
+    at_once(&APPROACHES, |&approach| {
         let mut ioc = scanned(SoftIoc::builder().pvs(20), 10.0);
         let (environment, port) = (ioc.client_environment(), ioc.port());
         let mut median_of = |environment: Vec<(String, String)>| {
@@ -272,15 +272,6 @@ fn the_latency_grows_by_the_delay_of_a_relay() {
         let grown = median_of(through_relay) - direct;
         let delay = DELAY.as_nanos() as i64;
         assert!(grown > delay * 9 / 10 && grown < delay * 2, "{approach}: {direct} + {grown} ns");
-    }
-}
-
-/// The approaches wait most of their time: let them do so together.
-fn each_at_once(check: impl Fn(&str) + Sync) {
-    std::thread::scope(|scope| {
-        for approach in APPROACHES {
-            scope.spawn(|| check(approach));
-        }
     });
 }
 
@@ -328,14 +319,14 @@ fn collect(worker: &mut WorkerDriver, duration: Duration) -> Updates {
     worker.finish().unwrap().updates.unwrap()
 }
 
-/// Scans for 2 of the 4 seconds that the worker collects.
+/// Scans for 1.5 of the 3 seconds that the worker collects.
 fn collect_while_scanning(worker: &mut WorkerDriver, ioc: &mut SoftIoc, rate_hz: f64) -> Updates {
-    begin_collecting(worker, Duration::from_secs(4));
+    begin_collecting(worker, Duration::from_secs(3));
     // It is no error if the first scans come before `collect`: they have no
     // latency then.
     sleep(Duration::from_millis(300));
     ioc.start_scanning(rate_hz).unwrap();
-    sleep(Duration::from_secs(2));
+    sleep(Duration::from_millis(1500));
     ioc.stop_scanning().unwrap();
     worker.finish().unwrap().updates.unwrap()
 }

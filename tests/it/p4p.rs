@@ -14,13 +14,13 @@ use crate::monitors_python::several::{
     MONITORS, begin_collecting, collected, connected, every_subscription_has, of_subscription,
     python_over, subscribe,
 };
-use crate::support::WorkerDriver;
+use crate::support::{WorkerDriver, at_once};
 
 const PVS: usize = 20;
 
 #[test]
 fn values_are_fresh_and_puts_arrive() {
-    for approach in python_over(Protocol::Pva) {
+    at_once(&python_over(Protocol::Pva), |approach| {
         let approach = approach.as_str();
         for mode in [Mode::Serial, Mode::Bulk] {
             let mut ioc = SoftIoc::builder().pvs(PVS).pv_access().start().unwrap();
@@ -39,12 +39,12 @@ fn values_are_fresh_and_puts_arrive() {
             }
             assert_eq!(read(&mut worker, Stage::Readback, mode), written, "{approach}");
         }
-    }
+    });
 }
 
 #[test]
 fn some_pvs_only_are_read_and_written_when_some_are_meant() {
-    for approach in python_over(Protocol::Pva) {
+    at_once(&python_over(Protocol::Pva), |approach| {
         let approach = approach.as_str();
         let mut ioc = SoftIoc::builder().pvs(PVS).pv_access().start().unwrap();
         let mut worker = connected(approach, &ioc, scalars(), Mode::Bulk);
@@ -59,12 +59,12 @@ fn some_pvs_only_are_read_and_written_when_some_are_meant() {
         assert_eq!(worker.run(&back).unwrap().values, Some(vec![0.5, 0.25]), "{approach}");
         assert_eq!(ioc.field_value(&pv_name(3)).unwrap(), 0.25, "{approach}");
         assert_eq!(ioc.field_value(&pv_name(4)).unwrap(), 4.0, "{approach}");
-    }
+    });
 }
 
 #[test]
 fn every_one_of_several_subscriptions_to_a_pv_gets_every_update() {
-    for approach in python_over(Protocol::Pva) {
+    at_once(&python_over(Protocol::Pva), |approach| {
         let approach = approach.as_str();
         for mode in [Mode::Serial, Mode::Bulk] {
             let mut ioc =
@@ -81,13 +81,13 @@ fn every_one_of_several_subscriptions_to_a_pv_gets_every_update() {
             assert_eq!(latencies(&updates), produced, "{approach}");
             assert_eq!(subscriptions(&mut ioc), PVS * MONITORS, "{approach}");
         }
-    }
+    });
 }
 
 #[test]
 fn every_frame_arrives_whole() {
     const SIZE: (u32, u32) = (680, 480);
-    for approach in python_over(Protocol::Pva) {
+    at_once(&python_over(Protocol::Pva), |approach| {
         let approach = approach.as_str();
         let builder = SoftIoc::builder().frames(SIZE.0, SIZE.1).may_scan_at(10.0);
         let mut ioc = builder.pv_access().start().unwrap();
@@ -104,12 +104,12 @@ fn every_frame_arrives_whole() {
             }
             assert_eq!(run.sums.len() as u64, made + 1, "{approach}");
         }
-    }
+    });
 }
 
 #[test]
 fn a_pv_that_is_not_there_is_named() {
-    for approach in python_over(Protocol::Pva) {
+    at_once(&python_over(Protocol::Pva), |approach| {
         let approach = approach.as_str();
         let ioc = SoftIoc::builder().pvs(2).pv_access().start().unwrap();
         let mut worker = WorkerDriver::start(approach, ioc.client_environment());
@@ -123,17 +123,17 @@ fn a_pv_that_is_not_there_is_named() {
         assert_eq!(error, "1 of 3 PVs not written after 2 s, first gauge:nowhere", "{approach}");
         let error = worker.run(&subscribe(Content::Scalars, Mode::Bulk)).unwrap_err();
         assert_eq!(error, "1 of 3 PVs not subscribed after 2 s, first gauge:nowhere", "{approach}");
-    }
+    });
 }
 
 #[test]
 fn updates_come_again_when_the_ioc_does() {
-    for approach in python_over(Protocol::Pva) {
+    at_once(&python_over(Protocol::Pva), |approach| {
         let approach = approach.as_str();
         let mut ioc = SoftIoc::builder().pvs(PVS).may_scan_at(10.0).pv_access().start().unwrap();
         let mut worker = connected(approach, &ioc, scalars(), Mode::Bulk);
         worker.run(&subscribe(Content::Scalars, Mode::Bulk)).unwrap();
-        begin_collecting(&worker, 20.0);
+        begin_collecting(&worker, 16.0);
         ioc.crash();
         sleep(Duration::from_millis(500));
         ioc.restart(None).unwrap();
@@ -146,7 +146,7 @@ fn updates_come_again_when_the_ioc_does() {
                 assert!(count > 10, "{approach}: {count} updates of {pv}, {monitor}");
             }
         }
-    }
+    });
 }
 
 fn scalars() -> Vec<String> {

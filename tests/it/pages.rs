@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use super::support::{Gauge, Ran, program};
+use super::support::{Gauge, Ran, at_once, program};
 
 /// A small run for all tests of this file.
 static RAN: LazyLock<Ran> =
@@ -118,7 +118,8 @@ fn the_command_of_each_figure_measures_it_again() {
         assert_eq!(commands.len(), 1, "{id}");
         ids_of.entry(commands[0]).or_default().push(id);
     }
-    for (command, wanted) in ids_of {
+    let commands: Vec<(&str, Vec<&str>)> = ids_of.into_iter().collect();
+    at_once(&commands, |(command, wanted)| {
         let (program_name, arguments) = command.split_once(" run ").unwrap();
         assert_eq!(program_name, "epics-gauge");
         let again = Gauge::run(&format!("{arguments} --fresh-blocks 0")).finish();
@@ -126,7 +127,7 @@ fn the_command_of_each_figure_measures_it_again() {
         let page = page_left_by(&again);
         let ids: Vec<&str> = figures(&page).into_iter().map(|(id, _)| id).collect();
         assert!(wanted.iter().all(|id| ids.contains(id)), "{command}: {wanted:?} of {ids:?}");
-    }
+    });
 }
 
 /// The page that `report` writes of records.

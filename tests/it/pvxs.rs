@@ -223,12 +223,12 @@ fn collect(worker: &mut WorkerDriver, duration: Duration) -> Updates {
     worker.finish().unwrap().updates.unwrap()
 }
 
-/// Scans for 2 of the 4 seconds that the worker collects.
+/// Scans for 1.5 of the 3 seconds that the worker collects.
 fn collect_while_scanning(worker: &mut WorkerDriver, ioc: &mut SoftIoc) -> Updates {
-    begin_collecting(worker, Duration::from_secs(4));
-    std::thread::sleep(Duration::from_millis(500));
+    begin_collecting(worker, Duration::from_secs(3));
+    std::thread::sleep(Duration::from_millis(300));
     ioc.start_scanning(10.0).unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    std::thread::sleep(Duration::from_millis(1500));
     ioc.stop_scanning().unwrap();
     worker.finish().unwrap().updates.unwrap()
 }

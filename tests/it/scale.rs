@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use epics_gauge::record::{FailureKind, Record};
+use epics_gauge::record::{Cores, FailureKind, Record};
 
 use super::support::{Gauge, Ran};
 
@@ -17,7 +17,7 @@ fn report(ran: &Ran) -> String {
 }
 
 #[test]
-fn several_monitors_are_several_subscriptions_and_every_one_gets_every_update() {
+fn several_monitors_are_several_subscriptions_and_every_one_gets_every_update_on_own_cores() {
     let ran = Gauge::run(
         "scale --server softioc --approach libca --pvs 5 --rate 20 --monitors 4 --seconds 2",
     )
@@ -33,16 +33,12 @@ fn several_monitors_are_several_subscriptions_and_every_one_gets_every_update() 
     let steady = monitored.steady.unwrap();
     assert!((3.0..=6.0).contains(&steady.after_s), "{steady:?}");
     assert!(!monitored.server.network.is_empty() && !monitored.client.network.is_empty());
+    cores_are_shared_out(monitored.cores.as_ref());
     assert!(report(&ran).contains("softioc against libca"), "{}", report(&ran));
 }
 
-#[test]
-fn server_and_client_have_cores_of_their_own_where_there_are_two() {
-    let ran = Gauge::run(
-        "scale --server softioc --approach libca --pvs 1 --rate 10 --monitors 1 --seconds 1",
-    )
-    .finish();
-    let cores = only_record(&ran).monitored.unwrap().cores;
+/// Server and client have cores of their own where there are two.
+fn cores_are_shared_out(cores: Option<&Cores>) {
     match std::thread::available_parallelism().unwrap().get() {
         1 => assert_eq!(cores, None),
         _ => {

@@ -15,7 +15,7 @@ use epics_gauge::scenario::PROCESSED_FACTOR;
 use epics_gauge::worker_protocol::{Content, Mode, Monitor, Stage, StageCommand, Updates};
 
 use crate::isolation::sockets::sockets;
-use crate::support::WorkerDriver;
+use crate::support::{WorkerDriver, at_once};
 
 const PVS: usize = 10;
 
@@ -54,11 +54,13 @@ fn refusal(servers: &Servers, name: &str, wanted: &Wanted) -> IocError {
     }
 }
 
-fn each_pair() -> Vec<(String, &'static str)> {
-    let each = |(server, approaches): (String, Vec<&'static str>)| {
-        approaches.into_iter().map(move |approach| (server.clone(), approach))
-    };
-    pairs().into_iter().flat_map(each).collect()
+/// The servers at once, the approaches of each one after the other.
+fn each_pair(check: impl Fn(&str, &str) + Sync) {
+    at_once(&pairs(), |(server, approaches)| {
+        for approach in approaches {
+            check(server, approach);
+        }
+    });
 }
 
 /// A worker with a connection to every PV.
@@ -116,8 +118,7 @@ fn every_server_says_its_versions() {
 
 #[test]
 fn values_follow_every_tick_and_puts_stay_until_the_next() {
-    for (name, approach) in each_pair() {
-        let name = name.as_str();
+    each_pair(|name, approach| {
         let mut server = start(name);
         let server = server.as_mut();
         let mut worker = connected(approach, server);
@@ -141,13 +142,12 @@ fn values_follow_every_tick_and_puts_stay_until_the_next() {
         assert_eq!(server.processed().unwrap(), [2; PVS], "{name}: a put is no update");
         server.tick().unwrap();
         assert_eq!(read(&mut worker, Stage::GetAgain), expected(server), "{name}, {approach}");
-    }
+    });
 }
 
 #[test]
 fn every_update_by_rate_arrives_and_was_counted() {
-    for (name, approach) in each_pair() {
-        let name = name.as_str();
+    each_pair(|name, approach| {
         let mut server = start(name);
         let server = server.as_mut();
         let mut worker = connected(approach, server);
@@ -181,7 +181,7 @@ fn every_update_by_rate_arrives_and_was_counted() {
         let counted = server.counted().unwrap();
         assert!(counted.merged_updates.unwrap_or(0) == 0, "{name}, {approach}: {counted:?}");
         assert!(counted.overloads.is_empty(), "{name}, {approach}: {counted:?}");
-    }
+    });
 }
 
 /// Every update of a PV since the one that greets a subscription.
@@ -197,7 +197,8 @@ fn has_all(updates: &Updates, index: usize, made: u64, whose: &str) {
 
 #[test]
 fn a_rate_keeps_its_pace_and_may_be_changed_and_begun_again() {
-    for name in python_servers() {
+    let names: Vec<String> = python_servers().collect();
+    at_once(&names, |name| {
         let name = name.as_str();
         let mut server = start(name);
         server.start_scanning(2.0).unwrap();
@@ -213,7 +214,7 @@ fn a_rate_keeps_its_pace_and_may_be_changed_and_begun_again() {
         server.stop_scanning().unwrap();
         server.stop_scanning().unwrap();
         assert!(server.processed().unwrap()[0] > made[0] + 1, "{name}");
-    }
+    });
 }
 
 #[test]

@@ -103,6 +103,16 @@ pub(crate) fn approaches_where(is_meant: impl Fn(&Approach) -> bool) -> Vec<Stri
     meant.map(|approach| approach.name.clone()).collect()
 }
 
+/// Checks all of them at once: what waits most of its time waits together.
+pub(crate) fn at_once<T: Sync>(all: &[T], check: impl Fn(&T) + Sync) {
+    let check = &check;
+    std::thread::scope(|scope| {
+        for one in all {
+            scope.spawn(move || check(one));
+        }
+    });
+}
+
 /// The worker of an approach of the catalogue, driven by the test itself.
 pub(crate) struct WorkerDriver {
     child: Child,

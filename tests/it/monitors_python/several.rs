@@ -12,7 +12,7 @@ use epics_gauge::worker_protocol::{
     Content, Done, Mode, Monitor, Stage, StageCommand, UpdateRun, Updates,
 };
 
-use crate::support::{WorkerDriver, approaches_where};
+use crate::support::{WorkerDriver, approaches_where, at_once};
 
 /// How many subscriptions to each PV a test asks for.
 pub(crate) const MONITORS: usize = 3;
@@ -25,7 +25,7 @@ pub(crate) fn python_over(protocol: Protocol) -> Vec<String> {
 #[test]
 fn every_one_of_several_subscriptions_to_a_pv_gets_every_update() {
     const PVS: usize = 20;
-    for approach in python_over(Protocol::Ca) {
+    at_once(&python_over(Protocol::Ca), |approach| {
         let approach = approach.as_str();
         let of = Catalogue::built_in().get(approach).unwrap().capabilities;
         let is_one_of_the_servers = of.own_subscriptions;
@@ -45,12 +45,12 @@ fn every_one_of_several_subscriptions_to_a_pv_gets_every_update() {
                 every_subscription_has(&updates, pv, pv as f64, made + 1, approach);
             }
         }
-    }
+    });
 }
 
 #[test]
 fn every_one_of_several_subscriptions_to_frames_gets_every_frame() {
-    for approach in python_over(Protocol::Ca) {
+    at_once(&python_over(Protocol::Ca), |approach| {
         let approach = approach.as_str();
         let mut ioc = SoftIoc::builder().frames(64, 32).may_scan_at(10.0).start().unwrap();
         let pvs = vec![FRAME_PV.to_owned()];
@@ -61,7 +61,7 @@ fn every_one_of_several_subscriptions_to_frames_gets_every_frame() {
         every_subscription_has(&updates, 0, 0.0, made + 1, approach);
         let sums = updates.runs.iter().map(|run| run.sums.len() as u64).sum::<u64>();
         assert_eq!(sums, (made + 1) * MONITORS as u64, "{approach}");
-    }
+    });
 }
 
 #[test]
