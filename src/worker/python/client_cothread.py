@@ -1,0 +1,140 @@
+"""Approach cothread: `catools`, with lists of PVs for bulk work.
+
+Its calls wait by letting other cothreads run, all on the main thread; libca calls back
+on threads of its own. So whatever waits here waits as a cothread.
+"""
+
+import functools
+import threading
+import time
+
+import numpy  # noqa: F401  (cothread uses it)
+
+import cothread
+from cothread import cadef, catools
+
+import gauge_worker
+import loaded_libca
+
+
+class Client(gauge_worker.Client):
+    # Without `context`: importing catools makes it. Without `create`: `connect` does both.
+    stages = ("connect", "get", "put", "subscribe")
+    warnings = ("import makes the context: the library does it when it is loaded",)
+
+    def __init__(self):
+        self.subscriptions = []
+
+    def versions(self):
+        return {
+            **gauge_worker.distribution_versions("cothread", "epicscorelibs", "numpy"),
+            **loaded_libca.versions(cadef.libca),
+        }
+
+    def context(self):
+        """Made already."""
+
+    def create(self):
+        raise gauge_worker.StageError("cothread cannot create without connecting")
+
+    def connect(self, mode):
+        deadline = self.job.deadline()
+        pvs = range(len(self.job.pvs))
+        for done, names in self.groups(mode, pvs):
+            answers = catools.connect(names, timeout=deadline.remaining_s(), throw=False)
+            self.check("connected", pvs, done, answers)
+
+    def get(self, mode, pvs):
+        deadline = self.job.deadline()
+        values = []
+        for done, names in self.groups(mode, pvs):
+            answers = catools.caget(names, timeout=deadline.remaining_s(), throw=False)
+            values += self.check("read", pvs, done, answers)
+            self.lap()
+        return values
+
+    def put(self, mode, pvs, values):
+        deadline = self.job.deadline()
+        for done, names in self.groups(mode, pvs):
+            some = values if mode == "bulk" else values[done - 1]
+            answers = catools.caput(
+                names, some, wait=True, timeout=deadline.remaining_s(), throw=False
+            )
+            self.check("written", pvs, done, answers)
+            self.lap()
+
+    def groups(self, mode, pvs):
+        """The names for each call: all of them as a list, or one by one."""
+        for done, some in gauge_worker.groups(mode, pvs):
+            names = [self.job.pvs[pv] for pv in some]
+            yield done, names if mode == "bulk" else names[0]
+
+    def check(self, what, pvs, done, answers):
+        """The answers as a list, `done` PVs finished with them; raises the error of a
+        stage when some are errors."""
+        answers = answers if isinstance(answers, list) else [answers]
+        asked = pvs[done - len(answers) : done]
+        errors = [(pv, answer) for pv, answer in zip(asked, answers) if not answer.ok]
+        if not errors:
+            return answers
+        pv, error = errors[0]
+        if error.errorcode == cadef.ECA_TIMEOUT:
+            missing = [pv for pv, _ in errors] + list(pvs[done:])
+            raise self.job.unfinished(what, missing, len(pvs))
+        raise gauge_worker.StageError(f"{self.job.pvs[pv]} not {what}: {error}")
+
+    def subscribe(self, mode, pvs):
+        deadline = self.job.deadline()
+        for done, some in gauge_worker.groups(mode, pvs):
+            finished = Finished()
+            self.log.first_updates.expect(some, finished)
+            self.monitor(some, deadline)
+            if some and not finished.wait(deadline.remaining_s()):
+                self.check_subscribed(pvs, done)
+
+    def monitor(self, pvs, _deadline):
+        names = [self.job.pvs[pv] for pv in pvs]
+        for monitor in range(self.log.monitors):
+            self.subscriptions += catools.camonitor(
+                names,
+                functools.partial(self.on_update, self.log.numbers(monitor, pvs)),
+                events=catools.DBE_VALUE,
+                format=catools.FORMAT_TIME,
+                all_updates=True,
+            )
+
+    def on_update(self, numbers, value, index):
+        arrived_ns = time.time_ns()
+        seconds, nanoseconds = value.raw_stamp
+        stamp_ns = seconds * 1_000_000_000 + nanoseconds
+        self.log.note(numbers[index], value, stamp_ns, arrived_ns)
+
+    def collect(self, seconds):
+        cothread.Sleep(seconds)
+
+    def next_line(self, lines):
+        """Updates are handed out while cothreads run, so they run between stages too."""
+        if self.log is None:
+            return lines.get()
+        line = cothread.Event()
+        threading.Thread(
+            target=lambda: cothread.Callback(line.Signal, lines.get()), daemon=True
+        ).start()
+        return line.Wait()
+
+
+class Finished:
+    """The part of `threading.Event` that is needed, for cothreads."""
+
+    def __init__(self):
+        self.event = cothread.Event()
+
+    def set(self):
+        self.event.Signal()
+
+    def wait(self, timeout_s):
+        try:
+            self.event.Wait(timeout_s)
+        except cothread.Timedout:
+            return False
+        return True
