@@ -1,0 +1,107 @@
+"""Approach repics-ca: the blocking Channel Access front end, with lists of PVs for bulk
+work."""
+
+import functools
+import time
+
+import numpy  # noqa: F401  (repics uses it)
+
+import repics
+from repics import ca
+
+import gauge_worker
+
+
+class Client(gauge_worker.Client):
+    # Without `create`: `connect` does both.
+    stages = ("context", "connect", "get", "put", "subscribe")
+
+    def __init__(self):
+        self.subscriptions = []
+
+    def versions(self):
+        return gauge_worker.distribution_versions("repics", "numpy")
+
+    def context(self):
+        repics.context()
+
+    def create(self):
+        raise gauge_worker.StageError("repics cannot create without connecting")
+
+    def connect(self, mode):
+        deadline = self.job.deadline()
+        pvs = range(len(self.job.pvs))
+        for done, some in gauge_worker.groups(mode, pvs):
+            answers = ca.connect(self.names(some), timeout=deadline.remaining_s(), throw=False)
+            self.check("connected", pvs, done, answers)
+
+    def get(self, mode, pvs):
+        deadline = self.job.deadline()
+        if mode == "bulk":
+            answers = ca.caget(
+                self.names(pvs), form="plain", timeout=deadline.remaining_s(), throw=False
+            )
+            self.check("read", pvs, len(pvs), answers)
+            return answers
+        values = []
+        for done, pv in enumerate(pvs, start=1):
+            answer = ca.caget(
+                self.job.pvs[pv], form="plain", timeout=deadline.remaining_s(), throw=False
+            )
+            self.check("read", pvs, done, [answer])
+            values.append(answer)
+            self.lap()
+        return values
+
+    def put(self, mode, pvs, values):
+        deadline = self.job.deadline()
+        if mode == "bulk":
+            answers = ca.caput(
+                self.names(pvs), values, wait=True, timeout=deadline.remaining_s(), throw=False
+            )
+            self.check("written", pvs, len(pvs), answers)
+            return
+        for done, (pv, value) in enumerate(zip(pvs, values), start=1):
+            answer = ca.caput(
+                self.job.pvs[pv], value, wait=True, timeout=deadline.remaining_s(), throw=False
+            )
+            self.check("written", pvs, done, [answer])
+            self.lap()
+
+    def monitor(self, pvs, _deadline):
+        for monitor in range(self.log.monitors):
+            self.subscriptions += ca.camonitor(
+                self.names(pvs),
+                functools.partial(self.on_update, self.log.numbers(monitor, pvs)),
+                form="time",
+                mask=ca.DBE_VALUE,
+                all_updates=True,
+            )
+
+    def on_update(self, numbers, value, index):
+        arrived_ns = time.time_ns()
+        if not value.ok:
+            return
+        seconds, nanoseconds = value.raw_stamp
+        stamp_ns = seconds * 1_000_000_000 + nanoseconds
+        self.log.note(numbers[index], value, stamp_ns, arrived_ns)
+
+    def counters(self):
+        dropped = sum(subscription.dropped_callbacks for subscription in self.subscriptions)
+        return {"dropped_callbacks": dropped}
+
+    def names(self, pvs):
+        return [self.job.pvs[pv] for pv in pvs]
+
+    def check(self, what, pvs, done, answers):
+        """Raises the error of a stage when some of the last `answers` are errors; `done`
+        PVs were asked so far."""
+        asked = pvs[done - len(answers) : done]
+        errors = [(pv, answer) for pv, answer in zip(asked, answers) if not answer.ok]
+        if not errors:
+            return
+        pv, error = errors[0]
+        if error.errorcode == ca.ECA_TIMEOUT:
+            missing = [pv for pv, _ in errors] + list(pvs[done:])
+            raise self.job.unfinished(what, missing, len(pvs))
+        raise gauge_worker.StageError(f"{self.job.pvs[pv]} not {what}: {error}")
