@@ -1,0 +1,113 @@
+"""Approach repics-pva: its pvAccess `Context`, with lists of PVs for bulk work.
+
+Left to itself the library joins the IPv6 multicast group of beacons, on whatever interface
+the system chooses, which leaves this machine. It does without when it cannot bind the port
+of beacons for IPv6: so that port is held here.
+"""
+
+import functools
+import os
+import socket
+import time
+
+import numpy  # noqa: F401  (repics uses it)
+
+from repics import pva
+
+import gauge_worker
+
+VALUE = "field(value)"
+UPDATE = "field(value,timeStamp)"
+
+
+class Client(gauge_worker.Client):
+    # Without `create`: `connect` does both.
+    stages = ("context", "connect", "get", "put", "subscribe")
+    warnings = (
+        "connect contains a first get in bulk mode: the library connects one PV at a time",
+        "put reads before it writes: the library does it unless it is told not to",
+    )
+
+    def __init__(self):
+        self.beacon_port = None
+        self.library_context = None
+        self.subscriptions = []
+
+    def versions(self):
+        return gauge_worker.distribution_versions("repics", "numpy")
+
+    def context(self):
+        self.beacon_port = held_beacon_port()
+        self.library_context = pva.Context()
+
+    def connect(self, mode):
+        self.read("connected", mode, range(len(self.job.pvs)))
+
+    def get(self, mode, pvs):
+        return self.read("read", mode, pvs)
+
+    def read(self, what, mode, pvs):
+        deadline = self.job.deadline()
+        values = []
+        for done, some in gauge_worker.groups(mode, pvs):
+            answers = self.library_context.get(
+                self.names(some), VALUE, timeout=deadline.remaining_s(), throw=False
+            )
+            self.check(what, pvs, done, answers)
+            values += answers
+            self.lap()
+        return values
+
+    def put(self, mode, pvs, values):
+        deadline = self.job.deadline()
+        for done, some in gauge_worker.groups(mode, pvs):
+            answers = self.library_context.put(
+                self.names(some),
+                list(values[done - len(some) : done]),
+                timeout=deadline.remaining_s(),
+                throw=False,
+            )
+            self.check("written", pvs, done, answers)
+            self.lap()
+
+    def monitor(self, pvs, _deadline):
+        for number, pv in self.log.subscriptions(pvs):
+            self.subscriptions.append(
+                self.library_context.monitor(
+                    self.job.pvs[pv], functools.partial(self.on_update, number), UPDATE
+                )
+            )
+
+    def on_update(self, number, value):
+        arrived_ns = time.time_ns()
+        seconds, nanoseconds = value.raw_stamp
+        stamp_ns = seconds * 1_000_000_000 + nanoseconds
+        self.log.note(number, value, stamp_ns, arrived_ns)
+
+    def names(self, pvs):
+        return [self.job.pvs[pv] for pv in pvs]
+
+    def check(self, what, pvs, done, answers):
+        """Raises the error of a stage when some of the last `answers` are errors; `done`
+        PVs were asked so far."""
+        asked = pvs[done - len(answers) : done]
+        errors = [one for one in zip(asked, answers) if isinstance(one[1], Exception)]
+        if not errors:
+            return
+        pv, error = errors[0]
+        if isinstance(error, pva.TimeoutError):
+            missing = [pv for pv, _ in errors] + list(pvs[done:])
+            raise self.job.unfinished(what, missing, len(pvs))
+        raise gauge_worker.StageError(f"{self.job.pvs[pv]} not {what}: {error}")
+
+
+def held_beacon_port():
+    """A socket on the IPv6 port of beacons; None where the system has no IPv6."""
+    port = int(os.environ["EPICS_PVA_BROADCAST_PORT"])
+    try:
+        held = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    except OSError:
+        return None
+    held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    held.bind(("::", port))
+    return held
