@@ -363,7 +363,7 @@ mod tests {
         values.map_err(|StageError(error)| error)
     }
 
-    fn said<T>(result: Result<T, StageError>) -> String {
+    fn error_of<T>(result: Result<T, StageError>) -> String {
         result.err().unwrap().0
     }
 
@@ -373,7 +373,7 @@ mod tests {
     fn a_channel_whose_creation_failed_is_not_awaited() {
         for mode in [Mode::Bulk, Mode::Serial] {
             let mut client = client(&["a", "stubborn", "b"]);
-            assert_eq!(said(client.connect(mode)), "stubborn: not now");
+            assert_eq!(error_of(client.connect(mode)), "stubborn: not now");
             assert_eq!(client.created, 1);
             client.connect(mode).unwrap();
             assert_eq!(get(&mut client, mode), Ok(vec![0.0, 1.0, 2.0]));
@@ -395,14 +395,14 @@ mod tests {
         let pvs = ["a", "silent", "b"];
         let mut client = client(&pvs);
         let text = "1 of 3 PVs not connected after 0.05 s, first silent";
-        assert_eq!(said(client.connect(Mode::Bulk)), text);
+        assert_eq!(error_of(client.connect(Mode::Bulk)), text);
         let text = |missing| format!("{missing} of 3 PVs not read after 0.05 s, first silent");
         assert_eq!(get(&mut client, Mode::Bulk), Err(text(1)));
         assert_eq!(get(&mut client, Mode::Serial), Err(text(2)));
         assert_eq!(client.library.ended.get(), 3, "requests end however they do");
-        let mut serial = super::tests::client(&pvs);
+        let mut serial = self::client(&pvs);
         let text = "2 of 3 PVs not connected after 0.05 s, first silent";
-        assert_eq!(said(serial.connect(Mode::Serial)), text);
+        assert_eq!(error_of(serial.connect(Mode::Serial)), text);
     }
 
     #[test]
@@ -411,19 +411,19 @@ mod tests {
         assert_eq!(get(&mut client, Mode::Bulk), Err("a: no channel was made".to_owned()));
         client.connect(Mode::Bulk).unwrap();
         assert_eq!(get(&mut client, Mode::Bulk), Err("wrong: no such field".to_owned()));
-        let failed = said(client.subscribe(Mode::Bulk, &[0, 1], MONITOR));
+        let failed = error_of(client.subscribe(Mode::Bulk, &[0, 1], MONITOR));
         assert_eq!(failed, "the subscription to wrong: no such field");
     }
 
     #[test]
     fn every_subscription_brings_its_first_update_before_it_is_collected() {
         let mut client = connected(&["a", "b"]);
-        assert_eq!(said(client.collect(Duration::ZERO)), "nothing is subscribed to");
+        assert_eq!(error_of(client.collect(Duration::ZERO)), "nothing is subscribed to");
         client.subscribe(Mode::Serial, &[0, 1], MONITOR).unwrap();
         let updates = client.collect(Duration::ZERO).unwrap();
         assert_eq!(updates.runs.len(), 4);
         assert_eq!(updates.counters, BTreeMap::from([("merged".to_owned(), 7)]));
-        let again = said(client.subscribe(Mode::Serial, &[0, 1], MONITOR));
+        let again = error_of(client.subscribe(Mode::Serial, &[0, 1], MONITOR));
         assert_eq!(again, "this job has its subscriptions already");
     }
 
@@ -431,6 +431,6 @@ mod tests {
     fn a_silent_subscription_is_explained_by_the_library() {
         let mut client = connected(&["a", "silent", "b"]);
         let text = "2 of 3 PVs not subscribed after 0.05 s, first silent: PV 1 never sends";
-        assert_eq!(said(client.subscribe(Mode::Serial, &[0, 1, 2], MONITOR)), text);
+        assert_eq!(error_of(client.subscribe(Mode::Serial, &[0, 1, 2], MONITOR)), text);
     }
 }

@@ -330,3 +330,199 @@ impl<L: FutureLibrary> FutureClient<L> {
         Instant::now() + self.timeout
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::worker::completions::UpdateSink;
+    use crate::worker::updates::{Arrived, Update};
+
+    /// A PV's value is its index; the PV `silent` never answers, `wrong` fails.
+    struct Fake {
+        names: Vec<String>,
+        created: usize,
+        connected: usize,
+    }
+
+    impl Fake {
+        async fn answer<T>(&self, pv: usize, value: T) -> Option<Result<T, &'static str>> {
+            match self.names[pv].as_str() {
+                "silent" => pending().await,
+                "wrong" => Some(Err("no such field")),
+                _ => Some(Ok(value)),
+            }
+        }
+    }
+
+    type TestSink = Arc<UpdateSink<&'static str>>;
+
+    impl Sink<&'static str> for TestSink {
+        fn new(monitor: Monitor, pvs: usize) -> TestSink {
+            Arc::new(UpdateSink::new(monitor, pvs))
+        }
+
+        fn begin(&self, pvs: &[usize]) -> Numbering {
+            UpdateSink::begin(self, pvs)
+        }
+
+        fn wait_for_first(
+            &mut self,
+            _: &Runtime,
+            pvs: &[usize],
+            deadline: Instant,
+        ) -> Result<(), NotRunning<&'static str>> {
+            UpdateSink::wait_for_first(self, pvs, deadline)
+        }
+
+        fn collect(
+            &mut self,
+            _: &Runtime,
+            duration: Duration,
+        ) -> Result<Updates, Failure<&'static str>> {
+            UpdateSink::collect(self, duration)
+        }
+    }
+
+    impl FutureLibrary for Fake {
+        const APPROACH: &'static str = "fake";
+
+        type Error = &'static str;
+
+        type Sink = TestSink;
+
+        fn versions() -> BTreeMap<String, String> {
+            BTreeMap::new()
+        }
+
+        fn runtime() -> io::Result<Runtime> {
+            tokio::runtime::Builder::new_current_thread().enable_time().build()
+        }
+
+        fn new(job: &Job, _: &Runtime, _: Duration) -> Result<Fake, StageError> {
+            Ok(Fake { names: job.pvs.clone(), created: 0, connected: 0 })
+        }
+
+        fn name(&self, pv: usize) -> String {
+            self.names[pv].clone()
+        }
+
+        fn create_up_to(&mut self, count: usize) -> Result<(), StageError> {
+            self.created = self.created.max(count);
+            Ok(())
+        }
+
+        fn connected(&self) -> usize {
+            self.connected
+        }
+
+        async fn connect(&mut self, batch: &Batch<'_, (), &'static str>) -> Result<(), StageError> {
+            self.connected = self.created;
+            batch.ask_each(async |_, _| Some(Ok(()))).await;
+            Ok(())
+        }
+
+        async fn get(&mut self, batch: &Batch<'_, f64, &'static str>) {
+            batch.ask_each(async |pv, _| self.answer(pv, pv as f64).await).await;
+        }
+
+        async fn put(&mut self, batch: &Batch<'_, (), &'static str>, values: &[f64]) {
+            let put = async |pv: usize, position: usize| {
+                assert_eq!(values[position], pv as f64 + 0.5);
+                self.answer(pv, ()).await
+            };
+            batch.ask_each(put).await;
+        }
+
+        async fn subscribe(
+            &mut self,
+            subscriptions: Subscribing<'_>,
+            sink: &TestSink,
+        ) -> Result<(), StageError> {
+            for (number, pv) in subscriptions.numbered() {
+                let update = Update { number: pv as f64, sum: 0, stamp_ns: 0 };
+                if self.names[pv] != "silent" {
+                    sink.record(number, Arrived::now(), Ok(update));
+                }
+            }
+            Ok(())
+        }
+
+        fn take_update_counters(&mut self) -> Vec<(&'static str, u64)> {
+            vec![("dropped", 3)]
+        }
+
+        fn why_silent(&self, pv: usize) -> Option<String> {
+            Some(format!("PV {pv} never sends"))
+        }
+    }
+
+    const MONITOR: Monitor = Monitor { content: Content::Scalars, step: 1.0, room: 8, monitors: 2 };
+
+    fn client(pvs: &[&str]) -> FutureClient<Fake> {
+        let pvs = pvs.iter().map(|name| (*name).to_owned()).collect();
+        Client::new(&Job { pvs, timeout_s: 0.05, handicap: None }).unwrap()
+    }
+
+    fn connected(pvs: &[&str]) -> FutureClient<Fake> {
+        let mut client = client(pvs);
+        client.connect(Mode::Bulk).unwrap();
+        client
+    }
+
+    fn get(client: &mut FutureClient<Fake>, mode: Mode) -> Result<Vec<f64>, String> {
+        let pvs: Vec<usize> = (0..client.pvs).collect();
+        let values = client.get(mode, &pvs, &mut PerPvTimes::new(mode, pvs.len()));
+        values.map_err(|StageError(error)| error)
+    }
+
+    fn error_of<T>(result: Result<T, StageError>) -> String {
+        result.err().unwrap().0
+    }
+
+    #[test]
+    fn channels_are_made_one_by_one_in_serial_mode_and_asked_in_any_order() {
+        for mode in [Mode::Serial, Mode::Bulk] {
+            let mut client = client(&["a", "b", "c"]);
+            assert_eq!(get(&mut client, mode), Err("a: no channel was made".to_owned()));
+            client.connect(mode).unwrap();
+            assert_eq!((client.library.created, client.library.connected), (3, 3));
+            assert_eq!(get(&mut client, mode), Ok(vec![0.0, 1.0, 2.0]));
+            let mut times = PerPvTimes::new(mode, 3);
+            client.put(mode, &[2, 0, 1], &[2.5, 0.5, 1.5], &mut times).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_did_not_answer_in_time_is_counted_with_all_that_were_not_asked() {
+        let mut client = connected(&["a", "silent", "b"]);
+        let text = |missing| format!("{missing} of 3 PVs not read after 0.05 s, first silent");
+        assert_eq!(get(&mut client, Mode::Bulk), Err(text(1)));
+        assert_eq!(get(&mut client, Mode::Serial), Err(text(2)));
+    }
+
+    #[test]
+    fn the_first_pv_that_fails_is_named() {
+        let mut client = connected(&["a", "wrong"]);
+        for mode in [Mode::Serial, Mode::Bulk] {
+            assert_eq!(get(&mut client, mode), Err("wrong: no such field".to_owned()));
+        }
+    }
+
+    #[test]
+    fn every_subscription_brings_its_first_update_or_its_pv_is_named() {
+        let mut client = connected(&["a", "b"]);
+        assert_eq!(error_of(client.collect(Duration::ZERO)), "nothing is subscribed to");
+        client.subscribe(Mode::Serial, &[0, 1], MONITOR).unwrap();
+        let updates = client.collect(Duration::ZERO).unwrap();
+        assert_eq!(updates.runs.len(), 4);
+        assert_eq!(updates.counters, BTreeMap::from([("dropped".to_owned(), 3)]));
+        let again = error_of(client.subscribe(Mode::Serial, &[0, 1], MONITOR));
+        assert_eq!(again, "this job has its subscriptions already");
+        let mut client = connected(&["a", "silent", "b"]);
+        let text = "2 of 3 PVs not subscribed after 0.05 s, first silent: PV 1 never sends";
+        assert_eq!(error_of(client.subscribe(Mode::Serial, &[0, 1, 2], MONITOR)), text);
+    }
+}

@@ -11,10 +11,10 @@
 //! request flushes: both are the crate's choice.
 
 mod monitors;
+mod why;
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -25,10 +25,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout_at;
 
 use self::monitors::{LocalSink, Subject};
+use self::why::Why;
 use super::client::StageError;
 use super::future_client::{Batch, FutureLibrary, Subscribing};
 use super::job::c_names;
-use super::libca::{self, Status};
+use super::libca;
 use super::outcome::{failed, unfinished};
 use crate::worker_protocol::{Content, Job};
 
@@ -56,33 +57,6 @@ enum Connected {
     Frames(TypedChannel<[i16]>),
     /// Lent to its subscription, for good.
     Lent,
-}
-
-/// Why a request failed.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Why {
-    /// libca says so.
-    Status(Status),
-    /// The channel is lent to its subscription.
-    Lent,
-    /// A channel carries one request at a time.
-    AskedTwice,
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Why::Status(status) => status.fmt(f),
-            Why::Lent => f.write_str("lent to its subscription"),
-            Why::AskedTwice => f.write_str("asked twice"),
-        }
-    }
-}
-
-impl From<Error> for Why {
-    fn from(error: Error) -> Why {
-        Why::Status(Status(error.into_raw()))
-    }
 }
 
 impl FutureLibrary for EpicsCa {

@@ -23,7 +23,7 @@ use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 use tokio::time::{sleep, timeout_at};
 
-use super::Why;
+use super::why::Why;
 use crate::worker::completions::{Failure, NotRunning, Subscriptions};
 use crate::worker::future_client::Sink;
 use crate::worker::updates::{Arrived, Numbering, Update, number_and_sum, stamp_ns};

@@ -23,7 +23,7 @@ use futures::future::try_join_all;
 use tokio::runtime::Runtime;
 
 use super::shared_sink::SharedSink;
-use super::{VERSION, runtime};
+use super::stack::{VERSION, runtime};
 use crate::worker::client::StageError;
 use crate::worker::future_client::{Batch, FutureLibrary, Subscribing};
 use crate::worker::outcome::{failed, not_subscribed};
