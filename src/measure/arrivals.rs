@@ -8,8 +8,8 @@ use crate::worker_protocol::UpdateRun;
 /// The updates that an IOC made from its start, or from a subscription, to its
 /// end.
 #[derive(Debug, Clone)]
-pub(super) struct Life {
-    /// What arrived earlier, on the monotonic clock, belongs to the life before.
+pub(super) struct IocInstance {
+    /// What arrived earlier, on the monotonic clock, belongs to the instance before.
     pub(super) from_ns: u64,
     /// The number of each PV's update at the subscription; none where it is not
     /// known, because clients came back at a moment of their own.
@@ -18,7 +18,7 @@ pub(super) struct Life {
     pub(super) last: Vec<u64>,
 }
 
-/// How many updates of one life were to arrive and did.
+/// How many updates of one instance were to arrive and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) expected: u64,
@@ -29,7 +29,7 @@ pub(super) struct Tally {
     pub(super) late: u64,
     /// Subscriptions whose last update arrived.
     pub(super) caught_up: usize,
-    /// When each subscription's first update of this life arrived: those of the
+    /// When each subscription's first update of this instance arrived: those of the
     /// first monitor of every PV, then those of the second, and so on.
     pub(super) began_ns: Vec<Option<u64>>,
 }
@@ -43,35 +43,46 @@ pub(super) struct Subscribed {
     pub(super) monitors: usize,
 }
 
-/// Counts the updates of each life.
+/// Counts the updates of each instance.
 ///
 /// # Errors
 /// A sentence on the first update that the server never made so: of another PV,
 /// torn, twice, out of order, or invented.
 pub(super) fn tally(
     runs: &[UpdateRun],
-    lives: &[Life],
+    instances: &[IocInstance],
     subscribed: Subscribed,
 ) -> Result<Vec<Tally>, String> {
     let mut tallies = Vec::new();
-    for (number, life) in lives.iter().enumerate() {
-        let until_ns = lives.get(number + 1).map_or(u64::MAX, |next| next.from_ns);
-        let own: Vec<&UpdateRun> =
-            runs.iter().filter(|run| (life.from_ns..until_ns).contains(&run.start_ns)).collect();
-        tallies.push(tally_of(&own, life, subscribed)?);
+    for (number, instance) in instances.iter().enumerate() {
+        let until_ns = instances.get(number + 1).map_or(u64::MAX, |next| next.from_ns);
+        let own: Vec<&UpdateRun> = runs
+            .iter()
+            .filter(|run| (instance.from_ns..until_ns).contains(&run.start_ns))
+            .collect();
+        tallies.push(tally_of(&own, instance, subscribed)?);
     }
     Ok(tallies)
 }
 
-fn tally_of(runs: &[&UpdateRun], life: &Life, subscribed: Subscribed) -> Result<Tally, String> {
+fn tally_of(
+    runs: &[&UpdateRun],
+    instance: &IocInstance,
+    subscribed: Subscribed,
+) -> Result<Tally, String> {
     let Subscribed { pixels, monitors } = subscribed;
-    let pvs = life.last.len();
+    let pvs = instance.last.len();
     let mut tally = Tally { began_ns: vec![None; pvs * monitors], ..Tally::default() };
-    let first_of = |pv: usize| life.first.as_ref().map(|first| first[pv]);
+    let first_of = |pv: usize| instance.first.as_ref().map(|first| first[pv]);
+    check_counts(instance, pixels)?;
     let mut next: Vec<u64> =
         (0..pvs * monitors).map(|one| first_of(one % pvs).unwrap_or(0)).collect();
     for run in runs {
-        let last = *life.last.get(run.pv).ok_or_else(|| format!("there is no PV {}", run.pv))?;
+        if run.count == 0 {
+            return Err(format!("a run of no updates came of {}", name_of(run.pv, pixels)));
+        }
+        let last =
+            *instance.last.get(run.pv).ok_or_else(|| format!("there is no PV {}", run.pv))?;
         if run.monitor >= monitors {
             return Err(format!("{} has no monitor {}", name_of(run.pv, pixels), run.monitor));
         }
@@ -97,7 +108,7 @@ fn tally_of(runs: &[&UpdateRun], life: &Life, subscribed: Subscribed) -> Result<
         }
     }
     for (one, next) in next.into_iter().enumerate() {
-        let last = life.last[one % pvs];
+        let last = instance.last[one % pvs];
         tally.caught_up += usize::from(next == last + 1);
         match (tally.began_ns[one], first_of(one % pvs)) {
             (Some(_), _) => tally.late += last + 1 - next,
@@ -109,6 +120,18 @@ fn tally_of(runs: &[&UpdateRun], life: &Life, subscribed: Subscribed) -> Result<
         }
     }
     Ok(tally)
+}
+
+/// The IOC's counts of its own updates never fall.
+fn check_counts(instance: &IocInstance, pixels: Option<Pixels>) -> Result<(), String> {
+    let firsts = instance.first.iter().flatten();
+    match firsts.zip(&instance.last).enumerate().find(|(_, (first, last))| first > last) {
+        None => Ok(()),
+        Some((pv, (first, last))) => {
+            let name = name_of(pv, pixels);
+            Err(format!("the IOC counted {first} updates of {name}, and {last} later"))
+        }
+    }
 }
 
 /// Updates follow on those before, and none is newer than the server's last; `{}`
@@ -135,7 +158,7 @@ fn scalar_numbers(run: &UpdateRun) -> Result<std::ops::Range<u64>, String> {
         return Err(format!("{} sent {}, which it never had", pv_name(run.pv), run.first));
     }
     let first = (run.first / PROCESSED_FACTOR) as u64;
-    Ok(first..first + run.count)
+    counted(first, run.count)
 }
 
 /// A frame's sum tells whether all of it is of the same frame.
@@ -154,7 +177,13 @@ fn frame_numbers(run: &UpdateRun, pixels: Pixels) -> Result<std::ops::Range<u64>
             ));
         }
     }
-    Ok(first..first + run.count)
+    counted(first, run.count)
+}
+
+/// The numbers of `count` updates from `first` on.
+fn counted(first: u64, count: u64) -> Result<std::ops::Range<u64>, String> {
+    let end = first.checked_add(count);
+    end.map(|end| first..end).ok_or_else(|| format!("{count} updates from {first} on cannot be"))
 }
 
 fn name_of(pv: usize, pixels: Option<Pixels>) -> String {
@@ -188,37 +217,37 @@ mod tests {
         }
     }
 
-    fn life(first: u64, last: Vec<u64>) -> Life {
-        Life { from_ns: 0, first: Some(vec![first; last.len()]), last }
+    fn instance(first: u64, last: Vec<u64>) -> IocInstance {
+        IocInstance { from_ns: 0, first: Some(vec![first; last.len()]), last }
     }
 
-    fn one(runs: &[UpdateRun], life: Life) -> Result<Tally, String> {
-        tally(runs, &[life], SCALARS).map(|mut tallies| tallies.remove(0))
+    fn one(runs: &[UpdateRun], instance: IocInstance) -> Result<Tally, String> {
+        tally(runs, &[instance], SCALARS).map(|mut tallies| tallies.remove(0))
     }
 
     #[test]
     fn everything_that_was_made_arrived() {
-        let tally = one(&[run(0, 1, 5), run(1, 1, 4)], life(1, vec![5, 4])).unwrap();
+        let tally = one(&[run(0, 1, 5), run(1, 1, 4)], instance(1, vec![5, 4])).unwrap();
         assert_eq!((tally.expected, tally.received, tally.late), (9, 9, 0));
         assert_eq!(tally.caught_up, 2);
     }
 
     #[test]
     fn a_gap_is_lost_and_a_missing_end_is_late() {
-        let tally = one(&[run(0, 1, 2), run(0, 5, 2)], life(1, vec![9])).unwrap();
+        let tally = one(&[run(0, 1, 2), run(0, 5, 2)], instance(1, vec![9])).unwrap();
         assert_eq!((tally.expected, tally.received, tally.late), (9, 4, 3));
         assert_eq!(tally.caught_up, 0);
     }
 
     #[test]
     fn a_pv_that_never_sent_anything_has_lost_everything() {
-        let tally = one(&[run(0, 1, 5)], life(1, vec![5, 5])).unwrap();
+        let tally = one(&[run(0, 1, 5)], instance(1, vec![5, 5])).unwrap();
         assert_eq!((tally.expected, tally.received, tally.late), (10, 5, 5));
     }
 
     #[test]
     fn what_the_server_never_made_so_is_an_error_with_its_number() {
-        let wrong = |runs: &[UpdateRun]| one(runs, life(1, vec![5, 5])).unwrap_err();
+        let wrong = |runs: &[UpdateRun]| one(runs, instance(1, vec![5, 5])).unwrap_err();
         assert!(wrong(&[run(0, 1, 2), run(0, 2, 1)]).contains("update 2 of gauge:0 arrived twice"));
         assert!(wrong(&[run(0, 3, 1), run(0, 1, 1)]).contains("update 1 of gauge:0"));
         assert!(wrong(&[run(0, 1, 6)]).contains("update 6 of gauge:0 arrived, but"));
@@ -228,13 +257,25 @@ mod tests {
     }
 
     #[test]
+    fn counts_and_numbers_that_cannot_be_are_errors() {
+        let falls = IocInstance { from_ns: 0, first: Some(vec![7]), last: vec![5] };
+        let error = one(&[], falls).unwrap_err();
+        assert!(error.contains("counted 7 updates of gauge:0, and 5 later"), "{error}");
+        let instance = || instance(1, vec![5]);
+        let error = one(&[run(0, 1, u64::MAX)], instance()).unwrap_err();
+        assert!(error.contains("updates from 1 on cannot be"), "{error}");
+        let error = one(&[run(0, 1, 0)], instance()).unwrap_err();
+        assert!(error.contains("a run of no updates"), "{error}");
+    }
+
+    #[test]
     fn a_torn_frame_is_an_error_with_its_number() {
         let whole = |number| frame::sum(number, FRAME.count());
-        let check = |sums| tally(&[frames(7, sums)], &[life(7, vec![8])], FRAMES);
+        let check = |sums| tally(&[frames(7, sums)], &[instance(7, vec![8])], FRAMES);
         assert_eq!(check(vec![whole(7), whole(8)]).unwrap()[0].received, 2);
         let error = check(vec![whole(7), whole(8) + 1]).unwrap_err();
         assert!(error.contains("frame 8 arrived torn"), "{error}");
-        assert!(tally(&[run(0, 7, 1)], &[life(7, vec![8])], FRAMES).is_err());
+        assert!(tally(&[run(0, 7, 1)], &[instance(7, vec![8])], FRAMES).is_err());
     }
 
     #[test]
@@ -243,7 +284,7 @@ mod tests {
             numbers.map(|number| frame::sum(number, FRAME.count())).collect::<Vec<u64>>()
         };
         let check = |second: UpdateRun| {
-            tally(&[frames(1, sums(1..=3)), second], &[life(1, vec![5])], FRAMES)
+            tally(&[frames(1, sums(1..=3)), second], &[instance(1, vec![5])], FRAMES)
         };
         let again = check(frames(3, sums(3..=5))).unwrap().remove(0);
         assert_eq!((again.received, again.expected, again.repeated), (5, 5, 1));
@@ -257,7 +298,7 @@ mod tests {
         let second = UpdateRun { monitor: 1, ..run(1, 1, 2) };
         let runs = [run(0, 1, 3), UpdateRun { monitor: 1, ..run(0, 1, 3) }, run(1, 1, 3), second];
         let tally = |runs: &[UpdateRun]| {
-            tally(runs, &[life(1, vec![3, 3])], twice).map(|mut tallies| tallies.remove(0))
+            tally(runs, &[instance(1, vec![3, 3])], twice).map(|mut tallies| tallies.remove(0))
         };
         let all = tally(&runs).unwrap();
         assert_eq!((all.expected, all.received, all.late, all.caught_up), (12, 11, 1, 3));
@@ -271,8 +312,8 @@ mod tests {
     fn numbers_begin_again_in_a_second_life() {
         let second = |first, count| UpdateRun { start_ns: 200, ..run(1, first, count) };
         let runs = [run(0, 1, 5), run(1, 1, 5), second(3, 2)];
-        let again = Life { from_ns: 100, first: None, last: vec![4, 4] };
-        let tallies = tally(&runs, &[life(1, vec![5, 5]), again], SCALARS).unwrap();
+        let again = IocInstance { from_ns: 100, first: None, last: vec![4, 4] };
+        let tallies = tally(&runs, &[instance(1, vec![5, 5]), again], SCALARS).unwrap();
         assert_eq!((tallies[0].expected, tallies[0].received), (10, 10));
         assert_eq!((tallies[1].expected, tallies[1].received), (2, 2));
         assert_eq!(tallies[1].began_ns, [None, Some(200)]);
@@ -282,7 +323,7 @@ mod tests {
     #[test]
     fn a_record_that_was_never_processed_sends_zero_whatever_its_index() {
         let zero = UpdateRun { pv: 3, count: 1, ..run(0, 0, 1) };
-        let tally = one(&[zero, run(3, 1, 2)], life(0, vec![0, 0, 0, 2])).unwrap();
+        let tally = one(&[zero, run(3, 1, 2)], instance(0, vec![0, 0, 0, 2])).unwrap();
         assert_eq!((tally.received, tally.expected), (3, 6));
     }
 }

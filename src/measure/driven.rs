@@ -51,7 +51,7 @@ impl<'a> Driven<'a> {
             mode: Mode::Bulk,
             pvs: 0,
             start_ns: 0,
-            end_ns: hello.import.end_ns - hello.import.start_ns,
+            end_ns: hello.import.end_ns.saturating_sub(hello.import.start_ns),
             cpu_ns: hello.import.cpu_ns,
             each_ns: Vec::new(),
             witnessed: None,

@@ -5,10 +5,11 @@ mod usage;
 
 use std::time::Duration;
 
-use self::usage::{ClientBooks, rss_bytes, settle};
+use self::usage::{ClientUsage, rss_bytes, settle};
 use super::driven::Driven;
-use super::session::{Answer, Session, Timeouts};
-use super::stop::{Stop, failed, of_ioc};
+use super::driver::{self, blame_ioc};
+use super::session::{Answer, Timeouts};
+use super::stop::{Stop, failed};
 use super::{Candidate, Cell, Plan};
 use crate::approach::{Approach, Kind};
 use crate::ioc::{Fleet, IocError, SearchCounter, Server, searches_on_circuits};
@@ -18,9 +19,6 @@ use crate::record::{
 };
 use crate::scenario::{pv_name, sampled_pvs};
 use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
-
-/// A dying IOC closes its sockets some time before its process is gone.
-const EXIT_GRACE: Duration = Duration::from_millis(200);
 
 /// From so many PVs on, who was slow with fewer is not tried.
 const LARGE_PVS: usize = 500_000;
@@ -79,12 +77,10 @@ impl Fleets {
             pvs: cell.pvs,
             seconds: outcome.is_ok().then(|| connect_seconds(record)),
         });
-        if let Err(Stop::Failed(failure)) = &outcome {
-            // Whatever the worker says: an IOC that died is the reason.
-            std::thread::sleep(EXIT_GRACE);
-            fleet.check().map_err(|error| of_ioc(&error, failure.stage))?;
+        let outcome = blame_ioc(outcome, &mut fleet);
+        if fleet.check().is_ok() {
+            self.fleet = Some(fleet);
         }
-        self.fleet = Some(fleet);
         outcome
     }
 
@@ -184,18 +180,13 @@ fn drive(
         Lookup::NameServers => fleet.name_server_environment(address),
     };
     let pids = fleet.pids();
-    let session = Session::start(&command.clone().environment(environment), timeouts)?;
-    let driven = Driven::new(given.approach, session, fleet, record);
-    let mut worker = Worker { driven, cell, given, pids, counter };
-    let outcome = worker.run();
-    let session = worker.driven.session;
+    let command = command.clone().environment(environment);
+    let worker = driver::Worker { approach: given.approach, command, timeouts };
+    let mut driving = worker
+        .drive(fleet, record, |driven| Worker { driven, cell, given, pids, counter }.run())?;
     // While the worker lives: when it ends, its channels do.
-    let outcome = outcome.map_err(|stop| with_progress(stop, fleet));
-    *log = match outcome {
-        Ok(()) => session.end(),
-        Err(_) => session.log(),
-    };
-    outcome
+    driving.outcome = driving.outcome.map_err(|stop| with_progress(stop, fleet));
+    driving.end(log)
 }
 
 /// The same with how far it got, by what the IOCs say.
@@ -213,7 +204,7 @@ fn with_progress(stop: Stop, fleet: &mut Fleet) -> Stop {
 
 /// One worker that connects to a fleet.
 struct Worker<'a, 'b> {
-    driven: Driven<'b>,
+    driven: &'a mut Driven<'b>,
     cell: &'a Cell,
     given: &'a Given<'a>,
     /// Those of the IOCs.
@@ -222,16 +213,16 @@ struct Worker<'a, 'b> {
 }
 
 impl Worker<'_, '_> {
-    fn run(&mut self) -> Result<(), Stop> {
+    fn run(mut self) -> Result<(), Stop> {
         let servers_before = rss_bytes(&self.pids);
         let names = (0..self.cell.pvs).map(pv_name).collect();
         let hello = self.driven.handshake(Mode::Bulk, names)?;
         self.driven.require_mode(&hello, Mode::Bulk)?;
         self.driven.context(&hello)?;
-        let mut books = ClientBooks::open(self.driven.session.pid(), hello.pid);
-        let connected = self.connect(&books)?;
-        let circuits = books.circuits();
-        let client_bytes = books.close();
+        let mut usage = ClientUsage::start(self.driven.session.pid(), hello.pid);
+        let connected = self.connect(&usage)?;
+        let circuits = usage.circuits();
+        let client_bytes = usage.finish();
         let counters = connected.iter().flat_map(|answer| &answer.done.counters);
         let own_searches =
             counters.filter(|(name, _)| *name == "searches").map(|(_, count)| *count);
@@ -246,7 +237,7 @@ impl Worker<'_, '_> {
     }
 
     /// Creates and connects all PVs, unless the client takes too much memory.
-    fn connect(&mut self, books: &ClientBooks) -> Result<Vec<Answer>, Stop> {
+    fn connect(&mut self, usage: &ClientUsage) -> Result<Vec<Answer>, Stop> {
         let stages: &[Stage] = match self.driven.record.create_is_joint {
             true => &[Stage::Connect],
             false => &[Stage::Create, Stage::Connect],
@@ -256,7 +247,7 @@ impl Worker<'_, '_> {
         let most = self.given.most_memory_bytes;
         let (session, ioc) = (&mut self.driven.session, &mut *self.driven.ioc);
         let connected = session.stages(&commands, &mut || {
-            let bytes = books.client_bytes();
+            let bytes = usage.client_bytes();
             if bytes > most {
                 let message = format!("the client held {} MiB, {} may be", bytes >> 20, most >> 20);
                 return Err(failed(FailureKind::TooMuchMemory, Some(Stage::Connect), message));

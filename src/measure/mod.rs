@@ -1,6 +1,5 @@
 //! Runs workers against IOCs and writes down what happened; knows no statistics.
 
-mod account;
 mod answers;
 mod arrivals;
 mod block;
@@ -10,6 +9,7 @@ mod connect;
 mod conversations;
 mod cores;
 mod driven;
+mod driver;
 mod fleet;
 mod machine;
 mod monitor;
@@ -21,6 +21,7 @@ mod session;
 mod single;
 mod stop;
 mod transport;
+mod usage_recorder;
 mod witness;
 
 pub use machine::this_machine;

@@ -6,11 +6,11 @@ mod steady;
 
 use self::observe::Observed;
 use super::Cell;
-use super::account::Account;
 use super::arrivals::{Subscribed, Tally, tally};
 use super::driven::Driven;
 use super::session::{Answer, PendingStages};
 use super::stop::{Stop, failed};
+use super::usage_recorder::UsageRecorder;
 use crate::ioc::{Counted, LogEvent};
 use crate::protocol::Protocol;
 use crate::record::{
@@ -86,30 +86,30 @@ impl Watch<'_, '_> {
         let first = self.made()?;
         self.subscribe()?;
         let counters_before = self.driven.ioc.counted()?;
-        let account = Account::open(self.driven.session.pid(), self.driven.ioc.pid());
+        let usage = UsageRecorder::start(self.driven.session.pid(), self.driven.ioc.pid());
         let pending = self.begin_collecting();
-        let observed = self.observe(first, &pending, &account)?;
-        let books = account.close();
+        let observed = self.observe(first, &pending, &usage)?;
+        let recorded = usage.finish();
         let counters = self.counters_since(&counters_before)?;
         let Answer { done, .. } = self.finish_collecting(pending)?;
         let updates = done.updates.unwrap_or_default();
         let subscribed = Subscribed { pixels: self.load.pixels, monitors: self.load.monitors };
-        let (tallies, wrong) = match tally(&updates.runs, &observed.lives, subscribed) {
+        let (tallies, wrong) = match tally(&updates.runs, &observed.instances, subscribed) {
             Ok(tallies) => (tallies, None),
             Err(wrong) => (Vec::new(), Some(wrong)),
         };
         let mut monitored = self.monitored(&observed, &tallies, updates);
         monitored.server_counters = counters;
-        monitored.client = books.client;
-        monitored.server = books.server;
-        monitored.sampler_cpu_ns = books.sampler_cpu_ns;
-        monitored.machine = books.machine;
-        monitored.network = books.bytes.map(|(received_bytes, sent_bytes)| Network {
+        monitored.client = recorded.client;
+        monitored.server = recorded.server;
+        monitored.sampler_cpu_ns = recorded.sampler_cpu_ns;
+        monitored.machine = recorded.machine;
+        monitored.network = recorded.bytes.map(|(received_bytes, sent_bytes)| Network {
             received_bytes,
             sent_bytes,
             least_bytes: self.least_bytes(&monitored),
         });
-        self.driven.record.warnings.extend(books.warnings);
+        self.driven.record.warnings.extend(recorded.warnings);
         Ok(Watched { monitored, wrong })
     }
 
@@ -201,11 +201,11 @@ impl Watch<'_, '_> {
 
     fn made_hz(&self, observed: &Observed) -> f64 {
         let made: u64 = observed
-            .lives
+            .instances
             .iter()
-            .map(|life| {
-                let before: u64 = life.first.iter().flatten().sum();
-                life.last.iter().sum::<u64>().saturating_sub(before)
+            .map(|instance| {
+                let before: u64 = instance.first.iter().flatten().sum();
+                instance.last.iter().sum::<u64>().saturating_sub(before)
             })
             .sum();
         made as f64 / self.cell.pvs as f64 / observed.scanned.as_secs_f64()
@@ -230,7 +230,7 @@ impl Watch<'_, '_> {
     }
 }
 
-/// The first update of each subscription was counted before the books were opened. A
+/// The first update of each subscription was counted before the recorded were opened. A
 /// frame that came twice was sent twice: the server sends what a record holds when an
 /// update's turn comes, which may be the next frame already.
 fn sent_while_watched(received: u64, repeated: u64, pvs: usize) -> u64 {

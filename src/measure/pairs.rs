@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
-use super::single::{self, Bounds};
+use super::plan::Bounds;
+use super::single;
 use super::stop::Stop;
 use super::{Candidate, Cell};
 use crate::ioc::{Server, Servers};

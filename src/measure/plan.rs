@@ -5,7 +5,6 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::single::Bounds;
 use crate::approach::Approach;
 use crate::ioc::ServerKind;
 use crate::record::{Disturbance, FleetShape, Load, Lookup, Scenario};
@@ -95,6 +94,15 @@ impl Cell {
         let speaks = server.is_none_or(|kind| kind.protocols.contains(&approach.protocol));
         speaks && (self.approaches.is_empty() || self.approaches.contains(&approach.name))
     }
+}
+
+/// How long a worker may take, and what it may hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// How long one stage may take; by the count of PVs when not given.
+    pub(super) timeout: Option<Duration>,
+    /// A client that holds more memory while monitors watch is stopped.
+    pub(super) most_memory_bytes: u64,
 }
 
 /// All cells, and the seed of the order.

@@ -2,27 +2,16 @@
 
 use std::time::Duration;
 
-use super::driven::Driven;
-use super::session::{Session, Timeouts};
-use super::stop::{Stop, of_ioc};
+use super::driver::{Worker, blame_ioc};
+use super::plan::Bounds;
+use super::session::Timeouts;
+use super::stop::Stop;
 use super::{Candidate, Cell, connect, cores, monitor};
 use crate::ioc::{Server, Wanted};
 use crate::process::Command;
 use crate::record::{Cores, Failure, FailureKind, Record};
 use crate::scenario::{FRAME_PV, pv_name};
 use crate::worker_protocol::Mode;
-
-/// A dying IOC closes its sockets some time before its process is gone.
-const EXIT_GRACE: Duration = Duration::from_millis(200);
-
-/// How long a worker may take, and what it may hold.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    /// How long one stage may take; by the count of PVs when not given.
-    pub(super) timeout: Option<Duration>,
-    /// A client that holds more memory while monitors watch is stopped.
-    pub(super) most_memory_bytes: u64,
-}
 
 /// The record of a worker that has not begun.
 pub(super) fn empty_record(cell: &Cell, approach: &str) -> Record {
@@ -67,15 +56,26 @@ pub(super) fn measure(
         protocol: candidate.approach.protocol,
         cores: cores_of(cell),
     };
-    match drive(candidate, ioc, cell, timeouts, given, record, log) {
-        Err(Stop::Failed(failure)) => {
-            // Whatever the worker says: an IOC that died is the reason.
-            std::thread::sleep(EXIT_GRACE);
-            ioc.check().map_err(|error| of_ioc(&error, failure.stage))?;
-            Err(Stop::Failed(failure))
+    let worker = Worker {
+        approach: &candidate.approach,
+        command: command_of(candidate)?
+            .clone()
+            .environment(ioc.client_environment())
+            .cores(given.cores.as_ref().map_or(&[], |cores| &cores.client)),
+        timeouts,
+    };
+    let pvs = match cell.load.and_then(|load| load.pixels) {
+        Some(_) => vec![FRAME_PV.to_owned()],
+        None => (0..cell.pvs).map(pv_name).collect(),
+    };
+    let driving = worker.drive(ioc, record, |driven| {
+        let hello = driven.handshake(cell.mode, pvs)?;
+        match cell.load {
+            None => connect::run(driven, cell, &hello),
+            Some(load) => monitor::run(driven, cell, load, given, &hello),
         }
-        outcome => outcome,
-    }
+    });
+    blame_ioc(driving.and_then(|driving| driving.end(log)), ioc)
 }
 
 /// What the server of a cell is to hold.
@@ -93,36 +93,6 @@ pub(super) fn wanted(cell: &Cell) -> Wanted {
 /// The cores of client and server, where those are to be kept apart.
 fn cores_of(cell: &Cell) -> Option<Cores> {
     cell.waits_for_steady_state().then(cores::apart).flatten()
-}
-
-/// Runs one worker; fills `record` as far as it gets and `log` with what the
-/// worker printed on stderr.
-fn drive(
-    candidate: &Candidate,
-    ioc: &mut dyn Server,
-    cell: &Cell,
-    timeouts: Timeouts,
-    given: monitor::Given,
-    record: &mut Record,
-    log: &mut String,
-) -> Result<(), Stop> {
-    let cores = given.cores.as_ref().map_or(&[][..], |cores| &cores.client);
-    let command = command_of(candidate)?.clone().environment(ioc.client_environment()).cores(cores);
-    let session = Session::start(&command, timeouts)?;
-    let mut driven = Driven::new(&candidate.approach, session, ioc, record);
-    let pvs = match cell.load.and_then(|load| load.pixels) {
-        Some(_) => vec![FRAME_PV.to_owned()],
-        None => (0..cell.pvs).map(pv_name).collect(),
-    };
-    let outcome = driven.handshake(cell.mode, pvs).and_then(|hello| match cell.load {
-        None => connect::run(&mut driven, cell, &hello),
-        Some(load) => monitor::run(&mut driven, cell, load, given, &hello),
-    });
-    *log = match outcome {
-        Ok(()) => driven.session.end(),
-        Err(_) => driven.session.log(),
-    };
-    outcome
 }
 
 /// How long a stage may take, unless the user said it: some three times what the

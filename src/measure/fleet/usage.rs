@@ -20,24 +20,24 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How long IOCs may take to be rid of a client.
 const MOST_TO_SETTLE: Duration = Duration::from_secs(60);
 
-/// The books of a client while it connects.
-pub(super) struct ClientBooks {
+/// Records what a client uses while it connects.
+pub(super) struct ClientUsage {
     sampler: UsageSampler,
     network: NetworkCounter,
     pids: Vec<u32>,
     before: Option<NetworkBytes>,
 }
 
-impl ClientBooks {
+impl ClientUsage {
     /// Begins to sample `started`, the process that was started, with all below it.
     /// `pid` is the one that says hello.
-    pub(super) fn open(started: u32, pid: u32) -> ClientBooks {
+    pub(super) fn start(started: u32, pid: u32) -> ClientUsage {
         let sampler = UsageSampler::start(vec![("the client".to_owned(), started)], PERIOD);
         let mut pids = vec![started, pid];
         pids.dedup();
         let mut network = NetworkCounter::new();
         let before = network.read(&pids).ok();
-        ClientBooks { sampler, network, pids, before }
+        ClientUsage { sampler, network, pids, before }
     }
 
     /// What the client held at the latest sample.
@@ -45,7 +45,7 @@ impl ClientBooks {
         self.sampler.rss_bytes(0)
     }
 
-    /// The bytes that its circuits have sent in all since the books were opened, and
+    /// The bytes that its circuits have sent in all since the start, and
     /// how many circuits are new.
     pub(super) fn circuits(&mut self) -> Option<(u64, usize)> {
         let (before, after) = (self.before?, self.network.read(&self.pids).ok()?);
@@ -54,7 +54,7 @@ impl ClientBooks {
     }
 
     /// What the client held at first and in the end.
-    pub(super) fn close(self) -> Option<(u64, u64)> {
+    pub(super) fn finish(self) -> Option<(u64, u64)> {
         let usage = self.sampler.finish().subjects.pop()?;
         if usage.ended.is_some() {
             return None;
@@ -96,5 +96,5 @@ fn sampler(pids: &[u32]) -> UsageSampler {
 
 fn used_ns(subject: &SubjectUsage) -> u64 {
     let (first, last) = (subject.samples.first(), subject.samples.last());
-    first.zip(last).map_or(0, |(first, last)| last.cpu_ns - first.cpu_ns)
+    first.zip(last).map_or(0, |(first, last)| last.cpu_ns.saturating_sub(first.cpu_ns))
 }

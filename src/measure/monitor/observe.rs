@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::Watch;
 use super::steady::LONGEST_TO_SETTLE;
-use crate::measure::account::Account;
-use crate::measure::arrivals::Life;
+use crate::measure::arrivals::IocInstance;
 use crate::measure::session::PendingStages;
 use crate::measure::stop::{Stop, failed};
+use crate::measure::usage_recorder::UsageRecorder;
 use crate::process::monotonic_ns;
 use crate::record::{Disturbance, FailureKind, Steady};
 use crate::worker_protocol::Stage;
@@ -47,7 +47,7 @@ pub(super) struct Observed {
     pub(super) end_ns: u64,
     /// How long the server scanned, in all.
     pub(super) scanned: Duration,
-    pub(super) lives: Vec<Life>,
+    pub(super) instances: Vec<IocInstance>,
     /// When client and server could both work again, after a restart.
     pub(super) served_again_ns: Option<u64>,
     /// Whether CPU use was steady at the start, where that was waited for.
@@ -60,37 +60,37 @@ impl Watch<'_, '_> {
         &mut self,
         first: Vec<u64>,
         pending: &PendingStages,
-        account: &Account,
+        usage: &UsageRecorder,
     ) -> Result<Observed, Stop> {
-        self.meanwhile(pending, account, HEAD_START)?;
+        self.meanwhile(pending, usage, HEAD_START)?;
         let mut observed = Observed {
             start_ns: 0,
             end_ns: 0,
             scanned: Duration::ZERO,
-            lives: vec![Life { from_ns: 0, first: Some(first), last: Vec::new() }],
+            instances: vec![IocInstance { from_ns: 0, first: Some(first), last: Vec::new() }],
             served_again_ns: None,
             steady: None,
         };
         let mut scanning_ns = self.start_scanning()?;
         match self.cell.waits_for_steady_state() {
-            true => observed.steady = Some(self.settle(pending, account)?),
-            false => self.meanwhile(pending, account, self.warm_up())?,
+            true => observed.steady = Some(self.settle(pending, usage)?),
+            false => self.meanwhile(pending, usage, self.warm_up())?,
         }
         observed.start_ns = monotonic_ns();
         match self.load.disturbance {
-            None => self.meanwhile(pending, account, self.watch_time())?,
-            Some(Disturbance::Stall) => self.stall(pending, account)?,
+            None => self.meanwhile(pending, usage, self.watch_time())?,
+            Some(Disturbance::Stall) => self.stall(pending, usage)?,
             Some(restart) => {
-                self.meanwhile(pending, account, UNDISTURBED)?;
+                self.meanwhile(pending, usage, UNDISTURBED)?;
                 self.stop_scanning(scanning_ns, &mut observed)?;
-                self.restart(restart, pending, account, &mut observed)?;
+                self.restart(restart, pending, usage, &mut observed)?;
                 scanning_ns = self.start_scanning()?;
-                self.meanwhile(pending, account, self.watch_time())?;
+                self.meanwhile(pending, usage, self.watch_time())?;
             }
         }
         observed.end_ns = monotonic_ns();
         self.stop_scanning(scanning_ns, &mut observed)?;
-        self.meanwhile(pending, account, DRAIN)?;
+        self.meanwhile(pending, usage, DRAIN)?;
         Ok(observed)
     }
 
@@ -99,32 +99,32 @@ impl Watch<'_, '_> {
         Ok(monotonic_ns())
     }
 
-    /// Stops the scan that began at `since_ns` and notes what this life made.
+    /// Stops the scan that began at `since_ns` and notes what this instance made.
     fn stop_scanning(&mut self, since_ns: u64, observed: &mut Observed) -> Result<(), Stop> {
         let scanned_ns = monotonic_ns() - since_ns;
         self.driven.ioc.stop_scanning()?;
         observed.scanned += Duration::from_nanos(scanned_ns);
         let last = self.made()?;
-        if let Some(life) = observed.lives.last_mut() {
-            life.last = last;
+        if let Some(instance) = observed.instances.last_mut() {
+            instance.last = last;
         }
         Ok(())
     }
 
-    fn stall(&mut self, pending: &PendingStages, account: &Account) -> Result<(), Stop> {
-        self.meanwhile(pending, account, UNDISTURBED)?;
+    fn stall(&mut self, pending: &PendingStages, usage: &UsageRecorder) -> Result<(), Stop> {
+        self.meanwhile(pending, usage, UNDISTURBED)?;
         self.driven.session.pause();
-        let stalled = self.meanwhile(pending, account, STALL);
+        let stalled = self.meanwhile(pending, usage, STALL);
         self.driven.session.resume();
         stalled?;
-        self.meanwhile(pending, account, CATCH_UP)
+        self.meanwhile(pending, usage, CATCH_UP)
     }
 
     fn restart(
         &mut self,
         disturbance: Disturbance,
         pending: &PendingStages,
-        account: &Account,
+        usage: &UsageRecorder,
         observed: &mut Observed,
     ) -> Result<(), Stop> {
         self.driven.ioc.crash();
@@ -132,9 +132,9 @@ impl Watch<'_, '_> {
         self.driven.session.meanwhile(pending, OUTAGE, &mut || Ok(()))?;
         let without = (disturbance == Disturbance::Vanish).then_some(0);
         self.driven.ioc.restart(without)?;
-        account.server_is_now(self.driven.ioc.pid());
+        usage.server_is_now(self.driven.ioc.pid());
         observed.served_again_ns = Some(monotonic_ns());
-        observed.lives.push(Life { from_ns, first: None, last: Vec::new() });
+        observed.instances.push(IocInstance { from_ns, first: None, last: Vec::new() });
         Ok(())
     }
 
@@ -143,7 +143,7 @@ impl Watch<'_, '_> {
     pub(super) fn meanwhile(
         &mut self,
         pending: &PendingStages,
-        account: &Account,
+        usage: &UsageRecorder,
         duration: Duration,
     ) -> Result<(), Stop> {
         let until = self.driven.session.now() + duration;
@@ -151,7 +151,7 @@ impl Watch<'_, '_> {
             let ioc = &mut *self.driven.ioc;
             let slice = LOOK_AT_MEMORY.min(until.saturating_sub(self.driven.session.now()));
             self.driven.session.meanwhile(pending, slice, &mut || Ok(ioc.check()?))?;
-            let (held, most) = (account.client_rss_bytes(), self.given.most_memory_bytes);
+            let (held, most) = (usage.client_rss_bytes(), self.given.most_memory_bytes);
             if held > most {
                 let message = format!(
                     "the client held {} MiB, more than the {} MiB that it may (--most-memory); it \

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Watch;
-use crate::measure::account::Account;
 use crate::measure::session::PendingStages;
 use crate::measure::stop::Stop;
+use crate::measure::usage_recorder::UsageRecorder;
 use crate::record::Steady;
 
 /// CPU use is looked at over windows of this length.
@@ -29,15 +29,15 @@ impl Watch<'_, '_> {
     pub(super) fn settle(
         &mut self,
         pending: &PendingStages,
-        account: &Account,
+        usage: &UsageRecorder,
     ) -> Result<Steady, Stop> {
         let mut loads = Vec::new();
         let mut after = Duration::ZERO;
-        let mut before = account.latest();
+        let mut before = usage.latest();
         while after < LONGEST_TO_SETTLE {
-            self.meanwhile(pending, account, WINDOW)?;
+            self.meanwhile(pending, usage, WINDOW)?;
             after += WINDOW;
-            let now = account.latest();
+            let now = usage.latest();
             loads.push([0, 1].map(|side| {
                 let (before, now) = before[side].zip(now[side])?;
                 let wall_ns = now.at_ns.checked_sub(before.at_ns).filter(|ns| *ns > 0)?;

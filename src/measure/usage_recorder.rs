@@ -1,4 +1,4 @@
-//! The books of a watch: CPU, memory and bytes of client and server.
+//! Records CPU, memory and bytes of client and server while monitors run.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ const PERIOD: Duration = Duration::from_millis(100);
 const CLIENT: usize = 0;
 const SERVER: usize = 1;
 
-/// Open books.
-pub(super) struct Account {
+/// Records until [`UsageRecorder::finish`].
+pub(super) struct UsageRecorder {
     sampler: UsageSampler,
-    /// When they were opened; none where the system does not tell.
+    /// When it was started; none where the system does not tell.
     machine: Option<MachineTime>,
     harness_cpu_ns: u64,
 }
 
-/// Closed books.
-pub(super) struct Books {
+/// What was recorded.
+pub(super) struct Recorded {
     pub(super) client: Usage,
     pub(super) server: Usage,
     pub(super) sampler_cpu_ns: u64,
@@ -36,12 +36,12 @@ pub(super) struct Books {
     pub(super) warnings: Vec<String>,
 }
 
-impl Account {
+impl UsageRecorder {
     /// Begins to sample both processes and their descendants.
-    pub(super) fn open(client_pid: u32, server_pid: u32) -> Account {
+    pub(super) fn start(client_pid: u32, server_pid: u32) -> UsageRecorder {
         let subjects =
             vec![("the client".to_owned(), client_pid), ("the server".to_owned(), server_pid)];
-        Account {
+        UsageRecorder {
             sampler: UsageSampler::start(subjects, PERIOD),
             machine: machine_time(),
             harness_cpu_ns: this_process_cpu_ns(),
@@ -64,15 +64,15 @@ impl Account {
     }
 
     /// Takes the last samples.
-    pub(super) fn close(self) -> Books {
-        let mut usage = self.sampler.finish();
+    pub(super) fn finish(self) -> Recorded {
+        let mut sampled = self.sampler.finish();
         let harness_ns = this_process_cpu_ns().saturating_sub(self.harness_cpu_ns);
-        let own_ns = harness_ns + usage.subjects.iter().map(cpu_ns_of).sum::<u64>();
+        let own_ns = harness_ns + sampled.subjects.iter().map(cpu_ns_of).sum::<u64>();
         let machine = self.machine.and_then(|before| machine_use(before, machine_time()?, own_ns));
-        let sampler_cpu_ns = usage.sampler_cpu_ns;
+        let sampler_cpu_ns = sampled.sampler_cpu_ns;
         let mut warnings = Vec::new();
-        let server = usage.subjects.remove(SERVER);
-        let client = usage.subjects.remove(CLIENT);
+        let server = sampled.subjects.remove(SERVER);
+        let client = sampled.subjects.remove(CLIENT);
         for subject in [&client, &server] {
             warnings.extend(
                 subject
@@ -82,10 +82,12 @@ impl Account {
             );
         }
         let bytes = bytes_of(&client);
-        if let (None, Some(why)) = (bytes, &client.network_missing) {
+        if bytes.is_none() {
+            let why = client.network_missing.as_deref();
+            let why = why.unwrap_or("the kernel's count is missing or has fallen");
             warnings.push(format!("no network bytes of {}: {why}", client.label));
         }
-        Books {
+        Recorded {
             client: of_record(client),
             server: of_record(server),
             sampler_cpu_ns,
@@ -120,7 +122,8 @@ fn bytes_of(subject: &SubjectUsage) -> Option<(u64, u64)> {
         return None;
     }
     let (first, last) = (subject.network.first()?, subject.network.last()?);
-    Some((last.received_bytes - first.received_bytes, last.sent_bytes - first.sent_bytes))
+    let received_bytes = last.received_bytes.checked_sub(first.received_bytes)?;
+    Some((received_bytes, last.sent_bytes.checked_sub(first.sent_bytes)?))
 }
 
 fn of_record(subject: SubjectUsage) -> Usage {
