@@ -17,6 +17,10 @@ const CPU_MARGIN_NS: u64 = 20_000_000;
 /// 6 ms. All stages of an honest worker were seen to leave 3 ms on an idle machine.
 const ALLOWED_IN_ALL_NS: u64 = 18_000_000;
 
+/// More of it for each wait after the second: beside three busy processes on two cores 5 ms
+/// a stage were seen that no count of the kernel explains.
+const MORE_FOR_A_WAIT_NS: u64 = 5_000_000;
+
 /// The same in one stage: pvxs was seen to clear up after 10 000 gets for 84 ms, before it
 /// turned to the stage that came next.
 const ALLOWED_IN_A_STAGE_NS: u64 = 80_000_000;
@@ -38,6 +42,7 @@ pub(super) struct Witness {
     /// What was said since the last wait.
     message_bytes: u64,
     all: Unclaimed,
+    waits: u64,
 }
 
 impl Witness {
@@ -102,7 +107,9 @@ impl Witness {
         // arrived comes after that.
         if stage != Stage::Collect {
             self.all += witnessed.unclaimed();
-            check_time(stage, &witnessed, self.all)?;
+            self.waits += 1;
+            let more_ns = self.waits.saturating_sub(2).saturating_mul(MORE_FOR_A_WAIT_NS);
+            check_time(stage, &witnessed, self.all, ALLOWED_IN_ALL_NS.saturating_add(more_ns))?;
         }
         check_cpu(stage, &witnessed, after.at.saturating_sub(before.at))?;
         Ok(Some(witnessed))
@@ -111,9 +118,14 @@ impl Witness {
 
 /// The worker cannot have done its work in less time than the harness waited for it, but
 /// for what is known to take time beside.
-fn check_time(stage: Stage, witnessed: &Witnessed, all: Unclaimed) -> Result<(), Stop> {
-    let (what, unclaimed, allowed_ns) = if all.is_over(ALLOWED_IN_ALL_NS) {
-        ("up to here", all, ALLOWED_IN_ALL_NS)
+fn check_time(
+    stage: Stage,
+    witnessed: &Witnessed,
+    all: Unclaimed,
+    allowed_in_all_ns: u64,
+) -> Result<(), Stop> {
+    let (what, unclaimed, allowed_ns) = if all.is_over(allowed_in_all_ns) {
+        ("up to here", all, allowed_in_all_ns)
     } else if witnessed.unclaimed().is_over(ALLOWED_IN_A_STAGE_NS) {
         ("for it", witnessed.unclaimed(), ALLOWED_IN_A_STAGE_NS)
     } else {
