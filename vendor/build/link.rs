@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Base;
-use crate::compile::{self, Built};
+use crate::compile::Built;
 use crate::compiler::{compiler, identity};
 use crate::libraries::{LIBRARIES, targets_macos};
 use crate::pvxs::{self, Pvxs};
@@ -90,7 +90,7 @@ pub(crate) fn installed_soft_ioc(includes: &[PathBuf], libraries: &Path) -> Outc
 #[cfg(feature = "cli")]
 pub(crate) fn pvxs_client(pvxs: &Pvxs) -> Outcome<()> {
     let object = compiled_shim(PVXS_CLIENT, &pvxs.includes)?;
-    compile::archive(PVXS_CLIENT_LIBRARY, std::iter::once(object.as_path()), &pvxs.libraries)
+    crate::compile::archive(PVXS_CLIENT_LIBRARY, std::iter::once(object.as_path()), &pvxs.libraries)
 }
 
 /// Our small supervisor of child processes.
