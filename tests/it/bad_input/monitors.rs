@@ -145,6 +145,7 @@ fn over_channel_access() -> Vec<String> {
 /// Every approach through every disturbance: what comes back, comes back by
 /// itself. They mostly wait, so they do it side by side.
 #[test]
+#[ignore = "slow: `ci/test-slow` runs it"]
 fn every_approach_comes_back_after_each_disturbance() {
     let approaches = over_channel_access().into_iter().filter(|approach| approach != "wire");
     let started: Vec<_> = approaches
