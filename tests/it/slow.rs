@@ -35,12 +35,14 @@ fn ignored_by_the_gate(source: &str) -> BTreeSet<String> {
     calls.map(|(name, _)| format!("gate::{name}")).collect()
 }
 
-/// The ignored unit tests of a source file below `src`, each in its module `tests`.
+/// The ignored unit tests of a source file below `src`: in its module `tests`, or in one
+/// that has nothing else.
 fn ignored_units(file: &Path, source: &str) -> BTreeSet<String> {
     let module = file.with_extension("").display().to_string().replace('/', "::");
     let after = source.split("#[ignore").skip(1).filter_map(|rest| rest.split_once("fn "));
     let names = after.filter_map(|(_, rest)| rest.split_once('('));
-    names.map(|(name, _)| format!("lib::{module}::tests::{name}")).collect()
+    let inner = if source.contains("mod tests {") { "tests::" } else { "" };
+    names.map(|(name, _)| format!("lib::{module}::{inner}{name}")).collect()
 }
 
 /// What is ignored and not in the list, and what is in the list and not ignored.
@@ -93,7 +95,9 @@ fn a_test_that_nothing_runs_is_found() {
     let gate = "vec![\n slow_trial(\"itself::x\", x),\n Trial::test(\"itself::y\", y)]";
     assert_eq!(ignored_by_the_gate(gate), set(&["gate::itself::x"]));
     let unit = "#[test]\n#[ignore = \"slow\"]\nfn takes_long() {\n#[test]\nfn other() {";
-    let units = ignored_units(Path::new("stats/mean.rs"), unit);
+    let units = ignored_units(Path::new("stats/simulated.rs"), unit);
+    assert_eq!(units, set(&["lib::stats::simulated::takes_long"]));
+    let units = ignored_units(Path::new("stats/mean.rs"), &format!("mod tests {{\n{unit}"));
     assert_eq!(units, set(&["lib::stats::mean::tests::takes_long"]));
 }
 

@@ -98,8 +98,9 @@ fn alike_sides_give_a_false_alarm_in_less_than_one_of_a_hundred() {
     false_alarms_stay_under_one_percent(1);
 }
 
+// One metric is the worse case, and is tested always.
 #[test]
-#[ignore = "takes long; one metric is the worse case and tested always"]
+#[ignore = "slow: `ci/test-slow` runs it"]
 fn a_family_of_four_gives_a_false_alarm_in_less_than_one_of_a_hundred() {
     false_alarms_stay_under_one_percent(4);
 }
@@ -142,8 +143,9 @@ fn five_percent_is_hardly_ever_called_no_difference() {
     }
 }
 
+// Prints the table of the rule's description.
 #[test]
-#[ignore = "prints the table of the rule's description; takes long"]
+#[ignore = "slow: `ci/test-slow` runs it"]
 fn the_table_of_pairs() {
     for metrics in [1, 4] {
         for scatter in [0.06, 0.09, 0.11] {
