@@ -28,6 +28,9 @@ pub struct ApproachManifest {
     /// Whether it is the floor of its protocol.
     #[serde(default)]
     pub floor: bool,
+    /// Whether it is measured when no approach is named.
+    #[serde(default = "yes")]
+    pub usual: bool,
     /// How simple it is to use.
     pub simplicity: Simplicity,
     /// The cargo feature that builds it.
@@ -38,6 +41,10 @@ pub struct ApproachManifest {
     /// What is known to be wrong with it.
     #[serde(default, rename = "weakness")]
     pub weaknesses: Vec<Weakness>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A library that speaks a protocol for others.
@@ -82,11 +89,20 @@ pub struct Capabilities {
     pub name_servers: bool,
     /// Each of several subscriptions to a PV is one of the server's.
     pub own_subscriptions: bool,
+    /// Subscriptions come back by themselves when the server does.
+    pub resubscribes: bool,
+    /// It takes frames of a camera at 10 Hz, three subscriptions at once.
+    pub frames: bool,
 }
 
 impl Default for Capabilities {
     fn default() -> Capabilities {
-        Capabilities { name_servers: true, own_subscriptions: true }
+        Capabilities {
+            name_servers: true,
+            own_subscriptions: true,
+            resubscribes: true,
+            frames: true,
+        }
     }
 }
 

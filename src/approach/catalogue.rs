@@ -40,6 +40,8 @@ pub struct Approach {
     pub protocol: Protocol,
     /// Whether it is the floor of its protocol.
     pub floor: bool,
+    /// Whether it is measured when no approach is named.
+    pub is_usual: bool,
     /// Rank by simplicity, 1 the simplest.
     pub simplicity: Option<u32>,
     /// Why it has this rank.
@@ -108,6 +110,7 @@ impl Approach {
             hello: None,
             protocol: manifest.protocol,
             floor: manifest.floor,
+            is_usual: manifest.usual,
             simplicity: manifest.simplicity.rank,
             simplicity_reason: manifest.simplicity.reason,
             over: manifest.over,

@@ -58,6 +58,7 @@ impl UserEntry for Entry {
             hello: self.hello,
             protocol: self.protocol,
             floor: false,
+            is_usual: true,
             simplicity: None,
             simplicity_reason: "nobody has ranked it".to_owned(),
             over: None,

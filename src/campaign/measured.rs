@@ -35,7 +35,10 @@ pub fn gate_of(program: &Path, folder: &Path) -> Result<Gate, String> {
     let limits = limits(&catalogue, &servers)?;
     let cells: Vec<Cell> = limits.measured.iter().flat_map(|one| cells(one, &catalogue)).collect();
     let takes = |approach: &&Approach| {
-        cells.iter().any(|cell| cell.takes(approach, servers.get(&cell.server)))
+        cells.iter().any(|cell| {
+            let is_meant = approach.is_usual || cell.approaches.contains(&approach.name);
+            is_meant && cell.takes(approach, servers.get(&cell.server))
+        })
     };
     let approaches: Vec<Approach> = catalogue.all().iter().filter(takes).cloned().collect();
     let needs_site = approaches.iter().any(Approach::needs_python_site)

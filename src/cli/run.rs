@@ -86,7 +86,10 @@ fn chosen(catalogue: &Catalogue, names: &[String]) -> Result<Vec<Approach>, Fail
         .iter()
         .map(|name| catalogue.resolve(name).map_err(Failure::usage))
         .collect::<Result<_, _>>()?;
-    let is_named = |approach: &&Approach| names.is_empty() || names.contains(&approach.name);
+    let is_named = |approach: &&Approach| match names.is_empty() {
+        true => approach.is_usual,
+        false => names.contains(&approach.name),
+    };
     let named = catalogue.all().iter().filter(is_named).chain(&versions);
     let protocols: Vec<Protocol> = named.map(|approach| approach.protocol).collect();
     let is_chosen = |approach: &&Approach| {
