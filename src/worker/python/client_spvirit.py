@@ -1,0 +1,111 @@
+"""Approach spvirit: its `Client` for pvAccess.
+
+It has no call for many PVs at once. Its calls block without the interpreter's lock and may
+come from any thread, so for bulk work they come from a pool of threads. It does not search
+by broadcast: a search over UDP would join a multicast group beyond this machine.
+"""
+
+import concurrent.futures
+import functools
+import time
+
+import numpy
+
+import spvirit
+
+import gauge_worker
+
+# The connections to a server that the library keeps for later calls: a call beyond them
+# opens and closes one of its own.
+THREADS = 4
+
+
+class Client(gauge_worker.Client):
+    # Without `create`: it has no channels of its own. `connect` reads once.
+    stages = ("context", "connect", "get", "put", "subscribe")
+    warnings = (
+        "connect contains a first get: the library has no call that only connects",
+        f"bulk work is shared by {THREADS} threads: the library has no call for many PVs",
+        "every monitor has a TCP connection of its own: the library opens one for each",
+    )
+
+    def __init__(self):
+        self.library_client = None
+        self.threads = None
+        self.subscriptions = []
+
+    def versions(self):
+        return gauge_worker.distribution_versions("spvirit", "numpy")
+
+    def context(self):
+        self.library_client = (
+            spvirit.Client.builder().no_broadcast(True).timeout(self.job.timeout_s).build()
+        )
+        self.threads = concurrent.futures.ThreadPoolExecutor(THREADS)
+
+    def connect(self, mode):
+        self.read("connected", mode, range(len(self.job.pvs)))
+
+    def get(self, mode, pvs):
+        return self.read("read", mode, pvs)
+
+    def read(self, what, mode, pvs):
+        return self.each(what, mode, pvs, [()] * len(pvs), self.read_one)
+
+    def put(self, mode, pvs, values):
+        self.each("written", mode, pvs, [(value,) for value in values], self.library_client.put)
+
+    def read_one(self, name):
+        return self.library_client.get(name, fields="value").value["value"]
+
+    def each(self, what, mode, pvs, arguments, work):
+        """Calls `work` for each of `pvs`."""
+        names = [self.job.pvs[pv] for pv in pvs]
+        deadline = self.job.deadline()
+        if mode == "bulk":
+            calls = zip(names, arguments)
+            futures = [self.threads.submit(work, name, *more) for name, more in calls]
+            done, _ = concurrent.futures.wait(futures, deadline.remaining_s())
+            missing = [pv for pv, one in zip(pvs, futures) if one not in done]
+            if missing:
+                for one in futures:
+                    one.cancel()
+                raise self.job.unfinished(what, missing, len(pvs))
+            self.check(what, pvs, [one.exception() for one in futures])
+            return [one.result() for one in futures]
+        results = []
+        for pv, name, more in zip(pvs, names, arguments):
+            try:
+                results.append(work(name, *more))
+            except spvirit.SpviritError as error:
+                self.check(what, pvs[len(results):], [error])
+            self.lap()
+        return results
+
+    def check(self, what, pvs, errors):
+        """Raises the error of a stage when one of the PVs has one."""
+        failed = [(pv, error) for pv, error in zip(pvs, errors) if error is not None]
+        if not failed:
+            return
+        pv, error = failed[0]
+        if isinstance(error, (spvirit.TimeoutError, spvirit.SearchError)):
+            raise self.job.unfinished(what, [pv for pv, _ in failed], len(pvs))
+        raise gauge_worker.StageError(f"{self.job.pvs[pv]} not {what}: {error}")
+
+    def monitor(self, pvs, _deadline):
+        for number, pv in self.log.subscriptions(pvs):
+            self.subscriptions.append(
+                self.library_client.subscribe(
+                    self.job.pvs[pv],
+                    functools.partial(self.on_update, number),
+                    fields=["value", "timeStamp"],
+                )
+            )
+
+    def on_update(self, number, update):
+        arrived_ns = time.time_ns()
+        value, stamp = update.value["value"], update.value["timeStamp"]
+        if self.log.has_sums:
+            value = numpy.array(value, dtype=numpy.int16)
+        stamp_ns = stamp["secondsPastEpoch"] * 1_000_000_000 + stamp["nanoseconds"]
+        self.log.note(number, value, stamp_ns, arrived_ns)
