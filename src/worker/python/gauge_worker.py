@@ -217,7 +217,8 @@ def unix_ns(seconds, nanoseconds):
 def serve(approach, module, chosen_package=None):
     """Serves one harness on stdin and stdout until stdin ends; never returns.
 
-    `module` has the approach's `Client`. `chosen_package` is the package whose version the user chose."""
+    `module` has the approach's `Client`. `chosen_package` is the package whose version
+    the user chose."""
     answers = take_over_stdout()
     lines = lines_from_stdin()
     # Always os._exit: shutting down Python under a library's threads may take
