@@ -21,8 +21,10 @@ pub struct Advice {
     /// Approaches over a limit against the fastest: the acceptable ones must be
     /// preferred to them for speed.
     pub too_slow: Vec<Slower>,
-    /// Approaches that are undecided or failed: nothing is said of them.
+    /// Approaches that are undecided: nothing is said of them.
     pub unknown: Vec<String>,
+    /// Approaches that failed or brought wrong values: no choice.
+    pub failed: Vec<String>,
     /// The simplest of the acceptable ones.
     pub simplest: Option<String>,
     /// Why it counts as the simplest.
@@ -62,16 +64,19 @@ fn on_server(run: &RunRecords, verdicts: &[Verdict], server: &str) -> Advice {
             verdict.relative == Relative::Fastest || verdict.outcome == Outcome::Failed
         })
         .collect();
-    let (mut acceptable, mut too_slow, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut acceptable, mut too_slow) = (Vec::new(), Vec::new());
+    let (mut unknown, mut failed) = (Vec::new(), Vec::new());
     for facts in run.run.approaches.iter().filter(|facts| !facts.floor) {
         let own: Vec<&&Verdict> =
             judged.iter().filter(|verdict| verdict.approach == facts.name).collect();
         let has = |outcome| own.iter().any(|verdict| verdict.outcome == outcome);
-        if has(Outcome::Over) {
-            too_slow.extend(worst(&own));
-        } else if own.is_empty() {
+        if own.is_empty() {
             // It does not speak a protocol of this server, or was left out.
-        } else if has(Outcome::Undecided) || has(Outcome::Failed) {
+        } else if has(Outcome::Failed) {
+            failed.push(facts.name.clone());
+        } else if has(Outcome::Over) {
+            too_slow.extend(worst(&own));
+        } else if has(Outcome::Undecided) {
             unknown.push(facts.name.clone());
         } else {
             acceptable.push(facts);
@@ -88,6 +93,7 @@ fn on_server(run: &RunRecords, verdicts: &[Verdict], server: &str) -> Advice {
         acceptable: acceptable.into_iter().map(|facts| facts.name.clone()).collect(),
         too_slow,
         unknown,
+        failed,
     }
 }
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
+use super::failed::FailedApproaches;
 use crate::metric::Timed;
 use crate::record::{Record, RunRecords, Scenario};
 use crate::stats::{Interval, Percentiles, counted_once, median, median_interval, percentiles};
@@ -38,6 +39,9 @@ pub struct Row {
     pub approach: String,
     /// Whether it is the floor.
     pub floor: bool,
+    /// Whether it failed here, or brought a wrong value anywhere: then it is compared with
+    /// nobody.
+    pub failed: bool,
     /// Whether create and connect are one call of its API.
     pub joint: bool,
     /// Seconds per PV (seconds in all for import and context).
@@ -58,11 +62,11 @@ type ByApproach = BTreeMap<String, BTreeMap<usize, f64>>;
 
 /// All figures of a run, in the order of the records' cells and of
 /// [`Timed::all`].
-pub fn figures(run: &RunRecords) -> Vec<Figures> {
+pub(super) fn figures(run: &RunRecords, failed: &FailedApproaches) -> Vec<Figures> {
     let mut all = Vec::new();
     for cell in cells(run) {
         for metric in Timed::all() {
-            let rows = rows(run, &cell, metric);
+            let rows = rows(run, &cell, metric, failed);
             if let Some((fastest, rows)) = rows {
                 all.push(Figures {
                     scenario: cell[0].scenario,
@@ -96,8 +100,15 @@ fn cells(run: &RunRecords) -> Vec<Vec<&Record>> {
     cells.into_values().collect()
 }
 
-fn rows(run: &RunRecords, cell: &[&Record], metric: Timed) -> Option<(Option<String>, Vec<Row>)> {
+fn rows(
+    run: &RunRecords,
+    cell: &[&Record],
+    metric: Timed,
+    failed: &FailedApproaches,
+) -> Option<(Option<String>, Vec<Row>)> {
     let mut values = ByApproach::new();
+    let has_failed =
+        |name: &str| cell.iter().any(|record| record.approach == name && failed.holds(record));
     for record in cell {
         if let Some(value) = metric.of(record) {
             values.entry(record.approach.clone()).or_default().insert(record.block, value);
@@ -107,10 +118,13 @@ fn rows(run: &RunRecords, cell: &[&Record], metric: Timed) -> Option<(Option<Str
         return None;
     }
     let facts = &run.run.approaches;
-    let floor_of = |protocol| values.get(&run.run.floor_of(protocol)?.name);
+    let floor_of = |protocol| {
+        let floor = run.run.floor_of(protocol).filter(|floor| !has_failed(&floor.name))?;
+        values.get(&floor.name)
+    };
     let fastest = facts
         .iter()
-        .filter(|facts| !facts.floor)
+        .filter(|facts| !facts.floor && !has_failed(&facts.name))
         .filter_map(|facts| Some((&facts.name, values.get(&facts.name)?)))
         .min_by(|(_, a), (_, b)| block_median(a).total_cmp(&block_median(b)));
     let rows = facts
@@ -119,15 +133,20 @@ fn rows(run: &RunRecords, cell: &[&Record], metric: Timed) -> Option<(Option<Str
             let own = values.get(&facts.name)?;
             let records: Vec<&&Record> =
                 cell.iter().filter(|record| record.approach == facts.name).collect();
+            let has_failed = has_failed(&facts.name);
+            let compared = |other: Option<&BTreeMap<usize, f64>>| {
+                other.filter(|_| !has_failed).and_then(|other| difference(own, other))
+            };
             Some(Row {
                 approach: facts.name.clone(),
                 floor: facts.floor,
+                failed: has_failed,
                 joint: records.iter().any(|record| record.create_is_joint),
                 figure_s: interval(own.values().copied())?,
                 each: each(&records, metric),
                 cpu_s: cpu(&records, metric),
-                over_floor_s: floor_of(facts.protocol).and_then(|floor| difference(own, floor)),
-                over_fastest_s: fastest.and_then(|(_, fastest)| difference(own, fastest)),
+                over_floor_s: compared(floor_of(facts.protocol)),
+                over_fastest_s: compared(fastest.map(|(_, fastest)| fastest)),
             })
         })
         .collect();

@@ -9,12 +9,14 @@ pub mod contest;
 mod courses;
 mod crowded;
 mod expected;
+mod failed;
 mod figures;
 mod fleet;
 mod fresh;
 mod gave_way;
 pub mod history;
 mod limits;
+mod losses;
 mod monitors;
 mod samples;
 mod scale;
@@ -35,14 +37,18 @@ pub use comparison::{Change, Comparison, MetricChange, Pairs, Rule, Step, compar
 pub use courses::{Course, courses};
 pub use crowded::is_crowded;
 pub use expected::expected_verdicts;
-pub use figures::{Figures, Row, figures, of_most_pvs};
+use figures::figures;
+pub use figures::{Figures, Row, of_most_pvs};
 pub use fleet::{FleetGrowth, FleetRow, fleet_growth, fleet_rows};
 pub use fresh::{Confirmation, FALSE_ALARMS, LOOKS, blocks_for_the_sign_test, to_confirm};
 pub use gave_way::GaveWay;
 pub use limits::{LEAK_WATCH_S, Limit, Limits, LimitsError, Measured, Relative};
-pub use monitors::{Memory, MonitorFigures, MonitorRow, UpdateCounts, monitors};
+pub use losses::LossCauses;
+use monitors::monitors;
+pub use monitors::{Memory, MonitorFigures, MonitorRow, UpdateCounts};
 pub use scale::{Flow, Published, Scale, ScaleFigures, ScaleRow, scale};
-pub use scaling::{Scaling, scaling};
+pub use scaling::Scaling;
+use scaling::scaling;
 pub use verdict::{Outcome, Verdict};
 
 use std::borrow::Cow;
@@ -53,6 +59,7 @@ use serde::Serialize;
 use crate::record::{FailureKind, Record, RunRecords};
 use crate::scenario::is_answer;
 pub use crate::stats::CONFIDENCE_WANTED;
+use failed::FailedApproaches;
 
 /// Everything that can be said of a run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -101,11 +108,12 @@ pub struct FailedWorkers {
 pub fn judge(run: &RunRecords, limits: &Limits) -> Judgement {
     let verdicts = verdicts::verdicts(run, limits);
     let failures = failures(run);
+    let failed = FailedApproaches::of(&run.records);
     let run = &without_fresh(run);
     Judgement {
-        figures: figures(run),
-        scaling: scaling(run),
-        monitors: monitors(run),
+        figures: figures(run, &failed),
+        scaling: scaling(run, &failed),
+        monitors: monitors(run, &failed),
         scale: scale(run),
         capacities: capacities(run),
         fleets: fleet_rows(run),

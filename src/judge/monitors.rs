@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
+use super::failed::FailedApproaches;
 use super::figures::difference;
+use super::losses::{LossCauses, causes};
 use crate::metric::{CPU_WINDOW_NS, trusted, watched_memory};
 use crate::record::{
     Disturbance, Load, Monitored, Record, Recovery, RunRecords, Scenario, ServerCounters, Usage,
@@ -38,6 +40,9 @@ pub struct MonitorRow {
     pub approach: String,
     /// Whether it is the floor.
     pub floor: bool,
+    /// Whether it failed here, or brought a wrong value anywhere: then it is compared with
+    /// nobody.
+    pub failed: bool,
     /// How many blocks.
     pub blocks: usize,
     /// Updates of one PV per second that the server made.
@@ -54,6 +59,8 @@ pub struct MonitorRow {
     pub server_memory: Memory,
     /// How the updates fared.
     pub updates: UpdateCounts,
+    /// Where the lost ones were lost.
+    pub causes: LossCauses,
     /// Time from the server's time stamp to the callback.
     pub latency: Option<Percentiles>,
     /// Bytes that the client received, and the least that it could.
@@ -100,7 +107,7 @@ pub struct UpdateCounts {
 
 /// All cells with monitors, in the order of scenarios, rates and counts of PVs.
 /// Those of a search and of the scale matrix are not among them.
-pub fn monitors(run: &RunRecords) -> Vec<MonitorFigures> {
+pub(super) fn monitors(run: &RunRecords, failed: &FailedApproaches) -> Vec<MonitorFigures> {
     let mut cells: Vec<(usize, &Record)> = Vec::new();
     for record in run.records.iter().filter(|record| trusted(record).is_some()) {
         let order = Scenario::ALL.iter().position(|one| *one == record.scenario);
@@ -119,7 +126,7 @@ pub fn monitors(run: &RunRecords) -> Vec<MonitorFigures> {
             .then(a.server.cmp(&b.server))
             .then(disturbance(a).cmp(&disturbance(b)))
     });
-    cells.into_iter().filter_map(|(_, first)| cell(run, first)).collect()
+    cells.into_iter().filter_map(|(_, first)| cell(run, first, failed)).collect()
 }
 
 fn disturbance(record: &Record) -> Option<Disturbance> {
@@ -131,7 +138,7 @@ pub(super) fn is_same_cell(record: &Record, other: &Record) -> bool {
         == (&other.scenario, &other.server, other.pvs, other.load)
 }
 
-fn cell(run: &RunRecords, first: &Record) -> Option<MonitorFigures> {
+fn cell(run: &RunRecords, first: &Record, failed: &FailedApproaches) -> Option<MonitorFigures> {
     let load = first.load?;
     let mut by_approach: BTreeMap<&str, BTreeMap<usize, &Monitored>> = BTreeMap::new();
     for record in run.records.iter().filter(|record| is_same_cell(record, first)) {
@@ -140,8 +147,14 @@ fn cell(run: &RunRecords, first: &Record) -> Option<MonitorFigures> {
         }
     }
     let facts = &run.run.approaches;
-    let floor_of =
-        |protocol| by_approach.get(run.run.floor_of(protocol)?.name.as_str()).map(cpu_by_block);
+    let has_failed = |name: &str| {
+        let mut own = run.records.iter().filter(|record| is_same_cell(record, first));
+        own.any(|record| record.approach == name && failed.holds(record))
+    };
+    let floor_of = |protocol| {
+        let floor = run.run.floor_of(protocol).filter(|floor| !has_failed(&floor.name))?;
+        by_approach.get(floor.name.as_str()).map(cpu_by_block)
+    };
     let rows = facts
         .iter()
         .filter_map(|facts| {
@@ -149,11 +162,13 @@ fn cell(run: &RunRecords, first: &Record) -> Option<MonitorFigures> {
             let own = cpu_by_block(blocks);
             let over_floor_percent =
                 floor_of(facts.protocol).and_then(|floor| difference(&own, &floor));
+            let failed = has_failed(&facts.name);
             Some(MonitorRow {
                 approach: facts.name.clone(),
                 floor: facts.floor,
-                over_floor_percent: over_floor_percent.filter(|_| !facts.floor),
-                ..row(&blocks.values().copied().collect::<Vec<_>>())
+                failed,
+                over_floor_percent: over_floor_percent.filter(|_| !facts.floor && !failed),
+                ..row(&blocks.values().copied().collect::<Vec<_>>(), &load)
             })
         })
         .collect();
@@ -172,7 +187,7 @@ fn cpu_by_block(blocks: &BTreeMap<usize, &Monitored>) -> BTreeMap<usize, f64> {
 }
 
 /// The figures of one approach in one cell, its name left out.
-pub(super) fn row(blocks: &[&Monitored]) -> MonitorRow {
+pub(super) fn row(blocks: &[&Monitored], load: &Load) -> MonitorRow {
     let medians =
         |of: fn(&Monitored) -> f64| median(&blocks.iter().map(|one| of(one)).collect::<Vec<f64>>());
     let sum = |of: fn(&crate::record::Network) -> u64| {
@@ -180,9 +195,14 @@ pub(super) fn row(blocks: &[&Monitored]) -> MonitorRow {
     };
     let latencies: Vec<(i64, u64)> =
         blocks.iter().flat_map(|one| one.latencies.iter().copied()).collect();
+    let updates = update_counts(blocks);
+    let received_bytes = sum(|network| network.received_bytes);
+    let least_bytes =
+        blocks.iter().map(|one| one.network.as_ref()?.least_bytes).sum::<Option<u64>>();
     MonitorRow {
         approach: String::new(),
         floor: false,
+        failed: false,
         blocks: blocks.len(),
         made_hz: medians(|one| one.made_hz),
         client_cpu: cpu(blocks, |one| &one.client),
@@ -190,13 +210,11 @@ pub(super) fn row(blocks: &[&Monitored]) -> MonitorRow {
         over_floor_percent: None,
         client_memory: memory(blocks, |one| &one.client),
         server_memory: memory(blocks, |one| &one.server),
-        updates: update_counts(blocks),
+        causes: causes(&updates, load, received_bytes, least_bytes),
+        updates,
         latency: percentiles(&latencies),
-        received_bytes: sum(|network| network.received_bytes),
-        least_bytes: blocks
-            .iter()
-            .map(|one| one.network.as_ref()?.least_bytes)
-            .sum::<Option<u64>>(),
+        received_bytes,
+        least_bytes,
         sampler_percent: medians(sampler_percent),
         recoveries: blocks.iter().filter_map(|one| one.recovery).collect(),
     }

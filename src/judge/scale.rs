@@ -146,7 +146,7 @@ fn row_of(blocks: &[&Record], load: Load) -> ScaleRow {
         pvs: first.pvs,
         load,
         figures: monitored.first().map(|latest| ScaleFigures {
-            row: MonitorRow { approach: first.approach.clone(), ..row(&monitored) },
+            row: MonitorRow { approach: first.approach.clone(), ..row(&monitored, &load) },
             server_bytes: flow(&monitored, |one| &one.server),
             client_bytes: flow(&monitored, |one| &one.client),
             asked_subscriptions: first.pvs * load.monitors,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::failed::FailedApproaches;
 use super::figures::{difference, interval};
 use crate::metric::Timed;
 use crate::record::{Record, RunRecords, Scenario};
@@ -43,19 +44,20 @@ type PointsByBlock = BTreeMap<usize, Vec<(f64, f64)>>;
 
 /// Slopes of bulk connects on each server, for runs with at least two counts of
 /// PVs; a block counts for an approach when it has every count.
-pub fn scaling(run: &RunRecords) -> Vec<Scaling> {
+pub(super) fn scaling(run: &RunRecords, failed: &FailedApproaches) -> Vec<Scaling> {
     let servers: BTreeSet<&str> = run.records.iter().map(|record| record.server.as_str()).collect();
-    servers.into_iter().flat_map(|server| on_server(run, server)).collect()
+    servers.into_iter().flat_map(|server| on_server(run, server, failed)).collect()
 }
 
-fn on_server(run: &RunRecords, server: &str) -> Vec<Scaling> {
+fn on_server(run: &RunRecords, server: &str, failed: &FailedApproaches) -> Vec<Scaling> {
     let mut points: BTreeMap<&str, PointsByBlock> = BTreeMap::new();
     let mut counts: Vec<usize> = Vec::new();
     let is_bulk = |record: &&Record| {
         (record.scenario, record.server.as_str(), record.mode)
             == (Scenario::Connect, server, Mode::Bulk)
     };
-    for record in run.records.iter().filter(is_bulk) {
+    // A line through the counts where an approach did not fail says nothing of it.
+    for record in run.records.iter().filter(is_bulk).filter(|record| !failed.holds(record)) {
         let Some(per_pv) = CONNECT.of(record) else { continue };
         let pvs = record.pvs as f64;
         let blocks = points.entry(&record.approach).or_default();

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::cell::{CellKey, GateCell};
 use super::crowded;
 use super::expected::{PROCESSES_LEFT, Wanted, wanted};
+use super::failed::FailedApproaches;
 use super::fresh::{self, Suspect};
 use super::limits::{LEAK_WATCH_S, Limits, Relative};
 use super::samples::{self, ByBlock, by_block, by_part, told};
@@ -21,7 +22,8 @@ pub(super) fn verdicts(run: &RunRecords, limits: &Limits) -> Vec<Verdict> {
     let judged = run.records.iter().filter(|record| record.side.is_none());
     let (fresh, screening): (Vec<&Record>, Vec<&Record>) =
         judged.partition(|record| record.confirms);
-    let judging = Judging { run, screening, fresh };
+    let failed = FailedApproaches::of(&run.records);
+    let judging = Judging { run, screening, fresh, failed };
     let cells = judging.cells();
     let all = wanted(limits, &cells, &run.run.approaches);
     let (mut verdicts, mut measures, mut suspects) = (Vec::new(), Vec::new(), Vec::new());
@@ -44,6 +46,7 @@ struct Judging<'a> {
     run: &'a RunRecords,
     screening: Vec<&'a Record>,
     fresh: Vec<&'a Record>,
+    failed: FailedApproaches,
 }
 
 /// A verdict, and what fresh blocks say where it needs them.
@@ -166,10 +169,20 @@ impl<'a> Judging<'a> {
         by_block(records, &own, wanted.measure, wanted.cell)
     }
 
+    /// Whether an approach failed in this configuration, so that it is no reference.
+    fn has_failed(&self, wanted: &Wanted, approach: &str) -> bool {
+        let own = |records| samples::own(records, wanted.measure, wanted.cell, approach);
+        let all = [own(&self.screening), own(&self.fresh)].concat();
+        all.iter().any(|record| self.failed.holds(record))
+    }
+
     /// The approach that the figure is compared with; the fastest is that of the blocks
     /// that were measured for everybody, in fresh ones too.
     fn compared_with(&self, wanted: &Wanted) -> Result<Option<String>, String> {
         let has_figures = |name: &str| {
+            if self.has_failed(wanted, name) {
+                return None;
+            }
             let figures = self.figures_of(&self.screening, wanted, name);
             (!figures.is_empty()).then(|| median(&figures.into_values().collect::<Vec<_>>()))
         };
@@ -178,7 +191,9 @@ impl<'a> Judging<'a> {
             Relative::Nothing => Ok(None),
             Relative::Floor => match self.run.run.floor_of(wanted.facts.protocol) {
                 Some(floor) if has_figures(&floor.name).is_some() => Ok(Some(floor.name.clone())),
-                Some(floor) => Err(format!("not judged: the floor `{}` has no figure", floor.name)),
+                Some(floor) => {
+                    Err(format!("not judged: the floor `{}` failed or has no figure", floor.name))
+                }
                 None => Err("not judged: no floor was measured".to_owned()),
             },
             Relative::Fastest => Ok(approaches

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Nature, Point, Series, VersionsFrom};
 use crate::judge::cell::CellKey;
+use crate::judge::failed::FailedApproaches;
 use crate::judge::figures::interval;
-use crate::judge::{Capacity, Scaling, capacities, scaling};
+use crate::judge::scaling::scaling;
+use crate::judge::{Capacity, Scaling, capacities};
 use crate::metric::{Metric, Party, Percentile, rows};
 use crate::record::{Load, Record, RunRecords, Scenario};
 use crate::scenario::is_answer;
@@ -71,7 +73,7 @@ fn of_run(run: &RunRecords) -> Vec<Series> {
         run.records.iter().filter(|record| !record.confirms).cloned().collect();
     let run = &RunRecords { records: first, ..run.clone() };
     let mut all = of_workers(run);
-    all.extend(scaling(run).iter().map(of_slope));
+    all.extend(scaling(run, &FailedApproaches::of(&run.records)).iter().map(of_slope));
     all.extend(capacities(run).iter().map(|found| of_capacity(run, found)));
     all
 }

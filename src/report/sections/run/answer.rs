@@ -1,13 +1,14 @@
 //! Which approach to take, and which limits are broken.
 
 use super::{capacity, fleet, monitors, scale};
-use crate::judge::{Advice, Judgement, Verdict};
+use crate::judge::{Advice, FailedWorkers, Judgement, Verdict};
+use crate::record::FailureKind;
 use crate::report::document::Part;
 use crate::report::words::{described, place};
 use crate::units::{counted, signed};
 
 pub(super) fn answer(judgement: &Judgement) -> Vec<Part> {
-    let mut statements = Vec::new();
+    let mut statements = wrong_values(&judgement.failures);
     for advice in &judgement.advice {
         statements.extend(advice_statements(advice));
     }
@@ -33,6 +34,29 @@ pub(super) fn answer(judgement: &Judgement) -> Vec<Part> {
     }
     statements.extend(undecided(judgement));
     vec![Part::Heading(2, "the answer".to_owned()), Part::List(statements)]
+}
+
+/// Who brought what the server never held comes before everything else: no other figure
+/// of theirs means anything.
+fn wrong_values(failures: &[FailedWorkers]) -> Vec<String> {
+    let is_wrong = |one: &&FailedWorkers| {
+        matches!(one.kind, FailureKind::WrongValue | FailureKind::WrongUpdate)
+    };
+    let statement = |one: &FailedWorkers| {
+        let what = match one.kind {
+            FailureKind::WrongUpdate => "updates that the server never made",
+            _ => "values that the server did not hold",
+        };
+        let first = one.first.lines().next().unwrap_or_default();
+        format!(
+            "WRONG VALUES: {} returned {what} in {} ({}): {first}. It takes no part in any \
+             comparison.",
+            one.approach,
+            counted(one.count, "worker"),
+            one.cells.join(", "),
+        )
+    };
+    failures.iter().filter(is_wrong).map(statement).collect()
 }
 
 const NOTHING: &str = "No approach but the floor was measured, so nothing can be said.";
@@ -99,6 +123,9 @@ fn advice_statements(advice: &Advice) -> Vec<String> {
             "Nothing is decided about {}: undecided, or not measured.",
             advice.unknown.join(", ")
         ));
+    }
+    if !advice.failed.is_empty() {
+        statements.push(format!("Failed, and so no choice: {}.", advice.failed.join(", ")));
     }
     statements
 }
