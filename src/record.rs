@@ -3,6 +3,7 @@
 //! The first line is the run, then one line per worker, then the end. A file
 //! without its end is a run that was cut off; what it holds is still good.
 
+mod check;
 mod fleet;
 mod monitored;
 mod scenario;
@@ -396,7 +397,10 @@ impl RunRecords {
             match serde_json::from_str(line).map_err(|error| wrong(reason(&error)))? {
                 Line::Run(_) if run.is_some() => return Err(wrong("a second run".to_owned())),
                 Line::Run(first) => run = Some(*first),
-                Line::Record(record) => records.push(*record),
+                Line::Record(record) => match check::impossible(&record) {
+                    Some(impossible) => return Err(wrong(impossible)),
+                    None => records.push(*record),
+                },
                 Line::End(last) => end = Some(last),
             }
         }

@@ -235,7 +235,9 @@ fn cpu(blocks: &[&Monitored], of: fn(&Monitored) -> &Usage) -> Option<CpuLoad> {
         let watched = between(&samples, block.start_ns, block.end_ns);
         let Some(first) = watched.first().copied() else { continue };
         let end = joined.last().copied().unwrap_or((0, 0));
-        let shifted = watched.iter().map(|(at, cpu)| (at - first.0 + end.0, cpu - first.1 + end.1));
+        let shifted = watched
+            .iter()
+            .map(|(at, cpu)| (at - first.0 + end.0, cpu.saturating_sub(first.1) + end.1));
         joined.extend(shifted);
     }
     cpu_load(&joined, CPU_WINDOW_NS)

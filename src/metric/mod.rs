@@ -34,6 +34,10 @@ pub enum Metric {
     Cpu(Timed),
     /// A percentile of the times of single PVs, where they are treated one by one.
     Each(Timed, Percentile),
+    /// The part of the time that the worker took and did not claim in its stages.
+    UnclaimedTime,
+    /// CPU time that the kernel counted in the stages and the worker did not claim.
+    UnclaimedCpu,
     /// Time to connect one more PV, over all counts of PVs.
     ConnectSlope,
     /// CPU time of one side over wall time.

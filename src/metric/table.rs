@@ -191,6 +191,22 @@ fn of_stages() -> Vec<Row> {
             ));
         }
     }
+    rows.push(sampled(
+        Metric::UnclaimedTime,
+        "unclaimed time",
+        Unit::Percent,
+        Scenario::ALL_OF_THEM,
+        |_, record| Some(100.0 * record.unclaimed()?.part()),
+        "the part of the harness's wait for a worker's stages that no stage claims",
+    ));
+    rows.push(sampled(
+        Metric::UnclaimedCpu,
+        "unclaimed cpu",
+        Unit::Seconds,
+        Scenario::ALL_OF_THEM,
+        |_, record| record.unclaimed_cpu_s(),
+        "CPU time that the kernel counted in the stages and the worker does not claim",
+    ));
     rows.push(Row {
         source: Source::Blocks,
         ..sampled(

@@ -13,6 +13,8 @@ pub enum Unit {
     SecondsPerPv,
     /// CPU time over wall time, in % of one core.
     PercentOfACore,
+    /// A part, in %.
+    Percent,
     /// Bytes.
     Bytes,
     /// Bytes per PV.
@@ -34,6 +36,7 @@ impl Unit {
             Unit::Seconds => "s",
             Unit::SecondsPerPv => "s/PV",
             Unit::PercentOfACore => "% of a core",
+            Unit::Percent => "%",
             Unit::Bytes => "bytes",
             Unit::BytesPerPv => "bytes/PV",
             Unit::BytesPerMinute => "bytes/min",
@@ -49,6 +52,7 @@ impl Unit {
             Unit::Seconds => format!("{figure:.2e} s"),
             Unit::SecondsPerPv => format!("{figure:.2e} s per PV"),
             Unit::PercentOfACore => format!("{figure:.1} % of a core"),
+            Unit::Percent => format!("{figure:.1} %"),
             Unit::Bytes => format!("{:.1} MB", figure / 1e6),
             Unit::BytesPerPv => format!("{figure:.0} bytes per PV"),
             Unit::BytesPerMinute => format!("{:.2} MB per minute", figure / 1e6),

@@ -8,7 +8,7 @@ use crate::units::{grouped, mebibytes, percent, scientific};
 pub(in crate::report) fn amount(unit: Unit, figure: f64) -> String {
     match unit {
         Unit::Seconds | Unit::SecondsPerPv => scientific(figure),
-        Unit::PercentOfACore => percent(figure),
+        Unit::PercentOfACore | Unit::Percent => percent(figure),
         Unit::Bytes | Unit::BytesPerMinute => mebibytes(figure),
         Unit::Count => grouped(figure as usize),
         Unit::BytesPerPv => format!("{figure:.0}"),
