@@ -1,11 +1,31 @@
-//! Where updates were lost, by what is known.
+//! How updates fared, and where the lost ones were lost, by what is known.
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::monitors::UpdateCounts;
-use crate::record::Load;
+use crate::record::{Load, ServerCounters};
 use crate::scenario::least_update_bytes;
+
+/// How updates fared.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+pub struct UpdateCounts {
+    /// Made by the server, the first of each PV included.
+    pub expected: u64,
+    /// Arrived.
+    pub received: u64,
+    /// Frames that arrived once more right after themselves.
+    pub repeated: u64,
+    /// Did not arrive.
+    pub lost: u64,
+    /// Of those, made after the last that arrived.
+    pub late: u64,
+    /// What the server counted.
+    pub server: ServerCounters,
+    /// What the library counted, by its own names.
+    pub library: BTreeMap<String, u64>,
+}
 
 /// The lost updates of an approach, each counted once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -61,7 +81,7 @@ pub(super) fn causes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Pixels, ServerCounters};
+    use crate::record::Pixels;
 
     fn load(pixels: Option<Pixels>) -> Load {
         let mut load: Load = serde_json::from_str(r#"{"rate_hz":10.0,"seconds":1.0}"#).unwrap();

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::CONFIDENCE_WANTED;
 use super::failed::FailedApproaches;
 use super::figures::difference;
-use super::losses::{LossCauses, causes};
+use super::losses::{LossCauses, UpdateCounts, causes};
 use crate::metric::{CPU_WINDOW_NS, trusted, watched_memory};
 use crate::record::{
     Disturbance, Load, Monitored, Record, Recovery, RunRecords, Scenario, ServerCounters, Usage,
@@ -84,25 +84,6 @@ pub struct Memory {
     pub end_bytes: f64,
     /// Growth in bytes per minute after the warm-up.
     pub growth_bytes_per_minute: Option<Interval>,
-}
-
-/// How updates fared.
-#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
-pub struct UpdateCounts {
-    /// Made by the server, the first of each PV included.
-    pub expected: u64,
-    /// Arrived.
-    pub received: u64,
-    /// Frames that arrived once more right after themselves.
-    pub repeated: u64,
-    /// Did not arrive.
-    pub lost: u64,
-    /// Of those, made after the last that arrived.
-    pub late: u64,
-    /// What the server counted.
-    pub server: ServerCounters,
-    /// What the library counted, by its own names.
-    pub library: BTreeMap<String, u64>,
 }
 
 /// All cells with monitors, in the order of scenarios, rates and counts of PVs.

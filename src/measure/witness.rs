@@ -14,7 +14,7 @@ const CPU_MARGIN_NS: u64 = 20_000_000;
 
 /// Time that no span of a worker claims, in all its stages together and whatever they
 /// took: little enough that half of a span of 50 ms is over, as a quarter of what is left is
-/// 6 ms. All stages of an honest worker were seen to leave 3 ms on an idle machine.
+/// 6 ms.
 const ALLOWED_IN_ALL_NS: u64 = 18_000_000;
 
 /// More of it for each wait after the second: beside three busy processes on two cores 5 ms

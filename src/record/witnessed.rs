@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 /// fifths of what it took is the least lie that is a lie.
 const ALLOWED_PART: f64 = 0.25;
 
-/// What reading or writing a byte of a message may take. Python's `json` was seen to take
-/// 100 ns for a byte of a number.
+/// What reading or writing a byte of a message may take. An allowance, not a measurement.
 const NS_PER_BYTE: u64 = 200;
 
 /// What the harness saw of a stage, or of several that it asked for in one go; then it

@@ -11,6 +11,7 @@ mod data_outputs;
 mod documents;
 mod fleet;
 mod handicaps;
+mod import_cycles;
 mod isolation;
 mod judged;
 mod lock;
