@@ -12,14 +12,17 @@ use crate::worker_protocol::{Done, Span, Stage};
 /// either end of a wait.
 const CPU_MARGIN_NS: u64 = 20_000_000;
 
+/// CPU time beyond the claim: a Python program that passes the lines of a worker on was seen
+/// to use 37 ms beside it, where there was time for 7 ms outside of the spans.
+const CPU_BESIDE_NS: u64 = 50_000_000;
+
 /// Time that no span of a worker claims, in all its stages together and whatever they
-/// took: little enough that half of a span of 50 ms is over, as a quarter of what is left is
-/// 6 ms.
-const ALLOWED_IN_ALL_NS: u64 = 18_000_000;
+/// took. A worker that leaves out less is shown by its figure, not by a failure.
+const ALLOWED_IN_ALL_NS: u64 = 30_000_000;
 
 /// More of it for each wait after the second: beside three busy processes on two cores 5 ms
-/// a stage were seen that no count of the kernel explains.
-const MORE_FOR_A_WAIT_NS: u64 = 5_000_000;
+/// a stage were seen that no count of the kernel explains; twice that is allowed.
+const MORE_FOR_A_WAIT_NS: u64 = 10_000_000;
 
 /// The same in one stage: pvxs was seen to clear up after 10 000 gets for 84 ms, before it
 /// turned to the stage that came next.
@@ -148,7 +151,7 @@ fn check_cpu(stage: Stage, witnessed: &Witnessed, watched: Duration) -> Result<(
     check_most_cpu(stage, witnessed.claimed_cpu_ns, cpu_ns)?;
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let outside_ns = nanoseconds(watched).saturating_sub(witnessed.claimed_ns);
-    let allowed_ns = CPU_MARGIN_NS.saturating_add(outside_ns.saturating_mul(cores));
+    let allowed_ns = CPU_BESIDE_NS.saturating_add(outside_ns.saturating_mul(cores));
     if cpu_ns.saturating_sub(witnessed.claimed_cpu_ns) <= allowed_ns {
         return Ok(());
     }

@@ -78,7 +78,7 @@ fn an_approach_is_not_judged_over_a_floor_that_was_not_measured() {
     let mut run = waveform(monitored());
     run.records[0].monitored = None;
     let cpu = verdict(&run, &format!("{CAMERA}::cpu_over_floor"));
-    assert_eq!(cpu.reason.as_deref(), Some("not judged: the floor `wire` has no figure"));
+    assert_eq!(cpu.reason.as_deref(), Some("not judged: the floor `wire` failed or has no figure"));
     assert!(!cpu.is_open() && !cpu.is_red());
 }
 

@@ -144,10 +144,11 @@ fn the_report_says_at_which_stage_updates_were_lost() {
     let report = rendered(&run, Format::Markdown);
     for words in [
         "aioca: 100 of 7 201 updates lost",
-        "40 merged in the server's queue",
+        "40 replaced in the server's event queue",
         "20 in the library's own count `dropped_callbacks`",
         "30 had not arrived when the time was over",
-        "10 in no count",
+        "7 lost in the client, which received their bytes",
+        "3 frames not sent",
         "2 frames arrived twice",
         "every update arrived at libca; aioca lost 100",
     ] {
