@@ -1,8 +1,8 @@
 //! The inside of a worker process: one native approach, driven over stdin and stdout
 //! by the messages of [`crate::worker_protocol`]. Knows nothing of the harness.
 //!
-//! A library that calls back is a [`callback_client::CallbackLibrary`], one of futures
-//! a [`future_client::FutureLibrary`]; all else that a client does is written once, in
+//! A library that calls back is a `callback_client::CallbackLibrary`, one of futures
+//! a `future_client::FutureLibrary`; all else that a client does is written once, in
 //! the module that has the trait. `wire` is a client of its own.
 
 mod callback_client;
