@@ -202,6 +202,29 @@ fn an_approach_better_than_expected_breaks_nothing_and_is_told() {
     assert_eq!(exit_code_of(&run, &[]), 0);
 }
 
+/// The fastest of all by its own word, but wrong in one block.
+#[test]
+fn who_returned_wrong_values_is_no_reference_and_the_first_line_of_the_answer() {
+    let faster = Speed { connect: 1e-6, get: 1e-6 };
+    let mut run = run_of(&[("wire", FLOOR), ("liar", faster), ("libca", FAST)]);
+    let wrong = run.records.iter_mut().find(|one| one.approach == "liar" && one.block == 3);
+    wrong.unwrap().failure = Some(Failure {
+        kind: FailureKind::WrongValue,
+        stage: Some(Stage::Get),
+        message: "get: gauge:7 answered 1, the IOC holds 2".to_owned(),
+    });
+    let judgement = judge(&run);
+    assert!(judgement.figures.iter().all(|one| one.fastest.as_deref() == Some("libca")));
+    let compared = judgement.verdicts.iter().filter_map(|one| one.compared_with.as_deref());
+    assert!(compared.clone().any(|name| name == "libca"));
+    assert!(!compared.into_iter().any(|name| name == "liar"));
+    assert_eq!(judgement.advice[0].failed, ["liar"]);
+    let report = rendered(&run, Format::Markdown);
+    let answer = report.split("## the answer").nth(1).unwrap().trim_start();
+    assert!(answer.starts_with("* WRONG VALUES: liar returned values"), "{answer}");
+    assert_eq!(exit_code_of(&run, &[]), 4);
+}
+
 #[test]
 fn an_interval_around_the_limit_is_undecided() {
     let mut run = run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", FAST)]);
