@@ -9,7 +9,7 @@ use crate::record::Record;
 /// What is compared in scenarios without monitors, when the user names nothing.
 pub const OF_CONNECT: [Metric; 1] = [Metric::Time(Timed::CONNECT_BULK)];
 
-/// What is told of the judge: the CPU time, which is quieter for some libraries, beside
+/// What a calibration measures: the CPU time, which is quieter for some libraries, beside
 /// the time.
 pub const CALIBRATED: [Metric; 2] =
     [Metric::Time(Timed::CONNECT_BULK), Metric::Cpu(Timed::CONNECT_BULK)];
