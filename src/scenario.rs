@@ -1,10 +1,16 @@
 //! Scenarios as data: what is asked of a server and an approach.
 
+mod definition;
+mod definitions;
+mod faults;
 pub mod published;
 
 pub use crate::record::Scenario;
-use crate::record::{FailureKind, Pixels, Record};
+use crate::record::{Load, Pixels, Record};
 use crate::worker_protocol::{Mode, Stage};
+pub use definition::{Definition, Dimension, Model, PartOf, Single, Sizes, Told, TooMuch, Values};
+pub use definitions::DEFINITIONS;
+pub use faults::{Course, Fault, Happening, Watching, course};
 
 /// A server that makes fewer than this part of its updates has given way itself,
 /// in a search for a capacity.
@@ -13,19 +19,17 @@ pub const RATE_HELD_IN_SEARCH: f64 = 0.98;
 /// The server that is not named where there is no other.
 pub const USUAL_SERVER: &str = "softioc";
 
-/// All scenarios, in the order of reports, with what they ask.
-pub const ALL: [(Scenario, &str); 7] = [
-    (Scenario::Connect, "connect, get, get again and put, one by one and in bulk"),
-    (Scenario::Waveform, "a monitor on frames of a camera, every frame checked"),
-    (Scenario::Scalars, "monitors on many PVs at a rate, every update counted"),
-    (Scenario::Capacity, "the most PVs at a rate that arrive without loss, by search"),
-    (Scenario::Scale, "servers against clients: PVs x rate x monitors, every update counted"),
-    (Scenario::Disturbed, "monitors while the client stalls, the IOC restarts, a PV disappears"),
-    (
-        Scenario::Fleet,
-        "connect up to a million PVs on a hundred IOCs: time, memory, searches per PV",
-    ),
-];
+/// What sets `scenario` apart.
+pub fn definition(scenario: Scenario) -> &'static Definition {
+    let own = DEFINITIONS.iter().find(|definition| definition.scenario == scenario);
+    own.unwrap_or_else(|| unreachable!("{scenario} is defined: a test holds it"))
+}
+
+/// The scenarios that two can be compared in and that a gate measures: what takes long,
+/// or searches, is none of them.
+pub fn singles() -> impl Iterator<Item = (&'static Definition, Single)> {
+    DEFINITIONS.iter().filter_map(|definition| Some((definition, definition.single?)))
+}
 
 /// Bytes of a Channel Access header, and of its extension for long messages.
 const HEADER_BYTES: u64 = 16;
@@ -137,19 +141,17 @@ pub const FRAME_PV: &str = "gauge:frame";
 /// once more: the greatest index of a PV is below it.
 pub const PROCESSED_FACTOR: f64 = 1_048_576.0;
 
-/// Whether a worker failed in a way that answers what is asked: in a search for a
-/// capacity, and in the scale matrix, so many updates may be too much for the
-/// client's memory; in the matrix also too much to subscribe to, or to collect.
+/// Whether a worker failed in a way that answers what is asked: as the definition of its
+/// scenario says, and where an approach was known beforehand to be unable.
 pub fn is_answer(record: &Record) -> bool {
-    let Some(failure) = &record.failure else { return false };
-    let is_monitoring = matches!(failure.stage, Some(Stage::Subscribe | Stage::Collect));
-    match (record.scenario, failure.kind) {
-        (Scenario::Capacity | Scenario::Scale, FailureKind::TooMuchMemory) => true,
-        // Known beforehand, so it was not tried.
-        (_, FailureKind::Unable | FailureKind::LeftOut) => true,
-        (Scenario::Scale, FailureKind::TimedOut | FailureKind::StageFailed) => is_monitoring,
-        _ => false,
-    }
+    let definition = definition(record.scenario);
+    record.failure.as_ref().is_some_and(|failure| definition.is_answered_by(failure))
+}
+
+/// Whether one server makes all updates of a load, so that their time stamps mean
+/// something: one that was restarted sends values with time stamps of long ago first.
+pub fn has_one_server(load: &Load) -> bool {
+    load.disturbance.is_none_or(|disturbance| course(disturbance).server_starts() == 0)
 }
 
 /// Which stages read values.

@@ -10,7 +10,8 @@ use crate::ioc::Servers;
 use crate::judge::{Limits, Measured};
 use crate::measure::{Cell, Plan};
 use crate::python_site::{Missing, PythonSite};
-use crate::record::{Load, Scenario};
+use crate::record::Load;
+use crate::scenario::definition;
 use crate::worker_protocol::Mode;
 
 /// A file of limits instead of the one that is built in.
@@ -74,21 +75,16 @@ fn cells(measured: &Measured, catalogue: &Catalogue) -> Vec<Cell> {
         let floors = catalogue.all().iter().filter(|approach| approach.floor);
         approaches.extend(floors.map(|floor| floor.name.clone()));
     }
-    let plain = match measured.scenario {
-        Scenario::Connect => Plan::connect(&measured.pvs, &[Mode::Bulk], 0, measured.blocks),
-        scenario => {
-            let load = Load {
-                rate_hz: measured.rate_hz,
-                seconds: measured.seconds,
-                pixels: measured.pixels,
-                array_bytes: None,
-                disturbance: None,
-                monitors: 1,
-                idle_pvs: 0,
-            };
-            let pvs = &measured.pvs;
-            Plan::monitors(scenario, pvs, &[measured.rate_hz], load, measured.blocks)
-        }
+    let definition = definition(measured.scenario);
+    let (pvs, blocks) = (&measured.pvs, measured.blocks);
+    let plain = if definition.model.has_rate() {
+        let load = Load {
+            pixels: measured.pixels,
+            ..Load::of_scalars(measured.rate_hz, measured.seconds)
+        };
+        Plan::monitors(definition, pvs, &[measured.rate_hz], load, blocks)
+    } else {
+        Plan::connect(measured.scenario, pvs, &[Mode::Bulk], 0, blocks)
     };
     plain.into_iter().map(|cell| cell.on(&measured.server).only(approaches.clone())).collect()
 }

@@ -15,6 +15,7 @@ use epics_gauge::process::processes_left;
 use epics_gauge::python_site::Missing;
 use epics_gauge::record::{Contest, End, Line, Load, RunRecords, Scenario};
 use epics_gauge::report::{Format, Subject, annotations, render, render_csv};
+use epics_gauge::scenario::{Definition, Single, Values, singles};
 use epics_gauge::worker_protocol::Mode;
 
 use super::arguments::CompareArguments;
@@ -181,41 +182,37 @@ fn server_of(
     })
 }
 
-/// The scenarios in which two can be compared.
-const COMPARED: [Scenario; 3] = [Scenario::Connect, Scenario::Scalars, Scenario::Waveform];
-
 fn named(text: &str) -> Result<Scenario, Failure> {
-    COMPARED.into_iter().find(|scenario| scenario.name() == text).ok_or_else(|| not_compared(text))
+    single(text).map(|(definition, _)| definition.scenario)
 }
 
-fn not_compared(scenario: &str) -> Failure {
-    Failure::usage(format!(
-        "`{scenario}` is no scenario that two are compared in; there are: {}",
-        COMPARED.map(Scenario::name).join(", ")
-    ))
+/// One of the scenarios in which two can be compared.
+fn single(name: &str) -> Result<(&'static Definition, Single), Failure> {
+    singles().find(|(definition, _)| definition.scenario.name() == name).ok_or_else(|| {
+        let known: Vec<&str> =
+            singles().map(|(definition, _)| definition.scenario.name()).collect();
+        Failure::usage(format!(
+            "`{name}` is no scenario that two are compared in; there are: {}",
+            known.join(", ")
+        ))
+    })
 }
 
 fn cell(arguments: &CompareArguments, scenario: Scenario) -> Result<Cell, Failure> {
-    let load = |seconds: f64, usual_rate_hz: f64| Load {
-        rate_hz: arguments.rate.unwrap_or(usual_rate_hz),
-        seconds: arguments.seconds.unwrap_or(seconds),
-        pixels: None,
-        array_bytes: None,
-        disturbance: None,
-        monitors: 1,
-        idle_pvs: 0,
+    let (definition, single) = single(scenario.name())?;
+    let rate_hz = arguments.rate.unwrap_or(single.rate_hz);
+    let load = Load {
+        pixels: (definition.values == Values::Frames)
+            .then(|| arguments.pixels.unwrap_or(USUAL_PIXELS)),
+        ..Load::of_scalars(rate_hz, arguments.seconds.unwrap_or(single.seconds))
     };
-    let pvs = arguments.pvs;
-    let monitored = |pvs, load| Cell::new(scenario, pvs, Mode::Bulk, Some(load), 1);
-    match scenario {
-        Scenario::Connect => Ok(Cell::new(scenario, pvs.unwrap_or(1000), Mode::Bulk, None, 1)),
-        Scenario::Scalars => Ok(monitored(pvs.unwrap_or(100), load(3.0, 100.0))),
-        Scenario::Waveform => {
-            let pixels = Some(arguments.pixels.unwrap_or(USUAL_PIXELS));
-            Ok(monitored(1, Load { pixels, ..load(3.0, 120.0) }))
-        }
-        other => Err(not_compared(other.name())),
-    }
+    let pvs = match load.pixels {
+        // The camera is one PV.
+        Some(_) => 1,
+        None => arguments.pvs.unwrap_or(single.pvs),
+    };
+    let load = definition.model.has_rate().then_some(load);
+    Ok(Cell::new(scenario, pvs, Mode::Bulk, load, 1))
 }
 
 fn metrics(arguments: &CompareArguments, cell: &Cell) -> Result<Vec<Metric>, Failure> {
@@ -230,7 +227,7 @@ fn metrics(arguments: &CompareArguments, cell: &Cell) -> Result<Vec<Metric>, Fai
     let mut metrics: Vec<Metric> = Vec::new();
     for name in &arguments.metrics {
         let metric: Metric = name.parse().map_err(Failure::usage)?;
-        if !metric.row().scenarios.contains(&cell.scenario) {
+        if !metric.row().scenarios().contains(&cell.scenario) {
             return Err(Failure::usage(format!("{} has no figure `{metric}`", cell.scenario)));
         }
         if !can_be_compared(metric) {

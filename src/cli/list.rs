@@ -32,8 +32,8 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Failure> {
             }
         }
         Listed::Scenarios => {
-            for (name, description) in scenario::ALL {
-                lines += &hanging(&format!("{name:<12} "), description);
+            for definition in &scenario::DEFINITIONS {
+                lines += &hanging(&format!("{:<12} ", definition.scenario), definition.asks);
             }
         }
         Listed::Tables => {
@@ -86,7 +86,7 @@ fn limits(limits: &Limits) -> String {
         };
         let most = [most, relatives.join(" and ")].join(" ");
         let mut line = format!("{}: {}", most.trim_end(), limit.derivation);
-        let scenarios = limit.measure.row().scenarios;
+        let scenarios = limit.measure.row().scenarios();
         if scenarios.len() > limit.scenarios.len() && !limit.scenarios.is_empty() {
             let names: Vec<&str> = limit.scenarios.iter().map(|one| one.name()).collect();
             line += &format!(" ({})", names.join(", "));

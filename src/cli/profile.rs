@@ -9,6 +9,9 @@ use std::time::Duration;
 use epics_gauge::ioc::{MAX_PVS, Servers};
 use epics_gauge::measure::{Cell, Plan, this_machine};
 use epics_gauge::record::{Load, Pixels, Scenario};
+use epics_gauge::scenario::{
+    DEFINITIONS, Definition, Dimension, Model, PartOf, Sizes, Values, definition,
+};
 use epics_gauge::worker_protocol::Mode;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -22,48 +25,18 @@ pub(super) const USUAL_PIXELS: Pixels = Pixels { width: 680, height: 480 };
 /// many.
 type LoadOf<'a> = &'a dyn Fn(f64) -> Load;
 
-/// Scenarios with monitors.
-const MONITORED: &[Scenario] = &[
-    Scenario::Waveform,
-    Scenario::Scalars,
-    Scenario::Capacity,
-    Scenario::Scale,
-    Scenario::Disturbed,
-];
-
-/// Scenarios that stop a client which takes too much memory.
-const WITH_MEMORY_LIMIT: &[Scenario] = &[
-    Scenario::Waveform,
-    Scenario::Scalars,
-    Scenario::Capacity,
-    Scenario::Scale,
-    Scenario::Disturbed,
-    Scenario::Fleet,
-];
-
-/// Options that mean something to these scenarios only.
-const OPTIONS: [(&str, fn(&RunArguments) -> bool, &[Scenario]); 10] = [
-    (
-        "--pvs",
-        |said| !said.pvs.is_empty(),
-        &[
-            Scenario::Connect,
-            Scenario::Scalars,
-            Scenario::Capacity,
-            Scenario::Scale,
-            Scenario::Disturbed,
-            Scenario::Fleet,
-        ],
-    ),
-    ("--iocs", |said| said.iocs.is_some(), &[Scenario::Fleet]),
-    ("--mode", |said| !said.modes.is_empty(), &[Scenario::Connect]),
-    ("--rate", |said| !said.rates.is_empty(), MONITORED),
-    ("--monitors", |said| !said.monitors.is_empty(), &[Scenario::Scale]),
-    ("--table", |said| !said.tables.is_empty(), &[Scenario::Scale]),
-    ("--pixels", |said| said.pixels.is_some(), &[Scenario::Waveform, Scenario::Disturbed]),
-    ("--seconds", |said| said.seconds.is_some(), MONITORED),
-    ("--array-bytes", |said| said.array_bytes.is_some(), MONITORED),
-    ("--most-memory", |said| said.most_memory.is_some(), WITH_MEMORY_LIMIT),
+/// Options that mean something to the scenarios that vary so.
+const OPTIONS: [(&str, fn(&RunArguments) -> bool, Dimension); 10] = [
+    ("--pvs", |said| !said.pvs.is_empty(), Dimension::Pvs),
+    ("--iocs", |said| said.iocs.is_some(), Dimension::Iocs),
+    ("--mode", |said| !said.modes.is_empty(), Dimension::Mode),
+    ("--rate", |said| !said.rates.is_empty(), Dimension::Rate),
+    ("--monitors", |said| !said.monitors.is_empty(), Dimension::Monitors),
+    ("--table", |said| !said.tables.is_empty(), Dimension::Table),
+    ("--pixels", |said| said.pixels.is_some(), Dimension::Pixels),
+    ("--seconds", |said| said.seconds.is_some(), Dimension::Seconds),
+    ("--array-bytes", |said| said.array_bytes.is_some(), Dimension::ArrayBytes),
+    ("--most-memory", |said| said.most_memory.is_some(), Dimension::Memory),
 ];
 
 /// Everything that is to be measured.
@@ -106,12 +79,17 @@ pub(super) fn random_seed() -> u64 {
 }
 
 fn check_options(arguments: &RunArguments, wanted: &[Scenario]) -> Result<(), Failure> {
-    for (option, is_said, scenarios) in OPTIONS {
-        if is_said(arguments) && !scenarios.iter().any(|name| wanted.contains(name)) {
+    for (option, is_said, dimension) in OPTIONS {
+        let varying: Vec<Scenario> = DEFINITIONS
+            .iter()
+            .filter(|definition| definition.varies.contains(&dimension))
+            .map(|definition| definition.scenario)
+            .collect();
+        if is_said(arguments) && !varying.iter().any(|name| wanted.contains(name)) {
             return Err(Failure::usage(format!(
                 "{option} means nothing to {}; it is for {}",
                 names(wanted),
-                names(scenarios)
+                names(&varying)
             )));
         }
     }
@@ -121,13 +99,15 @@ fn check_options(arguments: &RunArguments, wanted: &[Scenario]) -> Result<(), Fa
 /// More PVs than one IOC holds are for fleets.
 fn check_pvs(arguments: &RunArguments, wanted: &[Scenario]) -> Result<(), Failure> {
     let most = arguments.pvs.iter().copied().max().unwrap_or(0);
-    if most <= MAX_PVS || wanted.iter().all(|name| *name == Scenario::Fleet) {
+    let has_many_iocs = |name: &Scenario| definition(*name).model == Model::ConnectToMany;
+    if most <= MAX_PVS || wanted.iter().all(has_many_iocs) {
         return Ok(());
     }
+    let large: Vec<Scenario> = Scenario::ALL.into_iter().filter(has_many_iocs).collect();
     Err(Failure::usage(format!(
         "--pvs {most}: one IOC holds at most {MAX_PVS} PVs here; for more name only the scenario \
          {}",
-        Scenario::Fleet
+        names(&large)
     )))
 }
 
@@ -140,9 +120,8 @@ fn is_wanted(arguments: &RunArguments, name: Scenario) -> bool {
         _ if !arguments.scenarios.is_empty() => {
             arguments.scenarios.iter().any(|one| one == name.name())
         }
-        Profile::Quick => [Scenario::Connect, Scenario::Waveform].contains(&name),
-        // Up to a million PVs: by name only.
-        Profile::Full => name != Scenario::Fleet,
+        Profile::Quick => definition(name).part_of == PartOf::Quick,
+        Profile::Full => definition(name).part_of != PartOf::None,
     }
 }
 
@@ -178,61 +157,57 @@ fn on_servers(
 }
 
 fn cells(arguments: &RunArguments, scenario: Scenario) -> Result<Vec<Cell>, Failure> {
-    let is_full = arguments.profile == Profile::Full;
-    let said_blocks = arguments.blocks.map(|blocks| blocks as usize);
-    let blocks = said_blocks.unwrap_or(if is_full { 5 } else { 1 });
-    let load = |seconds: f64| Load {
-        rate_hz: 0.0,
-        seconds: arguments.seconds.unwrap_or(seconds),
-        pixels: None,
-        array_bytes: arguments.array_bytes,
-        disturbance: None,
-        monitors: 1,
-        idle_pvs: 0,
+    let definition = definition(scenario);
+    let sizes = match arguments.profile {
+        Profile::Quick => definition.quick,
+        Profile::Full => definition.full,
     };
-    Ok(match scenario {
-        Scenario::Fleet => fleet::cells(arguments, said_blocks.unwrap_or(1))?,
-        Scenario::Scale => scale::cells(arguments, &load, said_blocks.unwrap_or(1))?,
-        Scenario::Waveform => {
-            let load =
-                Load { pixels: Some(arguments.pixels.unwrap_or(USUAL_PIXELS)), ..load(10.0) };
-            let usual: &[f64] = if is_full { &[10.0, 120.0] } else { &[120.0] };
-            Plan::monitors(scenario, &[1], &rates(arguments, usual), load, blocks)
+    let blocks = arguments.blocks.map_or(sizes.blocks, |blocks| blocks as usize);
+    let sizes = Sizes { blocks, ..sizes };
+    Ok(match definition.model {
+        Model::Connect => connect(arguments, scenario, sizes),
+        Model::ConnectToMany => fleet::cells(arguments, sizes)?,
+        Model::Monitor if definition.varies.contains(&Dimension::Table) => {
+            let load = |seconds| load(arguments, definition, seconds);
+            scale::cells(arguments, &load, sizes)?
         }
-        Scenario::Scalars => {
-            let rates = rates(arguments, &[10.0, 100.0, 1000.0]);
-            Plan::monitors(scenario, &pvs(arguments, &[1, 10, 100]), &rates, load(5.0), blocks)
-        }
-        Scenario::Capacity => {
-            let most = pvs(arguments, &[1000]).into_iter().max().unwrap_or(1000);
-            let rates = rates(arguments, &[10.0, 100.0, 1000.0]);
-            // Each search measures afresh what it finds.
-            Plan::monitors(scenario, &[most], &rates, load(3.0), said_blocks.unwrap_or(1))
-        }
-        Scenario::Disturbed => {
-            let load = Load { pixels: arguments.pixels, ..load(25.0) };
-            let pvs = match arguments.pixels {
-                Some(_) => vec![1],
-                None => pvs(arguments, &[100]),
-            };
-            Plan::disturbed(&pvs, &rates(arguments, &[10.0]), load, said_blocks.unwrap_or(1))
-        }
-        Scenario::Connect => connect(arguments, said_blocks),
+        Model::Monitor | Model::Search => monitored(arguments, definition, sizes),
     })
 }
 
-fn connect(arguments: &RunArguments, said_blocks: Option<usize>) -> Vec<Cell> {
-    let (usual_blocks, most_serial) = match arguments.profile {
-        Profile::Quick => (5, 10),
-        Profile::Full => (15, 1_000),
+fn load(arguments: &RunArguments, definition: &Definition, seconds: f64) -> Load {
+    let pixels = match definition.values {
+        Values::Scalars => None,
+        Values::ScalarsOrFrames => arguments.pixels,
+        Values::Frames => Some(arguments.pixels.unwrap_or(USUAL_PIXELS)),
     };
+    let array_bytes = arguments.array_bytes;
+    Load { pixels, array_bytes, ..Load::of_scalars(0.0, arguments.seconds.unwrap_or(seconds)) }
+}
+
+fn monitored(arguments: &RunArguments, definition: &Definition, sizes: Sizes) -> Vec<Cell> {
+    let load = load(arguments, definition, definition.seconds);
+    let pvs = match load.pixels {
+        // The camera is one PV.
+        Some(_) => vec![1],
+        None => pvs(arguments, sizes.pvs),
+    };
+    let pvs = match definition.model {
+        // A search goes up to the most.
+        Model::Search => pvs.into_iter().max().into_iter().collect(),
+        _ => pvs,
+    };
+    Plan::monitors(definition, &pvs, &rates(arguments, sizes.rates_hz), load, sizes.blocks)
+}
+
+fn connect(arguments: &RunArguments, scenario: Scenario, sizes: Sizes) -> Vec<Cell> {
     let modes: Vec<Mode> = if arguments.modes.is_empty() {
         vec![Mode::Bulk, Mode::Serial]
     } else {
         arguments.modes.iter().copied().map(Mode::from).collect()
     };
-    let pvs = pvs(arguments, &[1, 100, 1_000, 10_000]);
-    Plan::connect(&pvs, &modes, most_serial, said_blocks.unwrap_or(usual_blocks))
+    let pvs = pvs(arguments, sizes.pvs);
+    Plan::connect(scenario, &pvs, &modes, sizes.serial_pvs, sizes.blocks)
 }
 
 /// The counts that were asked, or else the usual ones.

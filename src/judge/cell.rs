@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::protocol::Protocol;
 use crate::record::{ApproachFacts, FleetShape, Load, Lookup, Record, Scenario};
-use crate::scenario;
+use crate::scenario::{Model, USUAL_SERVER, definition};
 use crate::worker_protocol::Mode;
 
 /// What all records of a cell have in common. The probes of a search are one cell,
@@ -55,7 +55,7 @@ impl CellKey {
     /// The same without the count of PVs in a search, which varies within it.
     #[must_use]
     pub fn with_probes_as_one(mut self) -> CellKey {
-        if self.scenario == Scenario::Capacity {
+        if definition(self.scenario).model == Model::Search {
             self.pvs = 0;
         }
         self
@@ -69,7 +69,7 @@ impl CellKey {
     /// the usual one, and what is varied.
     pub(super) fn name_with(&self, approach: &str) -> String {
         let mut parts = vec![word(self.scenario.name()), word(approach)];
-        if self.server != scenario::USUAL_SERVER {
+        if self.server != USUAL_SERVER {
             parts.push(word(&self.server));
         }
         parts.push(self.varied());

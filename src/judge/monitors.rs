@@ -14,6 +14,7 @@ use crate::metric::{CPU_WINDOW_NS, trusted, watched_memory};
 use crate::record::{
     Disturbance, Load, Monitored, Record, Recovery, RunRecords, Scenario, ServerCounters, Usage,
 };
+use crate::scenario::definition;
 use crate::stats::{
     CpuLoad, Interval, Percentiles, between, cpu_load, growth, median, median_interval, percentiles,
 };
@@ -87,13 +88,13 @@ pub struct Memory {
 }
 
 /// All cells with monitors, in the order of scenarios, rates and counts of PVs.
-/// Those of a search and of the scale matrix are not among them.
+/// Those of a search and of loads that may be too much are not among them.
 pub(super) fn monitors(run: &RunRecords, failed: &FailedApproaches) -> Vec<MonitorFigures> {
     let mut cells: Vec<(usize, &Record)> = Vec::new();
     for record in run.records.iter().filter(|record| trusted(record).is_some()) {
         let order = Scenario::ALL.iter().position(|one| *one == record.scenario);
         let known = cells.iter().any(|(_, other)| is_same_cell(record, other));
-        let is_own = ![Scenario::Capacity, Scenario::Scale].contains(&record.scenario);
+        let is_own = !definition(record.scenario).may_be_overloaded();
         if is_own && !known {
             cells.push((order.unwrap_or(usize::MAX), record));
         }

@@ -13,10 +13,8 @@ use super::stop::{Stop, failed};
 use super::usage_recorder::UsageRecorder;
 use crate::ioc::{Counted, LogEvent};
 use crate::protocol::Protocol;
-use crate::record::{
-    Cores, Disturbance, FailureKind, Load, Monitored, Network, Recovery, ServerCounters,
-};
-use crate::scenario::{PROCESSED_FACTOR, least_update_bytes};
+use crate::record::{Cores, FailureKind, Load, Monitored, Network, Recovery, ServerCounters};
+use crate::scenario::{PROCESSED_FACTOR, course, least_update_bytes};
 use crate::worker_protocol::{Content, Hello, Mode, Monitor, Stage, StageCommand, Updates};
 
 /// A server that makes fewer than this part of its updates did not hold its rate.
@@ -212,8 +210,7 @@ impl Watch<'_, '_> {
     }
 
     fn recovery(&self, observed: &Observed, last: &Tally) -> Option<Recovery> {
-        let disturbance = self.load.disturbance?;
-        let gone = usize::from(disturbance == Disturbance::Vanish);
+        let gone = course(self.load.disturbance?).pvs_gone();
         let slowest_ns = last.began_ns.iter().flatten().max();
         let slowest_s = observed
             .served_again_ns

@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use crate::approach::Approach;
 use crate::ioc::ServerKind;
 use crate::record::{Disturbance, FleetShape, Load, Lookup, Scenario};
+use crate::scenario::{Definition, Model, course, definition};
 use crate::worker_protocol::Mode;
 
 /// One combination of what is varied.
@@ -39,18 +40,18 @@ impl Cell {
     /// Whether it is one of many that search for a limit, so that a server that
     /// cannot hold the rate is an answer, not a failure.
     pub fn is_probe(&self) -> bool {
-        self.scenario == Scenario::Capacity
+        definition(self.scenario).model == Model::Search
     }
 
     /// Whether too much load is an answer here, not a failure.
     pub fn may_be_overloaded(&self) -> bool {
-        self.is_probe() || self.scenario == Scenario::Scale
+        definition(self.scenario).may_be_overloaded()
     }
 
     /// Whether figures of usage begin when CPU use is steady, with client and server
     /// on different cores.
     pub(super) fn waits_for_steady_state(&self) -> bool {
-        self.scenario == Scenario::Scale
+        definition(self.scenario).awaits_steady_state
     }
 
     /// Each worker gets an IOC of its own, where the one before has another size
@@ -127,47 +128,51 @@ impl Plan {
     /// The connect scenario for every count of PVs. PVs are connected one at a
     /// time only up to `most_serial` of them: each costs libca's search timer,
     /// some 30 ms.
-    pub fn connect(pvs: &[usize], modes: &[Mode], most_serial: usize, blocks: usize) -> Vec<Cell> {
+    pub fn connect(
+        scenario: Scenario,
+        pvs: &[usize],
+        modes: &[Mode],
+        most_serial: usize,
+        blocks: usize,
+    ) -> Vec<Cell> {
         let mut cells = Vec::new();
         for mode in modes {
             for pvs in pvs {
                 if *mode == Mode::Bulk || *pvs <= most_serial {
-                    cells.push(Cell::new(Scenario::Connect, *pvs, *mode, None, blocks));
+                    cells.push(Cell::new(scenario, *pvs, *mode, None, blocks));
                 }
             }
         }
         cells
     }
 
-    /// A scenario with monitors at every rate; `load` says the rest.
+    /// A scenario with monitors, with each of its disturbances at every rate; `load` says
+    /// the rest. Frames come from one PV, so none of several can disappear.
     pub fn monitors(
-        scenario: Scenario,
+        definition: &Definition,
         pvs: &[usize],
         rates_hz: &[f64],
         load: Load,
         blocks: usize,
     ) -> Vec<Cell> {
+        let can_be = |disturbance: &Disturbance| {
+            load.pixels.is_none() || course(*disturbance).pvs_gone() == 0
+        };
+        let disturbances: Vec<Option<Disturbance>> = match definition.disturbances {
+            [] => vec![None],
+            all => all.iter().copied().filter(can_be).map(Some).collect(),
+        };
         let mut cells = Vec::new();
-        for rate_hz in rates_hz {
-            for pvs in pvs {
-                let load = Load { rate_hz: *rate_hz, ..load };
-                cells.push(Cell::new(scenario, *pvs, Mode::Bulk, Some(load), blocks));
+        for disturbance in disturbances {
+            for rate_hz in rates_hz {
+                for pvs in pvs {
+                    let load = Load { rate_hz: *rate_hz, disturbance, ..load };
+                    let scenario = definition.scenario;
+                    cells.push(Cell::new(scenario, *pvs, Mode::Bulk, Some(load), blocks));
+                }
             }
         }
         cells
-    }
-
-    /// Every disturbance; `load` says the rest. Frames come from one PV, so none
-    /// of several can disappear.
-    pub fn disturbed(pvs: &[usize], rates_hz: &[f64], load: Load, blocks: usize) -> Vec<Cell> {
-        Disturbance::ALL
-            .into_iter()
-            .filter(|disturbance| *disturbance != Disturbance::Vanish || load.pixels.is_none())
-            .flat_map(|disturbance| {
-                let load = Load { disturbance: Some(disturbance), ..load };
-                Plan::monitors(Scenario::Disturbed, pvs, rates_hz, load, blocks)
-            })
-            .collect()
     }
 
     /// The fleet scenario for every size, a count of PVs and of IOCs, and both ways to

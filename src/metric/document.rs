@@ -60,10 +60,10 @@ fn pooled(pooled: Pooled) -> &'static str {
 }
 
 fn scenarios(row: &Row) -> String {
-    if row.scenarios.len() == crate::record::Scenario::ALL.len() {
+    if row.told.is_none() {
         return "all".to_owned();
     }
-    let names: Vec<&str> = row.scenarios.iter().map(|scenario| scenario.name()).collect();
+    let names: Vec<&str> = row.scenarios().iter().map(|scenario| scenario.name()).collect();
     names.join(", ")
 }
 

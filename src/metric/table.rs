@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::monitored::{mean_cpu_percent, trusted, watched_memory};
 use super::{Metric, Party, Percentile, Timed, Unit};
 use crate::record::{FailureKind, FleetUse, Network, Record, Scenario};
-use crate::scenario::is_answer;
+use crate::scenario::{DEFINITIONS, Told, is_answer};
 use crate::stats::{CONFIDENCE_WANTED, counted_once, growth, percentiles};
 use crate::worker_protocol::{Mode, Stage};
 
@@ -24,8 +24,8 @@ pub struct Row {
     pub exact: bool,
     /// How the figures of several blocks become one.
     pub pooled: Pooled,
-    /// Where it is measured.
-    pub scenarios: &'static [Scenario],
+    /// The scenarios that have it are those that tell of this; all of them when none.
+    pub told: Option<Told>,
     /// How it is computed.
     pub source: Source,
     /// What is added to both sides before a ratio is taken: what does not matter to
@@ -34,6 +34,15 @@ pub struct Row {
     pub negligible: f64,
     /// What it is, in one sentence.
     pub about: &'static str,
+}
+
+impl Row {
+    /// Where it is measured, in the order of reports.
+    pub fn scenarios(&self) -> Vec<Scenario> {
+        let has = |tells: &[Told]| self.told.is_none_or(|told| tells.contains(&told));
+        let measured = DEFINITIONS.iter().filter(|definition| has(definition.tells));
+        measured.map(|definition| definition.scenario).collect()
+    }
 }
 
 /// Which way is better.
@@ -74,15 +83,6 @@ pub enum Source {
     Run,
 }
 
-const CONNECT: &[Scenario] = &[Scenario::Connect];
-const WATCHED: &[Scenario] = &[Scenario::Waveform, Scenario::Scalars];
-const MONITORED: &[Scenario] = &[Scenario::Waveform, Scenario::Scalars, Scenario::Scale];
-const WITH_MONITORS: &[Scenario] =
-    &[Scenario::Waveform, Scenario::Scalars, Scenario::Scale, Scenario::Disturbed];
-const DISTURBED: &[Scenario] = &[Scenario::Disturbed];
-const SEARCH: &[Scenario] = &[Scenario::Capacity];
-const MANY_IOCS: &[Scenario] = &[Scenario::Fleet];
-
 /// What nobody notices of memory, and of its growth in a minute.
 const NEGLIGIBLE_BYTES: f64 = 1_048_576.0;
 
@@ -107,7 +107,7 @@ fn all() -> Vec<Row> {
         ..counted(
             Metric::ProcessesLeft,
             "processes left",
-            Scenario::ALL_OF_THEM,
+            None,
             none,
             "processes of the whole run that outlived it",
         )
@@ -120,7 +120,7 @@ fn sampled(
     metric: Metric,
     name: &str,
     unit: Unit,
-    scenarios: &'static [Scenario],
+    told: impl Into<Option<Told>>,
     of: fn(Metric, &Record) -> Option<f64>,
     about: &'static str,
 ) -> Row {
@@ -131,7 +131,7 @@ fn sampled(
         better: Better::Lower,
         exact: false,
         pooled: Pooled::Median,
-        scenarios,
+        told: told.into(),
         source: Source::Record(of),
         negligible: 0.0,
         about,
@@ -142,7 +142,7 @@ fn sampled(
 fn counted(
     metric: Metric,
     name: &str,
-    scenarios: &'static [Scenario],
+    told: impl Into<Option<Told>>,
     of: fn(Metric, &Record) -> Option<f64>,
     about: &'static str,
 ) -> Row {
@@ -150,7 +150,7 @@ fn counted(
         exact: true,
         pooled: Pooled::Greatest,
         negligible: 1.0,
-        ..sampled(metric, name, Unit::Count, scenarios, of, about)
+        ..sampled(metric, name, Unit::Count, told, of, about)
     }
 }
 
@@ -167,7 +167,7 @@ fn of_stages() -> Vec<Row> {
             Metric::Time(timed),
             &name,
             unit,
-            CONNECT,
+            Told::Stages,
             stage_time,
             "wall time of the stage; connect begins with create",
         ));
@@ -175,7 +175,7 @@ fn of_stages() -> Vec<Row> {
             Metric::Cpu(timed),
             &format!("{name} cpu"),
             unit,
-            CONNECT,
+            Told::Stages,
             stage_time,
             "CPU time of the worker in the stage",
         ));
@@ -185,7 +185,7 @@ fn of_stages() -> Vec<Row> {
                 Metric::Each(timed, point),
                 &format!("{name} {}", point.name()),
                 Unit::Seconds,
-                CONNECT,
+                Told::Stages,
                 single_pvs,
                 "of the times of single PVs, where the worker timed each",
             ));
@@ -195,7 +195,7 @@ fn of_stages() -> Vec<Row> {
         Metric::UnclaimedTime,
         "unclaimed time",
         Unit::Percent,
-        Scenario::ALL_OF_THEM,
+        None,
         |_, record| Some(100.0 * record.unclaimed()?.part()),
         "the part of the harness's wait for a worker's stages that no stage claims",
     ));
@@ -203,7 +203,7 @@ fn of_stages() -> Vec<Row> {
         Metric::UnclaimedCpu,
         "unclaimed cpu",
         Unit::Seconds,
-        Scenario::ALL_OF_THEM,
+        None,
         |_, record| record.unclaimed_cpu_s(),
         "CPU time that the kernel counted in the stages and the worker does not claim",
     ));
@@ -213,7 +213,7 @@ fn of_stages() -> Vec<Row> {
             Metric::ConnectSlope,
             "connect slope",
             Unit::SecondsPerPv,
-            CONNECT,
+            Told::Stages,
             none,
             "time to connect one more PV, over all counts of PVs",
         )
@@ -240,8 +240,8 @@ fn of_usage() -> Vec<Row> {
 }
 
 fn of_one_side(party: Party) -> Vec<Row> {
-    let row = |metric, what: &str, unit, scenarios, about| {
-        sampled(metric, &format!("{}{what}", party.name()), unit, scenarios, of_side, about)
+    let row = |metric, what: &str, unit, told, about| {
+        sampled(metric, &format!("{}{what}", party.name()), unit, Some(told), of_side, about)
     };
     let growth = match party {
         Party::Client => "growth".to_owned(),
@@ -252,7 +252,7 @@ fn of_one_side(party: Party) -> Vec<Row> {
             Metric::CpuUse(party),
             " cpu",
             Unit::PercentOfACore,
-            MONITORED,
+            Told::Loads,
             "CPU time over wall time while monitors run",
         ),
         Row {
@@ -262,7 +262,7 @@ fn of_one_side(party: Party) -> Vec<Row> {
                 Metric::Memory(party),
                 " memory",
                 Unit::Bytes,
-                MONITORED,
+                Told::Loads,
                 "the most resident memory less what was held after the warm-up",
             )
         },
@@ -270,21 +270,21 @@ fn of_one_side(party: Party) -> Vec<Row> {
             Metric::MemoryPeak(party),
             " memory peak",
             Unit::Bytes,
-            MONITORED,
+            Told::Loads,
             "the most resident memory, descendants included",
         ),
         row(
             Metric::MemoryAtStart(party),
             " memory at start",
             Unit::Bytes,
-            MONITORED,
+            Told::Loads,
             "resident memory after the warm-up",
         ),
         row(
             Metric::MemoryAtEnd(party),
             " memory at end",
             Unit::Bytes,
-            MONITORED,
+            Told::Loads,
             "resident memory when the server stops making updates",
         ),
         Row {
@@ -295,7 +295,7 @@ fn of_one_side(party: Party) -> Vec<Row> {
                 Metric::Growth(party),
                 "",
                 Unit::BytesPerMinute,
-                WATCHED,
+                Told::Courses,
                 "how fast resident memory grows after the warm-up",
             )
         },
@@ -303,14 +303,14 @@ fn of_one_side(party: Party) -> Vec<Row> {
             Metric::BytesSent(party),
             " network sent",
             Unit::Bytes,
-            MONITORED,
+            Told::Loads,
             "bytes sent over the TCP connections, from sampling",
         ),
         row(
             Metric::BytesReceived(party),
             " network received",
             Unit::Bytes,
-            MONITORED,
+            Told::Loads,
             "bytes received over the TCP connections, from sampling",
         ),
     ]
@@ -347,7 +347,7 @@ fn of_side(metric: Metric, record: &Record) -> Option<f64> {
 fn of_failures() -> Vec<Row> {
     let row = |metric, name, of, about| Row {
         pooled: Pooled::Sum,
-        ..counted(metric, name, Scenario::ALL_OF_THEM, of, about)
+        ..counted(metric, name, None, of, about)
     };
     vec![
         row(
@@ -377,7 +377,7 @@ pub fn has_failed(record: &Record) -> bool {
 }
 
 fn of_updates() -> Vec<Row> {
-    let count = |metric, name, of, about| counted(metric, name, WITH_MONITORS, of, about);
+    let count = |metric, name, of, about| counted(metric, name, Told::Updates, of, about);
     let mut rows = vec![
         Row {
             better: Better::Higher,
@@ -385,7 +385,7 @@ fn of_updates() -> Vec<Row> {
                 Metric::UpdatesMade,
                 "updates made",
                 Unit::Hertz,
-                WITH_MONITORS,
+                Told::Updates,
                 |_, record| Some(trusted(record)?.made_hz),
                 "updates of one PV per second that the server made",
             )
@@ -410,7 +410,7 @@ fn of_updates() -> Vec<Row> {
         },
         Row {
             pooled: Pooled::Sum,
-            scenarios: MONITORED,
+            told: Some(Told::Loads),
             ..count(
                 Metric::UpdatesLost,
                 "updates lost",
@@ -434,7 +434,7 @@ fn of_updates() -> Vec<Row> {
     rows.extend(Percentile::ALL.into_iter().map(|point| {
         let name = format!("latency {}", point.name());
         let about = "of the time from the server's time stamp to the callback";
-        sampled(Metric::Latency(point), &name, Unit::Seconds, WITH_MONITORS, latency, about)
+        sampled(Metric::Latency(point), &name, Unit::Seconds, Told::Updates, latency, about)
     }));
     rows
 }
@@ -446,7 +446,7 @@ fn latency(metric: Metric, record: &Record) -> Option<f64> {
 
 fn of_network() -> Vec<Row> {
     let bytes =
-        |metric, name, of, about| sampled(metric, name, Unit::Bytes, WITH_MONITORS, of, about);
+        |metric, name, of, about| sampled(metric, name, Unit::Bytes, Told::Updates, of, about);
     vec![
         bytes(
             Metric::ClientBytesReceived,
@@ -472,7 +472,7 @@ fn of_network() -> Vec<Row> {
         counted(
             Metric::BytesOverLeast,
             "bytes over least",
-            WATCHED,
+            Told::Courses,
             bytes_over_least,
             "whole bytes per update more than the protocol needs",
         ),
@@ -490,7 +490,7 @@ fn bytes_over_least(_: Metric, record: &Record) -> Option<f64> {
 }
 
 fn of_servers() -> Vec<Row> {
-    let count = |metric, name, of, about| counted(metric, name, WITH_MONITORS, of, about);
+    let count = |metric, name, of, about| counted(metric, name, Told::Updates, of, about);
     vec![
         Row {
             better: Better::Neither,
@@ -502,7 +502,7 @@ fn of_servers() -> Vec<Row> {
             )
         },
         Row {
-            scenarios: MONITORED,
+            told: Some(Told::Loads),
             ..count(
                 Metric::Subscriptions,
                 "subscriptions",
@@ -543,7 +543,7 @@ fn of_counter(
 }
 
 fn of_recovery() -> Vec<Row> {
-    let count = |metric, name, of, about| counted(metric, name, DISTURBED, of, about);
+    let count = |metric, name, of, about| counted(metric, name, Told::Recovery, of, about);
     vec![
         Row {
             better: Better::Neither,
@@ -576,7 +576,7 @@ fn of_recovery() -> Vec<Row> {
             Metric::Recovery,
             "slowest recovery",
             Unit::Seconds,
-            DISTURBED,
+            Told::Recovery,
             |_, record| trusted(record)?.recovery?.slowest_s,
             "from the end of a fault to the first update of the last PV that recovered",
         ),
@@ -586,7 +586,7 @@ fn of_recovery() -> Vec<Row> {
             ..counted(
                 Metric::Capacity,
                 "PVs without loss",
-                SEARCH,
+                Told::Capacity,
                 none,
                 "the most PVs that arrive without loss, from a search",
             )
@@ -600,7 +600,7 @@ fn of_many_iocs() -> Vec<Row> {
             Metric::ClientMemoryPerPv,
             "client memory per PV",
             Unit::BytesPerPv,
-            MANY_IOCS,
+            Told::ManyIocs,
             |_, record| grown(record, |used| used.client_bytes),
             "resident memory that the client took for each PV",
         ),
@@ -608,7 +608,7 @@ fn of_many_iocs() -> Vec<Row> {
             Metric::ServersMemoryPerPv,
             "servers memory per PV",
             Unit::BytesPerPv,
-            MANY_IOCS,
+            Told::ManyIocs,
             // Later clients are served from memory that the first one made the IOCs take.
             |_, record| grown(record, |used| used.servers_bytes.filter(|_| used.is_first_client)),
             "resident memory that all IOCs together took for each PV",
@@ -617,7 +617,7 @@ fn of_many_iocs() -> Vec<Row> {
             Metric::SearchesPerPv,
             "searches per PV",
             Unit::CountPerPv,
-            MANY_IOCS,
+            Told::ManyIocs,
             |_, record| {
                 let searches = record.fleet_use.as_ref()?.searches?;
                 Some(searches.sent / record.pvs.max(1) as f64)

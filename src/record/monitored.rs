@@ -39,6 +39,12 @@ fn one() -> usize {
 }
 
 impl Load {
+    /// One monitor on each scalar, and nothing beside.
+    pub fn of_scalars(rate_hz: f64, seconds: f64) -> Load {
+        let (pixels, array_bytes, disturbance) = (None, None, None);
+        Load { rate_hz, seconds, pixels, array_bytes, disturbance, monitors: 1, idle_pvs: 0 }
+    }
+
     /// What one update holds.
     pub fn content(&self) -> Content {
         match self.pixels {

@@ -52,9 +52,6 @@ impl Scenario {
         Scenario::Fleet,
     ];
 
-    /// The same where a list that lives as long as the program is wanted.
-    pub const ALL_OF_THEM: &'static [Scenario] = &Scenario::ALL;
-
     /// The name in files, tables and on the command line.
     pub fn name(self) -> &'static str {
         match self {

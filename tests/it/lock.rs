@@ -158,7 +158,9 @@ fn another_user_waits_as_well() {
     let lock = Lock::new();
     let first = lock.measuring();
     let copy = lock.folder.path().join("epics-gauge");
-    fs::copy(program(), &copy).unwrap();
+    // By another process: while this one has the copy open to write, a test beside it may
+    // fork and keep it open, and nobody can run it.
+    assert!(Command::new("cp").arg(program()).arg(&copy).status().unwrap().success());
     let second = as_nobody(&copy)
         .args(SHORT.split_whitespace())
         .arg("--no-wait")

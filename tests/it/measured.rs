@@ -10,7 +10,6 @@ use epics_gauge::embedded;
 use epics_gauge::ioc::SoftIoc;
 use epics_gauge::metric::Timed;
 use epics_gauge::process::Command;
-use epics_gauge::stats::median;
 use epics_gauge::worker_protocol::{Mode, Stage};
 
 use crate::support::{Gauge, WorkerDriver, measuring_alone};
@@ -37,13 +36,13 @@ fn libca_agrees_with_bases_own_catime() {
         ("bulk get", |figures| figures.bulk_get, 0.5..8.0),
         ("serial get", |figures| figures.serial_get, 0.4..2.5),
     ];
-    println!("of {PVS} PVs, 5 rounds in turn | libca s per PV | catime s per PV | ratio");
+    println!("least of 5 rounds, {PVS} PVs | libca s per PV | catime s per PV | ratio");
     for (name, of, agreed) in compared {
-        let ours = median(&rounds.iter().map(|(libca, _)| of(libca)).collect::<Vec<_>>());
-        let theirs = median(&rounds.iter().map(|(_, catime)| of(catime)).collect::<Vec<_>>());
-        let ratio = median(
-            &rounds.iter().map(|(libca, catime)| of(libca) / of(catime)).collect::<Vec<_>>(),
-        );
+        // Other tests that run beside make both take longer, never less.
+        let least = |all: &mut dyn Iterator<Item = f64>| all.fold(f64::INFINITY, f64::min);
+        let ours = least(&mut rounds.iter().map(|(libca, _)| of(libca)));
+        let theirs = least(&mut rounds.iter().map(|(_, catime)| of(catime)));
+        let ratio = ours / theirs;
         println!("{name} | {ours:.2e} | {theirs:.2e} | {ratio:.2}");
         assert!(agreed.contains(&ratio), "{name}: libca takes {ratio} times as long");
     }

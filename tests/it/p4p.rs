@@ -72,7 +72,8 @@ fn every_one_of_several_subscriptions_to_a_pv_gets_every_update() {
             let mut ioc =
                 SoftIoc::builder().pvs(PVS).may_scan_at(10.0).pv_access().start().unwrap();
             let mut worker = connected(approach, &ioc, scalars(), mode);
-            worker.run(&subscribe(Content::Scalars, mode)).unwrap();
+            let subscribed = worker.run(&subscribe(Content::Scalars, mode));
+            subscribed.unwrap_or_else(|error| panic!("{approach}, {mode}: {error}"));
             let updates = collected(&mut worker, &mut ioc);
             let made = ioc.processed().unwrap();
             assert!(made[0] > 10, "{made:?} prove nothing");

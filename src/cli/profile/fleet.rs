@@ -2,9 +2,10 @@
 
 use epics_gauge::ioc::Fleet;
 use epics_gauge::measure::{Cell, Plan, this_machine};
+use epics_gauge::scenario::Sizes;
 
 use super::super::Failure;
-use super::super::arguments::{Profile, RunArguments};
+use super::super::arguments::RunArguments;
 
 /// The PVs of an IOC, where the count of IOCs is not said.
 const PVS_PER_IOC: usize = 10_000;
@@ -16,19 +17,15 @@ const SERVER: &str = "softioc";
 /// some, too.
 const MOST_OF_MEMORY: f64 = 0.6;
 
-pub(super) fn cells(arguments: &RunArguments, blocks: usize) -> Result<Vec<Cell>, Failure> {
+pub(super) fn cells(arguments: &RunArguments, planned: Sizes) -> Result<Vec<Cell>, Failure> {
     if !arguments.servers.is_empty() && !arguments.servers.iter().any(|name| name == SERVER) {
         let message = format!("a fleet is made of {SERVER}s, not of what --server names");
         return Err(Failure::usage(message));
     }
-    let usual: &[usize] = match arguments.profile {
-        Profile::Quick => &[10_000, 100_000],
-        Profile::Full => &[10_000, 100_000, 1_000_000],
-    };
-    let counts = super::pvs(arguments, usual);
+    let counts = super::pvs(arguments, planned.pvs);
     let sizes: Result<Vec<_>, Failure> =
         counts.into_iter().map(|pvs| size(pvs, arguments.iocs)).collect();
-    Ok(Plan::fleets(&sizes?, blocks))
+    Ok(Plan::fleets(&sizes?, planned.blocks))
 }
 
 fn size(pvs: usize, iocs: Option<u32>) -> Result<(usize, usize), Failure> {

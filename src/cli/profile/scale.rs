@@ -4,6 +4,7 @@
 use epics_gauge::measure::Cell;
 use epics_gauge::record::{Load, Scenario};
 use epics_gauge::scenario::published::{PublishedRow, PublishedTable, TABLES, table};
+use epics_gauge::scenario::{Sizes, definition};
 use epics_gauge::worker_protocol::Mode;
 
 use super::super::Failure;
@@ -24,9 +25,7 @@ const SPREAD: [(&str, (usize, u32, usize)); 9] = [
     ("p4p-server-p4p", (100, 10, 100)),
 ];
 
-/// The grid of a server that nobody has published a table of.
-const USUAL_PVS: [usize; 3] = [1, 10, 100];
-const USUAL_RATES_HZ: [f64; 1] = [10.0];
+/// The grid of a server that nobody has published a table of, beside the usual sizes.
 const USUAL_MONITORS: [usize; 3] = [1, 10, 100];
 
 /// Rates and the most PVs of the searches for where a server and a client break.
@@ -40,19 +39,19 @@ const SEARCH_PVS: usize = 10_000;
 pub(super) fn cells(
     arguments: &RunArguments,
     load: LoadOf<'_>,
-    blocks: usize,
+    sizes: Sizes,
 ) -> Result<Vec<Cell>, Failure> {
     let tables = tables(arguments)?;
     let is_grid =
         !arguments.pvs.is_empty() || !arguments.rates.is_empty() || !arguments.monitors.is_empty();
     if is_grid || tables.is_empty() {
-        return Ok(grid(arguments, &tables, load, blocks));
+        return Ok(grid(arguments, &tables, load, sizes));
     }
     let is_whole = arguments.profile == Profile::Full || !arguments.tables.is_empty();
     let mut cells = Vec::new();
     for table in &tables {
         let rows = table.rows.iter().filter(|row| is_whole || is_in_spread(table, row));
-        cells.extend(rows.map(|row| cell_of_row(arguments, table, row, load, blocks)));
+        cells.extend(rows.map(|row| cell_of_row(arguments, table, row, load, sizes.blocks)));
         if arguments.profile == Profile::Full {
             cells.extend(searches(arguments, table, load));
         }
@@ -99,7 +98,7 @@ fn cell_of_row(
         rate_hz: f64::from(row.rate_hz),
         monitors: row.monitors,
         idle_pvs: row.served_pvs - row.pvs,
-        ..load(20.0)
+        ..load(definition(Scenario::Scale).seconds)
     };
     Cell::new(Scenario::Scale, row.pvs, Mode::Bulk, Some(load), blocks)
         .on(table.server)
@@ -111,7 +110,7 @@ fn searches(arguments: &RunArguments, table: &PublishedTable, load: LoadOf<'_>) 
     let rates = rates(arguments, &SEARCH_RATES_HZ).into_iter();
     rates
         .map(|rate_hz| {
-            let load = Load { rate_hz, ..load(3.0) };
+            let load = Load { rate_hz, ..load(definition(Scenario::Capacity).seconds) };
             Cell::new(Scenario::Capacity, SEARCH_PVS, Mode::Bulk, Some(load), 1)
                 .on(table.server)
                 .only(approaches(arguments, table))
@@ -133,7 +132,7 @@ fn grid(
     arguments: &RunArguments,
     tables: &[PublishedTable],
     load: LoadOf<'_>,
-    blocks: usize,
+    sizes: Sizes,
 ) -> Vec<Cell> {
     let mut servers = arguments.servers.clone();
     if servers.is_empty() {
@@ -146,11 +145,16 @@ fn grid(
     };
     let mut cells = Vec::new();
     for server in &servers {
-        for rate_hz in rates(arguments, &USUAL_RATES_HZ) {
-            for pvs in pvs(arguments, &USUAL_PVS) {
+        for rate_hz in rates(arguments, sizes.rates_hz) {
+            for pvs in pvs(arguments, sizes.pvs) {
                 for monitors in &monitors {
-                    let load = Load { rate_hz, monitors: *monitors, ..load(20.0) };
-                    let cell = Cell::new(Scenario::Scale, pvs, Mode::Bulk, Some(load), blocks);
+                    let load = Load {
+                        rate_hz,
+                        monitors: *monitors,
+                        ..load(definition(Scenario::Scale).seconds)
+                    };
+                    let cell =
+                        Cell::new(Scenario::Scale, pvs, Mode::Bulk, Some(load), sizes.blocks);
                     cells.push(cell.on(server).only(arguments.approaches.clone()));
                 }
             }
@@ -168,16 +172,8 @@ mod tests {
 
     fn planned(words: &str) -> Result<Vec<Cell>, Failure> {
         let arguments = Arguments::try_parse_from(words.split_whitespace()).unwrap().run;
-        let load = |seconds| Load {
-            rate_hz: 0.0,
-            seconds,
-            pixels: None,
-            array_bytes: None,
-            disturbance: None,
-            monitors: 1,
-            idle_pvs: 0,
-        };
-        cells(&arguments, &load, 1)
+        let load = |seconds| Load::of_scalars(0.0, seconds);
+        cells(&arguments, &load, definition(Scenario::Scale).quick)
     }
 
     fn shape(cell: &Cell) -> (usize, f64, usize, usize) {

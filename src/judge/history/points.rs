@@ -10,7 +10,7 @@ use crate::judge::scaling::scaling;
 use crate::judge::{Capacity, Scaling, capacities};
 use crate::metric::{Metric, Party, Percentile, rows};
 use crate::record::{Load, Record, RunRecords, Scenario};
-use crate::scenario::is_answer;
+use crate::scenario::{Model, definition, is_answer};
 use crate::stats::Interval;
 use crate::worker_protocol::{Mode, Stage};
 
@@ -88,7 +88,8 @@ struct Given {
 
 fn of_workers(run: &RunRecords) -> Vec<Series> {
     let mut cells: Vec<(CellKey, BTreeMap<usize, Given>)> = Vec::new();
-    for record in run.records.iter().filter(|record| record.scenario != Scenario::Capacity) {
+    let is_search = |record: &&Record| definition(record.scenario).model == Model::Search;
+    for record in run.records.iter().filter(|record| !is_search(record)) {
         let key = CellKey::of(record);
         let place = run.run.approaches.iter().position(|facts| facts.name == record.approach);
         let Some(place) = place else { continue };
@@ -162,10 +163,11 @@ impl Given {
 fn has_history(record: &Record, metric: Metric) -> bool {
     let is_stage =
         matches!(metric, Metric::Time(timed) if timed.is_per_pv() || timed.stage == Stage::Import);
-    match record.scenario {
+    let definition = definition(record.scenario);
+    match definition.model.has_rate() {
         // Of so many loads the losses tell; the rest is in each run's own report.
-        Scenario::Scale => metric == Metric::UpdatesLost,
-        Scenario::Connect | Scenario::Fleet if is_stage => true,
+        true if definition.may_be_overloaded() => metric == Metric::UpdatesLost,
+        false if is_stage => true,
         _ => OF_MONITORS_AND_FLEETS.contains(&metric),
     }
 }

@@ -6,22 +6,15 @@ use serde::Serialize;
 use super::error::{Wrong, unknown};
 use super::table::Table;
 use crate::record::{Pixels, Scenario};
-use crate::scenario::USUAL_SERVER;
+use crate::scenario::{Definition, Single, USUAL_SERVER, Values, singles};
 
 const KEYS: [&str; 8] =
     ["scenario", "server", "approach", "pvs", "rate_hz", "pixels", "seconds", "blocks"];
 
-/// Scenarios that the gate can measure: the others take too long, or search.
-const SCENARIOS: [Scenario; 3] = [Scenario::Connect, Scenario::Scalars, Scenario::Waveform];
-
 /// Five blocks are the least that an interval needs.
 const USUAL_BLOCKS: f64 = 5.0;
 
-/// Seconds that monitors watch.
-const USUAL_SECONDS: f64 = 3.0;
-
 /// The write-ups' camera.
-const USUAL_RATE_HZ: f64 = 120.0;
 const USUAL_PIXELS: Pixels = Pixels { width: 680, height: 480 };
 
 /// One `[[measure]]`.
@@ -47,36 +40,39 @@ pub struct Measured {
 
 pub(super) fn measured(table: Table) -> Result<Measured, Wrong> {
     table.only(&KEYS)?;
-    let scenario = scenario(table)?;
-    let is_connect = scenario == Scenario::Connect;
-    for key in ["rate_hz", "seconds"].into_iter().filter(|_| is_connect) {
+    let (definition, single) = defined(table)?;
+    let has_frames = definition.values == Values::Frames;
+    for key in ["rate_hz", "seconds"].into_iter().filter(|_| !definition.model.has_rate()) {
         refuse(table, key, "connecting has no monitors")?;
     }
-    if scenario != Scenario::Waveform {
-        refuse(table, "pixels", "only waveform has frames")?;
-    } else {
+    if has_frames {
         refuse(table, "pvs", "the camera is one PV")?;
+    } else {
+        refuse(table, "pixels", "only waveform has frames")?;
     }
     let approaches = table.names("approach")?.into_iter().map(|name| name.name).collect();
     let server = table.text("server")?.unwrap_or_else(|| USUAL_SERVER.to_owned());
     Ok(Measured {
-        pvs: if scenario == Scenario::Waveform { vec![1] } else { counts(table)? },
-        pixels: (scenario == Scenario::Waveform).then(|| pixels(table)).transpose()?,
-        rate_hz: at_least(table, "rate_hz", 0.1, USUAL_RATE_HZ)?,
-        seconds: at_least(table, "seconds", 1.0, USUAL_SECONDS)?,
+        pvs: if has_frames { vec![1] } else { counts(table)? },
+        pixels: has_frames.then(|| pixels(table)).transpose()?,
+        rate_hz: at_least(table, "rate_hz", 0.1, single.rate_hz)?,
+        seconds: at_least(table, "seconds", 1.0, single.seconds)?,
         blocks: at_least(table, "blocks", 1.0, USUAL_BLOCKS)? as usize,
-        scenario,
+        scenario: definition.scenario,
         server,
         approaches,
     })
 }
 
-fn scenario(table: Table) -> Result<Scenario, Wrong> {
+/// The scenario, of those that take no longer than a gate may.
+fn defined(table: Table) -> Result<(&'static Definition, Single), Wrong> {
     let said = table.text("scenario")?;
     let said = said.ok_or_else(|| Wrong::at(table.at, "this measure has no `scenario`"))?;
-    SCENARIOS.into_iter().find(|scenario| scenario.name() == said).ok_or_else(|| {
+    let found = singles().find(|(definition, _)| definition.scenario.name() == said);
+    found.ok_or_else(|| {
         let at = table.place("scenario").unwrap_or(table.at);
-        let known = SCENARIOS.map(Scenario::name);
+        let known: Vec<&str> =
+            singles().map(|(definition, _)| definition.scenario.name()).collect();
         Wrong::at(at, unknown("scenario to measure", &said, &known))
     })
 }

@@ -10,6 +10,7 @@ use super::table::{Name, Table};
 use super::{Limit, Relative, budget};
 use crate::metric::{Metric, Pooled, can_be_limited, names};
 use crate::record::Scenario;
+use crate::scenario::definition;
 
 const KEYS: [&str; 14] = [
     "scenario",
@@ -117,7 +118,7 @@ fn check_kind(table: Table, measure: Metric) -> Result<(), Wrong> {
 }
 
 fn scenarios(table: Table, measure: Metric) -> Result<Vec<Scenario>, Wrong> {
-    let measured_in = measure.row().scenarios;
+    let measured_in = measure.row().scenarios();
     let named = table.names("scenario")?;
     if measure.is_of_the_run() {
         let of_a_cell = ["scenario", "server", "approach", "pvs"];
@@ -130,9 +131,9 @@ fn scenarios(table: Table, measure: Metric) -> Result<Vec<Scenario>, Wrong> {
         };
     }
     if named.is_empty() {
-        return Ok(measured_in.to_vec());
+        return Ok(measured_in);
     }
-    named.into_iter().map(|one| measured_scenario(&one, measure, measured_in)).collect()
+    named.into_iter().map(|one| measured_scenario(&one, measure, &measured_in)).collect()
 }
 
 fn measured_scenario(
@@ -153,8 +154,8 @@ fn measured_scenario(
 
 fn rate(table: Table, measure: Metric) -> Result<Option<f64>, Wrong> {
     let Some(at) = table.place("rate_hz_at_most") else { return Ok(None) };
-    let with_rate = |one: &Scenario| *one != Scenario::Connect && *one != Scenario::Fleet;
-    if measure.is_of_the_run() || !measure.row().scenarios.iter().any(with_rate) {
+    let has_rate = |one: Scenario| definition(one).model.has_rate();
+    if measure.is_of_the_run() || !measure.row().scenarios().into_iter().any(has_rate) {
         let message = format!("`{}` has no rate", measure.name());
         return Err(Wrong::at(at, message));
     }

@@ -10,7 +10,8 @@ use crate::measure::session::PendingStages;
 use crate::measure::stop::{Stop, failed};
 use crate::measure::usage_recorder::UsageRecorder;
 use crate::process::monotonic_ns;
-use crate::record::{Disturbance, FailureKind, Steady};
+use crate::record::{FailureKind, Steady};
+use crate::scenario::{Course, Fault, Happening, Watching, course};
 use crate::worker_protocol::Stage;
 
 /// The worker's turn to begin collecting before the server begins to scan.
@@ -22,18 +23,6 @@ const DRAIN: Duration = Duration::from_millis(500);
 /// The worker collects this much longer than the rest is planned to take: shell
 /// commands take their time too.
 const SPARE: Duration = Duration::from_secs(1);
-
-/// Monitors watch this long before anything is done to them.
-const UNDISTURBED: Duration = Duration::from_secs(1);
-
-/// How long a stalled client is stopped.
-const STALL: Duration = Duration::from_secs(5);
-
-/// How long a stalled client has to catch up.
-const CATCH_UP: Duration = Duration::from_secs(3);
-
-/// How long a killed IOC stays away.
-const OUTAGE: Duration = Duration::from_secs(1);
 
 /// Starting an IOC takes most of a second; it may take more here.
 const IOC_START: Duration = Duration::from_secs(5);
@@ -55,7 +44,7 @@ pub(super) struct Observed {
 }
 
 impl Watch<'_, '_> {
-    /// Scans, with the disturbance in the middle, stops, and lets things drain.
+    /// Scans, with the faults of the load meanwhile, stops, and lets things drain.
     pub(super) fn observe(
         &mut self,
         first: Vec<u64>,
@@ -77,17 +66,15 @@ impl Watch<'_, '_> {
             false => self.meanwhile(pending, usage, self.warm_up())?,
         }
         observed.start_ns = monotonic_ns();
-        match self.load.disturbance {
-            None => self.meanwhile(pending, usage, self.watch_time())?,
-            Some(Disturbance::Stall) => self.stall(pending, usage)?,
-            Some(restart) => {
-                self.meanwhile(pending, usage, UNDISTURBED)?;
-                self.stop_scanning(scanning_ns, &mut observed)?;
-                self.restart(restart, pending, usage, &mut observed)?;
-                scanning_ns = self.start_scanning()?;
-                self.meanwhile(pending, usage, self.watch_time())?;
+        if let Some(course) = self.course() {
+            let mut passed = Duration::ZERO;
+            for fault in course.faults {
+                self.meanwhile(pending, usage, fault.at.saturating_sub(passed))?;
+                self.carry_out(fault, pending, usage, &mut observed, &mut scanning_ns)?;
+                passed = fault.at + fault.lasts;
             }
         }
+        self.meanwhile(pending, usage, self.watch_time())?;
         observed.end_ns = monotonic_ns();
         self.stop_scanning(scanning_ns, &mut observed)?;
         self.meanwhile(pending, usage, DRAIN)?;
@@ -111,31 +98,34 @@ impl Watch<'_, '_> {
         Ok(())
     }
 
-    fn stall(&mut self, pending: &PendingStages, usage: &UsageRecorder) -> Result<(), Stop> {
-        self.meanwhile(pending, usage, UNDISTURBED)?;
-        self.driven.session.pause();
-        let stalled = self.meanwhile(pending, usage, STALL);
-        self.driven.session.resume();
-        stalled?;
-        self.meanwhile(pending, usage, CATCH_UP)
-    }
-
-    fn restart(
+    fn carry_out(
         &mut self,
-        disturbance: Disturbance,
+        fault: &Fault,
         pending: &PendingStages,
         usage: &UsageRecorder,
         observed: &mut Observed,
+        scanning_ns: &mut u64,
     ) -> Result<(), Stop> {
-        self.driven.ioc.crash();
-        let from_ns = monotonic_ns();
-        self.driven.session.meanwhile(pending, OUTAGE, &mut || Ok(()))?;
-        let without = (disturbance == Disturbance::Vanish).then_some(0);
-        self.driven.ioc.restart(without)?;
-        usage.server_is_now(self.driven.ioc.pid());
-        observed.served_again_ns = Some(monotonic_ns());
-        observed.instances.push(IocInstance { from_ns, first: None, last: Vec::new() });
-        Ok(())
+        match fault.what {
+            Happening::ClientStopped => {
+                self.driven.session.pause();
+                let stopped = self.meanwhile(pending, usage, fault.lasts);
+                self.driven.session.resume();
+                stopped
+            }
+            Happening::ServerKilled { without } => {
+                self.stop_scanning(*scanning_ns, observed)?;
+                self.driven.ioc.crash();
+                let from_ns = monotonic_ns();
+                self.driven.session.meanwhile(pending, fault.lasts, &mut || Ok(()))?;
+                self.driven.ioc.restart(without)?;
+                usage.server_is_now(self.driven.ioc.pid());
+                observed.served_again_ns = Some(monotonic_ns());
+                observed.instances.push(IocInstance { from_ns, first: None, last: Vec::new() });
+                *scanning_ns = self.start_scanning()?;
+                Ok(())
+            }
+        }
     }
 
     /// Lets time pass, but not while the client eats up the machine's memory: a
@@ -177,10 +167,17 @@ impl Watch<'_, '_> {
         })
     }
 
-    /// How long to watch: without a disturbance all of it, with a restart the
-    /// time to come back.
+    fn course(&self) -> Option<&'static Course> {
+        self.load.disturbance.map(course)
+    }
+
+    /// How long to watch: without a disturbance all of it, with one the time that is left
+    /// after it.
     fn watch_time(&self) -> Duration {
-        Duration::from_secs_f64(self.load.seconds)
+        match self.course().map(|course| course.then) {
+            Some(Watching::For(duration)) => duration,
+            Some(Watching::AsTheLoadSays) | None => Duration::from_secs_f64(self.load.seconds),
+        }
     }
 
     /// CPU and memory of the first moments are not those of steady work.
@@ -193,11 +190,9 @@ impl Watch<'_, '_> {
 
     /// How long the worker collects.
     pub(super) fn longest(&self) -> Duration {
-        let watched = match self.load.disturbance {
-            None => self.watch_time(),
-            Some(Disturbance::Stall) => UNDISTURBED + STALL + CATCH_UP,
-            Some(_) => UNDISTURBED + OUTAGE + IOC_START + self.watch_time(),
-        };
-        HEAD_START + self.warm_up() + watched + DRAIN + SPARE
+        let disturbed = self.course().map_or(Duration::ZERO, |course| {
+            course.lasts() + IOC_START * u32::try_from(course.server_starts()).unwrap_or(u32::MAX)
+        });
+        HEAD_START + self.warm_up() + disturbed + self.watch_time() + DRAIN + SPARE
     }
 }

@@ -1,7 +1,7 @@
 //! Configurations: which server, how many PVs, which load.
 
 use crate::judge::{CellKey, MonitorFigures, ScaleRow, Verdict};
-use crate::record::Disturbance;
+use crate::scenario::course;
 use crate::units::{counted, grouped};
 
 /// The server, where it is not the usual one.
@@ -15,12 +15,10 @@ pub(in crate::report) fn monitor_run(cell: &MonitorFigures) -> String {
         Some(pixels) => pixels.to_string(),
         None => counted(cell.pvs, "PV"),
     };
-    let how = match cell.load.disturbance {
-        None => "",
-        Some(Disturbance::Stall) => ", client stopped for 5 s",
-        Some(Disturbance::Restart) => ", IOC killed and restarted",
-        Some(Disturbance::Vanish) => ", IOC restarted without the first PV",
-    };
+    let how = cell
+        .load
+        .disturbance
+        .map_or(String::new(), |disturbance| format!(", {}", course(disturbance).about));
     let place = place(&cell.server);
     format!("{}: {what} at {} Hz{place}{how}", cell.scenario, cell.load.rate_hz)
 }

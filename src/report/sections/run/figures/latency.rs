@@ -4,9 +4,10 @@ use super::command::Command;
 use super::percentiles;
 use super::styles::Styles;
 use crate::judge::{Judgement, MonitorFigures, MonitorRow};
-use crate::record::{Disturbance, RunRecords};
+use crate::record::RunRecords;
 use crate::report::document::{Chart, Columns, Figure, Quantity, RowChart, Spread, Table, slug};
 use crate::report::words::{UPDATE_LATENCIES, monitor_run, two_percentiles};
+use crate::scenario::has_one_server;
 use crate::stats::Percentiles;
 use crate::units::milliseconds;
 
@@ -14,8 +15,7 @@ use crate::units::milliseconds;
 /// IOC that was restarted sends values with time stamps of long ago first.
 pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
     let has_latency = |cell: &&MonitorFigures| {
-        cell.load.disturbance.is_none_or(|disturbance| disturbance == Disturbance::Stall)
-            && cell.rows.iter().any(|row| row.latency.is_some())
+        has_one_server(&cell.load) && cell.rows.iter().any(|row| row.latency.is_some())
     };
     judgement.monitors.iter().filter(has_latency).map(|cell| figure(run, styles, cell)).collect()
 }

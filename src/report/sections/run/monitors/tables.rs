@@ -2,9 +2,9 @@
 
 use crate::judge::{MonitorFigures, MonitorRow, Outcome, UpdateCounts, Verdict};
 use crate::metric::{Metric, Party};
-use crate::record::Disturbance;
 use crate::report::document::{Columns, Table};
 use crate::report::words::{or_dash, worst};
+use crate::scenario::has_one_server;
 use crate::stats::{CpuLoad, Interval, Percentiles};
 use crate::units::{mebibytes, milliseconds, percent};
 
@@ -57,8 +57,7 @@ pub(super) fn updates(cell: &MonitorFigures) -> Table {
         ("max", |latency| latency.max_ns),
     ];
     // A restarted IOC sends values with time stamps of long ago first.
-    let has_latency =
-        cell.load.disturbance.is_none_or(|disturbance| disturbance == Disturbance::Stall);
+    let has_latency = has_one_server(&cell.load);
     Columns::of(&cell.rows)
         .words("updates", |row| row.approach.clone())
         .number("made", |row| row.updates.expected.to_string())

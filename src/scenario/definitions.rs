@@ -1,0 +1,188 @@
+//! The scenarios.
+
+use super::definition::{
+    Definition, Dimension, Model, PartOf, Single, Sizes, Told, TooMuch, Values,
+};
+use crate::record::{Disturbance, FailureKind, Scenario};
+
+/// Sizes of a scenario without a rate.
+const fn connected(pvs: &'static [usize], blocks: usize, serial_pvs: usize) -> Sizes {
+    Sizes { pvs, rates_hz: &[], blocks, serial_pvs }
+}
+
+/// Sizes of a scenario with monitors.
+const fn monitored(pvs: &'static [usize], rates_hz: &'static [f64], blocks: usize) -> Sizes {
+    Sizes { pvs, rates_hz, blocks, serial_pvs: 0 }
+}
+
+/// So many updates that the client's memory is not enough.
+const TOO_MUCH_MEMORY: TooMuch =
+    TooMuch { kind: FailureKind::TooMuchMemory, while_monitoring: false };
+
+const RATES_HZ: &[f64] = &[10.0, 100.0, 1000.0];
+
+/// All scenarios, in the order of reports.
+pub static DEFINITIONS: [Definition; 7] = [
+    Definition {
+        scenario: Scenario::Connect,
+        asks: "connect, get, get again and put, one by one and in bulk",
+        model: Model::Connect,
+        part_of: PartOf::Quick,
+        quick: connected(&[1, 100, 1_000, 10_000], 5, 10),
+        full: connected(&[1, 100, 1_000, 10_000], 15, 1_000),
+        seconds: 0.0,
+        values: Values::Scalars,
+        disturbances: &[],
+        answers: &[],
+        awaits_steady_state: false,
+        tells: &[Told::Stages],
+        varies: &[Dimension::Pvs, Dimension::Mode],
+        single: Some(Single { pvs: 1000, rate_hz: 0.0, seconds: 0.0 }),
+    },
+    Definition {
+        scenario: Scenario::Waveform,
+        asks: "a monitor on frames of a camera, every frame checked",
+        model: Model::Monitor,
+        part_of: PartOf::Quick,
+        quick: monitored(&[1], &[120.0], 1),
+        full: monitored(&[1], &[10.0, 120.0], 5),
+        seconds: 10.0,
+        values: Values::Frames,
+        disturbances: &[],
+        answers: &[],
+        awaits_steady_state: false,
+        tells: &[Told::Loads, Told::Updates, Told::Courses],
+        varies: &[
+            Dimension::Rate,
+            Dimension::Pixels,
+            Dimension::Seconds,
+            Dimension::ArrayBytes,
+            Dimension::Memory,
+        ],
+        single: Some(Single { pvs: 1, rate_hz: 120.0, seconds: 3.0 }),
+    },
+    Definition {
+        scenario: Scenario::Scalars,
+        asks: "monitors on many PVs at a rate, every update counted",
+        model: Model::Monitor,
+        part_of: PartOf::Full,
+        quick: monitored(&[1, 10, 100], RATES_HZ, 1),
+        full: monitored(&[1, 10, 100], RATES_HZ, 5),
+        seconds: 5.0,
+        values: Values::Scalars,
+        disturbances: &[],
+        answers: &[],
+        awaits_steady_state: false,
+        tells: &[Told::Loads, Told::Updates, Told::Courses],
+        varies: &[
+            Dimension::Pvs,
+            Dimension::Rate,
+            Dimension::Seconds,
+            Dimension::ArrayBytes,
+            Dimension::Memory,
+        ],
+        single: Some(Single { pvs: 100, rate_hz: 100.0, seconds: 3.0 }),
+    },
+    Definition {
+        scenario: Scenario::Capacity,
+        asks: "the most PVs at a rate that arrive without loss, by search",
+        model: Model::Search,
+        part_of: PartOf::Full,
+        // Each search measures afresh what it finds.
+        quick: monitored(&[1000], RATES_HZ, 1),
+        full: monitored(&[1000], RATES_HZ, 1),
+        seconds: 3.0,
+        values: Values::Scalars,
+        disturbances: &[],
+        answers: &[TOO_MUCH_MEMORY],
+        awaits_steady_state: false,
+        tells: &[Told::Capacity],
+        varies: &[
+            Dimension::Pvs,
+            Dimension::Rate,
+            Dimension::Seconds,
+            Dimension::ArrayBytes,
+            Dimension::Memory,
+        ],
+        single: None,
+    },
+    Definition {
+        scenario: Scenario::Scale,
+        asks: "servers against clients: PVs x rate x monitors, every update counted",
+        model: Model::Monitor,
+        part_of: PartOf::Full,
+        quick: monitored(&[1, 10, 100], &[10.0], 1),
+        full: monitored(&[1, 10, 100], &[10.0], 1),
+        seconds: 20.0,
+        values: Values::Scalars,
+        disturbances: &[],
+        // Also too much to subscribe to, or to collect.
+        answers: &[
+            TOO_MUCH_MEMORY,
+            TooMuch { kind: FailureKind::TimedOut, while_monitoring: true },
+            TooMuch { kind: FailureKind::StageFailed, while_monitoring: true },
+        ],
+        awaits_steady_state: true,
+        tells: &[Told::Loads, Told::Updates],
+        varies: &[
+            Dimension::Pvs,
+            Dimension::Rate,
+            Dimension::Monitors,
+            Dimension::Table,
+            Dimension::Seconds,
+            Dimension::ArrayBytes,
+            Dimension::Memory,
+        ],
+        single: None,
+    },
+    Definition {
+        scenario: Scenario::Disturbed,
+        asks: "monitors while the client stalls, the IOC restarts, a PV disappears",
+        model: Model::Monitor,
+        part_of: PartOf::Full,
+        quick: monitored(&[100], &[10.0], 1),
+        full: monitored(&[100], &[10.0], 1),
+        seconds: 25.0,
+        values: Values::ScalarsOrFrames,
+        disturbances: &Disturbance::ALL,
+        answers: &[],
+        awaits_steady_state: false,
+        tells: &[Told::Updates, Told::Recovery],
+        varies: &[
+            Dimension::Pvs,
+            Dimension::Rate,
+            Dimension::Pixels,
+            Dimension::Seconds,
+            Dimension::ArrayBytes,
+            Dimension::Memory,
+        ],
+        single: None,
+    },
+    Definition {
+        scenario: Scenario::Fleet,
+        asks: "connect up to a million PVs on a hundred IOCs: time, memory, searches per PV",
+        model: Model::ConnectToMany,
+        part_of: PartOf::None,
+        quick: connected(&[10_000, 100_000], 1, 0),
+        full: connected(&[10_000, 100_000, 1_000_000], 1, 0),
+        seconds: 0.0,
+        values: Values::Scalars,
+        disturbances: &[],
+        answers: &[],
+        awaits_steady_state: false,
+        tells: &[Told::ManyIocs],
+        varies: &[Dimension::Pvs, Dimension::Iocs, Dimension::Memory],
+        single: None,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_has_one_definition_in_the_order_of_reports() {
+        let defined = DEFINITIONS.each_ref().map(|definition| definition.scenario);
+        assert_eq!(defined, Scenario::ALL);
+    }
+}
