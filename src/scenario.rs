@@ -1,5 +1,6 @@
 //! Scenarios as data: what is asked of a server and an approach.
 
+mod configuration;
 mod definition;
 mod definitions;
 mod faults;
@@ -8,6 +9,8 @@ pub mod published;
 pub use crate::record::Scenario;
 use crate::record::{Load, Pixels, Record};
 use crate::worker_protocol::{Mode, Stage};
+pub(crate) use configuration::word;
+pub use configuration::{Configuration, Words};
 pub use definition::{Definition, Dimension, Model, PartOf, Single, Sizes, Told, TooMuch, Values};
 pub use definitions::DEFINITIONS;
 pub use faults::{Course, Fault, Happening, Watching, course};

@@ -9,11 +9,11 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::store::{Store, Writing};
-use super::trial::{Told, Trial, key_of};
+use super::trial::{Told, Trial};
 use super::{IfBusy, header, measuring_lock, now_utc};
 use crate::approach::Approach;
 use crate::ioc::Servers;
-use crate::judge::{GateCell, Limits, Outcome, Verdict, expected_verdicts, judge};
+use crate::judge::{Limits, Outcome, Planned, Verdict, expected_verdicts, judge};
 use crate::measure::{Candidate, Cell, Plan, Progress, this_machine};
 use crate::process::processes_left;
 use crate::record::{ApproachFacts, End, Line, RunRecords};
@@ -175,18 +175,17 @@ fn groups(
     let facts: Vec<ApproachFacts> =
         candidates.iter().map(|candidate| candidate.approach.facts()).collect();
     for group in &mut groups {
-        let cells: Vec<GateCell> =
-            group.cells.iter().map(|cell| gate_cell(cell, servers)).collect();
+        let cells: Vec<Planned> = group.cells.iter().map(|cell| planned(cell, servers)).collect();
         group.limits = expected_verdicts(limits, &cells, &facts);
     }
     groups.retain(|group| !group.limits.is_empty());
     groups
 }
 
-fn gate_cell(cell: &Cell, servers: &Servers) -> GateCell {
+fn planned(cell: &Cell, servers: &Servers) -> Planned {
     let protocols = servers.get(&cell.server).map(|kind| kind.protocols.clone());
-    GateCell {
-        key: key_of(cell),
+    Planned {
+        configuration: cell.configuration(),
         protocols: protocols.unwrap_or_default(),
         approaches: cell.approaches.clone(),
     }

@@ -2,7 +2,7 @@
 //! broken, until that is decided or enough was tried.
 
 use crate::ioc::Servers;
-use crate::judge::{CONFIDENCE_WANTED, CellKey, LOOKS, Limits, Verdict, judge, to_confirm};
+use crate::judge::{CONFIDENCE_WANTED, LOOKS, Limits, Verdict, judge, to_confirm};
 use crate::measure::{self, Candidate, Cell, Plan, Progress};
 use crate::metric::Unit;
 use crate::record::{Run, RunRecords};
@@ -91,7 +91,7 @@ impl Trial<'_> {
         judgement.verdicts.retain(is_screened);
         let mut cells = Vec::new();
         for wanted in to_confirm(&judgement) {
-            let known = self.plan.cells.iter().find(|cell| key_of(cell) == wanted.cell);
+            let known = self.plan.cells.iter().find(|cell| cell.configuration() == wanted.cell);
             cells.extend(known.map(|cell| Cell {
                 blocks: wanted.blocks.min(most),
                 ..cell.clone().only(wanted.approaches.clone())
@@ -106,17 +106,4 @@ impl Trial<'_> {
 fn is_screened(verdict: &Verdict) -> bool {
     let has_interval = |figure: Interval| figure.confidence >= CONFIDENCE_WANTED;
     verdict.unit == Unit::Count || verdict.figure.is_some_and(has_interval)
-}
-
-/// What the records of a cell have in common.
-pub(super) fn key_of(cell: &Cell) -> CellKey {
-    CellKey {
-        scenario: cell.scenario,
-        server: cell.server.clone(),
-        pvs: cell.pvs,
-        mode: cell.mode,
-        load: cell.load,
-        fleet: cell.fleet,
-    }
-    .with_probes_as_one()
 }

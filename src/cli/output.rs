@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use epics_gauge::record::{Line, Record};
+use epics_gauge::scenario::{Configuration, Words};
 
 use super::Failure;
 
@@ -56,18 +57,9 @@ impl OutputFolder {
         if log.is_empty() {
             return Ok(());
         }
-        let Record { scenario, approach, pvs, mode, load, fleet, block, .. } = record;
-        let how = match load {
-            None => match fleet {
-                Some(fleet) => fleet.lookup.name().replace(' ', "-"),
-                None => mode.to_string(),
-            },
-            Some(load) => {
-                let disturbance = load.disturbance.map_or("", |disturbance| disturbance.name());
-                format!("{disturbance}{}hz", load.rate_hz)
-            }
-        };
-        self.write(&format!("logs/{scenario}-{approach}-{how}-{pvs}-{block}.log"), log)
+        let Record { scenario, approach, block, .. } = record;
+        let varied = Configuration::of_one(record).in_words(Words::File);
+        self.write(&format!("logs/{scenario}-{approach}-{varied}-{block}.log"), log)
     }
 
     pub(super) fn write(&self, name: &str, text: &str) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use epics_gauge::measure::Cell;
 use epics_gauge::python_site::{Missing, PythonSite};
 use epics_gauge::record::Record;
+use epics_gauge::scenario::Words;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const TEMPLATE: &str = "{bar:24} {pos}/{len} workers, {eta} left  {wide_msg}";
@@ -29,12 +30,8 @@ impl Bar {
     }
 
     pub(super) fn started(&self, cell: &Cell, approach: &str) {
-        let how = match (cell.fleet, cell.load) {
-            (Some(fleet), _) => format!("{} IOCs by {}", fleet.iocs, fleet.lookup),
-            (None, Some(load)) => format!("{} at {} Hz", cell.scenario, load.rate_hz),
-            (None, None) => cell.mode.to_string(),
-        };
-        self.0.set_message(format!("{approach} on {}, {} PVs, {how}", cell.server, cell.pvs));
+        let configuration = cell.configuration().in_words(Words::Progress);
+        self.0.set_message(format!("{approach} {configuration}"));
     }
 
     pub(super) fn finished(&self) {

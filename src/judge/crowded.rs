@@ -1,10 +1,10 @@
 //! Machines that others kept busy: what monitors show there tells of them, not of the
 //! approach.
 
-use super::cell::CellKey;
 use super::verdict::{Outcome, Verdict, blocks};
 use crate::metric::Metric;
 use crate::record::{MachineUse, Record};
+use crate::scenario::Configuration;
 
 /// With more time than this at rest the scheduler had a core for whoever asked for one.
 const LEAST_IDLE_PERCENT: f64 = 10.0;
@@ -29,7 +29,7 @@ pub(super) fn spare(verdict: &mut Verdict, measure: Metric, records: &[&Record])
     let cell = verdict.cell();
     let is_of_verdict = |record: &&&Record| {
         record.approach == verdict.approach
-            && Some(CellKey::of(record)) == cell
+            && Some(Configuration::of(record)) == cell
             && record.confirms == (verdict.fresh_blocks > 0)
     };
     let used: Vec<&MachineUse> = records

@@ -1,11 +1,12 @@
 //! Which verdicts there will be: known before anything is measured, so that what is
 //! missing afterwards can be told.
 
-use super::cell::{CellKey, GateCell, word};
 use super::limits::{LEAK_WATCH_S, Limit, Limits, Place, Relative};
+use super::planned::Planned;
 use crate::metric::{Metric, Party, Pooled, Timed, rows};
 use crate::protocol::Protocol;
 use crate::record::{ApproachFacts, Scenario};
+use crate::scenario::{Configuration, word};
 use crate::worker_protocol::{Mode, Stage};
 
 /// The name of the verdict on processes that outlive a run.
@@ -15,7 +16,7 @@ pub(super) const PROCESSES_LEFT: &str = "run::processes_left";
 #[derive(Debug, Clone)]
 pub(super) struct Wanted<'a> {
     pub(super) name: String,
-    pub(super) cell: &'a CellKey,
+    pub(super) cell: &'a Configuration,
     pub(super) facts: &'a ApproachFacts,
     pub(super) measure: Metric,
     pub(super) relative: Relative,
@@ -29,7 +30,7 @@ pub(super) struct Wanted<'a> {
 /// [`LEAK_WATCH_S`] is not among them: whether they can tell is not known beforehand.
 pub fn expected_verdicts(
     limits: &Limits,
-    cells: &[GateCell],
+    cells: &[Planned],
     approaches: &[ApproachFacts],
 ) -> Vec<String> {
     let mut names: Vec<String> = wanted(limits, cells, approaches)
@@ -46,7 +47,7 @@ pub fn expected_verdicts(
 
 pub(super) fn wanted<'a>(
     limits: &'a Limits,
-    cells: &'a [GateCell],
+    cells: &'a [Planned],
     approaches: &'a [ApproachFacts],
 ) -> Vec<Wanted<'a>> {
     let mut all = Vec::new();
@@ -64,12 +65,12 @@ pub(super) fn wanted<'a>(
 
 fn of_measure<'a>(
     limits: &'a Limits,
-    cell: &'a GateCell,
+    cell: &'a Planned,
     facts: &'a ApproachFacts,
     measure: Metric,
     approaches: &[ApproachFacts],
 ) -> Vec<Wanted<'a>> {
-    let key = &cell.key;
+    let key = &cell.configuration;
     let place = Place {
         scenario: key.scenario,
         server: &key.server,
@@ -99,7 +100,7 @@ fn of_measure<'a>(
 }
 
 /// Such as `connect::pyca::n10000::over_floor`.
-fn name(cell: &CellKey, approach: &str, measure: Metric, relative: Relative) -> String {
+fn name(cell: &Configuration, approach: &str, measure: Metric, relative: Relative) -> String {
     let relation = match relative {
         Relative::Nothing => "",
         Relative::Floor => "over_floor",
@@ -115,12 +116,7 @@ fn name(cell: &CellKey, approach: &str, measure: Metric, relative: Relative) -> 
     format!("{}::{}", cell.name_with(approach), words.join("_"))
 }
 
-fn is_measured(
-    measure: Metric,
-    cell: &GateCell,
-    facts: &ApproachFacts,
-    cells: &[GateCell],
-) -> bool {
+fn is_measured(measure: Metric, cell: &Planned, facts: &ApproachFacts, cells: &[Planned]) -> bool {
     // The floor is what others are compared with; what is counted holds for it too.
     if facts.floor && !measure.is_exact() || measure.is_of_the_run() {
         return false;
@@ -128,10 +124,10 @@ fn is_measured(
     match measure {
         Metric::ConnectSlope => has_slope(cell, cells),
         Metric::BytesOverLeast => {
-            let is_unshared = cell.key.load.is_some_and(|load| load.monitors == 1);
+            let is_unshared = cell.configuration.load.is_some_and(|load| load.monitors == 1);
             facts.protocol == Protocol::Ca && is_unshared
         }
-        _ => is_in(measure, cell.key.mode),
+        _ => is_in(measure, cell.configuration.mode),
     }
 }
 
@@ -160,13 +156,13 @@ fn name_part(metric: Metric) -> &'static str {
 }
 
 /// A slope is told at the most PVs, and needs other counts.
-fn has_slope(cell: &GateCell, cells: &[GateCell]) -> bool {
-    let on_this_server = |other: &&GateCell| {
-        (other.key.scenario, &other.key.server, other.key.mode)
-            == (Scenario::Connect, &cell.key.server, Mode::Bulk)
+fn has_slope(cell: &Planned, cells: &[Planned]) -> bool {
+    let on_this_server = |other: &&Planned| {
+        (other.configuration.scenario, &other.configuration.server, other.configuration.mode)
+            == (Scenario::Connect, &cell.configuration.server, Mode::Bulk)
     };
-    let counts = || cells.iter().filter(on_this_server).map(|other| other.key.pvs);
+    let counts = || cells.iter().filter(on_this_server).map(|other| other.configuration.pvs);
     on_this_server(&cell)
-        && counts().all(|pvs| pvs <= cell.key.pvs)
-        && counts().any(|pvs| pvs < cell.key.pvs)
+        && counts().all(|pvs| pvs <= cell.configuration.pvs)
+        && counts().any(|pvs| pvs < cell.configuration.pvs)
 }

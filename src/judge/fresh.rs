@@ -2,10 +2,10 @@
 //! picked because they did.
 
 use crate::record::Scenario;
+use crate::scenario::Configuration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::cell::CellKey;
 use super::samples::BLOCKS_FOR_AN_INTERVAL;
 use super::verdict::{Outcome, Verdict, blocks};
 use super::{CONFIDENCE_WANTED, Judgement};
@@ -41,7 +41,7 @@ pub(super) struct Suspect {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Confirmation {
     /// The cell.
-    pub cell: CellKey,
+    pub cell: Configuration,
     /// The approaches: those in question, and what they are compared with, all in the
     /// same blocks.
     pub approaches: Vec<String>,
@@ -85,7 +85,7 @@ fn first_blocks(judgement: &Judgement) -> usize {
 }
 
 /// A slope needs the cells of all counts of PVs.
-fn cells_of(judgement: &Judgement, verdict: &Verdict) -> Vec<CellKey> {
+fn cells_of(judgement: &Judgement, verdict: &Verdict) -> Vec<Configuration> {
     let Some(cell) = verdict.cell() else { return Vec::new() };
     if verdict.metric != Metric::ConnectSlope {
         return vec![cell];
@@ -101,7 +101,7 @@ fn cells_of(judgement: &Judgement, verdict: &Verdict) -> Vec<CellKey> {
         .collect();
     counts.sort_unstable();
     counts.dedup();
-    counts.into_iter().map(|pvs| CellKey { pvs, ..cell.clone() }).collect()
+    counts.into_iter().map(|pvs| Configuration { pvs, ..cell.clone() }).collect()
 }
 
 /// The least blocks of which each being over rejects, corrected for a family of so many:

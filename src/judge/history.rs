@@ -11,9 +11,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
-use super::cell::CellKey;
 use crate::metric::{Metric, Unit};
 use crate::record::{Machine, RunRecords};
+use crate::scenario::Configuration;
 use crate::stats::Interval;
 
 /// The history of several runs.
@@ -69,7 +69,7 @@ pub struct VersionsFrom {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Series {
     /// The cell; of a slope that with the most PVs.
-    pub cell: CellKey,
+    pub cell: Configuration,
     /// The metric, such as `connect bulk`.
     pub metric: Metric,
     /// What it is counted in.

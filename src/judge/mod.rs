@@ -3,7 +3,6 @@
 mod advice;
 mod calibration;
 mod capacity;
-mod cell;
 mod comparison;
 pub mod contest;
 mod courses;
@@ -18,6 +17,7 @@ pub mod history;
 mod limits;
 mod losses;
 mod monitors;
+mod planned;
 mod samples;
 mod scale;
 mod scaling;
@@ -32,7 +32,6 @@ pub use calibration::{
     Pool, Rate, Redrawn, SmallestFound, WholeRuns, calibrate, redraw, smallest_found,
 };
 pub use capacity::{Capacity, capacities};
-pub use cell::{CellKey, GateCell};
 pub use comparison::{Change, Comparison, MetricChange, Pairs, Rule, Step, compare, next_step};
 pub use courses::{Course, courses};
 pub use crowded::is_crowded;
@@ -46,6 +45,7 @@ pub use limits::{LEAK_WATCH_S, Limit, Limits, LimitsError, Measured, Relative};
 pub use losses::{LossCauses, UpdateCounts};
 use monitors::monitors;
 pub use monitors::{Memory, MonitorFigures, MonitorRow};
+pub use planned::Planned;
 pub use scale::{Flow, Published, Scale, ScaleFigures, ScaleRow, scale};
 pub use scaling::Scaling;
 use scaling::scaling;
@@ -56,8 +56,9 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::record::{FailureKind, Record, RunRecords};
+use crate::record::{FailureKind, RunRecords};
 use crate::scenario::is_answer;
+use crate::scenario::{Configuration, Words};
 pub use crate::stats::CONFIDENCE_WANTED;
 use failed::FailedApproaches;
 
@@ -141,7 +142,7 @@ fn failures(run: &RunRecords) -> Vec<FailedWorkers> {
         let known = failures
             .iter_mut()
             .find(|known| known.approach == record.approach && known.kind == failure.kind);
-        let cell = cell_name(record);
+        let cell = Configuration::of_one(record).in_words(Words::List);
         match known {
             Some(known) => {
                 known.count += 1;
@@ -159,23 +160,4 @@ fn failures(run: &RunRecords) -> Vec<FailedWorkers> {
         }
     }
     failures
-}
-
-/// A cell in a few words, such as `1000 PVs bulk` or `waveform 680x480 120 Hz`.
-fn cell_name(record: &Record) -> String {
-    if let Some(fleet) = record.fleet {
-        return format!("{} PVs on {} IOCs by {}", record.pvs, fleet.iocs, fleet.lookup);
-    }
-    let Some(load) = record.load else {
-        return format!("{} PVs {}", record.pvs, record.mode);
-    };
-    let mut name = record.scenario.to_string();
-    if let Some(disturbance) = load.disturbance {
-        name += &format!(" {}", disturbance.name());
-    }
-    match load.pixels {
-        Some(pixels) => name += &format!(" {pixels}"),
-        None => name += &format!(" {} PVs", record.pvs),
-    }
-    name + &format!(" {} Hz", load.rate_hz)
 }

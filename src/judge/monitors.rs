@@ -14,10 +14,11 @@ use crate::metric::{CPU_WINDOW_NS, trusted, watched_memory};
 use crate::record::{
     Disturbance, Load, Monitored, Record, Recovery, RunRecords, Scenario, ServerCounters, Usage,
 };
-use crate::scenario::definition;
+use crate::scenario::{Configuration, Words, definition};
 use crate::stats::{
     CpuLoad, Interval, Percentiles, between, cpu_load, growth, median, median_interval, percentiles,
 };
+use crate::worker_protocol::Mode;
 
 /// One cell of a scenario with monitors.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -32,6 +33,25 @@ pub struct MonitorFigures {
     pub load: Load,
     /// One row per approach, in the order of the catalogue.
     pub rows: Vec<MonitorRow>,
+}
+
+impl MonitorFigures {
+    /// What was measured.
+    pub fn configuration(&self) -> Configuration {
+        Configuration {
+            scenario: self.scenario,
+            server: self.server.clone(),
+            pvs: self.pvs,
+            mode: Mode::Bulk,
+            load: Some(self.load),
+            fleet: None,
+        }
+    }
+
+    /// The same as a heading: `waveform: 680x480 at 120 Hz`.
+    pub fn heading(&self) -> String {
+        self.configuration().in_words(Words::Heading)
+    }
 }
 
 /// One approach's figures: sums of counts and pooled samples over all blocks.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cell::CellKey;
 use super::figures::interval;
 use super::monitors::growth_over;
 use crate::metric::{Metric, Party, Pooled, Timed, cpu_percent, trusted, watched_memory};
 use crate::record::{Record, Scenario};
+use crate::scenario::Configuration;
 use crate::stats::{Interval, theil_sen};
 use crate::worker_protocol::{Mode, Stage};
 
@@ -21,7 +21,7 @@ pub(super) type ByBlock = BTreeMap<usize, f64>;
 pub(super) fn own<'a>(
     records: &[&'a Record],
     measure: Metric,
-    cell: &CellKey,
+    cell: &Configuration,
     approach: &str,
 ) -> Vec<&'a Record> {
     let is_own = |record: &&&Record| {
@@ -34,7 +34,7 @@ pub(super) fn own<'a>(
     records.iter().filter(is_own).copied().collect()
 }
 
-fn is_of_slope(record: &Record, cell: &CellKey) -> bool {
+fn is_of_slope(record: &Record, cell: &Configuration) -> bool {
     (record.scenario, &record.server, record.mode) == (Scenario::Connect, &cell.server, Mode::Bulk)
 }
 
@@ -44,7 +44,7 @@ pub(super) fn by_block(
     all: &[&Record],
     own: &[&Record],
     measure: Metric,
-    cell: &CellKey,
+    cell: &Configuration,
 ) -> ByBlock {
     if measure == Metric::ConnectSlope {
         return slopes(all, own, cell);
@@ -100,7 +100,7 @@ fn growth_between(own: &[&Record], measure: Metric) -> Option<Interval> {
 }
 
 /// The slope of each block that has every count of PVs.
-fn slopes(all: &[&Record], own: &[&Record], cell: &CellKey) -> ByBlock {
+fn slopes(all: &[&Record], own: &[&Record], cell: &Configuration) -> ByBlock {
     const CONNECT: Timed = Timed { stage: Stage::Connect, mode: Mode::Bulk };
     let counts: BTreeSet<usize> = all
         .iter()

@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
-use super::cell::CellKey;
 use super::limits::Relative;
 use crate::metric::{Metric, Unit};
 use crate::record::{FleetShape, Load, Scenario};
+use crate::scenario::{Configuration, Words};
 use crate::stats::Interval;
 use crate::worker_protocol::Mode;
 
@@ -133,8 +133,8 @@ impl Verdict {
 
     /// The cell of its figure, for a slope that with the most PVs; none for what is of
     /// the whole run.
-    pub fn cell(&self) -> Option<CellKey> {
-        Some(CellKey {
+    pub fn cell(&self) -> Option<Configuration> {
+        Some(Configuration {
             scenario: self.scenario?,
             server: self.server.clone(),
             pvs: self.pvs,
@@ -142,6 +142,11 @@ impl Verdict {
             load: self.load,
             fleet: self.fleet,
         })
+    }
+
+    /// Where it was given, beside the scenario's name: `10 000 PVs`, `680x480, 120 Hz`.
+    pub fn place(&self) -> String {
+        self.cell().map_or(String::new(), |configuration| configuration.in_words(Words::Place))
     }
 
     /// What was found, by how much, with which interval, against which limit and

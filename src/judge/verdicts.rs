@@ -3,17 +3,18 @@
 
 use std::collections::BTreeSet;
 
-use super::cell::{CellKey, GateCell};
 use super::crowded;
 use super::expected::{PROCESSES_LEFT, Wanted, wanted};
 use super::failed::FailedApproaches;
 use super::fresh::{self, Suspect};
 use super::limits::{LEAK_WATCH_S, Limits, Relative};
+use super::planned::Planned;
 use super::samples::{self, ByBlock, by_block, by_part, told};
 use super::verdict::{Outcome, Verdict};
 use crate::metric::{Metric, Pooled, has_failed, is_wrong};
 use crate::protocol::Protocol;
 use crate::record::{Record, RunRecords};
+use crate::scenario::Configuration;
 use crate::stats::{Interval, median};
 use crate::worker_protocol::Mode;
 
@@ -63,16 +64,16 @@ struct Taken {
 
 impl<'a> Judging<'a> {
     /// The cells of the records, each with the approaches that have one.
-    fn cells(&self) -> Vec<GateCell> {
-        let mut cells: Vec<GateCell> = Vec::new();
+    fn cells(&self) -> Vec<Planned> {
+        let mut cells: Vec<Planned> = Vec::new();
         for record in &self.screening {
-            let key = CellKey::of(record);
-            let known = cells.iter_mut().find(|cell| cell.key == key);
+            let configuration = Configuration::of(record);
+            let known = cells.iter_mut().find(|cell| cell.configuration == configuration);
             match known {
                 Some(cell) if cell.approaches.contains(&record.approach) => {}
                 Some(cell) => cell.approaches.push(record.approach.clone()),
-                None => cells.push(GateCell {
-                    key,
+                None => cells.push(Planned {
+                    configuration,
                     protocols: vec![Protocol::Ca, Protocol::Pva],
                     approaches: vec![record.approach.clone()],
                 }),
@@ -215,7 +216,7 @@ impl<'a> Judging<'a> {
             _ if has_failed(record) => Some(("workers_failed", record)),
             _ => None,
         })?;
-        let name = CellKey::of(record).name_with(&wanted.facts.name);
+        let name = Configuration::of(record).name_with(&wanted.facts.name);
         Some(format!("not judged: failed, see {name}::{kind}"))
     }
 

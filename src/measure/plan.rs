@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use crate::approach::Approach;
 use crate::ioc::ServerKind;
 use crate::record::{Disturbance, FleetShape, Load, Lookup, Scenario};
-use crate::scenario::{Definition, Model, course, definition};
+use crate::scenario::{Configuration, Definition, Model, course, definition};
 use crate::worker_protocol::Mode;
 
 /// One combination of what is varied.
@@ -37,6 +37,19 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// What is varied, which its records have in common.
+    pub fn configuration(&self) -> Configuration {
+        Configuration {
+            scenario: self.scenario,
+            server: self.server.clone(),
+            pvs: self.pvs,
+            mode: self.mode,
+            load: self.load,
+            fleet: self.fleet,
+        }
+        .with_probes_as_one()
+    }
+
     /// Whether it is one of many that search for a limit, so that a server that
     /// cannot hold the rate is an answer, not a failure.
     pub fn is_probe(&self) -> bool {

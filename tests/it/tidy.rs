@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("channel_access", &[]),
     ("sys", &[]),
     ("record", &["worker_protocol", "protocol"]),
-    ("scenario", &["worker_protocol", "record"]),
+    ("scenario", &["worker_protocol", "record", "units"]),
     ("manifest", &["protocol"]),
     ("embedded", &["manifest"]),
     ("process", &["channel_access", "embedded"]),

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{Nature, Point, Series, VersionsFrom};
-use crate::judge::cell::CellKey;
 use crate::judge::failed::FailedApproaches;
 use crate::judge::figures::interval;
 use crate::judge::scaling::scaling;
 use crate::judge::{Capacity, Scaling, capacities};
 use crate::metric::{Metric, Party, Percentile, rows};
 use crate::record::{Load, Record, RunRecords, Scenario};
-use crate::scenario::{Model, definition, is_answer};
+use crate::scenario::{Configuration, Model, definition, is_answer};
 use crate::stats::Interval;
 use crate::worker_protocol::{Mode, Stage};
 
@@ -53,7 +52,7 @@ pub(super) fn series(runs: &[&RunRecords]) -> Vec<Series> {
 
 /// Sorted by what can be compared without a floating point number.
 fn order(series: &Series) -> (Scenario, String, bool, usize, u64, String, usize) {
-    let CellKey { scenario, server, pvs, mode, load, fleet } = &series.cell;
+    let Configuration { scenario, server, pvs, mode, load, fleet } = &series.cell;
 
     let rate_mhz = load.map_or(0, |load| (1e3 * load.rate_hz) as u64);
     let rest = format!("{fleet:?} {:?}", load.map(|load| Load { rate_hz: 0.0, ..load }));
@@ -87,10 +86,10 @@ struct Given {
 }
 
 fn of_workers(run: &RunRecords) -> Vec<Series> {
-    let mut cells: Vec<(CellKey, BTreeMap<usize, Given>)> = Vec::new();
+    let mut cells: Vec<(Configuration, BTreeMap<usize, Given>)> = Vec::new();
     let is_search = |record: &&Record| definition(record.scenario).model == Model::Search;
     for record in run.records.iter().filter(|record| !is_search(record)) {
-        let key = CellKey::of(record);
+        let key = Configuration::of(record);
         let place = run.run.approaches.iter().position(|facts| facts.name == record.approach);
         let Some(place) = place else { continue };
         let at = cells.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
@@ -136,7 +135,7 @@ impl Given {
         }
     }
 
-    fn series(&self, cell: &CellKey, metric: Metric, approach: &str) -> Option<Series> {
+    fn series(&self, cell: &Configuration, metric: Metric, approach: &str) -> Option<Series> {
         let of = |nature, figure| Series {
             cell: cell.clone(),
             metric,
@@ -173,7 +172,7 @@ fn has_history(record: &Record, metric: Metric) -> bool {
 }
 
 fn of_slope(scaling: &Scaling) -> Series {
-    let cell = CellKey {
+    let cell = Configuration {
         scenario: Scenario::Connect,
         server: scaling.server.clone(),
         pvs: scaling.most_pvs,
@@ -207,7 +206,7 @@ fn of_capacity(run: &RunRecords, found: &Capacity) -> Series {
         ..Interval::exact(most, found.confirmed)
     };
     Series {
-        cell: CellKey {
+        cell: Configuration {
             scenario: Scenario::Capacity,
             server: found.server.clone(),
             pvs: 0,

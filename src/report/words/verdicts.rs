@@ -1,6 +1,5 @@
 //! Verdicts.
 
-use super::configuration::verdict_configuration;
 use crate::judge::{Outcome, Relative, Verdict};
 use crate::metric::Unit;
 use crate::units::{counted, signed};
@@ -62,7 +61,7 @@ pub(in crate::report) fn described(verdict: &Verdict) -> String {
     let what = match verdict.approach.as_str() {
         "" => judged(verdict),
         approach => {
-            format!("{approach}, {} at {}", judged(verdict), verdict_configuration(verdict))
+            format!("{approach}, {} at {}", judged(verdict), verdict.place())
         }
     };
     format!(

@@ -2,21 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use epics_gauge::judge::{CellKey, GateCell, Limits, expected_verdicts};
+use epics_gauge::judge::{Limits, Planned, expected_verdicts};
 use epics_gauge::metric::document;
 use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{
     ApproachFacts, Disturbance, FleetShape, Load, Lookup, Pixels, Record, RunRecords, Sample,
     Scenario,
 };
+use epics_gauge::scenario::Configuration;
 use epics_gauge::worker_protocol::{Mode, Stage};
 
 use super::monitors::{load, monitored, waveform};
 use super::{judge, run_with};
 
-fn cell(scenario: &str, pvs: usize, load: Option<Load>) -> GateCell {
-    GateCell {
-        key: CellKey {
+fn cell(scenario: &str, pvs: usize, load: Option<Load>) -> Planned {
+    Planned {
+        configuration: Configuration {
             scenario: scenario.parse().unwrap(),
             server: "softioc".to_owned(),
             pvs,
@@ -29,9 +30,9 @@ fn cell(scenario: &str, pvs: usize, load: Option<Load>) -> GateCell {
     }
 }
 
-fn on(server: &str, protocol: Protocol, mut cell: GateCell) -> GateCell {
-    cell.key.server = server.to_owned();
-    GateCell { protocols: vec![protocol], ..cell }
+fn on(server: &str, protocol: Protocol, mut cell: Planned) -> Planned {
+    cell.configuration.server = server.to_owned();
+    Planned { protocols: vec![protocol], ..cell }
 }
 
 fn facts() -> Vec<ApproachFacts> {
@@ -48,15 +49,15 @@ fn facts() -> Vec<ApproachFacts> {
 }
 
 /// What a gate may measure.
-fn cells() -> Vec<GateCell> {
+fn cells() -> Vec<Planned> {
     let scalars = Load { pixels: None, rate_hz: 10.0, ..load() };
     let restart = Load { disturbance: Some(Disturbance::Restart), ..scalars };
     let frames = Load { pixels: Some(Pixels { width: 680, height: 480 }), ..load() };
     let fleet = FleetShape { lookup: Lookup::NameServers, iocs: 100 };
     let mut of_fleet = cell("fleet", 1_000_000, None);
-    of_fleet.key.fleet = Some(fleet);
+    of_fleet.configuration.fleet = Some(fleet);
     let mut serial = cell("connect", 1, None);
-    serial.key.mode = Mode::Serial;
+    serial.configuration.mode = Mode::Serial;
     let mut cells = vec![
         serial,
         cell("connect", 1, None),
@@ -75,7 +76,7 @@ fn cells() -> Vec<GateCell> {
     cells
 }
 
-fn expected(cells: &[GateCell]) -> Vec<String> {
+fn expected(cells: &[Planned]) -> Vec<String> {
     expected_verdicts(&Limits::built_in(), cells, &facts())
 }
 

@@ -5,7 +5,8 @@ mod series;
 
 use crate::judge::history::{History, HistoryRun, MachineHistory, Nature, Series, VersionsFrom};
 use crate::report::document::{Columns, Document, Part, Role, Section, Table};
-use crate::report::words::{amount_with_range, series as series_in_words, unit_name};
+use crate::report::words::{amount_with_range, unit_name};
+use crate::scenario::Words;
 
 pub(super) fn document(history: &History) -> Document {
     let mut sections = vec![Section::new(Role::Body, introduction(history))];
@@ -88,7 +89,7 @@ fn change(series: &Series) -> Option<String> {
         "{}, {} of {}: {word}{by}, from {} (run {}) to {} (run {}) {}",
         series.approach,
         series.metric,
-        series_in_words(&series.cell),
+        series.cell.in_words(Words::Full),
         amount_with_range(series.unit, before),
         before.run + 1,
         amount_with_range(series.unit, last),

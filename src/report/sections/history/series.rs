@@ -2,7 +2,8 @@
 
 use crate::judge::history::{MachineHistory, Point, Series};
 use crate::report::document::{Columns, Part, Table};
-use crate::report::words::{amount, point_range, series as series_in_words, unit_name};
+use crate::report::words::{amount, point_range, unit_name};
+use crate::scenario::Words;
 
 /// The series of each metric in each configuration.
 pub(super) fn alike(history: &MachineHistory) -> impl Iterator<Item = &[Series]> {
@@ -12,7 +13,9 @@ pub(super) fn alike(history: &MachineHistory) -> impl Iterator<Item = &[Series]>
 /// What such series are of, in words.
 pub(super) fn title(alike: &[Series]) -> String {
     let first = alike.first();
-    first.map_or(String::new(), |one| format!("{} of {}", one.metric, series_in_words(&one.cell)))
+    first.map_or(String::new(), |one| {
+        format!("{} of {}", one.metric, one.cell.in_words(Words::Full))
+    })
 }
 
 /// A table of each metric in each configuration.

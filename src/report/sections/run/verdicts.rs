@@ -3,7 +3,7 @@
 use crate::judge::{Judgement, Outcome, Verdict};
 use crate::metric::Unit;
 use crate::report::document::{Columns, Part, Table};
-use crate::report::words::{judged, or_dash, relation, verdict_configuration, worst};
+use crate::report::words::{judged, or_dash, relation, worst};
 use crate::stats::Interval;
 use crate::units::{counted, scientific};
 
@@ -125,5 +125,5 @@ fn what(verdict: &Verdict) -> String {
     if verdict.approach.is_empty() {
         return judged;
     }
-    format!("{judged}{}, {}", relation(verdict), verdict_configuration(verdict))
+    format!("{judged}{}, {}", relation(verdict), verdict.place())
 }

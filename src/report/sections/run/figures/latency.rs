@@ -6,7 +6,7 @@ use super::styles::Styles;
 use crate::judge::{Judgement, MonitorFigures, MonitorRow};
 use crate::record::RunRecords;
 use crate::report::document::{Chart, Columns, Figure, Quantity, RowChart, Spread, Table, slug};
-use crate::report::words::{UPDATE_LATENCIES, monitor_run, two_percentiles};
+use crate::report::words::{UPDATE_LATENCIES, two_percentiles};
 use crate::scenario::has_one_server;
 use crate::stats::Percentiles;
 use crate::units::milliseconds;
@@ -37,8 +37,8 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &MonitorFigures) -> Figur
         .collect();
     let command = Command::of_load(run, cell.scenario, &cell.server, cell.pvs, &cell.load);
     Figure {
-        id: format!("latency-{}", slug(&monitor_run(cell))),
-        title: format!("Latency of updates, {}", monitor_run(cell)),
+        id: format!("latency-{}", slug(&cell.heading())),
+        title: format!("Latency of updates, {}", cell.heading()),
         summary: format!(
             "From the server's time stamp to the callback. The marker is the median, strokes are \
              90 %, 99 %, 99.9 % and the longest. Median and 99 %: {}.",

@@ -7,7 +7,6 @@ use crate::record::RunRecords;
 use crate::report::document::{
     Chart, Columns, Figure, Line, LineChart, Point, Quantity, Spread, Table, slug,
 };
-use crate::report::words::monitor_run;
 use crate::units::{mebibytes, percent, quantity};
 
 /// One of the things that are drawn over time.
@@ -86,8 +85,8 @@ fn figure(
         .collect();
     let command = Command::of_load(run, cell.scenario, &cell.server, cell.pvs, &cell.load);
     Some(Figure {
-        id: format!("{}-{}", shown.id, slug(&monitor_run(cell))),
-        title: format!("{}, {}", shown.title, monitor_run(cell)),
+        id: format!("{}-{}", shown.id, slug(&cell.heading())),
+        title: format!("{}, {}", shown.title, cell.heading()),
         summary: format!(
             "{} First block. On the average: {}.",
             shown.explanation,

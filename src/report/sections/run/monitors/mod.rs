@@ -6,7 +6,6 @@ mod tables;
 
 use crate::judge::{MonitorFigures, Verdict};
 use crate::report::document::Part;
-use crate::report::words::monitor_run;
 
 pub(super) use statements::statements;
 
@@ -28,7 +27,7 @@ pub(super) fn section(cell: &MonitorFigures, verdicts: &[Verdict]) -> Vec<Part> 
             tables::memory(cell, &own),
         ],
     };
-    let mut parts = vec![Part::Heading(2, monitor_run(cell))];
+    let mut parts = vec![Part::Heading(2, cell.heading())];
     parts.extend(tables.into_iter().map(Part::Table));
     parts.push(Part::Text(cost_of_sampling(cell)));
     let losses: Vec<String> = cell.rows.iter().filter_map(losses::losses).collect();

@@ -1,7 +1,6 @@
 //! What was lost, in a sentence for each configuration.
 
 use crate::judge::MonitorFigures;
-use crate::report::words::monitor_run;
 
 pub(in crate::report::sections::run) fn statements(monitors: &[MonitorFigures]) -> Vec<String> {
     let plain = |cell: &&MonitorFigures| cell.load.disturbance.is_none();
@@ -35,5 +34,5 @@ fn statement(cell: &MonitorFigures) -> String {
     let cpu = least.map_or(String::new(), |(percent, approach)| {
         format!(" The least CPU: {approach} with {percent:.1} % of a core.")
     });
-    format!("{}: {took}.{cpu}", monitor_run(cell))
+    format!("{}: {took}.{cpu}", cell.heading())
 }

@@ -1,0 +1,231 @@
+//! What is measured: one combination of server, PVs, load, mode and IOCs, and how it is
+//! put into words.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Model, USUAL_SERVER, course, definition};
+use crate::record::{FleetShape, Load, Lookup, Record, Scenario};
+use crate::units::{counted, grouped};
+use crate::worker_protocol::Mode;
+
+/// One combination of what is varied: what all its records have in common. The probes of a
+/// search are one configuration, whatever their counts of PVs.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Configuration {
+    /// The scenario's name.
+    pub scenario: Scenario,
+    /// The server's name.
+    pub server: String,
+    /// How many PVs; 0 for all those of a search.
+    pub pvs: usize,
+    /// How they are connected.
+    pub mode: Mode,
+    /// What monitors are to take.
+    pub load: Option<Load>,
+    /// The IOCs that have the PVs together.
+    pub fleet: Option<FleetShape>,
+}
+
+/// For which place a configuration is put into words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Words {
+    /// A heading: `waveform: 680x480 at 120 Hz`.
+    Heading,
+    /// A list in which scenarios stand beside each other: `waveform 680x480 120 Hz`.
+    List,
+    /// Beside the name of the scenario: `10 000 PVs`, `680x480, 120 Hz`.
+    Place,
+    /// By itself, with all that is varied: `waveform on softioc, 680x480 at 120 Hz, 10 s`.
+    Full,
+    /// A line of progress: `on softioc, 1000 PVs, bulk`.
+    Progress,
+    /// The part of a file's name that is varied within a scenario: `120hz-1`.
+    File,
+}
+
+impl Configuration {
+    /// The configuration of a record.
+    pub fn of(record: &Record) -> Configuration {
+        Configuration::of_one(record).with_probes_as_one()
+    }
+
+    /// The same with the PVs of this one record, in a search too.
+    pub fn of_one(record: &Record) -> Configuration {
+        Configuration {
+            scenario: record.scenario,
+            server: record.server.clone(),
+            pvs: record.pvs,
+            mode: record.mode,
+            load: record.load,
+            fleet: record.fleet,
+        }
+    }
+
+    /// The same without the count of PVs in a search, which varies within it.
+    #[must_use]
+    pub fn with_probes_as_one(mut self) -> Configuration {
+        if definition(self.scenario).model == Model::Search {
+            self.pvs = 0;
+        }
+        self
+    }
+
+    /// Whether a record is of it.
+    pub fn holds(&self, record: &Record) -> bool {
+        *self == Configuration::of(record)
+    }
+
+    /// Such as `connect::pyca::n10000`: scenario, approach, the server where it is not
+    /// the usual one, and what is varied.
+    pub fn name_with(&self, approach: &str) -> String {
+        let mut parts = vec![word(self.scenario.name()), word(approach)];
+        if self.server != USUAL_SERVER {
+            parts.push(word(&self.server));
+        }
+        parts.push(self.varied());
+        parts.join("::")
+    }
+
+    /// Such as `n10000`, `680x480_120hz` or `n100_10hz_restart`.
+    fn varied(&self) -> String {
+        let Configuration { pvs, .. } = self.clone().with_probes_as_one();
+        let mut words = Vec::new();
+        if let Some(fleet) = self.fleet {
+            let lookup = match fleet.lookup {
+                Lookup::Udp => "udp",
+                Lookup::NameServers => "name_servers",
+            };
+            words.extend([lookup.to_owned(), format!("{}iocs", fleet.iocs)]);
+        }
+        let pixels = self.load.and_then(|load| load.pixels);
+        words.extend(pixels.map(|pixels| pixels.to_string()));
+        if pixels.is_none() && pvs > 0 || pvs > 1 {
+            words.push(format!("n{pvs}"));
+        }
+        if self.mode == Mode::Serial {
+            words.push("serial".to_owned());
+        }
+        if let Some(load) = self.load {
+            words.extend(varied_of(&load));
+        }
+        words.join("_")
+    }
+
+    /// In words, for such a place.
+    pub fn in_words(&self, words: Words) -> String {
+        match words {
+            Words::Heading => self.heading(),
+            Words::List => self.listed(),
+            Words::Place => self.place(),
+            Words::Full => self.in_full(),
+            Words::Progress => self.progress(),
+            Words::File => self.file_name(),
+        }
+    }
+
+    fn on_server(&self) -> String {
+        if self.server == USUAL_SERVER { String::new() } else { format!(" on {}", self.server) }
+    }
+
+    fn heading(&self) -> String {
+        let Some(load) = self.load else { return self.in_full() };
+        let what = load.pixels.map_or(counted(self.pvs, "PV"), |pixels| pixels.to_string());
+        let how = load
+            .disturbance
+            .map_or(String::new(), |disturbance| format!(", {}", course(disturbance).about));
+        let (scenario, place) = (self.scenario, self.on_server());
+        format!("{scenario}: {what} at {} Hz{place}{how}", load.rate_hz)
+    }
+
+    fn listed(&self) -> String {
+        if let Some(fleet) = self.fleet {
+            return format!("{} PVs on {} IOCs by {}", self.pvs, fleet.iocs, fleet.lookup);
+        }
+        let Some(load) = self.load else { return format!("{} PVs {}", self.pvs, self.mode) };
+        let disturbance = load
+            .disturbance
+            .map_or(String::new(), |disturbance| format!(" {}", disturbance.name()));
+        let what = load.pixels.map_or(format!("{} PVs", self.pvs), |pixels| pixels.to_string());
+        format!("{}{disturbance} {what} {} Hz", self.scenario, load.rate_hz)
+    }
+
+    fn place(&self) -> String {
+        let pvs = format!("{}{}", counted(self.pvs, "PV"), self.on_server());
+        let Some(load) = self.load else { return pvs };
+        let pvs = if self.pvs == 0 { "all PVs".to_owned() } else { pvs };
+        let what = load.pixels.map_or(pvs, |pixels| pixels.to_string());
+        let disturbance = load
+            .disturbance
+            .map_or(String::new(), |disturbance| format!(", {}", disturbance.name()));
+        format!("{what}, {} Hz{disturbance}", load.rate_hz)
+    }
+
+    fn in_full(&self) -> String {
+        let mut text = format!("{} on {}", self.scenario, self.server);
+        match self.load.and_then(|load| load.pixels) {
+            Some(pixels) => text += &format!(", {pixels}"),
+            None if self.pvs == 0 => {}
+            None if self.pvs == 1 => text += ", 1 PV",
+            None => text += &format!(", {} PVs", grouped(self.pvs)),
+        }
+        if let Some(fleet) = self.fleet {
+            text += &format!(" on {} IOCs by {}", fleet.iocs, fleet.lookup);
+        }
+        let Some(load) = self.load else { return format!("{text} {}", self.mode) };
+        text += &format!(" at {} Hz", load.rate_hz);
+        if load.monitors != 1 {
+            text += &format!(", {} monitors each", load.monitors);
+        }
+        if load.idle_pvs != 0 {
+            text += &format!(", {} PVs beside", grouped(load.idle_pvs));
+        }
+        if let Some(bytes) = load.array_bytes {
+            text += &format!(", arrays up to {bytes} bytes");
+        }
+        if let Some(disturbance) = load.disturbance {
+            text += &format!(", {}", disturbance.name());
+        }
+        text + &format!(", {} s", load.seconds)
+    }
+
+    fn progress(&self) -> String {
+        let how = match (self.fleet, self.load) {
+            (Some(fleet), _) => format!("{} IOCs by {}", fleet.iocs, fleet.lookup),
+            (None, Some(load)) => format!("{} at {} Hz", self.scenario, load.rate_hz),
+            (None, None) => self.mode.to_string(),
+        };
+        format!("on {}, {} PVs, {how}", self.server, self.pvs)
+    }
+
+    fn file_name(&self) -> String {
+        let how = match (self.fleet, self.load) {
+            (Some(fleet), _) => fleet.lookup.name().replace(' ', "-"),
+            (None, None) => self.mode.to_string(),
+            (None, Some(load)) => {
+                let disturbance = load.disturbance.map_or("", |disturbance| disturbance.name());
+                format!("{disturbance}{}hz", load.rate_hz)
+            }
+        };
+        format!("{how}-{}", self.pvs)
+    }
+}
+
+fn varied_of(load: &Load) -> Vec<String> {
+    let mut words = vec![format!("{}hz", word(&load.rate_hz.to_string()))];
+    if load.monitors != 1 {
+        words.push(format!("m{}", load.monitors));
+    }
+    if load.idle_pvs != 0 {
+        words.push(format!("idle{}", load.idle_pvs));
+    }
+    words.extend(load.array_bytes.map(|bytes| format!("array{bytes}")));
+    words.extend(load.disturbance.map(|disturbance| disturbance.name().to_owned()));
+    words
+}
+
+/// Lower-case letters, digits and `_` only.
+pub(crate) fn word(text: &str) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    text.chars().map(allowed).collect()
+}
