@@ -93,6 +93,8 @@ pub struct Capabilities {
     pub resubscribes: bool,
     /// It takes frames of a camera at 10 Hz, three subscriptions at once.
     pub frames: bool,
+    /// Every new subscription brings the present value first.
+    pub first_updates: bool,
 }
 
 impl Default for Capabilities {
@@ -102,6 +104,7 @@ impl Default for Capabilities {
             own_subscriptions: true,
             resubscribes: true,
             frames: true,
+            first_updates: true,
         }
     }
 }
