@@ -18,8 +18,8 @@ use crate::protocol::Protocol;
 use crate::worker_protocol::{Handicap, Mode, Stage};
 pub use fleet::{FleetShape, FleetUse, Lookup, Searches, SearchesCounted};
 pub use monitored::{
-    Cores, Disturbance, Load, MachineUse, Monitored, Network, NetworkSample, Pixels, Recovery,
-    ServerCounters, Steady, Usage, UsageSample,
+    Cores, Disturbance, Load, Losses, MachineUse, Monitored, Network, NetworkSample, Pixels,
+    PvLosses, Recovery, ServerCounters, Steady, Usage, UsageSample,
 };
 pub use scenario::{Scenario, UnknownScenario};
 pub use witnessed::{Unclaimed, Witnessed};

@@ -12,7 +12,8 @@ use super::figures::difference;
 use super::losses::{LossCauses, UpdateCounts, causes};
 use crate::metric::{CPU_WINDOW_NS, trusted, watched_memory};
 use crate::record::{
-    Disturbance, Load, Monitored, Record, Recovery, RunRecords, Scenario, ServerCounters, Usage,
+    Disturbance, Load, Losses, Monitored, Record, Recovery, RunRecords, Scenario, ServerCounters,
+    Usage,
 };
 use crate::scenario::{Configuration, Words, definition};
 use crate::stats::{
@@ -92,6 +93,8 @@ pub struct MonitorRow {
     pub sampler_percent: f64,
     /// How it came back, for each block of a disturbed cell.
     pub recoveries: Vec<Recovery>,
+    /// Which PVs lost updates and when, in the block that lost most.
+    pub losses: Option<Losses>,
 }
 
 /// Memory in bytes; medians over blocks.
@@ -219,6 +222,7 @@ pub(super) fn row(blocks: &[&Monitored], load: &Load) -> MonitorRow {
         least_bytes,
         sampler_percent: medians(sampler_percent),
         recoveries: blocks.iter().filter_map(|one| one.recovery).collect(),
+        losses: blocks.iter().max_by_key(|one| one.lost()).and_then(|one| one.losses.clone()),
     }
 }
 

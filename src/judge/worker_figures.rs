@@ -160,6 +160,7 @@ mod tests {
             machine: None,
             network: None,
             recovery: None,
+            losses: None,
         };
         let load: Load = serde_json::from_str(r#"{"rate_hz":10.0,"seconds":1.0}"#).unwrap();
         let record =

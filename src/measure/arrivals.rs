@@ -32,6 +32,17 @@ pub(super) struct Tally {
     /// When each subscription's first update of this instance arrived: those of the
     /// first monitor of every PV, then those of the second, and so on.
     pub(super) began_ns: Vec<Option<u64>>,
+    /// The updates that did not arrive, the late ones included.
+    pub(super) gaps: Vec<Gap>,
+}
+
+/// Updates of one PV that did not arrive, one after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) pv: usize,
+    /// When the update after them arrived; none where none did.
+    pub(super) seen_ns: Option<u64>,
+    pub(super) updates: u64,
 }
 
 /// What was subscribed to.
@@ -100,6 +111,9 @@ fn tally_of(
         }
         check_order(&numbers, next[one], last)
             .map_err(|wrong| wrong.replace("{}", &name_of(run.pv, pixels)))?;
+        if tally.began_ns[one].is_some() || first_of(run.pv).is_some() {
+            tally.note_gap(run.pv, Some(run.start_ns), numbers.start - next[one]);
+        }
         next[one] = numbers.end;
         tally.received += numbers.end - numbers.start;
         if tally.began_ns[one].is_none() {
@@ -110,16 +124,26 @@ fn tally_of(
     for (one, next) in next.into_iter().enumerate() {
         let last = instance.last[one % pvs];
         tally.caught_up += usize::from(next == last + 1);
-        match (tally.began_ns[one], first_of(one % pvs)) {
-            (Some(_), _) => tally.late += last + 1 - next,
+        let late = match (tally.began_ns[one], first_of(one % pvs)) {
+            (Some(_), _) => last + 1 - next,
             (None, Some(first)) => {
                 tally.expected += last + 1 - first;
-                tally.late += last + 1 - first;
+                last + 1 - first
             }
-            (None, None) => {}
-        }
+            (None, None) => 0,
+        };
+        tally.late += late;
+        tally.note_gap(one % pvs, None, late);
     }
     Ok(tally)
+}
+
+impl Tally {
+    fn note_gap(&mut self, pv: usize, seen_ns: Option<u64>, updates: u64) {
+        if updates > 0 {
+            self.gaps.push(Gap { pv, seen_ns, updates });
+        }
+    }
 }
 
 /// The IOC's counts of its own updates never fall.
@@ -237,6 +261,8 @@ mod tests {
         let tally = one(&[run(0, 1, 2), run(0, 5, 2)], instance(1, vec![9])).unwrap();
         assert_eq!((tally.expected, tally.received, tally.late), (9, 4, 3));
         assert_eq!(tally.caught_up, 0);
+        let gap = |seen_ns, updates| Gap { pv: 0, seen_ns, updates };
+        assert_eq!(tally.gaps, [gap(Some(10), 2), gap(None, 3)]);
     }
 
     #[test]

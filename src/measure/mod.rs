@@ -11,6 +11,7 @@ mod cores;
 mod driven;
 mod driver;
 mod fleet;
+mod losses;
 mod machine;
 mod monitor;
 mod pairs;

@@ -8,13 +8,14 @@ use self::observe::Observed;
 use super::Cell;
 use super::arrivals::{Subscribed, Tally, tally};
 use super::driven::Driven;
+use super::losses::losses;
 use super::session::{Answer, PendingStages};
 use super::stop::{Stop, failed};
 use super::usage_recorder::UsageRecorder;
 use crate::ioc::{Counted, LogEvent};
 use crate::protocol::Protocol;
 use crate::record::{Cores, FailureKind, Load, Monitored, Network, Recovery, ServerCounters};
-use crate::scenario::{PROCESSED_FACTOR, course, least_update_bytes};
+use crate::scenario::{FRAME_PV, PROCESSED_FACTOR, course, least_update_bytes, pv_name};
 use crate::worker_protocol::{Content, Hello, Mode, Monitor, Stage, StageCommand, Updates};
 
 /// A server that makes fewer than this part of its updates did not hold its rate.
@@ -187,6 +188,7 @@ impl Watch<'_, '_> {
             late: tallies.last().map_or(0, |tally| tally.late),
             latencies: updates.latencies,
             library_counters: updates.counters,
+            losses: losses(tallies, (observed.start_ns, observed.end_ns), |pv| self.name_of(pv)),
             recovery: tallies.last().and_then(|tally| self.recovery(observed, tally)),
             server_counters: ServerCounters::default(),
             client: Default::default(),
@@ -195,6 +197,10 @@ impl Watch<'_, '_> {
             machine: None,
             network: None,
         }
+    }
+
+    fn name_of(&self, pv: usize) -> String {
+        if self.load.pixels.is_some() { FRAME_PV.to_owned() } else { pv_name(pv) }
     }
 
     fn made_hz(&self, observed: &Observed) -> f64 {

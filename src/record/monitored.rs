@@ -186,6 +186,37 @@ pub struct Monitored {
     /// How the approach came back after a disturbance.
     #[serde(default)]
     pub recovery: Option<Recovery>,
+    /// Which PVs lost updates, and when; none where nothing was lost.
+    #[serde(default)]
+    pub losses: Option<Losses>,
+}
+
+/// Which PVs lost updates, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Losses {
+    /// How many PVs lost any.
+    pub pvs: u64,
+    /// Those that lost most, five at most.
+    pub most: Vec<PvLosses>,
+    /// For each tenth of a second in which losses were seen: its start, in ns after
+    /// `start_ns`, and the lost updates. A loss is seen when the update after it arrives,
+    /// or at the end.
+    pub course_ns: Vec<(u64, u64)>,
+}
+
+/// The losses of one PV.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PvLosses {
+    /// The name of the PV.
+    pub pv: String,
+    /// How many of its updates did not arrive.
+    pub lost: u64,
+    /// When the first loss was seen, in seconds after `start_ns`.
+    pub first_s: f64,
+    /// When the last was.
+    pub last_s: f64,
 }
 
 impl Monitored {

@@ -60,6 +60,7 @@ pub(super) fn monitored() -> Monitored {
         machine: None,
         network: Some(Network { received_bytes: 1001, sent_bytes: 10, least_bytes: Some(1000) }),
         recovery: None,
+        losses: None,
     }
 }
 

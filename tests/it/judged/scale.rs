@@ -57,6 +57,7 @@ fn monitored(lost: u64, client: Usage, server: Usage) -> Monitored {
         machine: None,
         network: None,
         recovery: None,
+        losses: None,
     }
 }
 

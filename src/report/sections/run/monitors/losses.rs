@@ -1,6 +1,7 @@
 //! Where updates were lost, as far as anybody counts.
 
 use crate::judge::{LossCauses, MonitorRow};
+use crate::record::{Losses, PvLosses};
 use crate::units::grouped;
 
 /// The losses of an approach, cause by cause; none where nothing was lost nor came twice.
@@ -17,6 +18,7 @@ pub(super) fn losses(row: &MonitorRow) -> Option<String> {
             grouped(updates.expected as usize),
             causes(row).join("; "),
         ));
+        statements.extend(row.losses.as_ref().map(where_and_when));
     }
     if updates.repeated > 0 {
         statements.push(format!(
@@ -25,6 +27,22 @@ pub(super) fn losses(row: &MonitorRow) -> Option<String> {
         ));
     }
     Some(format!("{}: {}.", row.approach, statements.join("; ")))
+}
+
+/// Such as `of 3 PVs, most of gauge:7 (120 between 2.1 s and 2.4 s)`.
+fn where_and_when(losses: &Losses) -> String {
+    let one = |of: &PvLosses| {
+        let when = match of.last_s - of.first_s < 0.1 {
+            true => format!("at {:.1} s", of.first_s),
+            false => format!("between {:.1} s and {:.1} s", of.first_s, of.last_s),
+        };
+        format!("{} ({} {when})", of.pv, grouped(of.lost as usize))
+    };
+    let most: Vec<String> = losses.most.iter().map(one).collect();
+    match losses.pvs {
+        1 => format!("all of {}", most.join("")),
+        pvs => format!("of {} PVs, most of {}", grouped(pvs as usize), most.join(", ")),
+    }
 }
 
 fn causes(row: &MonitorRow) -> Vec<String> {
