@@ -113,3 +113,24 @@ impl Outcomes {
         self.lossy.len() > self.lossless || (self.lossy.len() > 1 && self.lossless < 2)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_losses_than_successes_are_a_loss() {
+        for (lossless, lossy, expected) in [
+            (0, 0, false),
+            (0, 1, true),
+            (1, 1, false),
+            (1, 2, true),
+            (2, 2, false),
+            (2, 3, true),
+            (3, 2, false),
+        ] {
+            let outcomes = Outcomes { lossless, lossy: vec![GaveWay::Unknown; lossy] };
+            assert_eq!(outcomes.is_lossy(), expected, "{lossless} without loss, {lossy} with");
+        }
+    }
+}

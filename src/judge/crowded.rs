@@ -52,3 +52,17 @@ pub(super) fn spare(verdict: &mut Verdict, measure: Metric, records: &[&Record])
         blocks(used.len(), "")
     ));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_crowded_by_others_that_leave_nothing_at_rest() {
+        let crowded =
+            |idle_percent, others_percent| is_crowded(&MachineUse { idle_percent, others_percent });
+        assert!(crowded(9.9, 10.1));
+        assert!(!crowded(10.0, 50.0), "just enough at rest");
+        assert!(!crowded(0.0, 10.0), "the run itself");
+    }
+}

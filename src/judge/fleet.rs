@@ -303,6 +303,13 @@ mod tests {
     }
 
     #[test]
+    fn searches_are_all_that_were_counted_unless_the_counter_lost_some() {
+        let kept = using(record("libca", 0, 10_000, 1e-5), false, (1, 2));
+        let rows = fleet_rows(&run(vec![kept]));
+        assert_eq!((rows[0].searches_per_pv, rows[0].searches_are_more), (Some(1.2), false));
+    }
+
+    #[test]
     fn a_worker_that_failed_has_no_cost() {
         let failure = Failure {
             kind: FailureKind::TimedOut,

@@ -270,6 +270,18 @@ mod tests {
     }
 
     #[test]
+    fn what_just_reaches_the_limit_is_not_over_it() {
+        assert_eq!(Outcome::of(&interval(0.1, 1.0, 0.94), 1.0), Outcome::Within);
+        assert_eq!(Outcome::of(&interval(1.0, 1.9, 0.94), 1.0), Outcome::Undecided);
+    }
+
+    #[test]
+    fn just_the_confidence_wanted_decides() {
+        let sure = interval(0.1, 0.9, CONFIDENCE_WANTED);
+        assert_eq!(Outcome::of(&sure, 1.0), Outcome::Within);
+    }
+
+    #[test]
     fn too_few_blocks_decide_nothing() {
         assert_eq!(Outcome::of(&interval(0.1, 0.1, 0.875), 1.0), Outcome::Undecided);
     }

@@ -223,6 +223,41 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_pair_that_is_not_in_the_resample_is_no_neighbour_of_the_centre() {
+        // Written out 0, 10, 10: the means are 0, 5, 5 and three times 10.
+        assert_eq!(weighted_centre(&means_of_pairs(&[0.0, 1.0, 10.0]), &[1, 0, 2]), 7.5);
+    }
+
+    #[test]
+    fn an_interval_begins_at_the_expanded_quantile_of_the_tables() {
+        // Phi of -sqrt(8/7) 2.364 624, and of -sqrt(2) 1.
+        for (confidence, count, expected) in [(0.95, 8, 0.005_737), (0.5, 2, 0.078_650)] {
+            let found = expanded_quantile(confidence, count);
+            assert!((found - expected).abs() < 1e-6, "{count}: {found}");
+        }
+        assert_eq!(expanded_quantile(0.95, 1), 0.0);
+    }
+
+    #[test]
+    fn quantiles_are_interpolated_and_end_at_the_extremes() {
+        for (probability, expected) in
+            [(0.0, 10.0), (0.3, 15.0), (0.4, 20.0), (0.5, 30.0), (0.75, 70.0), (1.0, 80.0)]
+        {
+            let found = quantile(&mut [40.0, 10.0, 80.0, 20.0], probability);
+            assert!((found - expected).abs() < 1e-9, "{probability}: {found}");
+        }
+    }
+
+    #[test]
+    fn an_interval_of_little_confidence_is_narrow_at_both_ends() {
+        let samples: Vec<f64> = (0..=20).map(f64::from).collect();
+        let half = bootstrap_interval(&samples, 0.5, 1).unwrap();
+        assert!(8.0 < half.low && half.low < 9.5, "{half:?}");
+        assert!(10.5 < half.high && half.high < 12.0, "{half:?}");
+        assert_eq!((half.median, half.confidence, half.samples), (10.0, 0.5, 21));
+    }
+
     /// In how many of so many experiments the interval holds the truth.
     fn coverage(noise: Noise, count: usize, experiments: usize) -> f64 {
         let mut random = StdRng::seed_from_u64(count as u64);

@@ -177,6 +177,13 @@ mod tests {
         assert_eq!(growth(&vec![(7, 7); 100], 0.9), None);
     }
 
+    #[test]
+    fn four_samples_in_each_block_are_enough() {
+        let rising: Vec<(u64, u64)> = (0..32).map(|at| (at, at)).collect();
+        assert!(growth(&rising, 0.9).is_some());
+        assert_eq!(growth(&rising[1..], 0.9), None);
+    }
+
     /// Memory that wanders without a trend, each sample near the one before.
     fn wandering(random: &mut StdRng) -> Vec<(u64, u64)> {
         let mut bytes = 0.0;

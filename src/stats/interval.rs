@@ -99,6 +99,27 @@ mod tests {
     }
 
     #[test]
+    fn fifteen_samples_drop_three_at_each_end() {
+        let samples: Vec<f64> = (1..=15).map(f64::from).collect();
+        let interval = median_interval(&samples, 0.9).unwrap();
+        assert_eq!((interval.low, interval.median, interval.high), (4.0, 8.0, 12.0));
+        assert!((interval.confidence - (1.0 - 2.0 * 576.0 / 32768.0)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn just_the_confidence_wanted_is_enough() {
+        let samples: Vec<f64> = (1..=8).map(f64::from).collect();
+        let interval = median_interval(&samples, 0.929_687_5).unwrap();
+        assert_eq!((interval.low, interval.high), (2.0, 7.0));
+    }
+
+    #[test]
+    fn four_samples_are_covered_from_end_to_end_and_say_it_is_too_little() {
+        let interval = median_interval(&[4.0, 1.0, 3.0, 2.0], 0.9).unwrap();
+        assert_eq!((interval.low, interval.high, interval.confidence), (1.0, 4.0, 0.875));
+    }
+
+    #[test]
     fn one_sample_covers_nothing_and_none_is_no_interval() {
         assert_eq!(median_interval(&[4.0], 0.9).unwrap().confidence, 0.0);
         assert_eq!(median_interval(&[], 0.9), None);

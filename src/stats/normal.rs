@@ -86,11 +86,15 @@ mod tests {
             (-2.999, 0.001_354_336_5),
             (-3.001, 0.001_345_472_8),
             (-5.0, 2.866_515_719e-7),
+            (-8.0, 6.220_960_574e-16),
+            (3.5, 0.999_767_370_9),
         ] {
             let found = normal_cdf(z);
             assert!((found / probability - 1.0).abs() < 1e-7, "{z}: {found}");
         }
-        assert!((normal_quantile(0.995) - 2.575_829_303_5).abs() < 1e-9);
+        for (probability, quantile) in [(0.995, 2.575_829_303_5), (0.005, -2.575_829_303_5)] {
+            assert!((normal_quantile(probability) - quantile).abs() < 1e-9, "{probability}");
+        }
     }
 
     #[test]

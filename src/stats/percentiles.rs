@@ -106,6 +106,16 @@ mod tests {
     }
 
     #[test]
+    fn no_latency_at_all_is_not_negative() {
+        assert_eq!(percentiles(&[(0, 4)]).unwrap().negative, 0);
+    }
+
+    #[test]
+    fn times_are_counted_once_and_the_longest_is_cut() {
+        assert_eq!(counted_once(&[5, 5, u64::MAX]), [(5, 1), (5, 1), (i64::MAX, 1)]);
+    }
+
+    #[test]
     fn one_latency_is_every_percentile_and_none_has_none() {
         let found = percentiles(&[(123_456_789, 1)]).unwrap();
         assert_eq!((found.p50_ns, found.p99_9_ns), (123_456_789, 123_456_789));

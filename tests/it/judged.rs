@@ -3,6 +3,7 @@
 
 mod before;
 mod confirmed;
+mod courses;
 mod exact;
 mod monitors;
 mod names;
@@ -11,6 +12,7 @@ mod scale;
 use std::process::Command;
 
 use epics_gauge::judge::{Judgement, Limits, Outcome};
+use epics_gauge::metric::Timed;
 use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{
     ApproachFacts, End, Failure, FailureKind, Line, Machine, RECORD_FORMAT, Record, Run,
@@ -169,6 +171,22 @@ fn figures_under_their_limits_are_within_and_the_exit_code_is_zero() {
 }
 
 #[test]
+fn cpu_time_is_told_per_pv_by_its_median() {
+    let mut run = run_of(&[("wire", FLOOR), ("libca", FAST)]);
+    for record in &mut run.records {
+        // The floor 1 us for creating and 1 us for connecting each PV; the other more
+        // from block to block.
+        let us = if record.approach == "wire" { 1 } else { 1 + record.block as u64 };
+        record.samples.iter_mut().for_each(|one| one.cpu_ns = 1000 * us * one.pvs as u64);
+    }
+    let figures = judge(&run).figures;
+    let connect = figures.iter().find(|one| one.metric == Timed::CONNECT_BULK).unwrap();
+    for (row, expected) in connect.rows.iter().zip([2e-6, 6e-6]) {
+        assert!((row.cpu_s - expected).abs() < 1e-12, "{row:?}");
+    }
+}
+
+#[test]
 fn a_connection_over_its_limit_breaks_it() {
     let slow = Speed { connect: 2e-4, ..FAST };
     let run = run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", slow)]);
@@ -293,6 +311,15 @@ fn the_simplest_of_the_fast_enough_is_advised_and_the_slow_is_named() {
     assert_eq!(advice.too_slow.len(), 1);
     assert_eq!(advice.too_slow[0].approach, "caproto");
     assert!((advice.too_slow[0].over_fastest_s - 1.95e-4).abs() < 1e-5);
+}
+
+#[test]
+fn who_is_too_slow_is_told_by_what_is_furthest_over_its_limit() {
+    for (connect, get, expected) in [(9e-4, 2e-2, "connect bulk"), (2e-4, 9e-2, "get serial")] {
+        let run = run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", Speed { connect, get })]);
+        let slower = judge(&with_fresh_blocks(&run, 12)).advice.remove(0).too_slow.remove(0);
+        assert_eq!((slower.approach.as_str(), slower.metric.name()), ("aioca", expected));
+    }
 }
 
 #[test]

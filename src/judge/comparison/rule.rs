@@ -96,6 +96,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn looks_share_the_alpha() {
+        let rule = |looks: &[usize]| Rule { looks: looks.to_vec(), alpha: 0.01, ..Rule::default() };
+        assert_eq!(rule(&[8, 12]).alpha_per_look(), 0.005);
+        assert_eq!(rule(&[]).alpha_per_look(), 0.01);
+    }
+
+    #[test]
     fn too_few_pairs_cannot_find_what_is_worse() {
         let rule =
             |looks: &[usize], alpha| Rule { looks: looks.to_vec(), alpha, ..Rule::default() };

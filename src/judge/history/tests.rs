@@ -195,3 +195,45 @@ fn what_is_no_run_is_refused_by_its_name() {
     let said = history(&[run(1, 4, blocks(1e-5)), run(2, 4, slowed)]).unwrap_err();
     assert_eq!(said, NoHistory::IsCalibration("day 2".to_owned()));
 }
+
+/// From 1 to 2, with the least confidence that decides.
+fn point() -> Point {
+    let figure =
+        Interval { median: 1.5, low: 1.0, high: 2.0, confidence: CONFIDENCE_WANTED, samples: 5 };
+    Point { run: 0, figure, open_above: false }
+}
+
+/// The same further up.
+fn higher_by(more: f64) -> Point {
+    let Point { figure, .. } = point();
+    let (median, low, high) = (figure.median + more, figure.low + more, figure.high + more);
+    Point { figure: Interval { median, low, high, ..figure }, ..point() }
+}
+
+#[test]
+fn a_figure_lies_over_another_when_their_intervals_do_not_touch() {
+    for nature in [Nature::Measured, Nature::Searched] {
+        assert!(lies_over(nature, &higher_by(1.1), &point()), "{nature:?}");
+        assert!(!lies_over(nature, &higher_by(1.0), &point()), "{nature:?} that touch");
+        assert!(!lies_over(nature, &point(), &higher_by(1.1)), "{nature:?} below");
+    }
+}
+
+#[test]
+fn what_is_unsure_or_open_above_has_nothing_over_it() {
+    let mut unsure = higher_by(1.1);
+    unsure.figure.confidence = 0.8;
+    assert!(!lies_over(Nature::Measured, &unsure, &point()));
+    unsure.figure = Interval { low: 0.0, high: 0.5, ..unsure.figure };
+    assert!(!lies_over(Nature::Measured, &point(), &unsure));
+    let open = Point { open_above: true, ..point() };
+    assert!(!lies_over(Nature::Searched, &higher_by(1.1), &open));
+}
+
+#[test]
+fn losses_are_pointed_out_where_there_were_none() {
+    let lost = |count| Point { figure: Interval::exact(count, 5), ..point() };
+    assert!(lies_over(Nature::Losses, &lost(1.0), &lost(0.0)));
+    assert!(!lies_over(Nature::Losses, &lost(2.0), &lost(1.0)));
+    assert!(!lies_over(Nature::Losses, &lost(0.0), &lost(0.0)));
+}

@@ -13,7 +13,7 @@ use epics_gauge::worker_protocol::Stage;
 
 use super::{exit_code_of, judge, rendered, run_with};
 
-const SECOND_NS: u64 = 1_000_000_000;
+pub(super) const SECOND_NS: u64 = 1_000_000_000;
 
 /// Ten samples a second for a minute: CPU in % of a core, memory growing by
 /// `leak_bytes_s`.
@@ -209,6 +209,52 @@ fn capacity_is_the_most_below_the_least_loss() {
     assert_eq!((capacity.lossless_pvs, capacity.confirmed), (Some(100), 2));
     assert_eq!((capacity.lossy_pvs, capacity.gave_way), (Some(500), Some(GaveWay::ServerQueue)));
     assert_eq!(capacity.lossless_updates_hz, 10_000.0);
+}
+
+/// Why a search ended whose probe lost 50 updates, with the server's counters and the
+/// rest as changed.
+fn why_it_lost(counters: ServerCounters, change: impl Fn(&mut Monitored)) -> Option<GaveWay> {
+    let mut lossy = probe(1000, 50, 100.0, counters);
+    change(lossy.monitored.as_mut().unwrap());
+    judge(&run_with(&["wire", "aioca"], vec![lossy])).capacities[0].gave_way
+}
+
+#[test]
+fn who_lost_updates_is_told_by_the_first_counter_that_shows_it() {
+    let none = ServerCounters::default;
+    let as_it_is = |_: &mut Monitored| {};
+    assert_eq!(why_it_lost(none(), as_it_is), Some(GaveWay::Unknown));
+    let zeros = ServerCounters { merged_updates: Some(0), callback_overflows: Some(0), ..none() };
+    assert_eq!(why_it_lost(zeros, as_it_is), Some(GaveWay::Unknown));
+    for full in [
+        ServerCounters { merged_updates: Some(1), ..none() },
+        ServerCounters { callback_overflows: Some(1), ..none() },
+        ServerCounters { overloads: [("ring buffer full".to_owned(), 1)].into(), ..none() },
+    ] {
+        assert_eq!(why_it_lost(full, as_it_is), Some(GaveWay::ServerQueue));
+    }
+    let late = |one: &mut Monitored| one.late = 50;
+    assert_eq!(why_it_lost(none(), late), Some(GaveWay::Late));
+    let some_late = |one: &mut Monitored| one.late = 49;
+    assert_eq!(why_it_lost(none(), some_late), Some(GaveWay::Unknown));
+    for (dropped, expected) in [(0, GaveWay::Unknown), (1, GaveWay::Library)] {
+        let count = |one: &mut Monitored| {
+            one.library_counters = [("dropped".to_owned(), dropped)].into();
+        };
+        assert_eq!(why_it_lost(none(), count), Some(expected));
+    }
+}
+
+#[test]
+fn a_side_that_used_all_of_a_core_lost_the_updates() {
+    for (client, server, expected) in
+        [(90, 95, GaveWay::ClientCpu), (89, 90, GaveWay::ServerCpu), (89, 89, GaveWay::Unknown)]
+    {
+        let busy = |one: &mut Monitored| {
+            (one.client, one.server) = (usage(client, 0), usage(server, 0));
+        };
+        assert_eq!(why_it_lost(ServerCounters::default(), busy), Some(expected));
+    }
 }
 
 #[test]
