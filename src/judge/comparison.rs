@@ -205,6 +205,24 @@ mod tests {
     }
 
     #[test]
+    fn how_many_more_pairs_it_takes_goes_with_the_square_of_the_interval() {
+        // One look at 5 %, so that the interval of 95 % is as wide as it asks for.
+        let rule =
+            Rule { looks: vec![8], alpha: 0.05, tolerance: 0.01_f64.exp_m1(), ..Rule::default() };
+        let more = |median: f64, half_width: f64, samples| {
+            let (low, high) = (median - half_width, median + half_width);
+            more_pairs(&Interval { median, low, high, confidence: 0.95, samples }, 1, &rule)
+        };
+        assert_eq!(more(0.0, 0.02, 12), Some(36), "to half the width, within the tolerance");
+        assert_eq!(more(0.1, 0.2, 12), Some(36), "to half the width, away from 0");
+        assert_eq!(more(-0.1, 0.2, 12), Some(36), "on the other side");
+        assert_eq!(more(0.2, 0.1, 12), Some(1), "clear already");
+        assert_eq!(more(0.1, 0.2, 5), None, "too few to tell");
+        assert_eq!(more(0.1, 0.0, 12), None, "all alike");
+        assert_eq!(more(0.02, 10.0, 12), None, "more than anybody measures");
+    }
+
+    #[test]
     fn the_screen_comes_first_and_its_missing_pairs_are_asked_for() {
         let rule = Rule::default();
         assert_eq!(

@@ -119,3 +119,30 @@ fn slopes(all: &[&Record], own: &[&Record], cell: &Configuration) -> ByBlock {
         |(block, points): (usize, Vec<(f64, f64)>)| Some((block, theil_sen(&points)?.slope));
     points.into_iter().filter_map(slope).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of so many blocks with 1, 2, 3 and so on: median, low and high.
+    fn of_blocks(measure: Metric, count: usize) -> Option<(f64, f64, f64)> {
+        let figures = (0..count).map(|block| (block, 1.0 + block as f64)).collect();
+        told(&[], measure, &figures).map(|told| (told.median, told.low, told.high))
+    }
+
+    #[test]
+    fn blocks_are_summed_or_the_greatest_or_the_median_is_told() {
+        assert_eq!(of_blocks(Metric::UpdatesLost, 4), Some((10.0, 10.0, 10.0)));
+        assert_eq!(of_blocks(Metric::ProcessesLeft, 5), Some((5.0, 5.0, 5.0)));
+        let cpu = Metric::CpuUse(Party::Client);
+        assert_eq!(of_blocks(cpu, 5), Some((3.0, 1.0, 5.0)));
+        assert_eq!(of_blocks(cpu, 0), None);
+    }
+
+    #[test]
+    fn memory_is_the_greatest_until_there_are_blocks_for_an_interval() {
+        let memory = Metric::Memory(Party::Client);
+        assert_eq!(of_blocks(memory, 4), Some((4.0, 4.0, 4.0)));
+        assert_eq!(of_blocks(memory, 5), Some((3.0, 1.0, 5.0)));
+    }
+}

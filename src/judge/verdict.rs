@@ -275,6 +275,47 @@ mod tests {
         assert_eq!(Outcome::of(&interval(1.0, 1.9, 0.94), 1.0), Outcome::Undecided);
     }
 
+    fn of(outcome: Outcome, is_expected_over: bool) -> Verdict {
+        let expected_over = is_expected_over.then(|| "slow".to_owned());
+        Verdict { outcome, expected_over, ..Verdict::example() }
+    }
+
+    #[test]
+    fn only_what_is_over_unexpectedly_is_worse_and_so_are_failures_red() {
+        for (outcome, is_worse, is_red) in [
+            (Outcome::Within, false, false),
+            (Outcome::Over, true, true),
+            (Outcome::Undecided, false, false),
+            (Outcome::Failed, false, true),
+        ] {
+            let verdict = of(outcome, false);
+            assert_eq!((verdict.is_worse_than_expected(), verdict.is_red()), (is_worse, is_red));
+            let known = of(outcome, true);
+            assert!(!known.is_worse_than_expected() && !known.is_red(), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_within_unexpectedly_is_better_and_not_beside_itself() {
+        assert!(of(Outcome::Within, true).is_better_than_expected());
+        assert!(!of(Outcome::Within, false).is_better_than_expected());
+        assert!(!of(Outcome::Over, true).is_better_than_expected());
+        for (other, is_better) in [("libca", true), ("mine", false)] {
+            let compared_with = Some(other.to_owned());
+            let verdict = Verdict { compared_with, ..of(Outcome::Within, true) };
+            assert_eq!(verdict.is_better_than_expected(), is_better, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_an_undecided_figure_that_should_be_within_is_open() {
+        let figure = Some(interval(0.9, 1.1, 0.94));
+        assert!(Verdict { figure, ..of(Outcome::Undecided, false) }.is_open());
+        assert!(!Verdict { figure, ..of(Outcome::Undecided, true) }.is_open());
+        assert!(!Verdict { figure, ..of(Outcome::Within, false) }.is_open());
+        assert!(!of(Outcome::Undecided, false).is_open(), "there is no figure");
+    }
+
     #[test]
     fn just_the_confidence_wanted_decides() {
         let sure = interval(0.1, 0.9, CONFIDENCE_WANTED);

@@ -180,6 +180,30 @@ mod tests {
     }
 
     #[test]
+    fn equal_sizes_share_their_mean_rank() {
+        // Ranks 1, 2.5, 2.5 and 4, doubled; only -0.2 lies below.
+        let ranks = signed_ranks(&[0.3, -0.2, 0.2, 0.1, 0.0], 0.0);
+        assert_eq!(ranks, (2 + 5 + 8, vec![2, 5, 5, 8]));
+    }
+
+    #[test]
+    fn samples_equal_to_the_value_have_no_sign() {
+        near(sign_p(&[0.0, 1.0], 0.0, Greater), 0.5);
+        near(sign_p(&[0.0, -1.0], 0.0, Less), 0.5);
+        near(sign_flip_p(&[0.0, 1.0], 0.0, Greater), 0.5);
+    }
+
+    #[test]
+    fn sixty_samples_are_counted_out_and_one_more_is_approximated() {
+        let p = |count: i32| {
+            let samples: Vec<f64> = (1..=count).map(f64::from).collect();
+            sign_flip_p(&samples, 0.0, Greater) / 0.5_f64.powi(count)
+        };
+        near(p(60), 1.0);
+        assert!((p(61) - 1.0).abs() > 0.1, "{}", p(61));
+    }
+
+    #[test]
     fn many_samples_are_approximated_closely() {
         let ranks: Vec<usize> = (1..=61).map(|rank| 2 * rank).collect();
         let total: usize = ranks.iter().sum();

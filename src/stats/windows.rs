@@ -125,6 +125,12 @@ mod tests {
     }
 
     #[test]
+    fn each_window_tells_when_it_begins_and_its_load() {
+        let samples = [(2 * SECOND, 5 * SECOND), (4 * SECOND, 6 * SECOND)];
+        assert_eq!(cpu_windows(&samples, SECOND), [(2 * SECOND, 50.0), (3 * SECOND, 50.0)]);
+    }
+
+    #[test]
     fn two_busy_threads_are_200_percent() {
         let load = cpu_load(&[(0, 0), (SECOND, 2 * SECOND)], SECOND).unwrap();
         assert_eq!(load.max_percent, 200.0);
@@ -135,6 +141,8 @@ mod tests {
         assert_eq!(cpu_load(&[], SECOND), None);
         assert_eq!(cpu_load(&[(1, 1)], SECOND), None);
         assert_eq!(cpu_load(&[(1, 1), (1, 2)], SECOND), None);
+        assert_eq!(cpu_windows(&[], SECOND), []);
+        assert_eq!(cpu_windows(&[(1, 1), (1, 2)], SECOND), []);
     }
 
     #[test]

@@ -237,3 +237,30 @@ fn losses_are_pointed_out_where_there_were_none() {
     assert!(!lies_over(Nature::Losses, &lost(2.0), &lost(1.0)));
     assert!(!lies_over(Nature::Losses, &lost(0.0), &lost(0.0)));
 }
+
+/// One worker in this cell.
+fn in_cell(server: &str, pvs: usize, mode: Mode) -> Record {
+    Record { server: server.to_owned(), pvs, mode, ..record("mine", 0, 1e-5) }
+}
+
+#[test]
+fn what_a_later_run_has_first_is_put_where_it_belongs() {
+    let first = vec![in_cell("softioc", 100, Mode::Bulk)];
+    let later = vec![
+        in_cell("softioc", 100, Mode::Serial),
+        in_cell("softioc", 100, Mode::Bulk),
+        in_cell("softioc", 10, Mode::Bulk),
+        in_cell("another", 100, Mode::Bulk),
+    ];
+    let history = history(&[run(1, 4, first), run(2, 4, later)]).unwrap();
+    let of_connect = history.machines[0].series.iter().filter(|one| one.metric == OF_CONNECT[0]);
+    let cells: Vec<(&str, usize, Mode)> =
+        of_connect.map(|one| (one.cell.server.as_str(), one.cell.pvs, one.cell.mode)).collect();
+    let expected = [
+        ("another", 100, Mode::Bulk),
+        ("softioc", 10, Mode::Bulk),
+        ("softioc", 100, Mode::Bulk),
+        ("softioc", 100, Mode::Serial),
+    ];
+    assert_eq!(cells, expected);
+}

@@ -183,6 +183,20 @@ fn a_pv_that_does_not_come_back_breaks_a_limit() {
     assert!(report.contains("| aioca | 99 of 100 | 1.50 | OVER |"), "{report}");
 }
 
+#[test]
+fn the_load_of_several_blocks_is_that_of_one_after_the_other() {
+    let (start_ns, end_ns) = (10 * SECOND_NS, 20 * SECOND_NS);
+    let block = |block, percent| {
+        let client = usage(percent, 0);
+        let monitored = Monitored { start_ns, end_ns, client, ..monitored() };
+        Record { block, ..record("waveform", "aioca", load(), monitored) }
+    };
+    let judgement = judge(&run_with(&["wire", "aioca"], vec![block(0, 20), block(1, 40)]));
+    let cpu = judgement.monitors[0].rows[0].client_cpu.clone().unwrap();
+    assert_eq!((cpu.min_percent.round(), cpu.max_percent.round()), (20.0, 40.0));
+    assert_eq!((cpu.mean_percent.round(), cpu.wall_ns), (30.0, 20 * SECOND_NS));
+}
+
 /// A probe of a search: `lost` updates of `pvs` PVs at 100 Hz.
 fn probe(pvs: usize, lost: u64, made_hz: f64, counters: ServerCounters) -> Record {
     let load = Load { rate_hz: 100.0, pixels: None, ..load() };

@@ -139,6 +139,14 @@ fn bytes_per_second_of_both_sides_are_those_of_the_window() {
 }
 
 #[test]
+fn one_reading_of_the_network_is_no_rate() {
+    let mut client = usage(40, 3000, 20);
+    client.network.truncate(1);
+    let figures = only_row(record(10, Some(monitored(0, client, usage(5, 30, 2990))))).figures;
+    assert!(figures.unwrap().client_bytes.is_none());
+}
+
+#[test]
 fn too_much_to_subscribe_to_is_an_answer_and_a_crash_is_a_failure() {
     let failed = |kind, stage| {
         let mut record = record(1000, None);
