@@ -216,6 +216,16 @@ mod tests {
     }
 
     #[test]
+    fn near_the_middle_the_approximation_is_closer_than_half_a_step() {
+        let ranks: Vec<usize> = (1..=61).map(|rank| 2 * rank).collect();
+        let total: usize = ranks.iter().sum();
+        for sum in [total / 4 * 2, total / 20 * 11 / 2 * 2, total / 5 * 3 / 2 * 2] {
+            let ratio = normal_sum_or_more(&ranks, sum) / sum_or_more(&ranks, sum);
+            assert!((ratio - 1.0).abs() < 1e-3, "{sum}: {ratio}");
+        }
+    }
+
+    #[test]
     fn false_alarms_are_as_often_as_the_level_in_every_noise_that_is_symmetric() {
         let mut random = StdRng::seed_from_u64(4);
         let experiments = 10_000;

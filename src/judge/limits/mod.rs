@@ -246,6 +246,69 @@ mod tests {
         assert_eq!(most("growth"), 1e6);
     }
 
+    /// A limit of a get but for how much that may be.
+    const LIMIT: &str = "\
+[[limit]]
+scenario = \"connect\"
+metric = \"get serial\"
+relative = \"floor\"
+";
+
+    /// The limit of a get with this budget, or what is wrong with it.
+    fn most_by(budget: &str) -> Result<f64, String> {
+        let text = format!("{LIMIT}budget = {budget}\n");
+        let limits = Limits::parse(&text, "limits.toml").map_err(|error| error.to_string())?;
+        Ok(limits.limits[0].most)
+    }
+
+    #[test]
+    fn a_budget_is_spread_over_the_pvs_that_it_is_for() {
+        assert_eq!(most_by("{ pvs = 10, delay_s = 2 }"), Ok(0.2));
+        assert_eq!(most_by("{ pvs = 10, read_fraction = 0.5, delay_s = 2 }"), Ok(0.4));
+        assert_eq!(most_by("{ pvs = 10, read_fraction = 1, delay_s = 2 }"), Ok(0.2));
+    }
+
+    #[test]
+    fn a_budget_without_a_delay_or_for_no_part_of_the_pvs_is_refused() {
+        for (budget, expected) in [
+            ("{ pvs = 10, read_fraction = 0, delay_s = 2 }", "`read_fraction` must be over 0"),
+            ("{ pvs = 10, read_fraction = 1.1, delay_s = 2 }", "must be over 0 and at most 1"),
+            ("{ pvs = 10, delay_s = 0 }", "`delay_s` must be over 0"),
+        ] {
+            let error = most_by(budget).unwrap_err();
+            assert!(error.contains(expected), "{budget}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_measured_is_told_down_to_the_least_that_is_allowed() {
+        let measured = |keys: &str| {
+            let text = format!(
+                "{LIMIT}most = 1\nbecause = \"why\"\n\
+                 [[measure]]\nscenario = \"scalars\"\npvs = [10, 1]\n{keys}"
+            );
+            let limits = Limits::parse(&text, "limits.toml").map_err(|error| error.to_string())?;
+            let one = &limits.measured[0];
+            Ok::<_, String>((one.pvs.clone(), one.rate_hz, one.seconds, one.blocks))
+        };
+        assert_eq!(
+            measured("rate_hz = 5\nseconds = 40\nblocks = 7"),
+            Ok((vec![10, 1], 5.0, 40.0, 7))
+        );
+        assert_eq!(
+            measured("rate_hz = 0.1\nseconds = 1\nblocks = 1"),
+            Ok((vec![10, 1], 0.1, 1.0, 1))
+        );
+        for (keys, expected) in [
+            ("rate_hz = 0.09", "`rate_hz` must be 0.1 or more"),
+            ("seconds = 0.9", "`seconds` must be 1 or more"),
+            ("blocks = 0", "`blocks` must be 1 or more"),
+        ] {
+            let error = measured(keys).unwrap_err();
+            assert!(error.contains(expected), "{keys}: {error}");
+        }
+    }
+
     #[test]
     fn the_published_cpu_of_caproto_is_over_and_that_of_the_others_is_within() {
         let (psp, pyepics, caproto) = (28.78, 32.29, 78.06);
