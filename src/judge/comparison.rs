@@ -205,6 +205,18 @@ mod tests {
     }
 
     #[test]
+    fn a_logarithm_of_b_over_a_is_told_as_a_fraction_of_a() {
+        let ln = |ratio: f64| ratio.ln();
+        let location =
+            Interval { median: ln(2.0), low: ln(1.5), high: ln(4.0), confidence: 0.95, samples: 8 };
+        let told = as_fraction(location);
+        for (found, expected) in [(told.median, 1.0), (told.low, 0.5), (told.high, 3.0)] {
+            assert!((found - expected).abs() < 1e-12, "{told:?}");
+        }
+        assert_eq!((told.confidence, told.samples), (0.95, 8));
+    }
+
+    #[test]
     fn how_many_more_pairs_it_takes_goes_with_the_square_of_the_interval() {
         // One look at 5 %, so that the interval of 95 % is as wide as it asks for.
         let rule =

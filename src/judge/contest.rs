@@ -114,12 +114,13 @@ mod tests {
             a: "before".to_owned(),
             b: "after".to_owned(),
             metrics: vec!["connect bulk".to_owned()],
-            tolerance: 0.05,
+            tolerance: 0.03,
             most_pairs: 24,
             comparisons,
         };
         let (one, six) = (rule_of(&contest(1)), rule_of(&contest(6)));
         assert_eq!(one.looks, [12, 17, 24]);
+        assert_eq!(one.tolerance, 0.03);
         assert_eq!((one.alpha, six.alpha), (0.01, 0.01 / 6.0));
         assert_eq!(Rule { alpha: one.alpha, ..six }, one);
     }
