@@ -1,6 +1,11 @@
-//! A bar on stderr while a run goes on, when that is a terminal.
+//! How a run goes on: a bar where stderr is a terminal, a line now and then where it is a
+//! file.
 
 use std::io::IsTerminal;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use epics_gauge::measure::Cell;
 use epics_gauge::python_site::{Missing, PythonSite};
@@ -10,38 +15,123 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const TEMPLATE: &str = "{bar:24} {pos}/{len} workers, {eta} left  {wide_msg}";
 
-pub(super) struct Bar(ProgressBar);
+/// A log file gets a line so often, however long a worker takes.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+pub(super) struct Bar {
+    bar: ProgressBar,
+    lines: Option<Lines>,
+}
 
 impl Bar {
     pub(super) fn of(workers: usize) -> Bar {
         let bar = ProgressBar::new(workers as u64);
-        if !std::io::stderr().is_terminal() {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-        }
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
             bar.set_style(style);
         }
-        Bar(bar)
+        if std::io::stderr().is_terminal() {
+            return Bar { bar, lines: None };
+        }
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+        Bar { bar, lines: Some(Lines::of(workers)) }
     }
 
     /// There are more than was known.
     pub(super) fn more(&self, workers: usize) {
-        self.0.inc_length(workers as u64);
+        self.bar.inc_length(workers as u64);
+        self.note(|state| state.workers += workers);
     }
 
     pub(super) fn started(&self, cell: &Cell, approach: &str) {
         let configuration = cell.configuration().in_words(Words::Progress);
-        self.0.set_message(format!("{approach} {configuration}"));
+        self.message(format!("{approach} {configuration}"));
     }
 
     pub(super) fn finished(&self) {
-        self.0.inc(1);
+        self.bar.inc(1);
+        self.note(|state| state.finished += 1);
+    }
+
+    fn message(&self, text: String) {
+        self.bar.set_message(text.clone());
+        self.note(|state| state.now = text);
+    }
+
+    fn note(&self, change: impl FnOnce(&mut State)) {
+        if let Some(lines) = &self.lines {
+            change(&mut lines.state.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
+    }
+}
+
+/// What is done and what is left.
+struct State {
+    began: Instant,
+    workers: usize,
+    finished: usize,
+    /// What goes on.
+    now: String,
+}
+
+impl State {
+    /// Such as `30 of 120 workers, about 4 min left: pyca on softioc, 1000 PVs, bulk`.
+    fn line(&self, passed: Duration) -> String {
+        let left = self.workers.saturating_sub(self.finished);
+        let left = match self.finished {
+            0 => String::new(),
+            finished => {
+                format!(", about {} left", rounded(passed.mul_f64(left as f64 / finished as f64)))
+            }
+        };
+        format!("{} of {} workers{left}: {}", self.finished, self.workers, self.now)
+    }
+}
+
+/// Such as `40 s` or `4 min`.
+fn rounded(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ ..90 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds.div_ceil(60)),
+    }
+}
+
+/// A thread that writes a line now and then, until it is dropped.
+struct Lines {
+    state: Arc<Mutex<State>>,
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Lines {
+    fn of(workers: usize) -> Lines {
+        let began = Instant::now();
+        let state = State { began, workers, finished: 0, now: "starting".to_owned() };
+        let state = Arc::new(Mutex::new(state));
+        let (end, ended) = mpsc::channel();
+        let shared = Arc::clone(&state);
+        let thread = thread::spawn(move || {
+            while ended.recv_timeout(LINE_EVERY) == Err(RecvTimeoutError::Timeout) {
+                let state = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                eprintln!("{}", state.line(state.began.elapsed()));
+            }
+        });
+        Lines { state, end: Some(end), thread: Some(thread) }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            // It only writes lines: a panic of it has been shown by itself.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -56,7 +146,7 @@ impl PairBar {
     pub(super) fn finished(&self, record: &Record) {
         let Record { approach, server, block, confirms, .. } = record;
         let phase = if *confirms { "fresh" } else { "screening" };
-        self.0.0.set_message(format!("{approach} on {server}, pair {block}, {phase}"));
+        self.0.message(format!("{approach} on {server}, pair {block}, {phase}"));
         self.0.finished();
     }
 }
@@ -71,28 +161,69 @@ pub(super) fn python_site() -> Result<PythonSite, Missing> {
     })
 }
 
-/// A line that is overwritten by the next; for steps before the bar.
-struct Note(ProgressBar);
+/// A line that is overwritten by the next, or that follows it in a log file; for steps
+/// before the bar.
+struct Note {
+    spinner: Option<ProgressBar>,
+    last: Instant,
+}
 
 impl Note {
     fn new(text: &str) -> Note {
+        let last = Instant::now();
         if !std::io::stderr().is_terminal() {
             eprintln!("{text}");
-            return Note(ProgressBar::hidden());
+            return Note { spinner: None, last };
         }
-        let note = ProgressBar::new_spinner();
-        note.set_message(text.to_owned());
-        Note(note)
+        let spinner = ProgressBar::new_spinner();
+        spinner.set_message(text.to_owned());
+        Note { spinner: Some(spinner), last }
     }
 
-    fn update(&self, text: &str) {
-        self.0.set_message(text.trim().to_owned());
-        self.0.tick();
+    fn update(&mut self, text: &str) {
+        match &self.spinner {
+            Some(spinner) => {
+                spinner.set_message(text.trim().to_owned());
+                spinner.tick();
+            }
+            None if self.last.elapsed() >= LINE_EVERY => {
+                eprintln!("{}", text.trim());
+                self.last = Instant::now();
+            }
+            None => {}
+        }
     }
 }
 
 impl Drop for Note {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        if let Some(spinner) = &self.spinner {
+            spinner.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_is_done_what_is_left_and_what_goes_on() {
+        let state = |finished| State {
+            began: Instant::now(),
+            workers: 120,
+            finished,
+            now: "pyca on softioc, 1000 PVs, bulk".to_owned(),
+        };
+        let line = |finished, seconds| state(finished).line(Duration::from_secs(seconds));
+        assert_eq!(
+            line(30, 60),
+            "30 of 120 workers, about 3 min left: pyca on softioc, 1000 PVs, bulk"
+        );
+        assert_eq!(
+            line(100, 100),
+            "100 of 120 workers, about 20 s left: pyca on softioc, 1000 PVs, bulk"
+        );
+        assert_eq!(line(0, 20), "0 of 120 workers: pyca on softioc, 1000 PVs, bulk");
     }
 }
