@@ -187,7 +187,7 @@ fn unpack(folder: &Path) -> io::Result<()> {
         Ok(()) => Ok(()),
         // Another process was faster.
         Err(_) if is_complete(folder) => Ok(()),
-        // A damaged folder stands in the way: mend it file by file.
+        // A damaged folder stands in the way: replace it file by file.
         Err(_) if folder.is_dir() => {
             for file in files() {
                 fs::rename(beside.path().join(file.name), folder.join(file.name))?;

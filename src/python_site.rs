@@ -37,7 +37,7 @@ impl PythonSite {
     /// downloads. `progress` sees pip's lines.
     ///
     /// # Errors
-    /// [`Missing`], with what pip said and how to mend it.
+    /// [`Missing`], with what pip said and how to fix it.
     pub fn install(progress: impl FnMut(&str)) -> Result<PythonSite, Missing> {
         let python = python_program()?;
         let lock = embedded::tool("python.lock")?;

@@ -5,9 +5,15 @@ pub fn scientific(seconds: f64) -> String {
     format!("{seconds:.2e}")
 }
 
-/// The same with its sign, for differences: `+1.20e-5`.
-pub fn signed(seconds: f64) -> String {
-    format!("{seconds:+.2e}")
+/// Seconds in µs, to three digits: `97.1`.
+pub fn microseconds(seconds: f64) -> String {
+    quantity(1e6 * seconds)
+}
+
+/// The same with its sign, for differences: `+97.1`.
+pub fn signed_microseconds(seconds: f64) -> String {
+    let sign = if seconds < 0.0 { "-" } else { "+" };
+    format!("{sign}{}", microseconds(seconds.abs()))
 }
 
 /// A part of a core, in percent: `28.8`.
@@ -93,7 +99,7 @@ mod tests {
     #[test]
     fn figures_read_like_those_of_the_write_ups() {
         assert_eq!(scientific(0.0284), "2.84e-2");
-        assert_eq!(signed(0.000_012), "+1.20e-5");
+        assert_eq!([9.713e-5, -1.2e-6].map(signed_microseconds), ["+97.1", "-1.2"]);
         assert_eq!(grouped(1_000_000), "1 000 000");
         assert_eq!(grouped(42), "42");
         assert_eq!(

@@ -26,7 +26,7 @@ pub enum Ended {
     Unmeasured(String),
 }
 
-/// Measures pairs as the rule asks for them, in fours of A B B A or B A A B by lot, so
+/// Measures pairs as the rule asks for them, in fours of A B B A or B A A B in random order, so
 /// that neither drift nor being first favours a side; blocks until it is done. It ends
 /// early when one metric got worse, for that cannot be mended by another. `tell` is
 /// called with each record and with what its worker printed on stderr.

@@ -205,7 +205,7 @@ fn said_of(name: &str, verdicts: &[Verdict]) -> Said {
         _ if verdict.is_red() => Said::Red(verdict.explain()),
         // It is expected to be over, and cannot break its limit further.
         Outcome::Over | Outcome::Failed => Said::Good,
-        Outcome::Undecided if verdict.expected_over.is_some() => Said::Good,
+        Outcome::Undecided if verdict.may_be_over() => Said::Good,
         Outcome::Undecided => Said::Undecided(verdict.explain()),
     }
 }

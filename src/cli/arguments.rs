@@ -37,11 +37,14 @@ Examples:
   epics-gauge run capacity --approach aioca       the most updates without loss
   epics-gauge run scale --table calc-p4p          a published table, every update counted
   epics-gauge ioc --pvs 100                       an isolated IOC to play with
+  epics-gauge waveform --help                     what applies to a scenario
   epics-gauge doctor                              what is missing, and how to get it
 
 Exit codes:
-  0 every verdict as expected    1 a limit broken    3 undecided
-  4 could not measure    64 bad arguments or input    130 interrupted";
+  0 every verdict as expected    1 a limit broken    2 `compare`: B is worse than A
+  3 undecided    4 could not measure    64 bad arguments or input    130 interrupted
+
+Documents: README.md and docs/ of the repository; docs/METHODOLOGY.md says how figures are made.";
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Subcommand {
@@ -59,7 +62,7 @@ pub(super) enum Subcommand {
     Judge(JudgeArguments),
     /// Write a report from a record file
     Report(ReportArguments),
-    /// Tell what is installed, what is missing, and the command that mends it
+    /// Tell what is installed, what is missing, and the command that installs it
     Doctor(DoctorArguments),
     /// Write a shell's completions to stdout
     Completions(CompletionsArguments),
@@ -147,6 +150,9 @@ pub(super) struct RunArguments {
     /// What to print on stdout
     #[arg(long, value_parser = formats(), default_value = Format::Table.name())]
     pub(super) format: Format,
+    /// Print every table, not only the answer
+    #[arg(long = "tables", conflicts_with = "format")]
+    pub(super) all_tables: bool,
     /// Do not count missing approaches as a failure
     #[arg(long)]
     pub(super) allow_missing: bool,
@@ -361,6 +367,9 @@ pub(super) struct ReportArguments {
     /// How to write it
     #[arg(long, value_parser = formats_and_csv(), default_value = Format::Table.name())]
     pub(super) format: Written,
+    /// Print every table, not only the answer
+    #[arg(long = "tables", conflicts_with = "format")]
+    pub(super) all_tables: bool,
     /// Print this figure of the page as a picture (SVG), instead of a report
     #[arg(long, value_name = "ID", conflicts_with = "format")]
     pub(super) figure: Option<String>,

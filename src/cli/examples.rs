@@ -44,7 +44,8 @@ Exit codes: 0 every verdict as expected    1 a limit broken    3 undecided    4 
 
 pub(super) const REPORT: &str = "\
 Examples:
-  epics-gauge report RUN                              tables for a terminal
+  epics-gauge report RUN                              the answer, for a terminal
+  epics-gauge report RUN --tables                     every table
   epics-gauge report RUN --format html > report.html  every figure, drawn
   epics-gauge report monday tuesday friday            what became of each figure
   epics-gauge report RUN --figure connect-cost-softioc > connect-cost.svg

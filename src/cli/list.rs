@@ -2,7 +2,7 @@
 
 use epics_gauge::judge::{Limits, Relative};
 use epics_gauge::manifest::Weakness;
-use epics_gauge::metric::{Unit, document};
+use epics_gauge::metric::document;
 use epics_gauge::report::hanging;
 use epics_gauge::scenario::{self, published::TABLES};
 use epics_gauge::units::grouped;
@@ -80,10 +80,7 @@ fn limits(limits: &Limits) -> String {
             .filter(|relative| **relative != Relative::Nothing)
             .map(|relative| relative.name())
             .collect();
-        let most = match limit.measure.unit() {
-            Unit::SecondsPerPv => format!("{:e} s per PV", limit.most),
-            unit => unit.amount(limit.most),
-        };
+        let most = limit.measure.unit().amount(limit.most);
         let most = [most, relatives.join(" and ")].join(" ");
         let mut line = format!("{}: {}", most.trim_end(), limit.derivation);
         let scenarios = limit.measure.row().scenarios();

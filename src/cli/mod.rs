@@ -18,6 +18,7 @@ mod profile;
 mod progress;
 mod report;
 mod run;
+mod scenario_help;
 #[cfg(feature = "pure-rust")]
 mod server;
 mod stdout;
@@ -93,6 +94,12 @@ fn measuring_lock(no_wait: bool) -> Result<MeasuringLock, Failure> {
 }
 
 pub(crate) fn main() -> ExitCode {
+    if let Some(help) = scenario_help::asked(std::env::args().skip(1)) {
+        return match stdout::print(&help) {
+            Ok(()) => Exit::Good.into(),
+            Err(failure) => failure.exit.into(),
+        };
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

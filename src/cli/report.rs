@@ -31,7 +31,10 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
         return figure(&runs, arguments.limits_file.as_deref(), id);
     }
     match &runs[..] {
-        [run] => of_one(run, arguments.limits_file.as_deref(), format),
+        [run] => {
+            let shown = if arguments.all_tables { format } else { format.summarized() };
+            of_one(run, arguments.limits_file.as_deref(), shown)
+        }
         _ => of_several(runs, arguments, format),
     }
 }
@@ -39,10 +42,7 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
 fn of_one(run: &RunRecords, limits_file: Option<&Path>, format: Format) -> Result<Exit, Failure> {
     let known = campaign::kept_calibrations(&run.run.machine);
     if let Some(judgement) = judge_contest(run).map_err(Failure::usage)? {
-        print(&render(
-            &Subject::Comparison { run, judgement: &judgement, known: &known },
-            format.summarized(),
-        ))?;
+        print(&render(&Subject::Comparison { run, judgement: &judgement, known: &known }, format))?;
         return Ok(Exit::Good);
     }
     let judgement = judgement_of(run, &limits(limits_file, run)?);

@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
     let approaches = chosen(&catalogue, &arguments.approaches)?;
     check_names("scenario", &arguments.scenarios, &Scenario::names()).map_err(|failure| {
-        // A subcommand with a typing error is taken for a scenario.
+        // A subcommand with a typo is taken for a scenario.
         Failure::usage(format!("{}; for subcommands see --help", failure.message))
     })?;
     let servers = servers(arguments.servers_file.as_deref())?;
@@ -169,7 +169,11 @@ fn conclude(
     output.write("records.csv", &render_csv(std::slice::from_ref(&run)))?;
     output.write("report.md", &render(&subject, Format::Markdown))?;
     output.write("report.html", &render(&subject, Format::Html))?;
-    print(&render(&subject, arguments.format.summarized()))?;
-    eprintln!("every figure, drawn: {}", output.path().join("report.html").display());
+    let format = arguments.format;
+    print(&render(&subject, if arguments.all_tables { format } else { format.summarized() }))?;
+    let folder = output.path().display();
+    eprintln!(
+        "Full report: {folder}/report.html. Every table: `epics-gauge report {folder} --tables`."
+    );
     Ok(Exit::of(&judgement, arguments.allow_missing))
 }

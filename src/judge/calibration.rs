@@ -169,7 +169,7 @@ pub struct SmallestFound {
 /// Whole comparisons are drawn from the pools, not measured, since some thousands
 /// of them would take weeks. A redrawn comparison can therefore not show what the
 /// pools do not hold: a bias of the measuring (see [`MetricRates::pool_bias`]), a
-/// mood of the machine that did not come while they were measured, or drift slower
+/// state of the machine that did not occur while they were measured, or drift slower
 /// than a drawn run of pairs (see [`redraw()`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Calibration {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::gave_way::{GaveWay, gave_way};
+use super::bottleneck::{Bottleneck, bottleneck};
 use crate::record::{ApproachFacts, Record, RunRecords, Scenario};
 use crate::scenario::is_answer;
 
@@ -31,8 +31,8 @@ pub struct Capacity {
     /// The least PVs of which an update was lost more often than not; none when
     /// there is no such count.
     pub lossy_pvs: Option<usize>,
-    /// Who gave way there.
-    pub gave_way: Option<GaveWay>,
+    /// What limited it there.
+    pub bottleneck: Option<Bottleneck>,
     /// Updates per second at the most PVs without loss.
     pub lossless_updates_hz: f64,
 }
@@ -75,7 +75,7 @@ fn capacity(facts: &ApproachFacts, search: (f64, &str), probes: &[&Record]) -> C
     let mut counts: BTreeMap<usize, Outcomes> = BTreeMap::new();
     for record in probes {
         let outcomes = counts.entry(record.pvs).or_default();
-        match gave_way(record) {
+        match bottleneck(record) {
             None => outcomes.lossless += 1,
             Some(who) => outcomes.lossy.push(who),
         }
@@ -95,7 +95,7 @@ fn capacity(facts: &ApproachFacts, search: (f64, &str), probes: &[&Record]) -> C
         lossless_pvs,
         confirmed: most_lossless.map_or(0, |(_, outcomes)| outcomes.lossless),
         lossy_pvs,
-        gave_way: least_lossy.and_then(|(_, outcomes)| outcomes.lossy.first().copied()),
+        bottleneck: least_lossy.and_then(|(_, outcomes)| outcomes.lossy.first().copied()),
         lossless_updates_hz: lossless_pvs.unwrap_or(0) as f64 * rate_hz,
     }
 }
@@ -104,7 +104,7 @@ fn capacity(facts: &ApproachFacts, search: (f64, &str), probes: &[&Record]) -> C
 #[derive(Default)]
 struct Outcomes {
     lossless: usize,
-    lossy: Vec<GaveWay>,
+    lossy: Vec<Bottleneck>,
 }
 
 impl Outcomes {
@@ -129,7 +129,7 @@ mod tests {
             (2, 3, true),
             (3, 2, false),
         ] {
-            let outcomes = Outcomes { lossless, lossy: vec![GaveWay::Unknown; lossy] };
+            let outcomes = Outcomes { lossless, lossy: vec![Bottleneck::Unknown; lossy] };
             assert_eq!(outcomes.is_lossy(), expected, "{lossless} without loss, {lossy} with");
         }
     }

@@ -1,10 +1,10 @@
-//! CPU and memory in the course of time.
+//! CPU, memory and losses in the course of time.
 
 use serde::Serialize;
 
 use super::MonitorFigures;
 use crate::metric::trusted;
-use crate::record::{Record, RunRecords, Usage};
+use crate::record::{Monitored, Record, RunRecords, Usage};
 use crate::stats::cpu_windows;
 
 /// The least that a window of CPU use is long: shorter ones show the clock's ticks.
@@ -25,6 +25,9 @@ pub struct Course {
     pub server_cpu: Vec<(f64, f64)>,
     /// Seconds since the figures began, and bytes that the client held.
     pub client_bytes: Vec<(f64, f64)>,
+    /// Seconds since the figures began, and the updates that were lost until then; nothing
+    /// where none was lost.
+    pub lost: Vec<(f64, f64)>,
 }
 
 /// The courses of one cell, in the order of its rows.
@@ -46,9 +49,23 @@ pub fn courses(run: &RunRecords, cell: &MonitorFigures) -> Vec<Course> {
             client_cpu: cpu(&monitored.client, span, width_ns),
             server_cpu: cpu(&monitored.server, span, width_ns),
             client_bytes: bytes(&monitored.client, span, width_ns),
+            lost: lost(monitored),
         })
     };
     cell.rows.iter().filter_map(|row| course(&row.approach)).collect()
+}
+
+/// From no loss at the start to all of them at the end.
+fn lost(monitored: &Monitored) -> Vec<(f64, f64)> {
+    let Some(losses) = &monitored.losses else { return Vec::new() };
+    let mut so_far = 0;
+    let mut course = vec![(0.0, 0.0)];
+    for (at_ns, lost) in &losses.course_ns {
+        so_far += lost;
+        course.push((*at_ns as f64 / 1e9, so_far as f64));
+    }
+    course.push((since(monitored.end_ns, monitored.start_ns), so_far as f64));
+    course
 }
 
 /// Seconds since `start_ns`; a moment just before it is negative.

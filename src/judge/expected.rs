@@ -21,6 +21,8 @@ pub(super) struct Wanted<'a> {
     pub(super) measure: Metric,
     pub(super) relative: Relative,
     pub(super) limit: &'a Limit,
+    /// The name of the file that has the limit.
+    pub(super) file: &'a str,
     /// Whether it can be decided for sure: a watch may be too short to tell.
     pub(super) is_certain: bool,
 }
@@ -93,6 +95,7 @@ fn of_measure<'a>(
                 measure,
                 relative,
                 limit: limits.of(measure, relative, &place)?,
+                file: &limits.file,
                 is_certain: measure.row().pooled != Pooled::Growth || is_long,
             })
         })

@@ -10,7 +10,9 @@ use super::CONFIDENCE_WANTED;
 use super::failed::FailedApproaches;
 use crate::metric::Timed;
 use crate::record::{Record, RunRecords, Scenario};
-use crate::stats::{Interval, Percentiles, counted_once, median, median_interval, percentiles};
+use crate::stats::{
+    Interval, Percentiles, counted_once, median, median_interval, percentiles, two_modes,
+};
 use crate::worker_protocol::Mode;
 
 /// The figures of one metric in one cell.
@@ -46,6 +48,9 @@ pub struct Row {
     pub joint: bool,
     /// Seconds per PV (seconds in all for import and context).
     pub figure_s: Interval,
+    /// The two groups that the figures of blocks fall into, where they do: then the median
+    /// is neither.
+    pub modes: Option<[Modal; 2]>,
     /// How the times of single PVs are spread, those of all workers together; none
     /// where they were asked at once or not timed each.
     pub each: Option<Percentiles>,
@@ -55,6 +60,21 @@ pub struct Row {
     pub over_floor_s: Option<Interval>,
     /// Difference to the fastest, within blocks.
     pub over_fastest_s: Option<Interval>,
+}
+
+/// Blocks that are alike, and unlike the others.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+pub struct Modal {
+    /// Their median, in seconds per PV.
+    pub median_s: f64,
+    /// How many blocks.
+    pub blocks: usize,
+}
+
+fn modes(own: &BTreeMap<usize, f64>) -> Option<[Modal; 2]> {
+    let figures: Vec<f64> = own.values().copied().collect();
+    let modal = |mode: crate::stats::Mode| Modal { median_s: mode.median, blocks: mode.count };
+    Some(two_modes(&figures)?.map(modal))
 }
 
 /// Figures of one metric by approach and block.
@@ -143,6 +163,7 @@ fn rows(
                 failed: has_failed,
                 joint: records.iter().any(|record| record.create_is_joint),
                 figure_s: interval(own.values().copied())?,
+                modes: modes(own),
                 each: each(&records, metric),
                 cpu_s: cpu(&records, metric),
                 over_floor_s: compared(floor_of(facts.protocol)),

@@ -114,7 +114,7 @@ pub fn blocks_for_the_sign_test(family: usize, false_alarms: f64) -> usize {
 /// Whether a verdict on the first blocks may not stand by itself.
 pub(super) fn is_suspect(verdict: &Verdict, measure: Metric) -> bool {
     let is_exact = measure.is_exact() && measure != Metric::UpdatesLost;
-    verdict.outcome != Outcome::Within && verdict.expected_over.is_none() && !is_exact
+    verdict.outcome != Outcome::Within && !verdict.may_be_over() && !is_exact
 }
 
 /// Why the first blocks leave it open.

@@ -1,6 +1,6 @@
 //! What became of each figure from run to run, machines apart; no I/O.
 //!
-//! Runs are not paired: between two of them the machine may have had another mood, so
+//! Runs are not paired: between two of them the conditions may have changed, so
 //! that only intervals that do not touch are pointed out, and of many figures some of
 //! those are chance. For certainty two versions are measured alternately: see
 //! [`crate::judge::compare`].

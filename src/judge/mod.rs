@@ -1,6 +1,7 @@
 //! From records to verdicts; no I/O, no clock.
 
 mod advice;
+mod bottleneck;
 mod calibration;
 mod capacity;
 mod comparison;
@@ -12,7 +13,6 @@ mod failed;
 mod figures;
 mod fleet;
 mod fresh;
-mod gave_way;
 pub mod history;
 mod limits;
 mod losses;
@@ -27,6 +27,7 @@ mod verdicts;
 pub mod worker_figures;
 
 pub use advice::{Advice, Slower};
+pub use bottleneck::Bottleneck;
 pub use calibration::{
     CALIBRATION_FORMAT, Calibrated, Calibration, FOUND_AT_LEAST, MetricRates, Outcomes, PairsUsed,
     Pool, Rate, Redrawn, SmallestFound, WholeRuns, calibrate, redraw, smallest_found,
@@ -37,10 +38,9 @@ pub use courses::{Course, courses};
 pub use crowded::is_crowded;
 pub use expected::expected_verdicts;
 use figures::figures;
-pub use figures::{Figures, Row, of_most_pvs};
+pub use figures::{Figures, Modal, Row, of_most_pvs};
 pub use fleet::{FleetGrowth, FleetRow, fleet_growth, fleet_rows};
 pub use fresh::{Confirmation, FALSE_ALARMS, LOOKS, blocks_for_the_sign_test, to_confirm};
-pub use gave_way::GaveWay;
 pub use limits::{LEAK_WATCH_S, Limit, Limits, LimitsError, Measured, Relative};
 pub use losses::{LossCauses, UpdateCounts};
 use monitors::monitors;

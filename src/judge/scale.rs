@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::gave_way::{GaveWay, gave_way};
+use super::bottleneck::{Bottleneck, bottleneck};
 use super::monitors::{MonitorRow, is_same_cell, row};
 use crate::metric::trusted;
 use crate::record::{Cores, Load, Monitored, Record, RunRecords, Scenario, Steady, Usage};
@@ -35,8 +35,8 @@ pub struct ScaleRow {
     pub figures: Option<ScaleFigures>,
     /// Why not, in the words of the first worker.
     pub failure: Option<String>,
-    /// Who gave way first, when not every update was made or arrived.
-    pub gave_way: Option<GaveWay>,
+    /// What limited it first, when not every update was made or arrived.
+    pub bottleneck: Option<Bottleneck>,
     /// What was published of this load.
     pub published: Option<Published>,
 }
@@ -44,7 +44,7 @@ pub struct ScaleRow {
 impl ScaleRow {
     /// Whether the load could not be sustained.
     pub fn is_overloaded(&self) -> bool {
-        self.gave_way.is_some()
+        self.bottleneck.is_some()
     }
 }
 
@@ -157,7 +157,7 @@ fn row_of(blocks: &[&Record], load: Load) -> ScaleRow {
             .iter()
             .find_map(|record| record.failure.as_ref())
             .map(|failure| failure.message.lines().next().unwrap_or_default().to_owned()),
-        gave_way: blocks.iter().find_map(|record| gave_way(record)),
+        bottleneck: blocks.iter().find_map(|record| bottleneck(record)),
         published: published(first, load),
     }
 }

@@ -91,6 +91,10 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// Why it is expected to be over; none when it is expected to be within.
     pub expected_over: Option<String>,
+    /// Why it is expected close to the limit, on either side: none when it is not.
+    pub expected_near: Option<String>,
+    /// The file and the line of the limit, or of what it expects of this approach.
+    pub expectation: String,
     /// Why it is undecided, or what failed, or what was seen before it was decided.
     pub reason: Option<String>,
     /// Blocks that raised it.
@@ -108,7 +112,12 @@ pub struct Verdict {
 impl Verdict {
     /// Whether it is over its limit although it should not be.
     pub fn is_worse_than_expected(&self) -> bool {
-        self.outcome == Outcome::Over && self.expected_over.is_none()
+        self.outcome == Outcome::Over && !self.may_be_over()
+    }
+
+    /// Whether it is expected to be over, or near enough to be.
+    pub fn may_be_over(&self) -> bool {
+        self.expected_over.is_some() || self.expected_near.is_some()
     }
 
     /// Whether it is within its limit although it is known to be over: then the
@@ -122,7 +131,7 @@ impl Verdict {
     /// that is known to be over cannot break it further, decided or not; and where no
     /// figure could be taken, another verdict says what failed.
     pub fn is_open(&self) -> bool {
-        self.outcome == Outcome::Undecided && self.expected_over.is_none() && self.figure.is_some()
+        self.outcome == Outcome::Undecided && !self.may_be_over() && self.figure.is_some()
     }
 
     /// Whether it must not be: a limit broken that was expected to hold, or a failure.
@@ -156,9 +165,10 @@ impl Verdict {
         if let Some(figure) = &self.figure {
             first += &format!(", {}", self.told(figure));
         }
-        let expected = match &self.expected_over {
-            None => "expected within".to_owned(),
-            Some(reason) => format!("expected over: {reason}"),
+        let expected = match (&self.expected_over, &self.expected_near) {
+            (None, None) => "expected within".to_owned(),
+            (Some(reason), _) => format!("expected over ({}): {reason}", self.expectation),
+            (None, Some(reason)) => format!("expected near ({}): {reason}", self.expectation),
         };
         let limit = match self.unit {
             Unit::Count => format!("limit {}", self.limit),
@@ -238,6 +248,8 @@ impl Verdict {
             derivation: String::new(),
             outcome: Outcome::Undecided,
             expected_over: None,
+            expected_near: None,
+            expectation: "limits.toml:1".to_owned(),
             reason: None,
             blocks: 5,
             fresh_blocks: 0,

@@ -138,7 +138,8 @@ impl<'a> Judging<'a> {
                 Some("not judged: this system does not tell a process's bytes".to_owned())
             }
             metric if metric.row().pooled == Pooled::Growth && is_watched => {
-                Some(format!("not judged: too few samples in a watch of {LEAK_WATCH_S} s"))
+                let seconds = LEAK_WATCH_S;
+                Some(format!("not judged: the run is too short; --seconds {seconds} decides it"))
             }
             _ => None,
         }
@@ -276,6 +277,8 @@ fn draft(wanted: &Wanted) -> Verdict {
         derivation: limit.derivation.clone(),
         outcome: Outcome::Undecided,
         expected_over: limit.expected_over(&wanted.facts.name).map(str::to_owned),
+        expected_near: limit.expected_near(&wanted.facts.name).map(str::to_owned),
+        expectation: format!("{}:{}", wanted.file, limit.line_of_expectation(&wanted.facts.name)),
         reason: None,
         blocks: 0,
         fresh_blocks: 0,
@@ -312,6 +315,8 @@ fn of_processes_left(run: &RunRecords, limits: &Limits) -> Option<Verdict> {
         derivation: limit.derivation.clone(),
         outcome,
         expected_over: limit.reason.clone(),
+        expected_near: None,
+        expectation: format!("{}:{}", limits.file, limit.line),
         reason: left.is_none().then(|| "not judged: this system does not tell".to_owned()),
         blocks: 1,
         fresh_blocks: 0,

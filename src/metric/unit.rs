@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::units::duration;
+
 /// What a figure is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -49,16 +51,16 @@ impl Unit {
     /// A figure with its unit.
     pub fn amount(self, figure: f64) -> String {
         match self {
-            Unit::Seconds => format!("{figure:.2e} s"),
-            Unit::SecondsPerPv => format!("{figure:.2e} s per PV"),
+            Unit::Seconds => duration(figure),
+            Unit::SecondsPerPv => format!("{}/PV", duration(figure)),
             Unit::PercentOfACore => format!("{figure:.1} % of a core"),
             Unit::Percent => format!("{figure:.1} %"),
             Unit::Bytes => format!("{:.1} MB", figure / 1e6),
-            Unit::BytesPerPv => format!("{figure:.0} bytes per PV"),
-            Unit::BytesPerMinute => format!("{:.2} MB per minute", figure / 1e6),
+            Unit::BytesPerPv => format!("{figure:.0} bytes/PV"),
+            Unit::BytesPerMinute => format!("{:.2} MB/min", figure / 1e6),
             Unit::Hertz => format!("{figure:.2} Hz"),
             Unit::Count => format!("{figure}"),
-            Unit::CountPerPv => format!("{figure:.2} per PV"),
+            Unit::CountPerPv => format!("{figure:.2}/PV"),
         }
     }
 }

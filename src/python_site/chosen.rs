@@ -13,7 +13,7 @@ impl PythonSite {
     /// take for an option. Its files are not pinned by a hash.
     ///
     /// # Errors
-    /// [`Missing`], with what pip said and how to mend it.
+    /// [`Missing`], with what pip said and how to fix it.
     pub fn with_version(
         &self,
         package: &str,

@@ -39,7 +39,7 @@ pub fn pseudo_median(samples: &[f64]) -> f64 {
 /// How often intervals of 95 % covered the true location in simulation, in
 /// percent, over noises that are normal, heavy-tailed (Student's t with 3
 /// degrees of freedom), drift shared within blocks, drift along the run, bimodal
-/// on both sides, two moods of each side, and a difference that rises along the run
+/// on both sides, two groups of each side, and a difference that rises along the run
 /// (least to most of them; 10 000 experiments each for the last but one column,
 /// 4000 for the others):
 ///

@@ -22,7 +22,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use epics_gauge::record::{FailureKind, Record, RunRecords};
+use epics_gauge::record::{FailureKind, Record, RunRecords, Scenario};
 use epics_gauge::worker_protocol::Stage;
 use tempfile::TempDir;
 
@@ -68,6 +68,12 @@ impl Invocation {
         command.env("TMPDIR", temporary).current_dir(&folder).stdin(Stdio::null());
         let mut invocation = Invocation { folder, command };
         invocation.add(arguments);
+        let (first, _) = arguments.split_once(' ').unwrap_or((arguments, ""));
+        let is_run = first == "run" || first.parse::<Scenario>().is_ok() || first.starts_with('-');
+        if is_run && arguments.contains("--out OUT") && !arguments.contains("--format") {
+            // Tests look for what is in the tables, too.
+            invocation.add("--tables");
+        }
         invocation
     }
 

@@ -262,8 +262,11 @@ fn two_real_runs_have_a_history_that_its_schema_knows() {
     assert!(connect["points"][1]["figure"]["median"].as_f64().unwrap() > 0.0);
     assert!(series.iter().any(|one| one["metric"] == "workers failed"));
     let table = stdout(&report(&[&one, &other]));
-    for words in ["not paired", "epics-gauge compare", "connect bulk of connect on softioc, 3 PVs"]
-    {
+    for words in [
+        "only intervals that do not touch",
+        "epics-gauge compare",
+        "connect bulk of connect on softioc, 3 PVs",
+    ] {
         let words_of = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words_of(&table).contains(words), "{words} is not in: {table}");
     }

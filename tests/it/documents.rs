@@ -27,7 +27,10 @@ fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
 
 fn documents() -> Vec<PathBuf> {
     let mut documents = files_below(&root().join("docs"), "md");
-    documents.extend([root().join("README.md"), root().join("vendor/README.md")]);
+    documents.extend(
+        ["README.md", "vendor/README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+            .map(|name| root().join(name)),
+    );
     documents
 }
 
@@ -131,7 +134,7 @@ fn every_link_of_the_documents_leads_somewhere() {
 #[test]
 fn the_readme_is_short_and_has_one_picture() {
     let readme = read(&root().join("README.md"));
-    assert!(readme.lines().count() < 200, "{} lines", readme.lines().count());
+    assert!(readme.lines().count() <= 120, "{} lines", readme.lines().count());
     assert_eq!(readme.matches("![").count(), 1);
 }
 
@@ -176,6 +179,29 @@ fn the_readme_names_the_packages_that_the_program_names() {
             // One command installs both there.
             let packages = command.split_once("install ").map_or(command, |(_, packages)| packages);
             assert!(readme.contains(packages), "{command}");
+        }
+    }
+}
+
+/// Words that read as translated, each with what to write instead.
+const FOREIGN: [(&str, &str); 8] = [
+    ("another mood", "conditions changed between runs"),
+    ("two moods", "bimodal"),
+    ("gave way", "was the bottleneck"),
+    ("by lot", "in random order"),
+    ("must be preferred for speed", "is slower than"),
+    ("a typing error", "a typo"),
+    ("mend it", "fix it"),
+    ("one PV more", "each additional PV"),
+];
+
+#[test]
+fn texts_use_the_words_of_the_field() {
+    let mut pages: Vec<String> = documents().iter().map(|page| read(page)).collect();
+    pages.push(sources());
+    for page in pages {
+        for (foreign, better) in FOREIGN {
+            assert!(!page.contains(foreign), "write `{better}`, not `{foreign}`");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! made to come out good and bad.
 
 mod before;
+mod brief;
 mod confirmed;
 mod courses;
 mod exact;
@@ -16,7 +17,7 @@ use epics_gauge::metric::Timed;
 use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{
     ApproachFacts, End, Failure, FailureKind, Line, Machine, RECORD_FORMAT, Record, Run,
-    RunRecords, Sample, Scenario,
+    RunRecords, Sample, Scenario, Witnessed,
 };
 use epics_gauge::report::{Format, Subject, render};
 use epics_gauge::worker_protocol::{Mode, Stage};
@@ -102,8 +103,15 @@ fn record(approach: &str, block: usize, position: usize, speed: Speed) -> Record
         let took_ns = (seconds_per_pv * noise * pvs as f64 * 1e9) as u64;
         let end_ns = start_ns + took_ns;
         let each_ns = Vec::new();
-        let sample =
-            Sample { stage, mode, pvs, start_ns, end_ns, cpu_ns: 0, each_ns, witnessed: None };
+        let witnessed = Some(Witnessed {
+            waited_ns: took_ns,
+            claimed_ns: took_ns,
+            delayed_ns: 0,
+            message_bytes: 0,
+            cpu_ns: None,
+            claimed_cpu_ns: 0,
+        });
+        let sample = Sample { stage, mode, pvs, start_ns, end_ns, cpu_ns: 0, each_ns, witnessed };
         start_ns += took_ns;
         sample
     };

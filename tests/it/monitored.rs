@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use epics_gauge::judge::{GaveWay, Limits, judge};
+use epics_gauge::judge::{Bottleneck, Limits, judge};
 use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{Monitored, Record, RunRecords, Scenario};
 use epics_gauge::worker_protocol::Stage;
@@ -88,7 +88,7 @@ fn sizes_and_rates_are_options() {
 }
 
 #[test]
-fn a_search_finds_what_an_approach_takes_or_what_gave_way() {
+fn a_search_finds_what_an_approach_takes_or_what_bottleneck() {
     let (ran, records) = finished("capacity --approach libca --pvs 20 --rate 10 --seconds 1");
     assert!(records.iter().all(|record| record.scenario == Scenario::Capacity));
     let text = std::fs::read_to_string(ran.out.path().join("run/records.jsonl")).unwrap();
@@ -115,8 +115,9 @@ fn a_search_that_overwhelms_the_server_says_so() {
     let made_hz = first.monitored.unwrap().made_hz;
     assert!(made_hz < 980.0, "the server made {made_hz} Hz of 3 000 PVs");
     // Which of them is seen first depends on the machine.
-    let server = [GaveWay::ServerCpu, GaveWay::ServerScan, GaveWay::ServerQueue, GaveWay::Late];
-    assert!(libca.gave_way.is_some_and(|who| server.contains(&who)), "{libca:?}");
+    let server =
+        [Bottleneck::ServerCpu, Bottleneck::ServerScan, Bottleneck::ServerQueue, Bottleneck::Late];
+    assert!(libca.bottleneck.is_some_and(|who| server.contains(&who)), "{libca:?}");
 }
 
 #[test]

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 /// `alpha` when A and B are alike, whatever noise and drift, as long as the order
 /// within each pair is drawn: see [`crate::stats::sign_flip_p`]. In the worst case,
 /// when noise is so large that every look is taken, simulation of 10 000 comparisons
-/// in each of six noises (normal, heavy tails, two sorts of drift, bimodal, two moods)
+/// in each of six noises (normal, heavy tails, two sorts of drift, bimodal, two levels)
 /// gave 56 to 85 false alarms each: 0.68 % in all, Clopper-Pearson upper end 0.75 %.
 /// A difference that itself moves along the run, as when one side alone warms up, is
 /// no noise to this rule: early looks call what they see.

@@ -2,7 +2,7 @@
 
 /// Why text is no limits file: where, what, and what was probably meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}: {}{message}; docs/limits.md tells every key", at(*line))]
+#[error("{file}: {}{message}; docs/limits.md lists every key", at(*line))]
 pub struct LimitsError {
     /// The file's name.
     pub file: String,

@@ -67,6 +67,9 @@ pub struct Limit {
     pub reason: Option<String>,
     /// Who else is, and why, with the lines that name them.
     pub over: BTreeMap<String, (String, usize)>,
+    /// Who is close to it, so that machines differ in the side, and why, with the lines
+    /// that name them.
+    pub near: BTreeMap<String, (String, usize)>,
 }
 
 /// What a limit is relative to.
@@ -128,7 +131,8 @@ impl Limits {
     /// Where one is not, with the line and the nearest known name.
     pub fn check_approaches(&self, known: &[&str]) -> Result<(), LimitsError> {
         let over = |limit: &Limit| -> Vec<(String, usize)> {
-            limit.over.iter().map(|(name, (_, line))| (name.clone(), *line)).collect()
+            let named = limit.over.iter().chain(&limit.near);
+            named.map(|(name, (_, line))| (name.clone(), *line)).collect()
         };
         self.check("approach", known, |limit| [limit.approaches.clone(), over(limit)].concat())
     }
@@ -188,6 +192,17 @@ impl Limit {
     pub fn expected_over(&self, approach: &str) -> Option<&str> {
         let own = self.over.get(approach).map(|(reason, _)| reason);
         own.or(self.reason.as_ref()).map(String::as_str)
+    }
+
+    /// Why this approach is expected close to the limit, on either side.
+    pub fn expected_near(&self, approach: &str) -> Option<&str> {
+        self.near.get(approach).map(|(reason, _)| reason.as_str())
+    }
+
+    /// The line that says what is expected of this approach, or else where the limit begins.
+    pub fn line_of_expectation(&self, approach: &str) -> usize {
+        let named = self.over.get(approach).or_else(|| self.near.get(approach));
+        named.map_or(self.line, |(_, line)| *line)
     }
 
     fn is_at(&self, place: &Place) -> bool {

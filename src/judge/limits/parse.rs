@@ -12,7 +12,7 @@ use crate::metric::{Metric, Pooled, can_be_limited, names};
 use crate::record::Scenario;
 use crate::scenario::definition;
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "scenario",
     "metric",
     "server",
@@ -27,6 +27,7 @@ const KEYS: [&str; 14] = [
     "expect",
     "reason",
     "over",
+    "near",
 ];
 
 pub(super) fn parse(text: &str) -> Result<(Vec<Limit>, Vec<Measured>), Wrong> {
@@ -74,6 +75,12 @@ fn limit_of(table: Table, metric: &Name, text: &str) -> Result<Limit, Wrong> {
     let (most, derivation) = value(table, measure)?;
     let approaches = table.names("approach")?;
     let (reason, over) = expectation(table, &approaches)?;
+    let near = named_reasons(table, "near", &approaches)?;
+    let is_over = |name: &Name| over.keys().any(|other| other.name == name.name);
+    if let Some((name, _)) = near.iter().find(|(name, _)| is_over(name)) {
+        let message = format!("`{}` cannot be over this limit and near it", name.name);
+        return Err(Wrong::at(name.at, message));
+    }
     let placed = |names: &[Name]| -> Vec<(String, usize)> {
         names.iter().map(|one| (one.name.clone(), line_of(text, one.at))).collect()
     };
@@ -89,11 +96,14 @@ fn limit_of(table: Table, metric: &Name, text: &str) -> Result<Limit, Wrong> {
         most,
         derivation,
         reason,
-        over: over
-            .into_iter()
-            .map(|(name, reason)| (name.name, (reason, line_of(text, name.at))))
-            .collect(),
+        over: with_lines(over, text),
+        near: with_lines(near, text),
     })
+}
+
+fn with_lines(named: Reasons, text: &str) -> BTreeMap<String, (String, usize)> {
+    let placed = |(name, reason): (Name, String)| (name.name, (reason, line_of(text, name.at)));
+    named.into_iter().map(placed).collect()
 }
 
 fn measure(metric: &Name) -> Result<Metric, Wrong> {
@@ -217,7 +227,10 @@ fn value(table: Table, measure: Metric) -> Result<(f64, String), Wrong> {
     }
 }
 
-type Expectation = (Option<String>, BTreeMap<Name, String>);
+/// Why each of these approaches is expected where it is.
+type Reasons = BTreeMap<Name, String>;
+
+type Expectation = (Option<String>, Reasons);
 
 /// Why everybody is over, or who is.
 fn expectation(table: Table, approaches: &[Name]) -> Result<Expectation, Wrong> {
@@ -242,12 +255,17 @@ fn expectation(table: Table, approaches: &[Name]) -> Result<Expectation, Wrong> 
             return Err(Wrong::at(at, unknown("expectation", other, &["within", "over"])));
         }
     };
-    let over = over.map_or(Ok(Vec::new()), |over| over.texts())?;
+    Ok((reason, named_reasons(table, "over", approaches)?))
+}
+
+/// The approaches that the table `key` names, each with a reason.
+fn named_reasons(table: Table, key: &str, approaches: &[Name]) -> Result<Reasons, Wrong> {
+    let named = table.table(key)?.map_or(Ok(Vec::new()), |named| named.texts())?;
     let is_other = |name: &Name| !approaches.iter().any(|one| one.name == name.name);
-    if let Some((name, _)) = over.iter().find(|(name, _)| !approaches.is_empty() && is_other(name))
+    if let Some((name, _)) = named.iter().find(|(name, _)| !approaches.is_empty() && is_other(name))
     {
-        let message = format!("this limit is not of `{}`, so it cannot be over it", name.name);
+        let message = format!("this limit is not of `{}`, so it cannot be {key} it", name.name);
         return Err(Wrong::at(name.at, message));
     }
-    Ok((reason, over.into_iter().collect()))
+    Ok(named.into_iter().collect())
 }

@@ -87,7 +87,7 @@ pub enum NetworkError {
         pid: u32,
     },
     /// The kernel does not tell.
-    #[error("the kernel does not tell of TCP connections: {0}")]
+    #[error("the kernel does not report TCP connections: {0}")]
     Kernel(String),
     /// There is no way to ask on this system.
     #[error("network bytes of a process are not available on this system")]

@@ -34,6 +34,8 @@ pub(super) enum Role {
     /// What a reader must know before any figure.
     Notes,
     Answer,
+    /// The figures that people ask for first, in one table.
+    Summary,
     /// Verdicts that ask for something.
     Verdicts,
     /// Every verdict, in one table.
@@ -54,8 +56,8 @@ pub(super) enum Role {
 /// How much a document holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Detail {
-    /// What fits on a few screens.
-    Summary,
+    /// The answer and the figures that people ask for first: one screen.
+    Brief,
     /// Everything.
     Full,
 }

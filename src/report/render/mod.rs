@@ -29,7 +29,7 @@ use terminal::Terminal;
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Tables for a terminal, the most important ones.
+    /// The answer for a terminal, with one table.
     Summary,
     /// Tables for a terminal, all of them.
     Table,
@@ -52,7 +52,7 @@ impl Format {
 
     fn renderer(self) -> &'static dyn Renderer {
         match self {
-            Format::Summary => &Terminal { detail: Detail::Summary },
+            Format::Summary => &Terminal { detail: Detail::Brief },
             Format::Table => &Terminal { detail: Detail::Full },
             Format::Markdown => &Markdown,
             Format::Html => &Html,

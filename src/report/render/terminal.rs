@@ -13,8 +13,7 @@ const WIDTH: u16 = 80;
 /// Blanks around a cell.
 const PADDING: usize = 2;
 
-/// The report in the order of a terminal: what was asked for last is what stands above
-/// the next prompt.
+/// The report in the order of a terminal: the answer first.
 pub(super) struct Terminal {
     pub(super) detail: Detail,
 }
@@ -44,11 +43,12 @@ impl Renderer for Terminal {
 /// none for those of pages only.
 fn place(role: Role) -> Option<u8> {
     match role {
-        Role::Notes => Some(0),
-        Role::Tables | Role::Body | Role::NumbersOfFigures => Some(1),
-        Role::Answer => Some(2),
-        Role::Method => Some(3),
-        Role::Judge => Some(4),
+        Role::Answer => Some(0),
+        Role::Summary => Some(1),
+        Role::Notes => Some(2),
+        Role::Tables | Role::Body | Role::NumbersOfFigures => Some(3),
+        Role::Method => Some(4),
+        Role::Judge => Some(5),
         Role::Verdicts | Role::AllVerdicts | Role::Figures | Role::Bias => None,
     }
 }

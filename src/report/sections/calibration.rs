@@ -24,7 +24,7 @@ pub(super) fn of_report(known: &[Calibrated], detail: Detail) -> Vec<Part> {
         )];
     }
     match detail {
-        Detail::Summary => known.iter().map(|one| Part::Text(summary(one))).collect(),
+        Detail::Brief => known.iter().map(|one| Part::Text(summary(one))).collect(),
         Detail::Full => {
             let heading = Part::Heading(2, "how often the judge is wrong here".to_owned());
             let sections = known.iter().flat_map(|one| section(one, 3));

@@ -3,13 +3,14 @@
 use super::calibration;
 use crate::judge::contest::ContestJudgement;
 use crate::judge::{Calibrated, MetricChange};
+use crate::metric::Unit;
 use crate::report::document::{
     Chart, Columns, Detail, Document, Figure, Mark, Part, Quantity, Role, Row, RowChart, Section,
     Spread, Style, Table,
 };
-use crate::report::words::{or_dash, sentence, signed_percent};
+use crate::report::words::{amount, or_dash, sentence, signed_percent, unit_name};
 use crate::stats::Interval;
-use crate::units::{percent, scientific};
+use crate::units::percent;
 
 pub(super) fn document(
     judgement: &ContestJudgement,
@@ -67,13 +68,15 @@ fn answer(judgement: &ContestJudgement) -> Vec<Part> {
 }
 
 fn table(judgement: &ContestJudgement) -> Table {
-    let median = |interval: &Option<Interval>| {
-        or_dash(interval.as_ref(), |interval| scientific(interval.median))
+    let median = |unit: Unit, interval: &Option<Interval>| {
+        or_dash(interval.as_ref(), |interval| amount(unit, interval.median))
     };
     Columns::of(judgement.figures.iter().zip(&judgement.comparison.metrics))
-        .words("metric", |(figures, change)| format!("{}, {}", change.metric, figures.unit.name()))
-        .number("A", |(figures, _)| median(&figures.a))
-        .number("B", |(figures, _)| median(&figures.b))
+        .words("metric", |(figures, change)| {
+            format!("{}, {}", change.metric, unit_name(figures.unit))
+        })
+        .number("A", |(figures, _)| median(figures.unit, &figures.a))
+        .number("B", |(figures, _)| median(figures.unit, &figures.b))
         .number("B over A", |(_, change)| {
             or_dash(change.ratio, |ratio| signed_percent(ratio.median))
         })

@@ -1,7 +1,7 @@
 //! Figures and intervals.
 
 use crate::stats::Interval;
-use crate::units::{duration, scientific, signed};
+use crate::units::{duration, microseconds, signed_microseconds};
 
 /// A figure, or a dash where there is none.
 pub(in crate::report) fn or_dash<T>(
@@ -11,14 +11,14 @@ pub(in crate::report) fn or_dash<T>(
     figure.map_or("-".to_owned(), written)
 }
 
-/// An interval in seconds: `1.20e-5 .. 1.40e-5`.
+/// An interval of seconds in µs: `12 .. 14`.
 pub(in crate::report) fn range(interval: &Interval) -> String {
-    format!("{} .. {}", scientific(interval.low), scientific(interval.high))
+    format!("{} .. {}", microseconds(interval.low), microseconds(interval.high))
 }
 
-/// A difference in seconds with its sign; nothing where there is none.
+/// A difference in µs with its sign; nothing where there is none.
 pub(in crate::report) fn difference(interval: Option<&Interval>) -> String {
-    interval.map_or(String::new(), |interval| signed(interval.median))
+    interval.map_or(String::new(), |interval| signed_microseconds(interval.median))
 }
 
 /// A duration with its interval, for a tip.
@@ -46,4 +46,10 @@ pub(in crate::report) fn part(fraction: f64) -> String {
 pub(in crate::report) fn rounded_down(part: f64) -> String {
     let percent = 100.0 * part;
     if percent >= 99.95 && part < 1.0 { ">99.9".to_owned() } else { format!("{percent:.1}") }
+}
+
+/// From how many PVs on something that costs so many seconds more per PV takes `budget_s`
+/// longer; none where it never does.
+pub(in crate::report) fn crossing(more_s: &Interval, budget_s: f64) -> Option<f64> {
+    (more_s.median > 0.0).then(|| (budget_s / more_s.median).ceil())
 }

@@ -3,11 +3,11 @@
 use crate::judge::history::Point;
 use crate::metric::Unit;
 use crate::stats::Interval;
-use crate::units::{grouped, mebibytes, percent, scientific};
+use crate::units::{grouped, mebibytes, microseconds, percent};
 
 pub(in crate::report) fn amount(unit: Unit, figure: f64) -> String {
     match unit {
-        Unit::Seconds | Unit::SecondsPerPv => scientific(figure),
+        Unit::Seconds | Unit::SecondsPerPv => microseconds(figure),
         Unit::PercentOfACore | Unit::Percent => percent(figure),
         Unit::Bytes | Unit::BytesPerMinute => mebibytes(figure),
         Unit::Count => grouped(figure as usize),
@@ -19,6 +19,8 @@ pub(in crate::report) fn amount(unit: Unit, figure: f64) -> String {
 /// The unit of [`amount`].
 pub(in crate::report) fn unit_name(unit: Unit) -> &'static str {
     match unit {
+        Unit::Seconds => "µs",
+        Unit::SecondsPerPv => "µs/PV",
         Unit::Bytes => "MiB",
         Unit::BytesPerMinute => "MiB/min",
         Unit::PercentOfACore => "% of a core",

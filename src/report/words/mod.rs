@@ -8,10 +8,10 @@ mod percentiles;
 mod verdicts;
 
 pub(super) use amounts::{
-    difference, interval_in_full, or_dash, part, range, rounded_down, signed_percent,
+    crossing, difference, interval_in_full, or_dash, part, range, rounded_down, signed_percent,
 };
 pub(super) use comparison::sentence;
 pub(super) use configuration::{fleet_size, place, scale_load, scale_pvs};
 pub(super) use history::{amount, amount_with_range, point_range, unit_name};
 pub(super) use percentiles::{Percentile, SINGLE_GETS, UPDATE_LATENCIES, two_percentiles};
-pub(super) use verdicts::{described, judged, relation, worst};
+pub(super) use verdicts::{judged, relation, worst};

@@ -128,7 +128,7 @@ fn every_kind_of_listing_lists() {
         ("servers", "softioc"),
         ("scenarios", "connect"),
         ("tables", "calc-p4p"),
-        ("limits", "1e-4 s per PV"),
+        ("limits", "100 µs/PV"),
     ];
     for (kind, word) in listings {
         let ended = Invocation::of(&format!("list {kind}")).finish();

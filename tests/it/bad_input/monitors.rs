@@ -75,7 +75,7 @@ fn a_torn_frame_is_an_error_with_its_number() {
 fn a_leak_is_seen_and_wants_to_be_confirmed() {
     let ended = tampered("leaks", "scalars --pvs 3 --rate 50 --seconds 6 --fresh-blocks 0");
     ended.exits_with(3);
-    assert_holds(&ended.report(), &["for instance tampered, scalars growth", "not confirmed yet"]);
+    assert_holds(&ended.report(), &["UNDECIDED: growth of tampered", "not confirmed yet"]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn read(name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).unwrap()
 }
 
-fn records(name: &str) -> RunRecords {
+pub(super) fn records(name: &str) -> RunRecords {
     let mut text = String::new();
     GzDecoder::new(read(&format!("{name}.jsonl.gz")).as_slice()).read_to_string(&mut text).unwrap();
     RunRecords::parse(&text).unwrap()

@@ -63,7 +63,7 @@ fn over_again_in_enough_fresh_blocks_is_over() {
         "over the floor (wire)",
         "of 10 fresh blocks",
         "x the limit",
-        "limit 1.00e-4 s per PV (1 s / 10 000 PVs), expected within",
+        "limit 100 µs/PV (1 s / 10 000 PVs), expected within",
     ] {
         assert!(told.contains(words), "{words}\n{told}");
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use epics_gauge::judge::{GaveWay, Outcome, Verdict};
+use epics_gauge::judge::{Bottleneck, Outcome, Verdict};
 use epics_gauge::metric::{Metric, Party};
 use epics_gauge::record::{
     Disturbance, Failure, FailureKind, Load, MachineUse, Monitored, Network, Pixels, Record,
@@ -221,37 +221,40 @@ fn capacity_is_the_most_below_the_least_loss() {
     assert!(judgement.monitors.is_empty());
     let [capacity] = judgement.capacities.as_slice() else { panic!("{judgement:?}") };
     assert_eq!((capacity.lossless_pvs, capacity.confirmed), (Some(100), 2));
-    assert_eq!((capacity.lossy_pvs, capacity.gave_way), (Some(500), Some(GaveWay::ServerQueue)));
+    assert_eq!(
+        (capacity.lossy_pvs, capacity.bottleneck),
+        (Some(500), Some(Bottleneck::ServerQueue))
+    );
     assert_eq!(capacity.lossless_updates_hz, 10_000.0);
 }
 
 /// Why a search ended whose probe lost 50 updates, with the server's counters and the
 /// rest as changed.
-fn why_it_lost(counters: ServerCounters, change: impl Fn(&mut Monitored)) -> Option<GaveWay> {
+fn why_it_lost(counters: ServerCounters, change: impl Fn(&mut Monitored)) -> Option<Bottleneck> {
     let mut lossy = probe(1000, 50, 100.0, counters);
     change(lossy.monitored.as_mut().unwrap());
-    judge(&run_with(&["wire", "aioca"], vec![lossy])).capacities[0].gave_way
+    judge(&run_with(&["wire", "aioca"], vec![lossy])).capacities[0].bottleneck
 }
 
 #[test]
 fn who_lost_updates_is_told_by_the_first_counter_that_shows_it() {
     let none = ServerCounters::default;
     let as_it_is = |_: &mut Monitored| {};
-    assert_eq!(why_it_lost(none(), as_it_is), Some(GaveWay::Unknown));
+    assert_eq!(why_it_lost(none(), as_it_is), Some(Bottleneck::Unknown));
     let zeros = ServerCounters { merged_updates: Some(0), callback_overflows: Some(0), ..none() };
-    assert_eq!(why_it_lost(zeros, as_it_is), Some(GaveWay::Unknown));
+    assert_eq!(why_it_lost(zeros, as_it_is), Some(Bottleneck::Unknown));
     for full in [
         ServerCounters { merged_updates: Some(1), ..none() },
         ServerCounters { callback_overflows: Some(1), ..none() },
         ServerCounters { overloads: [("ring buffer full".to_owned(), 1)].into(), ..none() },
     ] {
-        assert_eq!(why_it_lost(full, as_it_is), Some(GaveWay::ServerQueue));
+        assert_eq!(why_it_lost(full, as_it_is), Some(Bottleneck::ServerQueue));
     }
     let late = |one: &mut Monitored| one.late = 50;
-    assert_eq!(why_it_lost(none(), late), Some(GaveWay::Late));
+    assert_eq!(why_it_lost(none(), late), Some(Bottleneck::Late));
     let some_late = |one: &mut Monitored| one.late = 49;
-    assert_eq!(why_it_lost(none(), some_late), Some(GaveWay::Unknown));
-    for (dropped, expected) in [(0, GaveWay::Unknown), (1, GaveWay::Library)] {
+    assert_eq!(why_it_lost(none(), some_late), Some(Bottleneck::Unknown));
+    for (dropped, expected) in [(0, Bottleneck::Unknown), (1, Bottleneck::Library)] {
         let count = |one: &mut Monitored| {
             one.library_counters = [("dropped".to_owned(), dropped)].into();
         };
@@ -261,9 +264,11 @@ fn who_lost_updates_is_told_by_the_first_counter_that_shows_it() {
 
 #[test]
 fn a_side_that_used_all_of_a_core_lost_the_updates() {
-    for (client, server, expected) in
-        [(90, 95, GaveWay::ClientCpu), (89, 90, GaveWay::ServerCpu), (89, 89, GaveWay::Unknown)]
-    {
+    for (client, server, expected) in [
+        (90, 95, Bottleneck::ClientCpu),
+        (89, 90, Bottleneck::ServerCpu),
+        (89, 89, Bottleneck::Unknown),
+    ] {
         let busy = |one: &mut Monitored| {
             (one.client, one.server) = (usage(client, 0), usage(server, 0));
         };
@@ -283,7 +288,7 @@ fn a_probe_that_ran_out_of_memory_is_an_answer_and_no_failure() {
     });
     let run = run_with(&["wire", "aioca"], vec![eaten.clone(), probe(100, 0, 100.0, none())]);
     let judgement = judge(&run);
-    assert_eq!(judgement.capacities[0].gave_way, Some(GaveWay::Memory));
+    assert_eq!(judgement.capacities[0].bottleneck, Some(Bottleneck::Memory));
     assert_eq!(judgement.capacities[0].lossless_pvs, Some(100));
     assert_eq!(exit_code_of(&run, &[]), 0);
     // Elsewhere it is a failure.
@@ -296,7 +301,7 @@ fn a_server_that_cannot_make_the_updates_is_not_the_clients_limit() {
     let none = ServerCounters::default;
     let probes = vec![probe(1000, 0, 70.0, none()), probe(100, 0, 100.0, none())];
     let judgement = judge(&run_with(&["wire", "aioca"], probes));
-    assert_eq!(judgement.capacities[0].gave_way, Some(GaveWay::ServerScan));
+    assert_eq!(judgement.capacities[0].bottleneck, Some(Bottleneck::ServerScan));
     assert_eq!(judgement.capacities[0].lossless_pvs, Some(100));
 }
 

@@ -7,7 +7,7 @@ use epics_gauge::metric::document;
 use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{
     ApproachFacts, Disturbance, FleetShape, Load, Lookup, Pixels, Record, RunRecords, Sample,
-    Scenario,
+    Scenario, Witnessed,
 };
 use epics_gauge::scenario::Configuration;
 use epics_gauge::worker_protocol::{Mode, Stage};
@@ -179,7 +179,14 @@ fn connecting(approach: &str, block: usize, pvs: usize) -> Record {
         end_ns: 1000 * pvs as u64,
         cpu_ns: 0,
         each_ns: Vec::new(),
-        witnessed: None,
+        witnessed: Some(Witnessed {
+            waited_ns: 1000 * pvs as u64,
+            claimed_ns: 1000 * pvs as u64,
+            delayed_ns: 0,
+            message_bytes: 0,
+            cpu_ns: None,
+            claimed_cpu_ns: 0,
+        }),
     };
     let mut samples = vec![sample(Stage::Connect, Mode::Bulk)];
     for stage in [Stage::Get, Stage::GetAgain] {

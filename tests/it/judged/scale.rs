@@ -1,9 +1,9 @@
-//! The scale matrix on literal records: what is overloaded, who gave way, and what
+//! The scale matrix on literal records: what is overloaded, the bottleneck, and what
 //! was published beside it.
 
 use std::collections::BTreeMap;
 
-use epics_gauge::judge::{GaveWay, ScaleRow};
+use epics_gauge::judge::{Bottleneck, ScaleRow};
 use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{
     Failure, FailureKind, Load, Monitored, NetworkSample, Record, RunRecords, Scenario,
@@ -104,26 +104,26 @@ fn a_load_of_which_everything_arrived_is_sustained_and_beside_its_published_row(
 
 #[test]
 fn the_first_side_to_give_way_is_named() {
-    let gave_way = |monitored| only_row(record(10, Some(monitored))).gave_way;
+    let bottleneck = |monitored| only_row(record(10, Some(monitored))).bottleneck;
     let (easy, busy) = (usage(40, 0, 0), usage(97, 0, 0));
     let lost = |client: &Usage, server: &Usage| monitored(7, client.clone(), server.clone());
-    assert_eq!(gave_way(lost(&busy, &busy)), Some(GaveWay::ClientCpu));
-    assert_eq!(gave_way(lost(&easy, &busy)), Some(GaveWay::ServerCpu));
-    assert_eq!(gave_way(lost(&easy, &easy)), Some(GaveWay::Unknown));
+    assert_eq!(bottleneck(lost(&busy, &busy)), Some(Bottleneck::ClientCpu));
+    assert_eq!(bottleneck(lost(&easy, &busy)), Some(Bottleneck::ServerCpu));
+    assert_eq!(bottleneck(lost(&easy, &easy)), Some(Bottleneck::Unknown));
     let queue = ServerCounters { merged_updates: Some(7), ..ServerCounters::default() };
     let merged = Monitored { server_counters: queue, ..lost(&easy, &easy) };
-    assert_eq!(gave_way(merged), Some(GaveWay::ServerQueue));
+    assert_eq!(bottleneck(merged), Some(Bottleneck::ServerQueue));
     let slow = Monitored { made_hz: 7.0, ..monitored(0, busy.clone(), busy.clone()) };
-    assert_eq!(gave_way(slow), Some(GaveWay::ServerCpu));
+    assert_eq!(bottleneck(slow), Some(Bottleneck::ServerCpu));
     let slow = Monitored { made_hz: 7.0, ..monitored(0, easy.clone(), easy.clone()) };
-    assert_eq!(gave_way(slow), Some(GaveWay::ServerScan));
+    assert_eq!(bottleneck(slow), Some(Bottleneck::ServerScan));
     let full = ServerCounters {
         overloads: BTreeMap::from([("callback queue full".to_owned(), 3)]),
         ..ServerCounters::default()
     };
     let slow =
         Monitored { made_hz: 7.0, server_counters: full, ..monitored(0, easy.clone(), easy) };
-    assert_eq!(gave_way(slow), Some(GaveWay::ServerQueue));
+    assert_eq!(bottleneck(slow), Some(Bottleneck::ServerQueue));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn too_much_to_subscribe_to_is_an_answer_and_a_crash_is_a_failure() {
     };
     let given_up = failed(FailureKind::StageFailed, Stage::Subscribe);
     let row = only_row(given_up.clone());
-    assert_eq!(row.gave_way, Some(GaveWay::Client));
+    assert_eq!(row.bottleneck, Some(Bottleneck::Client));
     assert_eq!(row.failure.unwrap(), "subscribe: 5 of 100000 not subscribed after 60 s");
     let measured = record(10, Some(monitored(0, usage(40, 0, 0), usage(5, 0, 0))));
     assert_eq!(exit_code_of(&run(vec![given_up, measured.clone()]), &[]), 0);

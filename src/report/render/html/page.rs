@@ -44,7 +44,7 @@ impl Renderer for Html {
 /// section of its own.
 fn anchor(role: Role) -> Option<&'static str> {
     match role {
-        Role::Answer => Some("answer"),
+        Role::Answer | Role::Summary => Some("answer"),
         Role::Verdicts | Role::AllVerdicts => Some("verdicts"),
         Role::Figures => Some("figures"),
         Role::Tables => Some("tables"),
@@ -107,7 +107,23 @@ fn every_table(tables: &[Part]) -> Markup {
     }
 }
 
-fn page(Document { title, .. }: &Document, lead: &Markup, content: &Markup) -> String {
+/// Links to the sections of the page, which stay in sight; nothing where there are none.
+fn navigation(sections: &[Section]) -> Markup {
+    let mut anchors: Vec<&str> = Vec::new();
+    let filled = sections.iter().filter(|section| !section.parts.is_empty());
+    for anchor in filled.filter_map(|section| anchor(section.role)) {
+        if !anchors.contains(&anchor) {
+            anchors.push(anchor);
+        }
+    }
+    html! {
+        @if anchors.len() > 1 {
+            nav { @for anchor in anchors { a href={ "#" (anchor) } { (anchor) } " " } }
+        }
+    }
+}
+
+fn page(Document { title, sections, .. }: &Document, lead: &Markup, content: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -122,6 +138,7 @@ fn page(Document { title, .. }: &Document, lead: &Markup, content: &Markup) -> S
             }
             body {
                 header { h1 { (title) } (lead) }
+                (navigation(sections))
                 main { (content) }
                 div id="tip" role="status" hidden {}
                 script { (PreEscaped(SCRIPT)) }

@@ -20,11 +20,10 @@ pub(super) fn document(history: &History) -> Document {
 
 fn introduction(history: &History) -> Vec<Part> {
     let mut parts = vec![Part::Text(
-        "Intervals hold the median with 90 % or more where there are five blocks or more; with \
-         fewer nothing is pointed out. Figures of different runs are not paired: between two runs the machine may have \
-         been in another mood. So only intervals that do not touch are pointed out, and of \
-         many figures some of these are chance. For certainty measure both versions in one \
-         run: `epics-gauge compare`."
+        "Intervals cover the median with 90 % or more where there are five blocks or more. The \
+         machine may change between two runs, so only intervals that do not touch are pointed \
+         out, and of many figures some of these are chance. To be certain, measure both versions \
+         in one run: `epics-gauge compare`."
             .to_owned(),
     )];
     if history.machines.len() > 1 {

@@ -1,47 +1,48 @@
-//! Which approach to take, and which limits are broken.
+//! What the run shows, the worst news first.
+
+use std::collections::BTreeMap;
 
 use super::{capacity, fleet, monitors, scale};
-use crate::judge::{Advice, FailedWorkers, Judgement, Verdict};
+use crate::judge::{Advice, FailedWorkers, Figures, Judgement, Modal, Outcome, Verdict};
+use crate::metric::{Metric, Timed, Unit};
 use crate::record::FailureKind;
 use crate::report::document::Part;
-use crate::report::words::{described, place};
-use crate::units::{counted, signed};
+use crate::report::words::{judged, place, relation};
+use crate::units::{counted, duration};
 
 pub(super) fn answer(judgement: &Judgement) -> Vec<Part> {
-    let mut statements = wrong_values(&judgement.failures);
-    for advice in &judgement.advice {
-        statements.extend(advice_statements(advice));
-    }
-    let has_monitors = !judgement.monitors.is_empty()
-        || !judgement.capacities.is_empty()
-        || !judgement.scale.is_empty()
-        || !judgement.fleets.is_empty();
-    if judgement.advice.iter().all(|advice| advice.pvs.is_none()) && !has_monitors {
-        statements.push(NOTHING.to_owned());
-    }
-    statements.extend(monitors::statements(&judgement.monitors));
-    statements.extend(capacity::statements(&judgement.capacities));
-    statements.extend(fleet::statements(judgement));
-    statements.extend(scale::statements(&judgement.scale));
-    for verdict in judgement.verdicts.iter().filter(|verdict| verdict.is_worse_than_expected()) {
-        statements.push(format!("LIMIT BROKEN: {}", described(verdict)));
-    }
-    for verdict in judgement.verdicts.iter().filter(|verdict| verdict.is_better_than_expected()) {
-        statements.push(format!(
-            "Better than expected, so update the expectation: {}",
-            described(verdict)
-        ));
-    }
-    statements.extend(undecided(judgement));
-    vec![Part::Heading(2, "the answer".to_owned()), Part::List(statements)]
+    vec![Part::Heading(2, "the answer".to_owned()), Part::List(statements(judgement))]
 }
 
-/// Who brought what the server never held comes before everything else: no other figure
-/// of theirs means anything.
+/// A sentence each, the worst news first.
+fn statements(judgement: &Judgement) -> Vec<String> {
+    let mut statements = wrong_values(&judgement.failures);
+    statements.extend(failures(&judgement.failures));
+    statements.extend(broken(judgement));
+    statements.extend(bimodal_connects(judgement));
+    statements.extend(undecided(judgement));
+    statements.extend(not_judged(judgement));
+    let mut good: Vec<String> = judgement.advice.iter().flat_map(advice).collect();
+    good.extend(monitors::statements(&judgement.monitors));
+    good.extend(capacity::statements(&judgement.capacities));
+    good.extend(fleet::statements(judgement));
+    good.extend(scale::statements(&judgement.scale));
+    if good.is_empty() {
+        good.push(NOTHING.to_owned());
+    }
+    statements.extend(good);
+    statements.extend(expected(judgement));
+    statements
+}
+
+const NOTHING: &str = "Only the floor was measured: there is nothing to compare.";
+
+fn is_wrong(one: &FailedWorkers) -> bool {
+    matches!(one.kind, FailureKind::WrongValue | FailureKind::WrongUpdate)
+}
+
+/// Wrong values come before everything else: no other figure of theirs means anything.
 fn wrong_values(failures: &[FailedWorkers]) -> Vec<String> {
-    let is_wrong = |one: &&FailedWorkers| {
-        matches!(one.kind, FailureKind::WrongValue | FailureKind::WrongUpdate)
-    };
     let statement = |one: &FailedWorkers| {
         let what = match one.kind {
             FailureKind::WrongUpdate => "updates that the server never made",
@@ -56,76 +57,238 @@ fn wrong_values(failures: &[FailedWorkers]) -> Vec<String> {
             one.cells.join(", "),
         )
     };
-    failures.iter().filter(is_wrong).map(statement).collect()
+    failures.iter().filter(|one| is_wrong(one)).map(statement).collect()
 }
 
-const NOTHING: &str = "No approach but the floor was measured, so nothing can be said.";
-
-fn undecided(judgement: &Judgement) -> Option<String> {
-    let open: Vec<&Verdict> =
-        judgement.verdicts.iter().filter(|verdict| verdict.is_open()).collect();
-    let first = open.first()?;
-    let more = open.iter().filter_map(|verdict| verdict.more_blocks).max();
-    let more = more.map_or(String::new(), |more| {
-        let noun = if more == 1 { "block" } else { "blocks" };
-        format!(" Some {more} fresh {noun} would decide all of them.")
-    });
-    Some(format!(
-        "Undecided: {} of {} verdicts, for instance {}{}.{more}",
-        open.len(),
-        judgement.verdicts.len(),
-        described(first),
-        first.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}")),
-    ))
+fn failures(failures: &[FailedWorkers]) -> Vec<String> {
+    let is_known = |one: &FailedWorkers| {
+        matches!(one.kind, FailureKind::Unable | FailureKind::LeftOut | FailureKind::TooMuchMemory)
+    };
+    let statement = |one: &FailedWorkers| {
+        let first = one.first.lines().next().unwrap_or_default();
+        let count = counted(one.count, "worker");
+        let (approach, kind) = (&one.approach, one.kind.name());
+        format!("FAILED: {approach} in {count} ({kind}; {}): {first}", one.cells.join(", "))
+    };
+    failures.iter().filter(|one| !is_wrong(one) && !is_known(one)).map(statement).collect()
 }
 
-fn advice_statements(advice: &Advice) -> Vec<String> {
-    let Some(pvs) = advice.pvs else { return Vec::new() };
-    let mut statements = Vec::new();
-    let pvs = format!("{}{}", counted(pvs, "PV"), place(&advice.server));
-    if advice.too_slow.is_empty() {
-        match &advice.acceptable[..] {
-            [] => {}
-            [only] => statements.push(format!(
-                "Up to {pvs} {only} is within its limits; there is no other to compare it with."
-            )),
-            several => statements.push(format!(
-                "Up to {pvs} no approach has to be preferred for speed: {} are all within the \
-                 limits of each other in connecting and reading.",
-                several.join(", ")
-            )),
+/// Limits that were not expected to be broken, one line for each approach and figure.
+fn broken(judgement: &Judgement) -> Vec<String> {
+    let worse = judgement.verdicts.iter().filter(|verdict| verdict.is_worse_than_expected());
+    let mut worst: Vec<(&Verdict, usize)> = Vec::new();
+    for verdict in worse {
+        let is_same = |other: &Verdict| {
+            (&other.approach, other.metric, other.cell())
+                == (&verdict.approach, verdict.metric, verdict.cell())
+        };
+        match worst.iter_mut().find(|(other, _)| is_same(other)) {
+            Some((other, more)) => {
+                *more += 1;
+                if part_of_limit(verdict) > part_of_limit(other) {
+                    *other = verdict;
+                }
+            }
+            None => worst.push((verdict, 0)),
         }
-    } else if !advice.acceptable.is_empty() {
-        let slower: Vec<String> = advice
-            .too_slow
-            .iter()
-            .map(|slower| {
-                format!(
-                    "{} ({} s per PV in {})",
-                    slower.approach,
-                    signed(slower.over_fastest_s),
-                    slower.metric
-                )
-            })
-            .collect();
-        statements.push(format!(
-            "At {pvs} {} must be preferred for speed to {}.",
-            advice.acceptable.join(", "),
-            slower.join(", ")
-        ));
     }
-    if let (Some(simplest), Some(reason)) = (&advice.simplest, &advice.simplest_reason) {
+    worst.sort_by(|(a, _), (b, _)| part_of_limit(b).total_cmp(&part_of_limit(a)));
+    worst.into_iter().map(|(verdict, _)| broken_limit(judgement, verdict)).collect()
+}
+
+fn part_of_limit(verdict: &Verdict) -> f64 {
+    let figure = verdict.figure.map_or(0.0, |figure| figure.median);
+    if verdict.limit > 0.0 { figure / verdict.limit } else { figure }
+}
+
+fn broken_limit(judgement: &Judgement, verdict: &Verdict) -> String {
+    let unit = verdict.unit;
+    let what = judged(verdict);
+    if verdict.approach.is_empty() {
+        let figure = verdict.figure.map_or(String::new(), |figure| unit.amount(figure.median));
+        return format!("LIMIT BROKEN: {what}: {figure}, limit {}.", unit.amount(verdict.limit));
+    }
+    let figure = verdict.figure.map_or("not measured".to_owned(), |figure| match unit {
+        Unit::Count => unit.amount(figure.median),
+        _ => format!(
+            "{} ({} to {})",
+            unit.amount(figure.median),
+            unit.amount(figure.low),
+            unit.amount(figure.high)
+        ),
+    });
+    let modes = modes_of(judgement, verdict).map_or(String::new(), |modes| format!(" {modes};"));
+    format!(
+        "LIMIT BROKEN: {}, {what} at {}: {figure}{};{modes} limit {} ({}).",
+        verdict.approach,
+        verdict.place(),
+        relation(verdict),
+        unit.amount(verdict.limit),
+        verdict.derivation
+    )
+}
+
+/// Such as `97 µs/PV in 2 blocks, 1.3 ms/PV in 3`.
+fn modes_of(judgement: &Judgement, verdict: &Verdict) -> Option<String> {
+    let Metric::Time(timed) = verdict.metric else { return None };
+    let is_own = |figures: &&Figures| {
+        (figures.metric, figures.pvs, &figures.server, figures.connected)
+            == (timed, verdict.pvs, &verdict.server, verdict.connected)
+    };
+    let rows = &judgement.figures.iter().find(is_own)?.rows;
+    let row = rows.iter().find(|row| row.approach == verdict.approach)?;
+    row.modes.map(|[low, high]| bimodal(low, high))
+}
+
+/// Connects of the most PVs whose blocks fall into two groups: their median is neither.
+fn bimodal_connects(judgement: &Judgement) -> Vec<String> {
+    let connects = judgement.figures.iter().filter(|one| one.metric == Timed::CONNECT_BULK);
+    let most = connects.clone().map(|one| one.pvs).max();
+    let rows = connects
+        .filter(|one| Some(one.pvs) == most)
+        .flat_map(|one| one.rows.iter().filter(|row| !row.floor).map(move |row| (one, row)));
+    rows.filter_map(|(figures, row)| {
+        let [low, high] = row.modes?;
+        let pvs = format!("{}{}", counted(figures.pvs, "PV"), place(&figures.server));
+        Some(format!(
+            "{}, {} at {pvs} is {}.",
+            row.approach,
+            figures.metric.name(),
+            bimodal(low, high)
+        ))
+    })
+    .collect()
+}
+
+fn bimodal(low: Modal, high: Modal) -> String {
+    format!(
+        "bimodal: {}/PV in {}, {}/PV in {}",
+        duration(low.median_s),
+        counted(low.blocks, "block"),
+        duration(high.median_s),
+        high.blocks
+    )
+}
+
+/// What was not decided, by the reason and what decides it.
+fn undecided(judgement: &Judgement) -> Vec<String> {
+    let open = || judgement.verdicts.iter().filter(|verdict| verdict.is_open());
+    let mut groups = Groups::default();
+    for verdict in open() {
+        groups.add(verdict, verdict.reason.as_deref().unwrap_or("the interval holds the limit"));
+    }
+    let mut statements = groups.statements("UNDECIDED");
+    let more = open().filter_map(|verdict| verdict.more_blocks).max();
+    if let (Some(more), Some(last)) = (more, statements.last_mut()) {
+        let more = counted(more, "more block");
+        *last += &format!(" About {more} would decide it (--blocks, --fresh-blocks).");
+    }
+    statements
+}
+
+/// What has no figure to judge, by the reason, which names what decides it.
+fn not_judged(judgement: &Judgement) -> Vec<String> {
+    let mut groups = Groups::default();
+    for verdict in judgement.verdicts.iter().filter(|one| one.outcome == Outcome::Undecided) {
+        let why = verdict.reason.as_deref().and_then(|why| why.strip_prefix("not judged: "));
+        if let Some(why) = why.filter(|_| verdict.figure.is_none()) {
+            groups.add(verdict, why);
+        }
+    }
+    groups.statements("NOT JUDGED")
+}
+
+/// Verdicts of one reason, by figure; figures with the same approaches share a statement.
+#[derive(Default)]
+struct Groups<'a>(BTreeMap<&'a str, BTreeMap<Metric, Vec<&'a str>>>);
+
+impl<'a> Groups<'a> {
+    fn add(&mut self, verdict: &'a Verdict, why: &'a str) {
+        let names = self.0.entry(why).or_default().entry(verdict.metric).or_default();
+        if !names.contains(&verdict.approach.as_str()) {
+            names.push(&verdict.approach);
+        }
+    }
+
+    fn statements(self, what: &str) -> Vec<String> {
+        let mut statements = Vec::new();
+        for (why, metrics) in self.0 {
+            let mut alike: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
+            for (metric, names) in metrics {
+                match alike.iter_mut().find(|(other, _)| *other == names) {
+                    Some((_, metrics)) => metrics.push(metric.name()),
+                    None => alike.push((names, vec![metric.name()])),
+                }
+            }
+            statements.extend(alike.into_iter().map(|(names, metrics)| {
+                format!("{what}: {} of {}: {why}.", metrics.join(", "), names.join(", "))
+            }));
+        }
         statements
-            .push(format!("Among those within the limits {simplest} is the simplest: {reason}."));
+    }
+}
+
+fn advice(advice: &Advice) -> Vec<String> {
+    let Some(pvs) = advice.pvs else { return Vec::new() };
+    let pvs = format!("{}{}", counted(pvs, "PV"), place(&advice.server));
+    let mut statements: Vec<String> = Vec::new();
+    if !advice.too_slow.is_empty() {
+        let slower = advice.too_slow.iter().map(|one| {
+            format!("{} (by {}/PV in {})", one.approach, duration(one.over_fastest_s), one.metric)
+        });
+        let slower: Vec<String> = slower.collect();
+        statements.push(format!("At {pvs}, too slow beside the fastest: {}.", slower.join(", ")));
+    }
+    let simplest = match (&advice.simplest, &advice.simplest_reason) {
+        (Some(simplest), Some(reason)) if advice.acceptable.len() > 1 => {
+            format!(" The simplest of them: {simplest} ({reason}).")
+        }
+        _ => String::new(),
+    };
+    match &advice.acceptable[..] {
+        [] => {}
+        [only] => statements.push(format!("At {pvs}, only {only} is fast enough.")),
+        several => statements.push(format!(
+            "At {pvs}, these are fast enough in connecting and reading: {}.{simplest}",
+            several.join(", ")
+        )),
     }
     if !advice.unknown.is_empty() {
-        statements.push(format!(
-            "Nothing is decided about {}: undecided, or not measured.",
-            advice.unknown.join(", ")
-        ));
+        statements.push(format!("Not judged at {pvs}: {}.", advice.unknown.join(", ")));
     }
-    if !advice.failed.is_empty() {
-        statements.push(format!("Failed, and so no choice: {}.", advice.failed.join(", ")));
+    statements
+}
+
+/// What is over its limit, or better than it, against what the limits file expects.
+fn expected(judgement: &Judgement) -> Vec<String> {
+    let mut known: Vec<(&str, Vec<&str>)> = Vec::new();
+    let is_known = |verdict: &&Verdict| verdict.outcome == Outcome::Over && verdict.may_be_over();
+    for verdict in judgement.verdicts.iter().filter(is_known) {
+        let metric = verdict.metric.name();
+        match known.iter_mut().find(|(name, _)| *name == verdict.approach) {
+            Some((_, metrics)) if metrics.contains(&metric) => {}
+            Some((_, metrics)) => metrics.push(metric),
+            None => known.push((&verdict.approach, vec![metric])),
+        }
+    }
+    let mut statements = Vec::new();
+    if !known.is_empty() {
+        let known: Vec<String> = known
+            .iter()
+            .map(|(name, metrics)| format!("{name} ({})", metrics.join(", ")))
+            .collect();
+        let file = &judgement.limits.file;
+        statements.push(format!("Over a limit, as {file} expects: {}.", known.join("; ")));
+    }
+    for verdict in judgement.verdicts.iter().filter(|verdict| verdict.is_better_than_expected()) {
+        statements.push(format!(
+            "Better than {} expects: {}, {} at {}{}.",
+            verdict.expectation,
+            verdict.approach,
+            judged(verdict),
+            verdict.place(),
+            relation(verdict)
+        ));
     }
     statements
 }

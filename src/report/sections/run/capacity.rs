@@ -1,6 +1,6 @@
 //! The most updates that arrive without loss: a table and a curve.
 
-use crate::judge::{Capacity, GaveWay, Judgement};
+use crate::judge::{Bottleneck, Capacity, Judgement};
 use crate::report::document::{Columns, Part, Table};
 use crate::report::words::{or_dash, place};
 use crate::units::grouped;
@@ -39,7 +39,7 @@ fn table(capacities: &[Capacity]) -> Table {
         .number("updates/s", |one| grouped(one.lossless_updates_hz as usize))
         .number("seen", |one| format!("{} x", one.confirmed))
         .number("loss from", |one| or_dash(one.lossy_pvs, grouped))
-        .words("what gave way", |one| one.gave_way.map_or("", GaveWay::name).to_owned())
+        .words("limited by", |one| one.bottleneck.map_or("", Bottleneck::name).to_owned())
         .table()
 }
 

@@ -5,7 +5,7 @@ use crate::record::{FailureKind, Lookup, SearchesCounted};
 use crate::report::document::{Columns, Part, Table};
 use crate::report::words::{difference, fleet_size, or_dash};
 use crate::stats::Interval;
-use crate::units::{grouped, scientific};
+use crate::units::{grouped, microseconds};
 
 pub(super) fn section(judgement: &Judgement) -> Vec<Part> {
     Lookup::ALL.into_iter().flat_map(|lookup| of_lookup(judgement, lookup)).collect()
@@ -39,7 +39,7 @@ const EXPLAINED_COSTS: &str = "Time to connect all PVs, over their count. Growth
                                whose API creates and connects in one call.";
 
 fn explained_uses(rows: &[&FleetRow]) -> String {
-    let mut text = "Memory that one PV more took in the client and in all IOCs, and search \
+    let mut text = "Memory that each additional PV took in the client and in all IOCs, and search \
                     messages to all IOCs together, per PV. The servers' growth is known of the \
                     first client of a fleet only: later ones are served from memory that it gave \
                     back; < marks searches worked out from bytes, which counts libca's frame \
@@ -75,7 +75,7 @@ fn costs(rows: &[&FleetRow], growths: &[FleetGrowth]) -> Table {
         format!("{}{mark}", row.approach)
     };
     sizes(rows, marked)
-        .number("s per PV", |row| or_dash(row.cost_s, |cost| scientific(cost.median)))
+        .number("µs/PV", |row| or_dash(row.cost_s, |cost| microseconds(cost.median)))
         .number("over floor", |row| difference(row.over_floor_s.as_ref().filter(|_| !row.floor)))
         .number("growth", |row| {
             growth_of(row).map_or(String::new(), |growth| factor(&growth.ratio))

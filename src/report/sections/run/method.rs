@@ -4,17 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::judge::Judgement;
 use crate::record::RunRecords;
-use crate::report::document::{Detail, Part};
+use crate::report::document::Part;
 use crate::report::words::relation;
 
-pub(super) fn method(run: &RunRecords, judgement: &Judgement, detail: Detail) -> Vec<Part> {
-    match detail {
-        Detail::Summary => vec![Part::Text(blocks(run))],
-        Detail::Full => full(run, judgement),
-    }
-}
-
-fn full(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
+pub(super) fn method(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
     let facts = &run.run;
     let machine = &facts.machine;
     let mut statements = vec![

@@ -12,14 +12,14 @@ mod published;
 mod scale;
 mod side_by_side;
 mod single_gets;
+mod summary;
 mod times;
 mod verdicts;
 
 use super::calibration;
-use crate::judge::{Calibrated, Figures, Judgement};
+use crate::judge::{Calibrated, Judgement};
 use crate::record::RunRecords;
 use crate::report::document::{Detail, Document, Part, Role, Section};
-use crate::worker_protocol::{Mode, Stage};
 
 pub(super) fn document(
     run: &RunRecords,
@@ -27,32 +27,35 @@ pub(super) fn document(
     known: &[Calibrated],
     detail: Detail,
 ) -> Document {
-    Document {
-        title: "EPICS clients, measured".to_owned(),
-        lead: Some(notes::lead(run)),
-        sections: vec![
-            Section::new(Role::Notes, notes::notes(run)),
-            Section::new(Role::Answer, answer::answer(judgement)),
+    let mut summary = summary::section(judgement);
+    summary.extend(scale::summary(&judgement.scale));
+    let mut sections = vec![
+        Section::new(Role::Notes, notes::notes(run)),
+        Section::new(Role::Answer, answer::answer(judgement)),
+        Section::new(Role::Summary, summary),
+    ];
+    if detail == Detail::Full {
+        sections.extend([
             Section::new(Role::Verdicts, verdicts::to_do(judgement)),
             Section::new(Role::AllVerdicts, [verdicts::all(judgement)]),
             Section::of_figures(figures::all(run, judgement)),
-            Section::new(Role::Tables, tables(run, judgement, detail)),
-            Section::new(Role::Method, method::method(run, judgement, detail)),
+            Section::new(Role::Tables, tables(run, judgement)),
+            Section::new(Role::Method, method::method(run, judgement)),
             Section::new(Role::Bias, method::bias()),
             Section::new(Role::Judge, calibration::of_report(known, detail)),
-        ],
+        ]);
     }
+    let title = "EPICS clients, measured".to_owned();
+    Document { title, lead: Some(notes::lead(run)), sections }
 }
 
 /// Every table of figures, and what could not be measured.
-fn tables(run: &RunRecords, judgement: &Judgement, detail: Detail) -> Vec<Part> {
+fn tables(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
     let mut parts = Vec::new();
-    for figures in judgement.figures.iter().filter(|figures| is_shown(figures, judgement, detail)) {
+    for figures in &judgement.figures {
         parts.extend(times::of_cell(figures, &judgement.verdicts));
     }
-    if detail == Detail::Full {
-        parts.extend(single_gets::section(judgement));
-    }
+    parts.extend(single_gets::section(judgement));
     parts.extend(times::scaling(judgement));
     parts.extend(published::one_pv(judgement));
     for cell in &judgement.monitors {
@@ -60,28 +63,9 @@ fn tables(run: &RunRecords, judgement: &Judgement, detail: Detail) -> Vec<Part> 
     }
     parts.extend(published::camera(judgement));
     parts.extend(side_by_side::section(run, judgement));
-    match detail {
-        Detail::Full => parts.extend(scale::section(&judgement.scale)),
-        Detail::Summary => parts.extend(scale::summary(&judgement.scale)),
-    }
+    parts.extend(scale::section(&judgement.scale));
     parts.extend(capacity::section(judgement));
     parts.extend(fleet::section(judgement));
     parts.extend(failures::section(judgement));
     parts
-}
-
-/// The summary holds connecting at every count of PVs, and reading at the most.
-fn is_shown(figures: &Figures, judgement: &Judgement, detail: Detail) -> bool {
-    let most = judgement
-        .figures
-        .iter()
-        .filter(|other| other.connected == figures.connected)
-        .map(|other| other.pvs)
-        .max();
-    let metric = figures.metric;
-    detail == Detail::Full
-        || metric.stage == Stage::Connect
-        || (figures.connected == Mode::Bulk
-            && Some(figures.pvs) == most
-            && matches!(metric.stage, Stage::Get | Stage::GetAgain))
 }

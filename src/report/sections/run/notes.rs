@@ -38,9 +38,8 @@ fn other_programs(run: &RunRecords) -> Option<String> {
         machines().filter(|one| is_crowded(one)).map(|one| one.others_percent).collect();
     (!contended.is_empty()).then(|| {
         format!(
-            "Other programs kept this machine busy: in {} of {} watches of monitors they used \
-             {:.0} % of all cores' time (median) and left next to none at rest. What was lost \
-             there, and how long it took, tells of them too.",
+            "Other programs kept this machine busy: in {} of {} monitor runs they used {:.0} % of \
+             all cores (median). That affects losses and latencies.",
             contended.len(),
             machines().count(),
             median(&contended)

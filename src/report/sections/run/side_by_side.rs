@@ -4,7 +4,7 @@ use crate::judge::{Figures, Judgement, MonitorFigures, MonitorRow};
 use crate::record::{ApproachFacts, RunRecords};
 use crate::report::document::{Columns, Part, Table};
 use crate::report::words::or_dash;
-use crate::units::{grouped, milliseconds, percent, scientific};
+use crate::units::{grouped, microseconds, milliseconds, percent};
 use crate::worker_protocol::{Mode, Stage};
 
 /// One line for each approach; nothing where one protocol alone was measured.
@@ -44,9 +44,9 @@ fn table(lines: &[Line<'_>]) -> Table {
     Columns::of(lines)
         .words("approach", |line| line.facts.name.clone())
         .words("", |line| line.facts.protocol.to_string())
-        .number("connect s/PV", |line| scientific(line.connect_s))
-        .number("get s/PV", |line| or_dash(line.get_s, scientific))
-        .number("one get s", |line| or_dash(line.single_get_s, scientific))
+        .number("connect µs/PV", |line| microseconds(line.connect_s))
+        .number("get µs/PV", |line| or_dash(line.get_s, microseconds))
+        .number("one get µs", |line| or_dash(line.single_get_s, microseconds))
         .number("frames CPU %", |line| {
             let cpu = line.camera.and_then(|row| row.client_cpu.as_ref());
             or_dash(cpu, |cpu| percent(cpu.mean_percent))

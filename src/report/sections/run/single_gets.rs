@@ -4,7 +4,7 @@ use crate::judge::{Figures, Judgement, of_most_pvs};
 use crate::metric::Timed;
 use crate::report::document::{Columns, Part, Table};
 use crate::report::words::{SINGLE_GETS, or_dash, place};
-use crate::units::{grouped, scientific};
+use crate::units::{grouped, microseconds};
 use crate::worker_protocol::{Mode, Stage};
 
 /// A table for each server, of the most PVs connected.
@@ -27,7 +27,7 @@ fn of_cell(cell: &Figures) -> [Part; 3] {
             format!("single gets: of {} PVs{}", grouped(cell.pvs), place(&cell.server)),
         ),
         Part::Text(
-            "Gets one by one, each timed by itself, those of all workers together, in seconds; \
+            "Gets one by one, each timed by itself, those of all workers together, in µs; \
              first what a get takes in all."
                 .to_owned(),
         ),
@@ -39,10 +39,10 @@ fn of_cell(cell: &Figures) -> [Part; 3] {
 pub(super) fn table(cell: &Figures) -> Table {
     Columns::of(&cell.rows)
         .words("approach", |row| row.approach.clone())
-        .number("s per PV", |row| scientific(row.figure_s.median))
+        .number("µs/PV", |row| microseconds(row.figure_s.median))
         .number("gets", |row| or_dash(row.each.as_ref(), |each| each.count.to_string()))
         .numbers(SINGLE_GETS, |row, of| {
-            or_dash(row.each.as_ref(), |each| scientific(of(each) as f64 / 1e9))
+            or_dash(row.each.as_ref(), |each| microseconds(of(each) as f64 / 1e9))
         })
         .table()
 }

@@ -4,7 +4,7 @@ use crate::judge::{Figures, Judgement, Outcome, Row, Scaling, Verdict};
 use crate::metric::{Metric, Timed};
 use crate::report::document::{Columns, Part, Table};
 use crate::report::words::{difference, place, range, worst};
-use crate::units::{counted, grouped, scientific};
+use crate::units::{counted, grouped, microseconds, quantity};
 use crate::worker_protocol::{Mode, Stage};
 
 const CONNECT_BULK: Timed = Timed { stage: Stage::Connect, mode: Mode::Bulk };
@@ -32,8 +32,8 @@ fn table(figures: &Figures, verdicts: &[Verdict]) -> Table {
             let mark = if is_marked(row) { " *" } else { "" };
             format!("{}{mark}", row.approach)
         })
-        .number(if figures.metric.is_per_pv() { "s per PV" } else { "s" }, |row| {
-            scientific(row.figure_s.median)
+        .number(if figures.metric.is_per_pv() { "µs/PV" } else { "µs" }, |row| {
+            microseconds(row.figure_s.median)
         })
         .number("interval", |row| range(&row.figure_s))
         .number("over floor", |row| difference(row.over_floor_s.as_ref().filter(|_| !row.floor)))
@@ -66,8 +66,8 @@ fn of_row<'a>(
 pub(super) fn scaling(judgement: &Judgement) -> Vec<Part> {
     let Some(first) = judgement.scaling.first() else { return Vec::new() };
     let text = format!(
-        "Time to connect against the count of PVs, up to {}: the slope is what one more PV costs, \
-         the intercept what no count of PVs explains (libca sends its first search up to 32 ms \
+        "Time to connect against the count of PVs, up to {}: the slope is what each additional PV \
+         costs, the intercept what no count of PVs explains (libca sends its first search up to 32 ms \
          late).",
         grouped(first.most_pvs)
     );
@@ -80,10 +80,10 @@ pub(super) fn scaling(judgement: &Judgement) -> Vec<Part> {
     };
     let table = Columns::of(&judgement.scaling)
         .words("approach", |row| format!("{}{}", row.approach, place(&row.server)))
-        .number("s per PV", |row| scientific(row.slope_s.median))
+        .number("µs/PV", |row| microseconds(row.slope_s.median))
         .number("interval", |row| range(&row.slope_s))
         .number("over floor", |row| difference(row.over_floor_s.as_ref().filter(|_| !row.floor)))
-        .number("intercept s", |row| scientific(row.intercept_s.median))
+        .number("intercept ms", |row| quantity(1e3 * row.intercept_s.median))
         .words("verdict", |row| match row.floor {
             true => "floor".to_owned(),
             false => worst(verdicts_of(row)),

@@ -5,7 +5,7 @@ use crate::metric::Unit;
 use crate::report::document::{Columns, Part, Table};
 use crate::report::words::{judged, or_dash, relation, worst};
 use crate::stats::Interval;
-use crate::units::{counted, scientific};
+use crate::units::counted;
 
 /// What a reader has to do about a verdict; the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,14 +32,17 @@ impl ToDo {
 
     fn words(self, verdict: &Verdict) -> String {
         match self {
-            ToDo::Fix => "mend it, or choose another".to_owned(),
-            ToDo::LookWhy => "look why it failed".to_owned(),
+            ToDo::Fix => "fix it, or choose another".to_owned(),
+            ToDo::LookWhy => "find out why it failed".to_owned(),
             ToDo::MeasureMore => match verdict.more_blocks {
                 Some(more) => format!("measure {} more", counted(more, "block")),
                 None => "measure again".to_owned(),
             },
-            ToDo::UpdateExpectation => "expect it to be within".to_owned(),
-            ToDo::NothingKnown => "nothing, it is known".to_owned(),
+            ToDo::UpdateExpectation => "change the expectation".to_owned(),
+            ToDo::NothingKnown if verdict.outcome == Outcome::Undecided => {
+                "nothing: undecided, and may be over".to_owned()
+            }
+            ToDo::NothingKnown => "nothing: expected".to_owned(),
             ToDo::Nothing => "nothing".to_owned(),
         }
     }
@@ -74,14 +77,21 @@ fn sorted(judgement: &Judgement) -> Vec<&Verdict> {
 
 fn rest(all: &[&Verdict], asking: usize) -> String {
     let count = |wanted: ToDo| all.iter().filter(|verdict| ToDo::of(verdict) == wanted).count();
-    let (within, known) = (count(ToDo::Nothing), count(ToDo::NothingKnown));
+    let is_undecided = |verdict: &&&Verdict| verdict.outcome == Outcome::Undecided;
+    let undecided = all.iter().filter(is_undecided).count();
+    let open = all.iter().filter(|verdict| verdict.is_open()).count();
+    let (within, known) =
+        (count(ToDo::Nothing), count(ToDo::NothingKnown).saturating_sub(undecided - open));
     let mut text = match asking {
         0 => "Nothing: ".to_owned(),
         _ => "Nothing about the others: ".to_owned(),
     };
     text += &format!("{within} of {} verdicts are within their limits", all.len());
     if known > 0 {
-        text += &format!(", {known} are known and expected");
+        text += &format!(", {known} are over as expected");
+    }
+    if undecided > open {
+        text += &format!(", {} are undecided and may be over", undecided - open);
     }
     text + "."
 }
@@ -95,7 +105,7 @@ fn table(verdicts: &[&Verdict]) -> Table {
         })
         .words("what", |verdict| what(verdict))
         .number("figure", |verdict| {
-            or_dash(verdict.figure.as_ref(), |figure| written(verdict.unit, figure.median))
+            or_dash(verdict.figure.as_ref(), |figure| verdict.unit.amount(figure.median))
         })
         .number("interval", |verdict| {
             let range = verdict.figure.as_ref().and_then(|figure| range(verdict.unit, figure));
@@ -108,15 +118,8 @@ fn table(verdicts: &[&Verdict]) -> Table {
 
 /// None where both ends read the same.
 fn range(unit: Unit, figure: &Interval) -> Option<String> {
-    let (low, high) = (written(unit, figure.low), written(unit, figure.high));
+    let (low, high) = (unit.amount(figure.low), unit.amount(figure.high));
     (low != high).then(|| format!("{low} .. {high}"))
-}
-
-fn written(unit: Unit, figure: f64) -> String {
-    match unit {
-        Unit::SecondsPerPv => scientific(figure),
-        unit => unit.amount(figure),
-    }
 }
 
 /// What was judged, in a few words: `connect bulk over floor, 1000 PVs`.

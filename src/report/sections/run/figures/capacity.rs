@@ -56,7 +56,7 @@ fn table(own: &[&Capacity]) -> Table {
         .number("updates/s without loss", |one| grouped(one.lossless_updates_hz as usize))
         .number("PVs", |one| or_dash(one.lossless_pvs, grouped))
         .number("PVs with loss", |one| or_dash(one.lossy_pvs, grouped))
-        .words("gave way", |one| one.gave_way.map_or("", |who| who.name()).to_owned())
+        .words("limited by", |one| one.bottleneck.map_or("", |who| who.name()).to_owned())
         .table()
 }
 

@@ -10,7 +10,7 @@ use crate::report::document::{
     Chart, Columns, Figure, Line, LineChart, Point, Quantity, Spread, Style, Table, slug,
 };
 use crate::report::words::{interval_in_full, or_dash, place};
-use crate::units::{duration, grouped, scientific};
+use crate::units::{duration, grouped, microseconds, quantity};
 use crate::worker_protocol::{Mode, Stage};
 
 const CONNECT: Timed = Timed { stage: Stage::Connect, mode: Mode::Bulk };
@@ -164,7 +164,7 @@ fn summary(cells: &[&Figures], lines: &[&Scaling]) -> String {
         .map(|line| format!("{} {}", line.approach, duration(line.slope_s.median)))
         .collect();
     if !slopes.is_empty() {
-        summary += &format!("What one PV more costs: {}. ", slopes.join(", "));
+        summary += &format!("What each additional PV costs: {}. ", slopes.join(", "));
     }
     summary
         + "Both axes give equal steps to equal ratios; upright strokes are intervals of the \
@@ -189,11 +189,11 @@ fn table(cells: &[&Figures], lines: &[&Scaling]) -> Table {
     Columns::of(rows)
         .words("approach", |one| one.row.approach.clone())
         .number("PVs", |one| grouped(one.pvs))
-        .number("s in all", |one| scientific(one.row.figure_s.median * one.pvs as f64))
-        .number("s per PV", |one| scientific(one.row.figure_s.median))
-        .number("from", |one| scientific(one.row.figure_s.low))
-        .number("to", |one| scientific(one.row.figure_s.high))
+        .number("ms in all", |one| quantity(1e3 * one.row.figure_s.median * one.pvs as f64))
+        .number("µs/PV", |one| microseconds(one.row.figure_s.median))
+        .number("from", |one| microseconds(one.row.figure_s.low))
+        .number("to", |one| microseconds(one.row.figure_s.high))
         .number("blocks", |one| one.row.figure_s.samples.to_string())
-        .number("slope s per PV", |one| or_dash(one.fitted, |line| scientific(line.slope_s.median)))
+        .number("slope µs/PV", |one| or_dash(one.fitted, |line| microseconds(line.slope_s.median)))
         .table()
 }

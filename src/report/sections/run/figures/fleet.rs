@@ -9,7 +9,7 @@ use crate::report::document::{
 };
 use crate::report::words::interval_in_full;
 use crate::stats::Interval;
-use crate::units::{duration, grouped, scientific};
+use crate::units::{duration, grouped, microseconds};
 
 /// A fleet that was connected.
 struct Connected<'a> {
@@ -86,9 +86,9 @@ fn table(connected: &[Connected<'_>]) -> Table {
         .words("approach", |one| one.row.approach.clone())
         .number("PVs", |one| grouped(one.row.pvs))
         .number("IOCs", |one| grouped(one.row.fleet.iocs))
-        .number("s per PV", |one| scientific(one.cost_s.median))
-        .number("from", |one| scientific(one.cost_s.low))
-        .number("to", |one| scientific(one.cost_s.high))
+        .number("µs/PV", |one| microseconds(one.cost_s.median))
+        .number("from", |one| microseconds(one.cost_s.low))
+        .number("to", |one| microseconds(one.cost_s.high))
         .number("blocks", |one| one.cost_s.samples.to_string())
         .table()
 }

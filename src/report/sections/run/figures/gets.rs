@@ -12,7 +12,7 @@ use crate::report::document::{
 };
 use crate::report::sections::run::single_gets;
 use crate::report::words::{SINGLE_GETS, interval_in_full, place, two_percentiles};
-use crate::units::{duration, grouped, scientific};
+use crate::units::{duration, grouped, microseconds};
 use crate::worker_protocol::{Mode, Stage};
 
 /// What is drawn: reading one by one, and all at once, the first time and again.
@@ -153,14 +153,14 @@ fn table_of_workers(run: &RunRecords, cell: &Figures) -> Table {
     });
     Columns::of(rows)
         .words("approach", |(row, _)| row.approach.clone())
-        .number("s per PV", |(row, _)| scientific(row.figure_s.median))
-        .number("from", |(row, _)| scientific(row.figure_s.low))
-        .number("to", |(row, _)| scientific(row.figure_s.high))
+        .number("µs/PV", |(row, _)| microseconds(row.figure_s.median))
+        .number("from", |(row, _)| microseconds(row.figure_s.low))
+        .number("to", |(row, _)| microseconds(row.figure_s.high))
         .number("fastest worker", |(_, values)| {
-            scientific(values.iter().copied().fold(f64::INFINITY, f64::min))
+            microseconds(values.iter().copied().fold(f64::INFINITY, f64::min))
         })
         .number("slowest worker", |(_, values)| {
-            scientific(values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+            microseconds(values.iter().copied().fold(f64::NEG_INFINITY, f64::max))
         })
         .number("workers", |(_, values)| values.len().to_string())
         .table()

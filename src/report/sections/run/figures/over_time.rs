@@ -1,4 +1,4 @@
-//! CPU and memory of client and server in the course of time.
+//! CPU and memory of client and server, and losses, in the course of time.
 
 use super::command::Command;
 use super::styles::Styles;
@@ -18,9 +18,11 @@ struct Shown {
     of: fn(&Course) -> &[(f64, f64)],
     written: fn(f64) -> String,
     explanation: &'static str,
+    /// What is said of each approach in all, and how it is computed from its points.
+    in_all: (&'static str, fn(&[(f64, f64)]) -> f64),
 }
 
-const SHOWN: [Shown; 3] = [
+const SHOWN: [Shown; 4] = [
     Shown {
         id: "client-cpu",
         title: "CPU of the client",
@@ -29,6 +31,7 @@ const SHOWN: [Shown; 3] = [
         of: |course| &course.client_cpu,
         written: percent,
         explanation: "CPU use of the client's process and its descendants, window by window.",
+        in_all: ("On the average", mean),
     },
     Shown {
         id: "server-cpu",
@@ -38,6 +41,7 @@ const SHOWN: [Shown; 3] = [
         of: |course| &course.server_cpu,
         written: percent,
         explanation: "CPU use of the server's process while it served that client.",
+        in_all: ("On the average", mean),
     },
     Shown {
         id: "client-memory",
@@ -51,10 +55,22 @@ const SHOWN: [Shown; 3] = [
         of: |course| &course.client_bytes,
         written: mebibytes,
         explanation: "Memory that the client's process and its descendants hold.",
+        in_all: ("On the average", mean),
+    },
+    Shown {
+        id: "updates-lost",
+        title: "Updates lost so far",
+        unit: " updates",
+        y: Quantity::count("updates lost", Spread::Linear),
+        of: |course| &course.lost,
+        written: quantity,
+        explanation: "A loss is seen when the update after it arrives, or at the end. Approaches \
+                      without a loss are not drawn.",
+        in_all: ("In all", last),
     },
 ];
 
-/// Three figures for each cell with monitors.
+/// The figures of each configuration with monitors.
 pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
     let of_cell = |cell: &MonitorFigures| {
         let courses = courses(run, cell);
@@ -80,7 +96,8 @@ fn figure(
     let means: Vec<String> = courses
         .iter()
         .map(|course| {
-            format!("{} {}{}", course.approach, (shown.written)(mean(course, shown)), shown.unit)
+            let all = (shown.in_all.1)((shown.of)(course));
+            format!("{} {}{}", course.approach, (shown.written)(all), shown.unit)
         })
         .collect();
     let command = Command::of_load(run, cell.scenario, &cell.server, cell.pvs, &cell.load);
@@ -88,8 +105,9 @@ fn figure(
         id: format!("{}-{}", shown.id, slug(&cell.heading())),
         title: format!("{}, {}", shown.title, cell.heading()),
         summary: format!(
-            "{} First block. On the average: {}.",
+            "{} First block. {}: {}.",
             shown.explanation,
+            shown.in_all.0,
             means.join(", ")
         ),
         chart: Chart::Lines(LineChart {
@@ -103,8 +121,11 @@ fn figure(
     })
 }
 
-fn mean(course: &Course, shown: &Shown) -> f64 {
-    let values = (shown.of)(course);
+fn last(values: &[(f64, f64)]) -> f64 {
+    values.last().map_or(0.0, |(_, value)| *value)
+}
+
+fn mean(values: &[(f64, f64)]) -> f64 {
     values.iter().map(|(_, value)| value).sum::<f64>() / values.len().max(1) as f64
 }
 

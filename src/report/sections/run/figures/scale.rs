@@ -125,7 +125,7 @@ fn tip(row: &ScaleRow) -> String {
         (None, None) => "not measured".to_owned(),
     };
     let who =
-        row.gave_way.map_or(String::new(), |who| format!("\nfirst to give way: {}", who.name()));
+        row.bottleneck.map_or(String::new(), |who| format!("\nfirst to give way: {}", who.name()));
     format!("{load}\n{what}{who}")
 }
 
@@ -165,6 +165,6 @@ fn table(pair: &Scale) -> Table {
         .number("expected", count(|updates| updates.expected))
         .number("lost", count(|updates| updates.lost))
         .number("part lost", |row| cell_words(row))
-        .words("gave way", |row| row.gave_way.map_or("", |who| who.name()).to_owned())
+        .words("limited by", |row| row.bottleneck.map_or("", |who| who.name()).to_owned())
         .table()
 }

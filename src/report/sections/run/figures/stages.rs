@@ -7,7 +7,7 @@ use crate::report::document::{
 };
 use crate::report::words::place;
 use crate::stats::median;
-use crate::units::{duration, grouped, scientific};
+use crate::units::{duration, grouped, quantity};
 use crate::worker_protocol::{Mode, Stage};
 
 /// What is drawn: what a worker does before it subscribes.
@@ -137,7 +137,7 @@ fn table(measured: &[(&str, Vec<Part>)]) -> Table {
             0 => "-".to_owned(),
             pvs => grouped(pvs),
         })
-        .number("s", |(_, part)| scientific(part.seconds))
-        .number("s of CPU time", |(_, part)| scientific(part.cpu_s))
+        .number("ms", |(_, part)| quantity(1e3 * part.seconds))
+        .number("ms of CPU time", |(_, part)| quantity(1e3 * part.cpu_s))
         .table()
 }

@@ -8,7 +8,7 @@ use crate::units::grouped;
 pub(super) fn notes(row: &ScaleRow) -> Vec<String> {
     let mut notes = Vec::new();
     let mut note = |text: String| notes.push(format!("{}: {text}", scale_load(row)));
-    if let Some(who) = row.gave_way {
+    if let Some(who) = row.bottleneck {
         let how_far = row.figures.as_ref().map_or(String::new(), |figures| {
             let arrived = match arrived(figures).as_str() {
                 "all" => "every update".to_owned(),

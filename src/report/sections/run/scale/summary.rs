@@ -39,6 +39,6 @@ fn table(pair: &Scale) -> Table {
             let client = cpu(figures.and_then(|figures| figures.row.client_cpu.as_ref()));
             format!("{server}, {client}")
         })
-        .words("gave way", |row| row.gave_way.map_or("", |who| who.name()).to_owned())
+        .words("limited by", |row| row.bottleneck.map_or("", |who| who.name()).to_owned())
         .table()
 }

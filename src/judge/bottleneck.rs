@@ -14,7 +14,7 @@ const ALL_OF_A_CORE_PERCENT: f64 = 90.0;
 /// Which side could not keep up, as far as counters and CPU use tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum GaveWay {
+pub enum Bottleneck {
     /// The client used all of a core.
     ClientCpu,
     /// The server used all of a core.
@@ -36,31 +36,31 @@ pub enum GaveWay {
     Unknown,
 }
 
-impl GaveWay {
+impl Bottleneck {
     /// The words in tables.
     pub fn name(self) -> &'static str {
         match self {
-            GaveWay::ClientCpu => "the client's CPU",
-            GaveWay::ServerCpu => "the server's CPU",
-            GaveWay::ServerScan => "the server's scan",
-            GaveWay::ServerQueue => "the server's queue",
-            GaveWay::Library => "the library's own queue",
-            GaveWay::Late => "not in time",
-            GaveWay::Client => "the client, which gave up",
-            GaveWay::Memory => "the client's memory",
-            GaveWay::Unknown => "no counter tells",
+            Bottleneck::ClientCpu => "the client's CPU",
+            Bottleneck::ServerCpu => "the server's CPU",
+            Bottleneck::ServerScan => "the server's scan",
+            Bottleneck::ServerQueue => "the server's queue",
+            Bottleneck::Library => "the library's own queue",
+            Bottleneck::Late => "not in time",
+            Bottleneck::Client => "the client, which gave up",
+            Bottleneck::Memory => "the client's memory",
+            Bottleneck::Unknown => "no counter tells",
         }
     }
 }
 
-/// Who gave way; none when every update was made and arrived, or when it cannot be
+/// What limited it; none when every update was made and arrived, or when it cannot be
 /// said because the worker failed for another reason.
-pub(super) fn gave_way(record: &Record) -> Option<GaveWay> {
+pub(super) fn bottleneck(record: &Record) -> Option<Bottleneck> {
     if is_answer(record) {
         let kind = record.failure.as_ref().map(|failure| failure.kind);
         return Some(match kind {
-            Some(FailureKind::TooMuchMemory) => GaveWay::Memory,
-            _ => GaveWay::Client,
+            Some(FailureKind::TooMuchMemory) => Bottleneck::Memory,
+            _ => Bottleneck::Client,
         });
     }
     let (monitored, load) = (record.monitored.as_deref()?, record.load?);
@@ -70,23 +70,23 @@ pub(super) fn gave_way(record: &Record) -> Option<GaveWay> {
     (monitored.lost() > 0).then(|| in_delivering(monitored))
 }
 
-fn in_making(monitored: &Monitored) -> GaveWay {
+fn in_making(monitored: &Monitored) -> Bottleneck {
     match monitored {
-        _ if uses_all_of_a_core(monitored, Side::Server) => GaveWay::ServerCpu,
-        _ if has_full_queue(monitored) => GaveWay::ServerQueue,
-        _ => GaveWay::ServerScan,
+        _ if uses_all_of_a_core(monitored, Side::Server) => Bottleneck::ServerCpu,
+        _ if has_full_queue(monitored) => Bottleneck::ServerQueue,
+        _ => Bottleneck::ServerScan,
     }
 }
 
-fn in_delivering(monitored: &Monitored) -> GaveWay {
+fn in_delivering(monitored: &Monitored) -> Bottleneck {
     let dropped = monitored.library_counters.values().any(|count| *count > 0);
     match monitored {
-        _ if uses_all_of_a_core(monitored, Side::Client) => GaveWay::ClientCpu,
-        _ if uses_all_of_a_core(monitored, Side::Server) => GaveWay::ServerCpu,
-        _ if has_full_queue(monitored) => GaveWay::ServerQueue,
-        _ if dropped => GaveWay::Library,
-        _ if monitored.late == monitored.lost() => GaveWay::Late,
-        _ => GaveWay::Unknown,
+        _ if uses_all_of_a_core(monitored, Side::Client) => Bottleneck::ClientCpu,
+        _ if uses_all_of_a_core(monitored, Side::Server) => Bottleneck::ServerCpu,
+        _ if has_full_queue(monitored) => Bottleneck::ServerQueue,
+        _ if dropped => Bottleneck::Library,
+        _ if monitored.late == monitored.lost() => Bottleneck::Late,
+        _ => Bottleneck::Unknown,
     }
 }
 
