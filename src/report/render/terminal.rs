@@ -35,7 +35,7 @@ impl Renderer for Terminal {
         for part in sections.iter().flat_map(|section| &section.parts) {
             text += &written(part);
         }
-        text
+        text.trim_end().to_owned() + "\n"
     }
 }
 

@@ -6,12 +6,15 @@ use super::{capacity, fleet, monitors, scale};
 use crate::judge::{Advice, FailedWorkers, Figures, Judgement, Modal, Outcome, Verdict};
 use crate::metric::{Metric, Timed, Unit};
 use crate::record::FailureKind;
-use crate::report::document::Part;
+use crate::report::document::{Detail, Part};
 use crate::report::words::{judged, place, relation};
 use crate::units::{counted, duration};
 
-pub(super) fn answer(judgement: &Judgement) -> Vec<Part> {
-    vec![Part::Heading(2, "the answer".to_owned()), Part::List(statements(judgement))]
+/// In a brief report it has no heading: it is the title of the whole.
+pub(super) fn answer(judgement: &Judgement, detail: Detail) -> Vec<Part> {
+    let heading = Part::Heading(2, "the answer".to_owned());
+    let heading = Some(heading).filter(|_| detail == Detail::Full);
+    heading.into_iter().chain([Part::List(statements(judgement))]).collect()
 }
 
 /// A sentence each, the worst news first.

@@ -31,7 +31,7 @@ pub(super) fn document(
     summary.extend(scale::summary(&judgement.scale));
     let mut sections = vec![
         Section::new(Role::Notes, notes::notes(run)),
-        Section::new(Role::Answer, answer::answer(judgement)),
+        Section::new(Role::Answer, answer::answer(judgement, detail)),
         Section::new(Role::Summary, summary),
     ];
     if detail == Detail::Full {
@@ -45,7 +45,10 @@ pub(super) fn document(
             Section::new(Role::Judge, calibration::of_report(known, detail)),
         ]);
     }
-    let title = "EPICS clients, measured".to_owned();
+    let title = match detail {
+        Detail::Full => "EPICS clients, measured".to_owned(),
+        Detail::Brief => "The answer".to_owned(),
+    };
     Document { title, lead: Some(notes::lead(run)), sections }
 }
 

@@ -10,8 +10,7 @@ pub(in crate::report::sections::run) fn statements(monitors: &[MonitorFigures]) 
 
 fn statement(cell: &MonitorFigures) -> String {
     let rows = || cell.rows.iter().filter(|row| !row.floor);
-    let lossless: Vec<&str> =
-        rows().filter(|row| row.updates.lost == 0).map(|row| row.approach.as_str()).collect();
+    let has_lossless = rows().any(|row| row.updates.lost == 0);
     let lossy: Vec<String> = rows()
         .filter(|row| row.updates.lost > 0)
         .map(|row| {
@@ -19,12 +18,10 @@ fn statement(cell: &MonitorFigures) -> String {
             format!("{} lost {} ({part:.2} %)", row.approach, row.updates.lost)
         })
         .collect();
-    let took = match (lossless.is_empty(), lossy.is_empty()) {
-        (_, true) => format!("every update arrived at {}", lossless.join(", ")),
-        (true, false) => format!("no approach took every update: {}", lossy.join(", ")),
-        (false, false) => {
-            format!("every update arrived at {}; {}", lossless.join(", "), lossy.join(", "))
-        }
+    let took = match (has_lossless, lossy.is_empty()) {
+        (_, true) => "every update arrived".to_owned(),
+        (false, false) => format!("no approach took every update: {}", lossy.join(", ")),
+        (true, false) => format!("{}; at the others every update arrived", lossy.join(", ")),
     };
     // Who loses updates has less to do.
     let least = rows()
