@@ -147,12 +147,15 @@ impl Line<'_> {
     }
 }
 
-/// Who was measured on another server than the first.
-fn elsewhere(lines: &[Line<'_>]) -> Option<String> {
-    let first = lines.first()?;
-    let others: Vec<&Line<'_>> = lines.iter().filter(|line| line.server != first.server).collect();
-    let names: Vec<&str> = others.iter().map(|line| line.approach).collect();
-    Some(format!("{} on {}.", names.join(", "), others.first()?.server))
+/// Who was measured on other servers than the first, by server.
+fn elsewhere(lines: &[Line<'_>]) -> Vec<String> {
+    let first = lines.first().map_or("", |line| line.server);
+    let others = lines.chunk_by(|a, b| a.server == b.server).filter(|own| own[0].server != first);
+    let words = others.map(|own| {
+        let names: Vec<&str> = own.iter().map(|line| line.approach).collect();
+        format!("{} on {}.", names.join(", "), own[0].server)
+    });
+    words.collect()
 }
 
 fn caption(judgement: &Judgement, lines: &[Line<'_>]) -> String {
