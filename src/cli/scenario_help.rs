@@ -30,7 +30,7 @@ fn help(scenario: Scenario) -> String {
     text += &options(&definition.varies.iter().map(|one| option(*one)).collect::<Vec<_>>());
     text += "\nOptions of every scenario (all of them: `epics-gauge run --help`):\n";
     text += &options(&GENERAL);
-    text + "\nExamples:\n" + &examples(definition)
+    text + "\nExamples, the last with a client of your own:\n" + &examples(definition)
 }
 
 /// The option that varies it.
@@ -75,7 +75,7 @@ fn examples(definition: &Definition) -> String {
     });
     format!(
         "  epics-gauge {scenario}\n  epics-gauge {scenario} --approach libca,pyepics {}\n  \
-         epics-gauge {scenario} {own}     a client of your own\n",
+         epics-gauge {scenario} {own}\n",
         varied.unwrap_or_default()
     )
 }
