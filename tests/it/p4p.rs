@@ -119,16 +119,16 @@ fn a_pv_that_is_not_there_is_named() {
         let approach = approach.as_str();
         let ioc = SoftIoc::builder().pvs(2).pv_access().start().unwrap();
         let mut worker = WorkerDriver::start(approach, ioc.client_environment());
-        worker.job_of(vec![pv_name(0), "gauge:nowhere".to_owned(), pv_name(1)], 2.0);
+        worker.job_of(vec![pv_name(0), "gauge:nowhere".to_owned(), pv_name(1)], 6.0);
         worker.stage(Stage::Context, Mode::Bulk);
         let error = worker.run(&StageCommand::new(Stage::Connect, Mode::Bulk)).unwrap_err();
-        assert_eq!(error, "1 of 3 PVs not connected after 2 s, first gauge:nowhere", "{approach}");
+        assert_eq!(error, "1 of 3 PVs not connected after 6 s, first gauge:nowhere", "{approach}");
         let values = Some(vec![1.0, 2.0, 3.0]);
         let put = StageCommand { values, ..StageCommand::new(Stage::Put, Mode::Bulk) };
         let error = worker.run(&put).unwrap_err();
-        assert_eq!(error, "1 of 3 PVs not written after 2 s, first gauge:nowhere", "{approach}");
+        assert_eq!(error, "1 of 3 PVs not written after 6 s, first gauge:nowhere", "{approach}");
         let error = worker.run(&subscribe(Content::Scalars, Mode::Bulk)).unwrap_err();
-        assert_eq!(error, "1 of 3 PVs not subscribed after 2 s, first gauge:nowhere", "{approach}");
+        assert_eq!(error, "1 of 3 PVs not subscribed after 6 s, first gauge:nowhere", "{approach}");
     });
 }
 
