@@ -107,6 +107,9 @@ fn every_table(tables: &[Part]) -> Markup {
     }
 }
 
+/// The most entries of a navigation that stays in sight: more would cover what is read.
+const MOST_IN_SIGHT: usize = 20;
+
 /// Links to the sections of the page, which stay in sight; nothing where there are none.
 fn navigation(sections: &[Section]) -> Markup {
     let mut anchors: Vec<&str> = Vec::new();
@@ -118,7 +121,9 @@ fn navigation(sections: &[Section]) -> Markup {
     }
     html! {
         @if anchors.len() > 1 {
-            nav { @for anchor in anchors { a href={ "#" (anchor) } { (anchor) } " " } }
+            nav.short[anchors.len() <= MOST_IN_SIGHT] {
+                @for anchor in anchors { a href={ "#" (anchor) } { (anchor) } " " }
+            }
         }
     }
 }
