@@ -52,6 +52,8 @@ pub mod metric;
 #[doc(hidden)]
 pub mod protocol;
 #[cfg(feature = "cli")]
+mod pv_access;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod python_site;
 #[cfg(feature = "cli")]

@@ -10,6 +10,7 @@ mod client;
 mod clock;
 mod completions;
 mod epics_ca;
+mod floor;
 mod future_client;
 mod job;
 mod libca;
@@ -24,5 +25,6 @@ mod serve;
 mod slowdown;
 mod updates;
 mod wire;
+mod wire_pva;
 
 pub use natives::{Serve, native, native_names};

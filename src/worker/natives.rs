@@ -13,6 +13,7 @@ use super::pure::{EpicsCaRs, EpicsPvaRs};
 use super::pvxs::Pvxs;
 use super::serve::serve;
 use super::wire::Wire;
+use super::wire_pva::{WirePva, WirePvaPipeline};
 
 /// Serves one harness on stdin and stdout until stdin ends.
 ///
@@ -23,6 +24,8 @@ pub type Serve = fn() -> io::Result<()>;
 /// A new approach is its file and a line here.
 const NATIVES: &[(&str, Serve)] = &[
     native_of::<Wire>(),
+    native_of::<WirePva>(),
+    native_of::<WirePvaPipeline>(),
     native_of::<CallbackClient<Libca>>(),
     native_of::<FutureClient<EpicsCa>>(),
     #[cfg(feature = "pvaccess")]

@@ -27,7 +27,7 @@ mod processes;
 #[cfg(feature = "pure-rust")]
 mod pure_rust;
 #[cfg(feature = "pvaccess")]
-mod pvxs;
+mod pv_access;
 mod scale;
 mod scanning;
 mod servers;

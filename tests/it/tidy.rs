@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("frame", &[]),
     ("stats", &[]),
     ("channel_access", &[]),
+    ("pv_access", &[]),
     ("sys", &[]),
     ("record", &["worker_protocol", "protocol"]),
     ("scenario", &["worker_protocol", "record", "units"]),
@@ -36,7 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "python_site",
         ],
     ),
-    ("worker", &["channel_access", "worker_protocol", "sys"]),
+    ("worker", &["channel_access", "pv_access", "worker_protocol", "sys"]),
     ("approach", &["embedded", "manifest", "process", "protocol", "python_site", "record"]),
     (
         "measure",

@@ -1,0 +1,148 @@
+//! Where to search, from the environment variables that every client reads.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// The variables of a protocol.
+#[derive(Debug)]
+pub(in crate::worker) struct Variables {
+    /// Servers that are asked over TCP; when it is empty `addresses` counts.
+    pub(in crate::worker) name_servers: &'static str,
+    /// Servers that are searched over UDP.
+    pub(in crate::worker) addresses: &'static str,
+    /// The port of name servers that are given without one, and its usual value.
+    pub(in crate::worker) server_port: (&'static str, u16),
+    /// The port of searches over UDP, and its usual value.
+    pub(in crate::worker) search_port: (&'static str, u16),
+}
+
+/// Where searches go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Destinations {
+    /// Over UDP to each of these servers.
+    Servers(Vec<SocketAddrV4>),
+    /// Over a TCP circuit to each of these name servers; no UDP at all.
+    NameServers(Vec<SocketAddrV4>),
+}
+
+/// Reads the name servers, and where there are none the addresses; `value` looks a
+/// variable up. No address is found automatically.
+///
+/// # Errors
+/// A sentence that names the variable, when there is no address or a wrong one.
+/// Addresses beyond loopback are wrong: a benchmark never touches a network that
+/// may be somebody's control network.
+pub(super) fn destinations(
+    variables: &Variables,
+    value: impl Fn(&str) -> Option<String>,
+) -> Result<Destinations, String> {
+    let value = |name: &str| value(name).unwrap_or_default();
+    let port = |(name, usual): (&str, u16)| match value(name).trim() {
+        "" => Ok(usual),
+        text => text.parse().map_err(|_| format!("{name}={text} is not a port")),
+    };
+    let Variables { name_servers, addresses: list, server_port, search_port } = *variables;
+    let servers = addresses(name_servers, &value(name_servers), port(server_port)?)?;
+    if !servers.is_empty() {
+        return Ok(Destinations::NameServers(servers));
+    }
+    let servers = addresses(list, &value(list), port(search_port)?)?;
+    if servers.is_empty() {
+        return Err(format!("neither {list} nor {name_servers} names a server"));
+    }
+    Ok(Destinations::Servers(servers))
+}
+
+fn addresses(variable: &str, list: &str, port: u16) -> Result<Vec<SocketAddrV4>, String> {
+    let mut addresses = Vec::new();
+    for entry in list.split_whitespace() {
+        let address = resolve(entry, port).map_err(|why| format!("{variable}: {entry}: {why}"))?;
+        if !address.ip().is_loopback() {
+            return Err(format!("{variable}: {entry}: this client stays on loopback, 127.0.0.0/8"));
+        }
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
+}
+
+/// No name but `localhost` is looked up: a look-up may leave the machine.
+fn resolve(entry: &str, port: u16) -> Result<SocketAddrV4, String> {
+    let (host, port) = match entry.rsplit_once(':') {
+        None => (entry, port),
+        Some((host, text)) => (host, text.parse().map_err(|_| format!("{text} is not a port"))?),
+    };
+    let address = match host {
+        "localhost" => Ipv4Addr::LOCALHOST,
+        host => host.parse().map_err(|_| format!("{host} is not an IPv4 address"))?,
+    };
+    Ok(SocketAddrV4::new(address, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHANNEL_ACCESS: Variables = Variables {
+        name_servers: "EPICS_CA_NAME_SERVERS",
+        addresses: "EPICS_CA_ADDR_LIST",
+        server_port: ("EPICS_CA_SERVER_PORT", 5064),
+        search_port: ("EPICS_CA_SERVER_PORT", 5064),
+    };
+
+    fn read(variables: &[(&str, &str)]) -> Result<Destinations, String> {
+        destinations(&CHANNEL_ACCESS, |name| {
+            variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn list(addresses: &[&str]) -> Vec<SocketAddrV4> {
+        addresses.iter().map(|address| address.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn addresses_without_a_port_get_the_server_port() {
+        let addresses = ("EPICS_CA_ADDR_LIST", " 127.0.0.1  127.0.0.2:7001 127.0.0.1 ");
+        assert_eq!(
+            read(&[addresses]),
+            Ok(Destinations::Servers(list(&["127.0.0.1:5064", "127.0.0.2:7001"])))
+        );
+        assert_eq!(
+            read(&[addresses, ("EPICS_CA_SERVER_PORT", "12345")]),
+            Ok(Destinations::Servers(list(&["127.0.0.1:12345", "127.0.0.2:7001"])))
+        );
+    }
+
+    #[test]
+    fn name_servers_come_before_addresses() {
+        assert_eq!(
+            read(&[
+                ("EPICS_CA_ADDR_LIST", "127.0.0.1"),
+                ("EPICS_CA_NAME_SERVERS", "127.0.0.1:7000"),
+            ]),
+            Ok(Destinations::NameServers(list(&["127.0.0.1:7000"])))
+        );
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named() {
+        assert!(read(&[]).unwrap_err().contains("EPICS_CA_ADDR_LIST"));
+        assert_eq!(
+            read(&[("EPICS_CA_SERVER_PORT", "x")]).unwrap_err(),
+            "EPICS_CA_SERVER_PORT=x is not a port"
+        );
+        assert_eq!(
+            read(&[("EPICS_CA_ADDR_LIST", "127.0.0.1:x")]).unwrap_err(),
+            "EPICS_CA_ADDR_LIST: 127.0.0.1:x: x is not a port"
+        );
+    }
+
+    #[test]
+    fn nothing_beyond_loopback_is_ever_searched() {
+        for address in ["255.255.255.255", "224.0.0.1", "192.0.2.1", "10.1.2.255", "example"] {
+            assert!(read(&[("EPICS_CA_ADDR_LIST", address)]).is_err(), "{address}");
+            assert!(read(&[("EPICS_CA_NAME_SERVERS", address)]).is_err(), "{address}");
+        }
+        assert!(read(&[("EPICS_CA_ADDR_LIST", "localhost:7000")]).is_ok());
+    }
+}

@@ -1,0 +1,280 @@
+//! pvAccess: the softIoc with pvxs in it serves over both protocols what one
+//! record holds, and each native approach over pvAccess reports every update that there
+//! was.
+
+use std::time::Duration;
+
+use epics_gauge::frame;
+use epics_gauge::ioc::{Builder, SoftIoc};
+use epics_gauge::scenario::{FRAME_PV, PROCESSED_FACTOR, pv_name};
+use epics_gauge::worker_protocol::{
+    Content, Mode, Monitor, Stage, StageCommand, UpdateRun, Updates,
+};
+
+use crate::support::{WorkerDriver, at_once};
+
+/// The native approaches over pvAccess.
+const NATIVES: [&str; 3] = ["wire-pva", "wire-pva-pipeline", "pvxs"];
+
+const WIDTH: u32 = 680;
+const HEIGHT: u32 = 480;
+
+#[test]
+fn a_record_has_the_same_value_over_both_protocols() {
+    const PVS: usize = 20;
+    let mut ioc = SoftIoc::builder().pvs(PVS).pv_access().start().unwrap();
+    ioc.tick().unwrap();
+    for approach in ["wire", "libca", "wire-pva", "pvxs"] {
+        let mut worker = connected(approach, &ioc, scalars(PVS));
+        for mode in [Mode::Bulk, Mode::Serial] {
+            let expected: Vec<f64> = (0..PVS).map(|index| ioc.expected_value(index)).collect();
+            let read = worker.stage(Stage::Get, mode).values.unwrap();
+            assert_eq!(read, expected, "{approach}, {mode}");
+            ioc.tick().unwrap();
+        }
+    }
+}
+
+#[test]
+fn values_are_read_fresh_and_written_ones_are_there() {
+    at_once(&NATIVES, |approach| {
+        const PVS: usize = 20;
+        let mut ioc = SoftIoc::builder().pvs(PVS).pv_access().start().unwrap();
+        for mode in [Mode::Serial, Mode::Bulk] {
+            let mut worker = WorkerDriver::start(approach, ioc.client_environment());
+            worker.job(PVS);
+            worker.stage(Stage::Context, mode);
+            if mode == Mode::Bulk {
+                worker.stage(Stage::Create, mode);
+            }
+            worker.stage(Stage::Connect, mode);
+            for stage in [Stage::Get, Stage::GetAgain] {
+                ioc.tick().unwrap();
+                let expected: Vec<f64> = (0..PVS).map(|index| ioc.expected_value(index)).collect();
+                assert_eq!(worker.stage(stage, mode).values.unwrap(), expected, "{mode}: {stage}");
+            }
+            // Field D is of no use to the record: nothing changes it but the put.
+            let fields = (0..PVS).map(|index| format!("{}.D", pv_name(index))).collect();
+            let mut worker = connected(approach, &ioc, fields);
+            let values: Vec<f64> = (0..PVS).map(|index| index as f64 + 0.5).collect();
+            let put = StageCommand {
+                values: Some(values.clone()),
+                ..StageCommand::new(Stage::Put, mode)
+            };
+            worker.run(&put).unwrap();
+            assert_eq!(
+                ioc.field_value(&format!("{}.D", pv_name(PVS - 1))).unwrap(),
+                19.5,
+                "{mode}"
+            );
+            assert_eq!(worker.stage(Stage::Readback, mode).values.unwrap(), values, "{mode}");
+        }
+    });
+}
+
+#[test]
+fn a_pv_that_is_not_there_is_named() {
+    at_once(&NATIVES, |approach| {
+        let ioc = SoftIoc::builder().pvs(2).pv_access().start().unwrap();
+        let mut worker = WorkerDriver::start(approach, ioc.client_environment());
+        worker.job_of(vec![pv_name(0), "gauge:nowhere".to_owned(), pv_name(1)], 1.0);
+        worker.stage(Stage::Context, Mode::Bulk);
+        let failed = worker.run(&StageCommand::new(Stage::Connect, Mode::Bulk)).unwrap_err();
+        let words = "1 of 3 PVs not connected after 1 s, first gauge:nowhere";
+        assert!(failed.starts_with(words), "{approach}: {failed}");
+    });
+}
+
+#[test]
+fn a_frame_is_no_number() {
+    at_once(&NATIVES, |approach| {
+        let ioc = SoftIoc::builder().frames(WIDTH, HEIGHT).pv_access().start().unwrap();
+        let mut worker = connected(approach, &ioc, vec![FRAME_PV.to_owned()]);
+        let failed = worker.run(&StageCommand::new(Stage::Get, Mode::Bulk)).unwrap_err();
+        assert!(failed.contains("gauge:frame: "), "{approach}: {failed}");
+    });
+}
+
+#[test]
+fn every_update_arrives_once_and_in_order_at_each_of_several_monitors() {
+    at_once(&NATIVES, |approach| {
+        const PVS: usize = 20;
+        const MONITORS: usize = 3;
+        let mut ioc = scanned(SoftIoc::builder().pvs(PVS));
+        let mut worker = connected(approach, &ioc, scalars(PVS));
+        subscribe(&mut worker, Content::Scalars, Mode::Bulk, MONITORS).unwrap();
+        let subscriptions = ioc.command(&format!("dbel {} 3", pv_name(7))).unwrap();
+        // QSRV makes two of each monitor: for values and for properties.
+        let count = subscriptions.matches(" { VALUE ALARM }").count();
+        assert_eq!(count, MONITORS, "{subscriptions}");
+        let updates = collect_while_scanning(&mut worker, &mut ioc);
+        let processed = ioc.processed().unwrap();
+        assert!(processed.iter().all(|count| *count > 10), "{processed:?} updates prove nothing");
+        for (index, scans) in processed.iter().enumerate() {
+            let produced = ioc.field_value(&pv_name(index)).unwrap();
+            for monitor in 0..MONITORS {
+                let runs = runs_of(&updates, index, monitor);
+                assert_eq!(runs.len(), 1, "{index}, monitor {monitor}: {runs:?}");
+                assert_eq!(runs[0].first, index as f64, "the value at subscription");
+                assert_eq!(runs[0].count, scans + 1, "{index}, monitor {monitor}");
+                assert_eq!(last(runs[0], PROCESSED_FACTOR), produced, "{index}, monitor {monitor}");
+            }
+        }
+        let all: u64 = processed.iter().map(|count| count * MONITORS as u64).sum();
+        assert_latencies(&updates, all);
+        if *approach == "pvxs" {
+            assert_eq!(updates.counters.get("nCliSquash"), Some(&0));
+            assert_eq!(updates.counters.get("nSrvSquash"), Some(&0));
+        }
+    });
+}
+
+#[test]
+fn the_sums_of_frames_are_those_of_the_generator_over_pv_access() {
+    at_once(&NATIVES, |approach| {
+        let pixels = (WIDTH * HEIGHT) as usize;
+        let mut ioc = scanned(SoftIoc::builder().frames(WIDTH, HEIGHT));
+        let mut worker = connected(approach, &ioc, vec![FRAME_PV.to_owned()]);
+        subscribe(&mut worker, Content::Frames, Mode::Bulk, 1).unwrap();
+        let updates = collect_while_scanning(&mut worker, &mut ioc);
+        let made = ioc.frames_made().unwrap();
+        assert!(made > 10, "{made} frames prove nothing");
+        let runs = runs_of(&updates, 0, 0);
+        assert_eq!(runs[0].first, 0.0, "the frame at subscription");
+        assert_eq!(last(runs[runs.len() - 1], 1.0), made as f64);
+        let mut received = 0;
+        for run in &runs {
+            assert_eq!(run.sums.len() as u64, run.count);
+            for (offset, sum) in run.sums.iter().enumerate() {
+                let number = run.first as u32 + offset as u32;
+                assert_eq!(*sum, frame::sum(number, pixels), "frame {number}");
+            }
+            received += run.count;
+        }
+        assert_eq!(received, made + 1, "{runs:?}");
+    });
+}
+
+#[test]
+fn pvs_can_be_subscribed_to_one_after_the_other_over_pv_access() {
+    at_once(&NATIVES, |approach| {
+        let ioc = SoftIoc::builder().pvs(20).pv_access().start().unwrap();
+        let mut worker = connected(approach, &ioc, scalars(20));
+        subscribe(&mut worker, Content::Scalars, Mode::Serial, 1).unwrap();
+        let updates = collect(&mut worker, Duration::from_millis(10));
+        let first: Vec<_> = updates.runs.iter().map(|run| (run.pv, run.first, run.count)).collect();
+        let expected: Vec<_> = (0..20).map(|index| (index, index as f64, 1)).collect();
+        assert_eq!(first, expected);
+        assert_eq!(updates.latencies, [], "they came before `collect`");
+        let again = subscribe(&mut worker, Content::Scalars, Mode::Bulk, 1).unwrap_err();
+        assert_eq!(again, "this job has its subscriptions already");
+    });
+}
+
+#[test]
+fn updates_come_again_over_pv_access_when_the_ioc_does() {
+    at_once(&NATIVES, |approach| {
+        const PVS: usize = 10;
+        const SECOND_NS: u64 = 1_000_000_000;
+        let mut ioc = scanned(SoftIoc::builder().pvs(PVS));
+        let mut worker = connected(approach, &ioc, scalars(PVS));
+        subscribe(&mut worker, Content::Scalars, Mode::Bulk, 1).unwrap();
+        // pvxs looks for its lost channels after 10 s only.
+        begin_collecting(&worker, Duration::from_secs(20));
+        ioc.start_scanning(10.0).unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        ioc.crash();
+        std::thread::sleep(Duration::from_secs(1));
+        ioc.restart(None).unwrap();
+        ioc.start_scanning(10.0).unwrap();
+        let updates = worker.finish().unwrap().updates.unwrap();
+        for index in 0..PVS {
+            let runs = runs_of(&updates, index, 0);
+            assert!(runs[0].count > 2, "{index}: {runs:?}");
+            // Between the two IOCs was more than a second.
+            let again = runs.iter().find(|run| run.start_ns > runs[0].start_ns + SECOND_NS);
+            assert!(again.is_some_and(|run| run.count > 2), "{index}: {runs:?}");
+        }
+    });
+}
+
+#[test]
+fn the_worker_says_which_pvxs_it_has() {
+    let ioc = SoftIoc::builder().pvs(1).pv_access().start().unwrap();
+    let printed = assert_cmd::Command::new(crate::support::program())
+        .args(["worker", "pvxs"])
+        .envs(ioc.client_environment())
+        .output()
+        .unwrap();
+    let hello = String::from_utf8(printed.stdout).unwrap();
+    let pinned = epics_gauge::PV_ACCESS.unwrap().split(' ').next().unwrap();
+    assert!(hello.contains(&format!("\"pvxs\":\"PVXS {pinned}")), "{hello}");
+}
+
+fn scanned(builder: Builder) -> SoftIoc {
+    builder.pv_access().may_scan_at(10.0).start().unwrap()
+}
+
+fn scalars(pvs: usize) -> Vec<String> {
+    (0..pvs).map(pv_name).collect()
+}
+
+fn connected(approach: &str, ioc: &SoftIoc, pvs: Vec<String>) -> WorkerDriver {
+    let mut worker = WorkerDriver::start(approach, ioc.client_environment());
+    worker.job_of(pvs, 60.0);
+    worker.stage(Stage::Context, Mode::Bulk);
+    worker.stage(Stage::Connect, Mode::Bulk);
+    worker
+}
+
+fn subscribe(
+    worker: &mut WorkerDriver,
+    content: Content,
+    mode: Mode,
+    monitors: usize,
+) -> Result<(), String> {
+    let step = if content == Content::Scalars { PROCESSED_FACTOR } else { 1.0 };
+    let monitor = Some(Monitor { content, step, room: 10_000, monitors });
+    let command = StageCommand { monitor, ..StageCommand::new(Stage::Subscribe, mode) };
+    worker.run(&command).map(drop)
+}
+
+fn begin_collecting(worker: &WorkerDriver, duration: Duration) {
+    let seconds = Some(duration.as_secs_f64());
+    let command = StageCommand { seconds, ..StageCommand::new(Stage::Collect, Mode::Bulk) };
+    worker.begin(&command);
+}
+
+fn collect(worker: &mut WorkerDriver, duration: Duration) -> Updates {
+    begin_collecting(worker, duration);
+    worker.finish().unwrap().updates.unwrap()
+}
+
+/// Scans for 1.5 of the 3 seconds that the worker collects.
+fn collect_while_scanning(worker: &mut WorkerDriver, ioc: &mut SoftIoc) -> Updates {
+    begin_collecting(worker, Duration::from_secs(3));
+    std::thread::sleep(Duration::from_millis(300));
+    ioc.start_scanning(10.0).unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    ioc.stop_scanning().unwrap();
+    worker.finish().unwrap().updates.unwrap()
+}
+
+fn runs_of(updates: &Updates, pv: usize, monitor: usize) -> Vec<&UpdateRun> {
+    updates.runs.iter().filter(|run| (run.pv, run.monitor) == (pv, monitor)).collect()
+}
+
+fn last(run: &UpdateRun, step: f64) -> f64 {
+    run.first + (run.count - 1) as f64 * step
+}
+
+/// Each update has one, and none is from another clock or epoch.
+#[track_caller]
+fn assert_latencies(updates: &Updates, count: u64) {
+    let counted: u64 = updates.latencies.iter().map(|(_, count)| count).sum();
+    assert_eq!(counted, count);
+    let plausible = -1_000_000..5_000_000_000;
+    for (latency_ns, _) in &updates.latencies {
+        assert!(plausible.contains(latency_ns), "{latency_ns} ns");
+    }
+}
