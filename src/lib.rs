@@ -25,6 +25,10 @@ pub mod frame;
 #[cfg(feature = "ioc")]
 pub mod ioc;
 #[cfg(feature = "ioc")]
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "a part of it is for clients"))]
+#[doc(hidden)]
+pub mod lookup;
+#[cfg(feature = "ioc")]
 mod missing;
 #[cfg(feature = "ioc")]
 #[doc(hidden)]

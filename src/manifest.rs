@@ -85,7 +85,7 @@ pub enum Feature {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Capabilities {
-    /// It finds PVs through name servers (`EPICS_CA_NAME_SERVERS`).
+    /// It finds PVs by name server (`EPICS_CA_NAME_SERVERS`, `EPICS_PVA_NAME_SERVERS`).
     pub name_servers: bool,
     /// Each of several subscriptions to a PV is one of the server's.
     pub own_subscriptions: bool,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::Protocol;
 use crate::worker_protocol::{Handicap, Mode, Stage};
-pub use fleet::{FleetShape, FleetUse, Lookup, Searches, SearchesCounted};
+pub use fleet::{FleetShape, FleetUse, Searches, SearchesCounted};
 pub use monitored::{
     Cores, Disturbance, Load, Losses, MachineUse, Monitored, Network, NetworkSample, Pixels,
     PvLosses, Recovery, ServerCounters, Steady, Usage, UsageSample,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{ChosenVersion, name_without_version, user_file};
 use crate::embedded;
+use crate::lookup::Lookup;
 use crate::manifest::{ApproachManifest, Capabilities, Feature, Over, Placed, Weakness, in_order};
 use crate::process::Command;
 use crate::protocol::Protocol;
@@ -124,6 +125,14 @@ impl Approach {
     /// else that of the approach without the chosen version.
     pub fn says_hello_as(&self) -> &str {
         self.hello.as_deref().unwrap_or_else(|| name_without_version(&self.name))
+    }
+
+    /// Whether it finds PVs by this lookup.
+    pub fn knows(&self, lookup: Lookup) -> bool {
+        match lookup {
+            Lookup::Udp => true,
+            Lookup::NameServer => self.capabilities.name_servers,
+        }
     }
 
     /// Whether the Python packages must be installed for it.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::builder::MAX_PVS;
 use super::{Counted, IocError, Place, Server, Wanted};
+use crate::lookup::Lookup;
 use crate::process::{ArrayLimit, Command, Deadline, client_environment, server_environment};
 use crate::protocol::Protocol;
 use conversation::Conversation;
@@ -215,8 +216,8 @@ impl Server for DrivenServer {
         self.hello.versions.clone()
     }
 
-    fn client_environment(&self) -> Vec<(String, String)> {
-        client_environment(&self.place.ports, self.driven.array_limit())
+    fn environment_by(&self, lookup: Lookup) -> Vec<(String, String)> {
+        client_environment(&self.place.ports, lookup, self.driven.array_limit())
     }
 
     fn expected_value(&self, index: usize) -> f64 {

@@ -15,9 +15,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::{IocError, MAX_PVS, PVS_WITH_INDEX, SoftIoc};
+use crate::lookup::Lookup;
 use crate::process::{Deadline, ProcessError, usable_cores};
 
-/// The most IOCs of a fleet. Each takes four of the 12 000 ports of this crate.
+/// The most IOCs of a fleet. Each takes five of the 12 000 ports of this crate.
 const MAX_IOCS: usize = 1_000;
 
 /// How long a fleet may take to start, whatever its size.
@@ -107,22 +108,44 @@ impl Fleet {
     }
 
     /// The environment in which a client finds the PVs of this fleet over UDP, at
-    /// one address for each IOC. `counter` is one address more, behind them.
-    pub fn udp_environment(&self, counter: Option<SocketAddrV4>) -> Vec<(String, String)> {
-        let mut addresses = self.addresses();
-        addresses.extend(counter.map(|address| address.to_string()));
-        self.environment(addresses.join(" "), String::new())
+    /// one address for each IOC.
+    pub fn udp_environment(&self) -> Vec<(String, String)> {
+        self.environment_by(Lookup::Udp, None)
     }
 
     /// The environment in which a client asks the IOCs over TCP, as name servers.
-    /// Searches over UDP go nowhere, or to `counter` only.
+    /// Searches over UDP go nowhere.
+    pub fn name_server_environment(&self) -> Vec<(String, String)> {
+        self.environment_by(Lookup::NameServer, None)
+    }
+
+    /// The environment for this lookup. To `counter` the client searches over UDP by
+    /// either lookup, beside the IOCs.
     ///
     /// A client that knows nothing of name servers may take an empty address list
     /// for none that was set, and broadcast (caproto 1.3 does): give it a `counter`
     /// if its ways are not known.
-    pub fn name_server_environment(&self, counter: Option<SocketAddrV4>) -> Vec<(String, String)> {
-        let counter = counter.map(|address| address.to_string());
-        self.environment(counter.unwrap_or_default(), self.addresses().join(" "))
+    pub(crate) fn environment_by(
+        &self,
+        lookup: Lookup,
+        counter: Option<SocketAddrV4>,
+    ) -> Vec<(String, String)> {
+        let (mut addresses, mut name_servers) = (Vec::new(), Vec::new());
+        match lookup {
+            Lookup::Udp => addresses = self.addresses(),
+            Lookup::NameServer => name_servers = self.addresses(),
+        }
+        addresses.extend(counter.map(|address| address.to_string()));
+        // All clients share the repeater of the first IOC.
+        let mut environment = self.iocs[0].environment_by(lookup);
+        for (name, value) in &mut environment {
+            match name.as_str() {
+                "EPICS_CA_ADDR_LIST" => *value = addresses.join(" "),
+                "EPICS_CA_NAME_SERVERS" => *value = name_servers.join(" "),
+                _ => {}
+            }
+        }
+        environment
     }
 
     /// How many channels clients have at this moment, over Channel Access.
@@ -135,18 +158,6 @@ impl Fleet {
 
     fn addresses(&self) -> Vec<String> {
         self.iocs.iter().map(|ioc| format!("127.0.0.1:{}", ioc.port())).collect()
-    }
-
-    /// All clients share the repeater of the first IOC.
-    fn environment(&self, addresses: String, name_servers: String) -> Vec<(String, String)> {
-        let mut environment = self.iocs[0].client_environment();
-        let ours = ["EPICS_CA_ADDR_LIST", "EPICS_CA_NAME_SERVERS"];
-        environment.retain(|(name, _)| !ours.contains(&name.as_str()));
-        environment.push((ours[0].to_owned(), addresses));
-        if !name_servers.is_empty() {
-            environment.push((ours[1].to_owned(), name_servers));
-        }
-        environment
     }
 
     /// Asks one IOC; its error tells which it was.

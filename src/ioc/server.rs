@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{IocError, LogEvent, SoftIoc};
+use crate::lookup::Lookup;
 
 /// What a server counts of its own work, all of it since its start; none where
 /// it does not count. The counts of one time are the difference of two readings,
@@ -58,9 +59,14 @@ pub trait Server {
         BTreeMap::new()
     }
 
-    /// The environment in which a client of either protocol finds this server and
-    /// nothing else.
-    fn client_environment(&self) -> Vec<(String, String)>;
+    /// The environment in which a client of either protocol finds this server, by this
+    /// lookup, and nothing else.
+    fn environment_by(&self, lookup: Lookup) -> Vec<(String, String)>;
+
+    /// The one for searches over UDP.
+    fn client_environment(&self) -> Vec<(String, String)> {
+        self.environment_by(Lookup::Udp)
+    }
 
     /// The value of PV `gauge:index` after all ticks and scans so far.
     fn expected_value(&self, index: usize) -> f64;
@@ -135,8 +141,8 @@ impl Server for SoftIoc {
         self.base().map(|base| ("epics-base".to_owned(), base.to_owned())).into_iter().collect()
     }
 
-    fn client_environment(&self) -> Vec<(String, String)> {
-        SoftIoc::client_environment(self)
+    fn environment_by(&self, lookup: Lookup) -> Vec<(String, String)> {
+        SoftIoc::environment_by(self, lookup)
     }
 
     fn expected_value(&self, index: usize) -> f64 {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::shell::{COMMAND_DEADLINE, Shell};
 use super::{Builder, IocError, LogEvent, LogLine, Place};
+use crate::lookup::Lookup;
 use crate::process::{Deadline, client_environment};
 
 /// The factor between the count of processings and the index in a PV's value.
@@ -79,9 +80,24 @@ impl SoftIoc {
     }
 
     /// The environment in which a client finds this IOC and nothing else, over
-    /// Channel Access with its array limit, and over pvAccess where it has that.
+    /// Channel Access with its array limit, and over pvAccess where it has that. The
+    /// client searches over UDP.
     pub fn client_environment(&self) -> Vec<(String, String)> {
-        client_environment(&self.place.ports, self.builder.array_limit())
+        self.environment_by(Lookup::Udp)
+    }
+
+    /// The same for a client that asks this IOC over TCP, as a name server, and sends
+    /// nothing over UDP.
+    ///
+    /// A client that knows nothing of name servers may take an empty
+    /// `EPICS_CA_ADDR_LIST` for none that was set, and broadcast: caproto 1.3 does.
+    pub fn name_server_environment(&self) -> Vec<(String, String)> {
+        self.environment_by(Lookup::NameServer)
+    }
+
+    /// One of the two.
+    pub(super) fn environment_by(&self, lookup: Lookup) -> Vec<(String, String)> {
+        client_environment(&self.place.ports, lookup, self.builder.array_limit())
     }
 
     /// The value of PV `gauge:index` after all ticks and scans so far: the index

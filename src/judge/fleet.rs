@@ -186,7 +186,8 @@ fn row(size: Size, facts: &ApproachFacts, own: &[&Record], floor: Option<&ByBloc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{FailureKind, Lookup, Machine, Run, Sample, Searches};
+    use crate::lookup::Lookup;
+    use crate::record::{FailureKind, Machine, Run, Sample, Searches};
 
     fn record(approach: &str, block: usize, pvs: usize, seconds_per_pv: f64) -> Record {
         let end_ns = (seconds_per_pv * pvs as f64 * 1e9) as u64;
@@ -278,7 +279,7 @@ mod tests {
     #[test]
     fn sizes_and_lookups_stand_apart() {
         let mut other = record("libca", 0, 10_000, 1e-6);
-        other.fleet = Some(FleetShape { lookup: Lookup::NameServers, iocs: 1 });
+        other.fleet = Some(FleetShape { lookup: Lookup::NameServer, iocs: 1 });
         let mut spread = record("libca", 0, 10_000, 1e-6);
         spread.fleet = Some(FleetShape { lookup: Lookup::Udp, iocs: 10 });
         let run = run(vec![record("libca", 0, 10_000, 1e-6), other, spread]);

@@ -13,9 +13,10 @@ use super::stop::{Stop, failed};
 use super::{Candidate, Cell, Plan};
 use crate::approach::{Approach, Kind};
 use crate::ioc::{Fleet, IocError, SearchCounter, Server, searches_on_circuits};
+use crate::lookup::Lookup;
 use crate::process::Command;
 use crate::record::{
-    Failure, FailureKind, FleetShape, FleetUse, Lookup, Record, Searches, SearchesCounted,
+    Failure, FailureKind, FleetShape, FleetUse, Record, Searches, SearchesCounted,
 };
 use crate::scenario::{pv_name, sampled_pvs};
 use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
@@ -111,7 +112,7 @@ impl Fleets {
     /// Whether it makes sense to try.
     fn check(&self, approach: &Approach, cell: &Cell, shape: FleetShape) -> Result<(), Stop> {
         let name = approach.name.as_str();
-        if shape.lookup == Lookup::NameServers && !approach.capabilities.name_servers {
+        if !approach.knows(shape.lookup) {
             let message = format!("{name} knows no EPICS_CA_NAME_SERVERS, so it was not tried");
             return Err(failed(FailureKind::Unable, None, message));
         }
@@ -155,7 +156,7 @@ impl Given<'_> {
     fn wants_counter(&self) -> bool {
         match self.shape.lookup {
             Lookup::Udp => !self.approach.floor,
-            Lookup::NameServers => matches!(self.approach.kind, Kind::User { .. }),
+            Lookup::NameServer => matches!(self.approach.kind, Kind::User { .. }),
         }
     }
 }
@@ -175,10 +176,7 @@ fn drive(
         Stop::from(IocError::Files { action, source })
     })?;
     let address = counter.as_ref().map(SearchCounter::address);
-    let environment = match given.shape.lookup {
-        Lookup::Udp => fleet.udp_environment(address),
-        Lookup::NameServers => fleet.name_server_environment(address),
-    };
+    let environment = fleet.environment_by(given.shape.lookup, address);
     let pids = fleet.pids();
     let command = command.clone().environment(environment);
     let worker = driver::Worker { approach: given.approach, command, timeouts };
@@ -273,7 +271,7 @@ impl Worker<'_, '_> {
                 counted: SearchesCounted::AtAddress,
                 dropped_datagrams: count.dropped_datagrams.unwrap_or(0),
             }),
-            Lookup::NameServers => circuits.map(|(sent_bytes, new)| Searches {
+            Lookup::NameServer => circuits.map(|(sent_bytes, new)| Searches {
                 sent: searches_on_circuits(sent_bytes, new, (0..self.cell.pvs).map(pv_name)),
                 counted: SearchesCounted::FromBytes,
                 dropped_datagrams: 0,
@@ -350,6 +348,6 @@ mod tests {
 
     #[test]
     fn the_other_lookup_says_nothing_of_this_one() {
-        assert_eq!(refusal(Lookup::NameServers, None), None);
+        assert_eq!(refusal(Lookup::NameServer, None), None);
     }
 }

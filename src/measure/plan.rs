@@ -7,7 +7,8 @@ use rand::rngs::StdRng;
 
 use crate::approach::Approach;
 use crate::ioc::ServerKind;
-use crate::record::{Disturbance, FleetShape, Load, Lookup, Scenario};
+use crate::lookup::Lookup;
+use crate::record::{Disturbance, FleetShape, Load, Scenario};
 use crate::scenario::{Configuration, Definition, Model, course, definition};
 use crate::worker_protocol::Mode;
 

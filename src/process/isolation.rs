@@ -7,12 +7,13 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::Repeater;
+use crate::lookup::Lookup;
 
 /// Above what servers usually take, below what systems hand out for outgoing
 /// connections (Linux: 32768); libca refuses 5000 and less.
 const FIRST_PORT: u16 = 20_000;
-const BLOCKS: u16 = 3_000;
-const PORTS_PER_BLOCK: u16 = 4;
+const BLOCKS: u16 = 2_400;
+const PORTS_PER_BLOCK: u16 = 5;
 
 /// libca's array limit for every process: pyepics raises it by itself, and the
 /// size of libca's buffers changes how it behaves, so it is the same for all.
@@ -54,7 +55,7 @@ impl Ports {
     /// Reserves a block, beginning at a random place.
     ///
     /// # Errors
-    /// When none of the 3000 blocks is free.
+    /// When none of the 2400 blocks is free.
     pub fn reserve() -> io::Result<Ports> {
         let start = StdRng::from_os_rng().random_range(0..BLOCKS);
         (0..BLOCKS).find_map(|step| Ports::block((start + step) % BLOCKS)).ok_or_else(|| {
@@ -68,7 +69,8 @@ impl Ports {
     fn block(index: u16) -> Option<Ports> {
         let repeater = Repeater::on_port(FIRST_PORT + index * PORTS_PER_BLOCK).ok()?;
         let ports = Ports { repeater };
-        let others = [ports.ca_server(), ports.pva_server(), ports.pva_search()];
+        let others =
+            [ports.ca_server(), ports.pva_server(), ports.pva_search(), ports.pva_beacons()];
         others.into_iter().all(is_free).then_some(ports)
     }
 
@@ -87,9 +89,16 @@ impl Ports {
         self.repeater.port() + 2
     }
 
-    /// The UDP port of searches and beacons over pvAccess.
+    /// The UDP port on which the IOC hears searches over pvAccess. Programs that share
+    /// a UDP port on loopback do not reliably all hear what is sent to it, so no client
+    /// binds this one.
     pub fn pva_search(&self) -> u16 {
         self.repeater.port() + 3
+    }
+
+    /// The UDP port on which clients hear the IOC's beacons over pvAccess.
+    pub fn pva_beacons(&self) -> u16 {
+        self.repeater.port() + 4
     }
 }
 
@@ -103,32 +112,36 @@ fn is_free(port: u16) -> bool {
         && TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
 }
 
-/// What a client of either protocol needs to find the IOC on `ports`, and nothing
-/// else. pvAccess clients ask the server over TCP: several programs that share a
-/// UDP port on loopback do not reliably all hear a search.
-pub fn client_environment(ports: &Ports, arrays: ArrayLimit) -> Vec<(String, String)> {
-    let mut environment = owned([
-        ("EPICS_CA_ADDR_LIST", "127.0.0.1".to_owned()),
-        ("EPICS_CA_AUTO_ADDR_LIST", "NO".to_owned()),
-        ("EPICS_CA_SERVER_PORT", ports.ca_server().to_string()),
-        ("EPICS_CA_REPEATER_PORT", ports.ca_repeater().to_string()),
-        ("EPICS_PVA_NAME_SERVERS", format!("127.0.0.1:{}", ports.pva_server())),
-        ("EPICS_PVA_AUTO_ADDR_LIST", "NO".to_owned()),
-        ("EPICS_PVA_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
-        ("EPICS_PVA_SERVER_PORT", ports.pva_server().to_string()),
-        ("EPICS_PVA_BROADCAST_PORT", ports.pva_search().to_string()),
-    ]);
-    environment.extend(arrays.environment());
+/// What a client of either protocol needs to find the IOC on `ports` by this lookup, and
+/// nothing else.
+pub fn client_environment(
+    ports: &Ports,
+    lookup: Lookup,
+    arrays: ArrayLimit,
+) -> Vec<(String, String)> {
+    let mut environment = common_environment(ports, ports.pva_beacons(), arrays);
+    let on_loopback = |port: u16| format!("127.0.0.1:{port}");
+    environment.extend(match lookup {
+        Lookup::Udp => owned([
+            ("EPICS_CA_ADDR_LIST", "127.0.0.1".to_owned()),
+            ("EPICS_PVA_ADDR_LIST", on_loopback(ports.pva_search())),
+        ]),
+        // A list that is absent would mean the same, but not to every client.
+        Lookup::NameServer => owned([
+            ("EPICS_CA_ADDR_LIST", String::new()),
+            ("EPICS_CA_NAME_SERVERS", on_loopback(ports.ca_server())),
+            ("EPICS_PVA_NAME_SERVERS", on_loopback(ports.pva_server())),
+        ]),
+    });
     environment
 }
 
-/// What an IOC needs to serve on `ports` of loopback only. Its own CA links
-/// find itself.
+/// What an IOC needs to serve on `ports` of loopback only. Its own CA links find itself;
+/// its own pvAccess client searches nowhere: it would connect to itself.
 pub fn server_environment(ports: &Ports, arrays: ArrayLimit) -> Vec<(String, String)> {
-    let mut environment = client_environment(ports, arrays);
-    // pvxs in an IOC has a client for links: it would connect to itself.
-    environment.retain(|(name, _)| name != "EPICS_PVA_NAME_SERVERS");
+    let mut environment = common_environment(ports, ports.pva_search(), arrays);
     environment.extend(owned([
+        ("EPICS_CA_ADDR_LIST", "127.0.0.1".to_owned()),
         ("EPICS_CAS_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
         ("EPICS_CAS_SERVER_PORT", ports.ca_server().to_string()),
         ("EPICS_CAS_BEACON_ADDR_LIST", "127.0.0.1".to_owned()),
@@ -137,12 +150,84 @@ pub fn server_environment(ports: &Ports, arrays: ArrayLimit) -> Vec<(String, Str
         ("EPICS_PVAS_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
         ("EPICS_PVAS_SERVER_PORT", ports.pva_server().to_string()),
         ("EPICS_PVAS_BROADCAST_PORT", ports.pva_search().to_string()),
-        ("EPICS_PVAS_BEACON_ADDR_LIST", "127.0.0.1".to_owned()),
+        ("EPICS_PVAS_BEACON_ADDR_LIST", format!("127.0.0.1:{}", ports.pva_beacons())),
         ("EPICS_PVAS_AUTO_BEACON_ADDR_LIST", "NO".to_owned()),
     ]));
     environment
 }
 
+/// What both have in common. `pva_udp` is the port on which a pvAccess client hears
+/// beacons.
+fn common_environment(ports: &Ports, pva_udp: u16, arrays: ArrayLimit) -> Vec<(String, String)> {
+    let mut environment = owned([
+        ("EPICS_CA_AUTO_ADDR_LIST", "NO".to_owned()),
+        ("EPICS_CA_SERVER_PORT", ports.ca_server().to_string()),
+        ("EPICS_CA_REPEATER_PORT", ports.ca_repeater().to_string()),
+        ("EPICS_PVA_AUTO_ADDR_LIST", "NO".to_owned()),
+        ("EPICS_PVA_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
+        ("EPICS_PVA_SERVER_PORT", ports.pva_server().to_string()),
+        ("EPICS_PVA_BROADCAST_PORT", pva_udp.to_string()),
+    ]);
+    environment.extend(arrays.environment());
+    environment
+}
+
 fn owned<const COUNT: usize>(variables: [(&str, String); COUNT]) -> Vec<(String, String)> {
     variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn by(ports: &Ports, lookup: Lookup) -> BTreeMap<String, String> {
+        client_environment(ports, lookup, ArrayLimit::RoomFor(0)).into_iter().collect()
+    }
+
+    #[test]
+    fn a_client_by_udp_knows_no_name_server_and_leaves_the_search_port_to_the_server() {
+        let ports = Ports::reserve().unwrap();
+        let client = by(&ports, Lookup::Udp);
+        assert!(!client.keys().any(|name| name.contains("NAME_SERVERS")), "{client:?}");
+        let address = format!("127.0.0.1:{}", ports.pva_search());
+        assert_eq!(client["EPICS_PVA_ADDR_LIST"], address);
+        assert_eq!(client["EPICS_PVA_BROADCAST_PORT"], ports.pva_beacons().to_string());
+        assert_ne!(ports.pva_beacons(), ports.pva_search());
+    }
+
+    #[test]
+    fn a_client_by_name_server_has_nowhere_to_search_over_udp() {
+        let ports = Ports::reserve().unwrap();
+        let client = by(&ports, Lookup::NameServer);
+        assert_eq!(client["EPICS_CA_ADDR_LIST"], "");
+        assert!(!client.contains_key("EPICS_PVA_ADDR_LIST"), "{client:?}");
+        for (variable, port) in [
+            ("EPICS_CA_NAME_SERVERS", ports.ca_server()),
+            ("EPICS_PVA_NAME_SERVERS", ports.pva_server()),
+        ] {
+            assert_eq!(client[variable], format!("127.0.0.1:{port}"));
+        }
+        assert_eq!(client["EPICS_CA_AUTO_ADDR_LIST"], "NO");
+        assert_eq!(client["EPICS_PVA_AUTO_ADDR_LIST"], "NO");
+    }
+
+    #[test]
+    fn a_server_sends_its_beacons_to_its_clients_and_searches_pvs_of_its_own_over_ca_only() {
+        let ports = Ports::reserve().unwrap();
+        let server: BTreeMap<String, String> =
+            server_environment(&ports, ArrayLimit::RoomFor(0)).into_iter().collect();
+        let beacons = format!("127.0.0.1:{}", ports.pva_beacons());
+        assert_eq!(server["EPICS_PVAS_BEACON_ADDR_LIST"], beacons);
+        assert_eq!(server["EPICS_PVAS_BROADCAST_PORT"], ports.pva_search().to_string());
+        for variable in ["EPICS_PVA_ADDR_LIST", "EPICS_PVA_NAME_SERVERS"] {
+            assert!(!server.contains_key(variable), "{server:?}");
+        }
+    }
+
+    #[test]
+    fn all_ports_of_all_blocks_are_ones_that_systems_do_not_hand_out() {
+        assert!(last_port() < 32_768);
+    }
 }

@@ -1,9 +1,9 @@
 //! What is recorded of a worker that connects the PVs of a fleet.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::lookup::Lookup;
 
 /// Many IOCs, and how their PVs are found. The record's `pvs` are spread evenly over
 /// them.
@@ -16,38 +16,6 @@ pub struct FleetShape {
     pub lookup: Lookup,
     /// How many IOCs.
     pub iocs: usize,
-}
-
-/// How clients find out which IOC has a PV.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Lookup {
-    /// `EPICS_CA_ADDR_LIST` names every IOC: searches in datagrams.
-    Udp,
-    /// `EPICS_CA_NAME_SERVERS` names every IOC, and no address list: searches on
-    /// TCP circuits.
-    NameServers,
-}
-
-impl Lookup {
-    /// Both.
-    pub const ALL: [Lookup; 2] = [Lookup::Udp, Lookup::NameServers];
-
-    /// The words in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Lookup::Udp => "UDP",
-            Lookup::NameServers => "name servers",
-        }
-    }
-}
-
-impl fmt::Display for Lookup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
 }
 
 /// What connecting to a fleet took beside time. Memory is resident memory, of

@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Model, USUAL_SERVER, course, definition};
-use crate::record::{FleetShape, Load, Lookup, Record, Scenario};
+use crate::lookup::Lookup;
+use crate::record::{FleetShape, Load, Record, Scenario};
 use crate::units::{counted, grouped};
 use crate::worker_protocol::Mode;
 
@@ -94,7 +95,7 @@ impl Configuration {
         if let Some(fleet) = self.fleet {
             let lookup = match fleet.lookup {
                 Lookup::Udp => "udp",
-                Lookup::NameServers => "name_servers",
+                Lookup::NameServer => "name_servers",
             };
             words.extend([lookup.to_owned(), format!("{}iocs", fleet.iocs)]);
         }

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use epics_gauge::ioc::{Fleet, IocError, PVS_WITH_INDEX, Server, SoftIoc, searches_on_circuits};
+use epics_gauge::lookup::Lookup;
 use epics_gauge::process::NetworkCounter;
-use epics_gauge::record::{FailureKind, FleetUse, Lookup, Record, Searches, SearchesCounted};
+use epics_gauge::record::{FailureKind, FleetUse, Record, Searches, SearchesCounted};
 use epics_gauge::scenario::pv_name;
 use epics_gauge::worker_protocol::{Mode, Stage};
 use tempfile::TempDir;
@@ -66,7 +67,7 @@ fn libca_and_the_floor_connect_a_fleet_by_both_lookups() {
     let firsts = records.iter().filter(|record| fleet_use(record).is_first_client).count();
     assert_eq!(firsts, 2, "one for each fleet");
     let report = fs::read_to_string(ran.out.path().join("run/report.md")).unwrap();
-    for words in ["## fleet: PVs found by UDP", "## fleet: PVs found by name servers"] {
+    for words in ["## fleet: PVs found by UDP", "## fleet: PVs found by name server"] {
         assert!(report.contains(words), "{report}");
     }
 }
@@ -80,7 +81,7 @@ fn searches_of_libca_are_counted_at_an_address_and_from_bytes() {
     let at_address = searches(&record(&records, "libca", Lookup::Udp), SearchesCounted::AtAddress);
     assert!((900.0..1_800.0).contains(&at_address), "{at_address}");
     let from_bytes =
-        searches(&record(&records, "libca", Lookup::NameServers), SearchesCounted::FromBytes);
+        searches(&record(&records, "libca", Lookup::NameServer), SearchesCounted::FromBytes);
     assert!((900.0..990.0).contains(&from_bytes), "{from_bytes}");
 }
 
@@ -88,7 +89,7 @@ fn searches_of_libca_are_counted_at_an_address_and_from_bytes() {
 #[test]
 fn searches_from_bytes_are_those_that_the_floor_counts_itself() {
     let mut fleet = Fleet::start(3, 100).unwrap();
-    let mut worker = WorkerDriver::start("wire", fleet.name_server_environment(None));
+    let mut worker = WorkerDriver::start("wire", fleet.name_server_environment());
     worker.job(fleet.pvs());
     worker.stage(Stage::Context, Mode::Bulk);
     let own = worker.stage(Stage::Connect, Mode::Bulk).counters["searches"];
@@ -107,7 +108,7 @@ fn what_knows_no_name_servers_is_not_tried_with_them() {
     let ran = ran("fleet --pvs 20 --iocs 2 --approach caproto");
     let records = ran.records();
     fleet_use(&record(&records, "caproto", Lookup::Udp));
-    let failure = record(&records, "caproto", Lookup::NameServers).failure.unwrap();
+    let failure = record(&records, "caproto", Lookup::NameServer).failure.unwrap();
     assert_eq!(failure.kind, FailureKind::Unable);
     assert!(failure.message.contains("EPICS_CA_NAME_SERVERS"), "{}", failure.message);
     let report = fs::read_to_string(ran.out.path().join("run/report.md")).unwrap();

@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 use epics_gauge::embedded;
 use epics_gauge::ioc::{IocError, SoftIoc};
 use epics_gauge::process::{Command, Deadline, Event, Repeater};
+use epics_gauge::protocol::Protocol;
 use epics_gauge::python_site::PythonSite;
 use epics_gauge::record::Record;
 use epics_gauge::worker_protocol::{FromWorker, Job, Mode, Stage, StageCommand, ToWorker};
 
 use crate::processes::proc_files::{PATIENCE, all, descendants, process, wait_until};
-use crate::support::{Gauge, program};
+use crate::support::{Gauge, approaches_where, program};
 use network::{FOREIGN, Outside, in_a_fresh_network};
 use sockets::sockets;
 
@@ -103,14 +104,26 @@ fn approaches_at_hand() -> Vec<&'static str> {
     at_hand
 }
 
+/// The same over pvAccess, and nobody where this build has none.
+fn pv_access_approaches_at_hand() -> Vec<String> {
+    if !cfg!(feature = "pvaccess") {
+        return Vec::new();
+    }
+    let has_site = PythonSite::install(|_| ()).is_ok();
+    approaches_where(|approach| {
+        approach.protocol == Protocol::Pva && (has_site || !approach.needs_python_site())
+    })
+}
+
 /// Asserts that every approach was measured and none failed.
-fn assert_measured(records: &[Record], approaches: &[&str], rows: usize) {
+fn assert_measured(records: &[Record], approaches: &[impl AsRef<str>], rows: usize) {
     for record in records {
         let failure = &record.failure;
         assert!(failure.is_none(), "{}: {}", record.approach, failure.as_ref().unwrap().message);
     }
     for approach in approaches {
-        let found = records.iter().filter(|record| record.approach == *approach).count();
+        let approach = approach.as_ref();
+        let found = records.iter().filter(|record| record.approach == approach).count();
         assert_eq!(found, rows, "{approach}");
     }
 }
@@ -142,7 +155,7 @@ fn no_packet_leaves_loopback_during_a_run() {
 }
 
 /// What a control system's shell may hold. None of it may be obeyed.
-const INHERITED: [(&str, &str); 16] = [
+const INHERITED: [(&str, &str); 18] = [
     ("EPICS_CA_ADDR_LIST", FOREIGN),
     ("EPICS_CA_AUTO_ADDR_LIST", "YES"),
     ("EPICS_CA_NAME_SERVERS", FOREIGN),
@@ -158,6 +171,8 @@ const INHERITED: [(&str, &str); 16] = [
     ("EPICS_CAS_AUTO_BEACON_ADDR_LIST", "YES"),
     ("EPICS_IOC_LOG_INET", FOREIGN),
     ("EPICS_PVA_ADDR_LIST", FOREIGN),
+    ("EPICS_PVA_NAME_SERVERS", FOREIGN),
+    ("EPICS_PVAS_BEACON_ADDR_LIST", FOREIGN),
     ("EPICS_HOST_ARCH", "garbage"),
 ];
 
@@ -200,10 +215,18 @@ fn watched(test: &str) -> Option<Outside> {
 }
 
 fn run_everything_at_hand(environment: &[(&str, &str)]) {
-    let approaches = approaches_at_hand();
+    measure_on("softioc", &approaches_at_hand(), environment);
+    let over_pv_access = pv_access_approaches_at_hand();
+    if !over_pv_access.is_empty() {
+        measure_on("softioc-pva", &over_pv_access, environment);
+    }
+}
+
+fn measure_on(server: &str, approaches: &[impl AsRef<str>], environment: &[(&str, &str)]) {
+    let names: Vec<&str> = approaches.iter().map(AsRef::as_ref).collect();
     let arguments = format!(
-        "connect --approach {} --pvs 10 --blocks 1 --mode bulk --allow-missing",
-        approaches.join(",")
+        "connect --server {server} --approach {} --pvs 10 --blocks 1 --mode bulk --allow-missing",
+        names.join(",")
     );
     let gauge = Gauge::run(&arguments);
     let output = gauge.command().envs(environment.iter().copied()).output().unwrap();
@@ -211,7 +234,7 @@ fn run_everything_at_hand(environment: &[(&str, &str)]) {
     let text = std::fs::read_to_string(gauge.out().join("records.jsonl"));
     let text = text.unwrap_or_else(|error| panic!("{error}: {stderr}"));
     let records = epics_gauge::record::RunRecords::parse(&text).unwrap().records;
-    assert_measured(&records, &approaches, 1);
+    assert_measured(&records, &names, 1);
 }
 
 #[test]
@@ -280,12 +303,12 @@ fn an_ioc_whose_ports_are_partly_taken_chooses_others() {
     in_a_fresh_network(TAKEN_BLOCKS, || {
         // Every port of an IOC's server, TCP or UDP, but a few.
         let first = 20_001;
-        let left = [first + 4 * 100, first + 4 * 1_500];
+        let left = [first + 5 * 100, first + 5 * 1_500];
         raise_file_limit();
         let mut tcp = Vec::new();
         let mut udp = Vec::new();
-        for port in (first..32_000).step_by(4).filter(|port| !left.contains(port)) {
-            if port % 8 == 1 {
+        for port in (first..32_000).step_by(5).filter(|port| !left.contains(port)) {
+            if port % 10 == 1 {
                 tcp.push(std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap());
             } else {
                 udp.push(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap());

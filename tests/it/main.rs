@@ -15,6 +15,7 @@ mod import_cycles;
 mod isolation;
 mod judged;
 mod lock;
+mod lookup;
 mod measured;
 mod monitored;
 mod monitors;

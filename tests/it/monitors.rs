@@ -203,14 +203,7 @@ fn updates_come_again_when_the_ioc_does_and_a_missing_pv_holds_up_no_other() {
 
 #[test]
 fn the_floor_finds_an_ioc_again_through_a_name_server_too() {
-    let by_name_server = |ioc: &SoftIoc| {
-        let mut environment = ioc.client_environment();
-        environment.retain(|(name, _)| name != "EPICS_CA_ADDR_LIST");
-        let server = format!("127.0.0.1:{}", ioc.port());
-        environment.push(("EPICS_CA_NAME_SERVERS".to_owned(), server));
-        environment
-    };
-    updates_come_again("wire", by_name_server, None);
+    updates_come_again("wire", SoftIoc::name_server_environment, None);
 }
 
 /// Kills an IOC while its updates are collected, and restarts it, if asked for

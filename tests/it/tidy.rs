@@ -18,11 +18,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("channel_access", &[]),
     ("pv_access", &[]),
     ("sys", &[]),
-    ("record", &["worker_protocol", "protocol"]),
-    ("scenario", &["worker_protocol", "record", "units"]),
+    ("lookup", &[]),
+    ("record", &["worker_protocol", "protocol", "lookup"]),
+    ("scenario", &["worker_protocol", "lookup", "record", "units"]),
     ("manifest", &["protocol"]),
     ("embedded", &["manifest"]),
-    ("process", &["channel_access", "embedded"]),
+    ("process", &["channel_access", "embedded", "lookup"]),
     ("missing", &["embedded", "process"]),
     ("python_site", &["embedded", "missing", "process", "system_packages"]),
     (
@@ -30,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "channel_access",
             "embedded",
+            "lookup",
             "manifest",
             "missing",
             "process",
@@ -38,13 +40,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("worker", &["channel_access", "pv_access", "worker_protocol", "sys"]),
-    ("approach", &["embedded", "manifest", "process", "protocol", "python_site", "record"]),
+    (
+        "approach",
+        &["embedded", "lookup", "manifest", "process", "protocol", "python_site", "record"],
+    ),
     (
         "measure",
         &[
             "approach",
             "frame",
             "ioc",
+            "lookup",
             "process",
             "worker_protocol",
             "protocol",
@@ -54,7 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("metric", &["worker_protocol", "record", "scenario", "stats", "units"]),
-    ("judge", &["worker_protocol", "metric", "protocol", "record", "scenario", "stats"]),
+    ("judge", &["worker_protocol", "lookup", "metric", "protocol", "record", "scenario", "stats"]),
     (
         "campaign",
         &[
@@ -72,7 +78,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "stats",
         ],
     ),
-    ("report", &["judge", "worker_protocol", "metric", "record", "scenario", "stats", "units"]),
+    (
+        "report",
+        &["judge", "lookup", "worker_protocol", "metric", "record", "scenario", "stats", "units"],
+    ),
 ];
 
 fn root() -> &'static Path {

@@ -2,6 +2,7 @@
 
 use super::Fleet;
 use crate::ioc::{Counted, IocError, Server, SoftIoc};
+use crate::lookup::Lookup;
 
 impl Fleet {
     fn ioc_of(&self, index: usize) -> &SoftIoc {
@@ -20,9 +21,8 @@ impl Server for Fleet {
         self.iocs[0].pid()
     }
 
-    /// The one for searches over UDP.
-    fn client_environment(&self) -> Vec<(String, String)> {
-        self.udp_environment(None)
+    fn environment_by(&self, lookup: Lookup) -> Vec<(String, String)> {
+        Fleet::environment_by(self, lookup, None)
     }
 
     fn expected_value(&self, index: usize) -> f64 {

@@ -4,19 +4,20 @@
 //! by `pvget_many`; it has no call to write or to subscribe to many, so these futures
 //! are joined. Every update goes to a callback.
 //!
-//! It is told the server's address, the one of `EPICS_PVA_NAME_SERVERS`. To search,
-//! even over TCP, its client joins an IPv6 multicast group on whatever interface the
-//! system chooses, which would leave this machine. So its connections cost no search.
+//! Left to itself the crate joins the IPv6 multicast group of beacons, on whatever
+//! interface the system chooses, which leaves this machine. It does without when it
+//! cannot bind the port of beacons for IPv6: so that port is held here.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::{Ipv6Addr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use epics_pva_rs::client::PvaClient;
 use epics_pva_rs::client_native::context::ConnectHandle;
 use epics_pva_rs::client_native::ops_v2::SubscriptionHandle;
-use epics_pva_rs::config::env::name_servers;
+use epics_pva_rs::config::env::broadcast_port;
 use epics_pva_rs::error::PvaError;
 use epics_pva_rs::pvdata::{PvField, PvStructure, ScalarValue, TypedScalarArray};
 use futures::future::try_join_all;
@@ -37,6 +38,7 @@ pub(in crate::worker) struct EpicsPvaRs {
     held: Vec<ConnectHandle>,
     subscriptions: Vec<SubscriptionHandle>,
     client: PvaClient,
+    _beacon_port: Option<UdpSocket>,
 }
 
 impl FutureLibrary for EpicsPvaRs {
@@ -60,13 +62,12 @@ impl FutureLibrary for EpicsPvaRs {
     }
 
     fn new(job: &Job, _: &Runtime, timeout: Duration) -> Result<EpicsPvaRs, StageError> {
-        let nobody = || StageError("EPICS_PVA_NAME_SERVERS names no server".to_owned());
-        let server = name_servers().first().copied().ok_or_else(nobody)?;
         Ok(EpicsPvaRs {
             names: job.pvs.clone(),
             held: Vec::with_capacity(job.pvs.len()),
             subscriptions: Vec::new(),
-            client: PvaClient::builder().server_addr(server).timeout(timeout).build(),
+            client: PvaClient::builder().timeout(timeout).build(),
+            _beacon_port: held_beacon_port(),
         })
     }
 
@@ -149,6 +150,11 @@ impl FutureLibrary for EpicsPvaRs {
         }
         vec![("n_srv_squash", by_server), ("n_cli_squash", by_client)]
     }
+}
+
+/// None where the system has no IPv6, so no group to join either.
+fn held_beacon_port() -> Option<UdpSocket> {
+    UdpSocket::bind((Ipv6Addr::LOCALHOST, broadcast_port())).ok()
 }
 
 fn update_of(field: &PvField, content: Content) -> Result<Update, String> {

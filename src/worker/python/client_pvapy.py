@@ -6,9 +6,8 @@ block without the interpreter's lock, so for bulk work they come from a pool of 
 `MultiChannel` reads or writes all of its PVs, by channels of its own that nothing else can
 use; `asyncGet` starts a thread for each PV, and some processes with a thousand of them abort.
 
-PVs are searched by UDP on loopback, as the library's search by name server does not find
-a thousand. It listens for searches on a port of its own then, and joins no multicast
-group: it does without when it cannot bind the group's port, so that port is held here.
+Left to itself the library joins the multicast group of searches. It does without when it
+cannot bind the group's port: so that port is held here.
 """
 
 import concurrent.futures
@@ -39,11 +38,10 @@ class Client(gauge_worker.Client):
         "no call that only connects",
         f"bulk work is shared by {THREADS} threads: the library's call for many PVs has "
         "channels of its own and treats all of them or none",
-        "PVs are searched by UDP, not by name server: the library does not find 1000 PVs by one",
     )
 
     def __init__(self):
-        self.group_port = search_by_udp()
+        self.group_port = held_group_port()
         self.threads = concurrent.futures.ThreadPoolExecutor(THREADS)
         self.channels = []
         # Of second and further subscriptions: a channel has one.
@@ -168,13 +166,8 @@ def arrived(pending, pv, _update):
     pending.arrived(pv)
 
 
-def search_by_udp():
-    """Tells the library where to search, and returns the socket that keeps it out of the
-    multicast group of searches."""
+def held_group_port():
+    """A socket on the port of the multicast group of searches."""
     held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    held.bind((MULTICAST_GROUP, 0))
-    search_port = os.environ["EPICS_PVA_BROADCAST_PORT"]
-    os.environ["EPICS_PVA_ADDR_LIST"] = f"127.0.0.1:{search_port}"
-    os.environ["EPICS_PVA_BROADCAST_PORT"] = str(held.getsockname()[1])
-    del os.environ["EPICS_PVA_NAME_SERVERS"]
+    held.bind((MULTICAST_GROUP, int(os.environ["EPICS_PVA_BROADCAST_PORT"])))
     return held

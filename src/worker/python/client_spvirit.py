@@ -1,12 +1,15 @@
 """Approach spvirit: its `Client` for pvAccess.
 
 It has no call for many PVs at once. Its calls block without the interpreter's lock and may
-come from any thread, so for bulk work they come from a pool of threads. It does not search
-by broadcast: a search over UDP would join a multicast group beyond this machine.
+come from any thread, so for bulk work they come from a pool of threads. Of EPICS_PVA_ADDR_LIST
+it reads addresses only, and it knows no EPICS_PVA_BROADCAST_PORT: so it gets the port of the
+search here, and an interface, as it joins a multicast group on whatever interface the system
+chooses otherwise.
 """
 
 import concurrent.futures
 import functools
+import os
 import time
 
 import numpy
@@ -38,9 +41,7 @@ class Client(gauge_worker.Client):
         return gauge_worker.distribution_versions("spvirit", "numpy")
 
     def context(self):
-        self.library_client = (
-            spvirit.Client.builder().no_broadcast(True).timeout(self.job.timeout_s).build()
-        )
+        self.library_client = searching().timeout(self.job.timeout_s).build()
         self.threads = concurrent.futures.ThreadPoolExecutor(THREADS)
 
     def connect(self, mode):
@@ -109,3 +110,12 @@ class Client(gauge_worker.Client):
             value = numpy.array(value, dtype=numpy.int16)
         stamp_ns = stamp["secondsPastEpoch"] * 1_000_000_000 + stamp["nanoseconds"]
         self.log.note(number, value, stamp_ns, arrived_ns)
+
+
+def searching():
+    """A builder of clients that search as the environment says."""
+    builder = spvirit.Client.builder()
+    if "EPICS_PVA_NAME_SERVERS" in os.environ:
+        return builder.no_broadcast(True)
+    address, port = os.environ["EPICS_PVA_ADDR_LIST"].split(":")
+    return builder.udp_port(int(port)).bind_addr(address)

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use epics_gauge::judge::{Limits, Planned, expected_verdicts};
+use epics_gauge::lookup::Lookup;
 use epics_gauge::metric::document;
 use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{
-    ApproachFacts, Disturbance, FleetShape, Load, Lookup, Pixels, Record, RunRecords, Sample,
-    Scenario, Witnessed,
+    ApproachFacts, Disturbance, FleetShape, Load, Pixels, Record, RunRecords, Sample, Scenario,
+    Witnessed,
 };
 use epics_gauge::scenario::Configuration;
 use epics_gauge::worker_protocol::{Mode, Stage};
@@ -53,7 +54,7 @@ fn cells() -> Vec<Planned> {
     let scalars = Load { pixels: None, rate_hz: 10.0, ..load() };
     let restart = Load { disturbance: Some(Disturbance::Restart), ..scalars };
     let frames = Load { pixels: Some(Pixels { width: 680, height: 480 }), ..load() };
-    let fleet = FleetShape { lookup: Lookup::NameServers, iocs: 100 };
+    let fleet = FleetShape { lookup: Lookup::NameServer, iocs: 100 };
     let mut of_fleet = cell("fleet", 1_000_000, None);
     of_fleet.configuration.fleet = Some(fleet);
     let mut serial = cell("connect", 1, None);

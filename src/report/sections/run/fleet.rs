@@ -1,7 +1,8 @@
 //! Connecting to fleets of IOCs: a table for each way to find PVs.
 
 use crate::judge::{CONFIDENCE_WANTED, FleetGrowth, FleetRow, Judgement};
-use crate::record::{FailureKind, Lookup, SearchesCounted};
+use crate::lookup::Lookup;
+use crate::record::{FailureKind, SearchesCounted};
 use crate::report::document::{Columns, Part, Table};
 use crate::report::words::{difference, fleet_size, or_dash};
 use crate::stats::Interval;

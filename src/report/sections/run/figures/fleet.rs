@@ -3,7 +3,8 @@
 use super::command::Command;
 use super::styles::Styles;
 use crate::judge::{FleetRow, Judgement};
-use crate::record::{Lookup, RunRecords, Scenario};
+use crate::lookup::Lookup;
+use crate::record::{RunRecords, Scenario};
 use crate::report::document::{
     Chart, Columns, Figure, Line, LineChart, Point, Quantity, Spread, Table, slug,
 };

@@ -1,0 +1,104 @@
+//! PVs are found by either lookup, and only those of the server that was meant.
+
+use epics_gauge::approach::Catalogue;
+use epics_gauge::ioc::SoftIoc;
+use epics_gauge::lookup::Lookup;
+use epics_gauge::worker_protocol::{Mode, Stage, StageCommand};
+
+use crate::support::{WorkerDriver, approaches_where, at_once};
+
+const PVS: usize = 1000;
+
+fn environment(ioc: &SoftIoc, lookup: Lookup) -> Vec<(String, String)> {
+    match lookup {
+        Lookup::Udp => ioc.client_environment(),
+        Lookup::NameServer => ioc.name_server_environment(),
+    }
+}
+
+/// A worker that has connected `pvs`; the error of its stage when it could not.
+fn connected(
+    approach: &str,
+    environment: Vec<(String, String)>,
+    pvs: Vec<String>,
+    timeout_s: f64,
+) -> Result<WorkerDriver, String> {
+    let mut worker = WorkerDriver::start(approach, environment);
+    worker.job_of(pvs, timeout_s);
+    worker.stage(Stage::Context, Mode::Bulk);
+    if worker.hello.stages.contains(&Stage::Create) {
+        worker.stage(Stage::Create, Mode::Bulk);
+    }
+    worker.run(&StageCommand::new(Stage::Connect, Mode::Bulk))?;
+    Ok(worker)
+}
+
+/// The approaches that know a lookup, and that this build and this machine have.
+fn knowing(lookup: Lookup) -> Vec<String> {
+    let native = ["wire", "libca", "epics-ca", "pvxs", "epics-ca-rs", "epics-pva-rs"];
+    let all = Catalogue::built_in();
+    let mut names = approaches_where(|approach| approach.needs_python_site());
+    let built = native.into_iter().filter(|name| all.get(name).is_some());
+    names.extend(built.filter(|name| is_here(name)).map(str::to_owned));
+    names.retain(|name| all.get(name).unwrap().knows(lookup));
+    names
+}
+
+/// Whether this build has what serves and speaks pvAccess.
+fn is_here(native: &str) -> bool {
+    cfg!(feature = "pvaccess") || !["pvxs", "epics-pva-rs"].contains(&native)
+}
+
+#[test]
+fn every_approach_finds_a_thousand_pvs_by_each_lookup_that_it_knows() {
+    for lookup in Lookup::ALL {
+        at_once(&knowing(lookup), |approach| {
+            let builder = SoftIoc::builder().pvs(PVS);
+            let has_pv_access = cfg!(feature = "pvaccess");
+            let builder = if has_pv_access { builder.pv_access() } else { builder };
+            let mut ioc = builder.start().unwrap();
+            let pvs = (0..PVS).map(epics_gauge::scenario::pv_name).collect();
+            let connected = connected(approach, environment(&ioc, lookup), pvs, 60.0);
+            let mut worker =
+                connected.unwrap_or_else(|error| panic!("{approach} by {lookup}: {error}"));
+            ioc.tick().unwrap();
+            let values = worker.stage(Stage::Get, Mode::Bulk).values.unwrap();
+            let expected: Vec<f64> = (0..PVS).map(|pv| ioc.expected_value(pv)).collect();
+            assert_eq!(values, expected, "{approach} by {lookup}");
+        });
+    }
+}
+
+#[cfg(feature = "pvaccess")]
+#[test]
+fn by_udp_over_pv_access_the_pvs_of_another_ioc_are_not_found() {
+    let start = |number: usize| {
+        let own = format!("record(ao, \"only-in:{number}\") {{ field(VAL, \"{number}\") }}");
+        SoftIoc::builder().pvs(1).db(own, &[]).pv_access().start().unwrap()
+    };
+    let iocs = [start(0), start(1)];
+    let environments = iocs.each_ref().map(SoftIoc::client_environment);
+    at_once(&[0, 1], |&number| {
+        let environment = &environments[number];
+        let own = vec![format!("only-in:{number}")];
+        let mut worker = connected("pvxs", environment.clone(), own, 20.0).unwrap();
+        let values = worker.stage(Stage::Get, Mode::Bulk).values.unwrap();
+        assert_eq!(values, [number as f64], "IOC {number}");
+        let foreign = format!("only-in:{}", 1 - number);
+        let found = connected("pvxs", environment.clone(), vec![foreign.clone()], 2.0);
+        let error = found.err().expect("a PV of another IOC was found");
+        assert!(error.contains(&foreign), "{error}");
+    });
+}
+
+#[cfg(feature = "pvaccess")]
+#[test]
+fn without_its_name_server_a_client_by_name_server_finds_nothing() {
+    let ioc = SoftIoc::builder().pvs(1).pv_access().start().unwrap();
+    let mut environment = ioc.name_server_environment();
+    // Nobody is there to be asked over TCP, so the PV cannot be found.
+    environment.retain(|(name, _)| name != "EPICS_PVA_NAME_SERVERS");
+    let error = connected("pvxs", environment, vec!["gauge:0".to_owned()], 2.0).err();
+    let error = error.expect("the IOC was found without a name server");
+    assert!(error.contains("gauge:0"), "{error}");
+}
