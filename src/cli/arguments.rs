@@ -62,6 +62,8 @@ pub(super) enum Subcommand {
     Judge(JudgeArguments),
     /// Write a report from a record file
     Report(ReportArguments),
+    /// Show that the floors are floors: what they send, how busy the server is, and a replay
+    Floor(FloorArguments),
     /// Tell what is installed, what is missing, and the command that installs it
     Doctor(DoctorArguments),
     /// Write a shell's completions to stdout
@@ -373,6 +375,20 @@ pub(super) struct ReportArguments {
     /// Print this figure of the page as a picture (SVG), instead of a report
     #[arg(long, value_name = "ID", conflicts_with = "format")]
     pub(super) figure: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::FLOOR)]
+pub(super) struct FloorArguments {
+    /// Count of PVs
+    #[arg(long, value_name = "N", value_parser = parse_pvs, default_value = "100000", allow_negative_numbers = true)]
+    pub(super) pvs: usize,
+    /// Blocks; an interval needs 5
+    #[arg(long, value_name = "B", value_parser = parse_blocks, default_value = "5", allow_negative_numbers = true)]
+    pub(super) blocks: u32,
+    /// End with exit code 4 if another measurement runs on this machine, instead of waiting for it
+    #[arg(long)]
+    pub(super) no_wait: bool,
 }
 
 #[derive(Debug, Args)]

@@ -51,6 +51,13 @@ Examples:
   epics-gauge report RUN --figure connect-cost-softioc > connect-cost.svg
   epics-gauge report records.jsonl --limits my-limits.toml";
 
+pub(super) const FLOOR: &str = "\
+Examples:
+  epics-gauge floor                                   wire and wire-pva, 100 000 PVs
+  epics-gauge floor --pvs 10000 --blocks 9
+
+docs/wire.md says what the columns are.";
+
 pub(super) const DOCTOR: &str = "\
 Examples:
   epics-gauge doctor

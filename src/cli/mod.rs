@@ -6,6 +6,7 @@ mod compare;
 mod doctor;
 mod examples;
 mod exit;
+mod floor;
 mod formats;
 mod interrupt;
 mod ioc;
@@ -119,6 +120,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Subcommand::Compare(compare)) => compare::run(&compare),
         Some(Subcommand::Judge(judge)) => judge::judge(&judge),
         Some(Subcommand::Report(report)) => report::run(&report),
+        Some(Subcommand::Floor(floor)) => floor::run(&floor),
         Some(Subcommand::Doctor(doctor)) => doctor::run(&doctor),
         Some(Subcommand::Completions(completions)) => manual::completions(&completions),
         Some(Subcommand::Man(man)) => manual::pages(&man),

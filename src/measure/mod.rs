@@ -11,6 +11,7 @@ mod cores;
 mod driven;
 mod driver;
 mod fleet;
+mod floor;
 mod losses;
 mod machine;
 mod monitor;
@@ -25,6 +26,7 @@ mod transport;
 mod usage_recorder;
 mod witness;
 
+pub use floor::{Shown, ShownStage, Took, Traffic, show as show_floor};
 pub use machine::this_machine;
 pub use pairs::{Contestant, PairRunner};
 pub use plan::{Cell, Plan};

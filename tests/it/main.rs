@@ -10,6 +10,7 @@ mod compare;
 mod data_outputs;
 mod documents;
 mod fleet;
+mod floor;
 mod handicaps;
 mod import_cycles;
 mod isolation;

@@ -48,6 +48,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "measure",
         &[
             "approach",
+            "channel_access",
+            "pv_access",
             "frame",
             "ioc",
             "lookup",

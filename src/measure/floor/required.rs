@@ -1,0 +1,141 @@
+//! What a protocol requires a client to send, and counting what was sent.
+
+use serde::Serialize;
+
+use crate::channel_access as ca;
+use crate::protocol::Protocol;
+use crate::pv_access as pva;
+use crate::worker_protocol::Stage;
+
+/// Messages and their bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Traffic {
+    /// Messages of the protocol.
+    pub messages: u64,
+    /// Their bytes, headers included, without those of TCP and IP.
+    pub bytes: u64,
+}
+
+impl Traffic {
+    fn add(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes as u64;
+    }
+}
+
+/// The messages in `bytes`; what is none counts as one that reaches to the end.
+pub(super) fn traffic(protocol: Protocol, bytes: &[u8]) -> Traffic {
+    let mut traffic = Traffic::default();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let length = match protocol {
+            Protocol::Ca => ca::decode_header(rest)
+                .map_or(rest.len(), |(header, start)| start + header.payload_bytes as usize),
+            Protocol::Pva => match pva::Header::decode(rest) {
+                Ok(Some(header)) => pva::HEADER_BYTES + header.payload_bytes(),
+                _ => rest.len(),
+            },
+        };
+        let length = length.clamp(1, rest.len());
+        traffic.add(length);
+        rest = &rest[length..];
+    }
+    traffic
+}
+
+/// What a client must send to PVs of these names in a stage of all of them at once, to a
+/// server that is its own name server. The greeting is left out, whose length is that of
+/// the names of user and host.
+pub(super) fn required(
+    protocol: Protocol,
+    stage: Stage,
+    names: impl Iterator<Item = String>,
+) -> Traffic {
+    let mut traffic = Traffic::default();
+    match protocol {
+        Protocol::Ca => names.for_each(|name| of_channel_access(&mut traffic, stage, &name)),
+        Protocol::Pva => of_pv_access(&mut traffic, stage, names),
+    }
+    traffic
+}
+
+/// A search and the request for a channel have the name and its end, padded.
+fn of_channel_access(traffic: &mut Traffic, stage: Stage, name: &str) {
+    let named = ca::search_bytes(name.len());
+    match stage {
+        Stage::Connect => [named, named].into_iter().for_each(|bytes| traffic.add(bytes)),
+        _ => traffic.add(ca::HEADER_BYTES),
+    }
+}
+
+/// One search may ask for all PVs; a channel takes a message, the first get two.
+fn of_pv_access(traffic: &mut Traffic, stage: Stage, names: impl Iterator<Item = String>) {
+    const NUMBERS: usize = 4 + 4 + 1;
+    const COUNT_AND_CID: usize = 2 + 4;
+    let get = pva::HEADER_BYTES + NUMBERS;
+    let mut searched = 0;
+    for name in names {
+        let named = pva::Search::bytes(name.len());
+        match stage {
+            Stage::Connect => {
+                searched += named;
+                traffic.add(pva::HEADER_BYTES + COUNT_AND_CID + named - size_of::<u32>());
+            }
+            Stage::Get => {
+                traffic.add(get + pva::PV_REQUEST_VALUE.len());
+                traffic.add(get);
+            }
+            _ => traffic.add(get),
+        }
+    }
+    if stage == Stage::Connect {
+        let mut search = Vec::new();
+        pva::Search::begin(&mut search, false, 0, None, false);
+        traffic.add(search.len() + searched);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> impl Iterator<Item = String> {
+        ["gauge:0", "gauge:10"].map(str::to_owned).into_iter()
+    }
+
+    #[test]
+    fn what_is_required_is_what_messages_of_that_length_count() {
+        let mut sent = Vec::new();
+        for (cid, name) in (0..).zip(names()) {
+            ca::encode_search(&mut sent, cid, &name);
+            ca::encode_create_channel(&mut sent, cid, &name);
+        }
+        let required_of = |protocol, stage| required(protocol, stage, names());
+        assert_eq!(traffic(Protocol::Ca, &sent), required_of(Protocol::Ca, Stage::Connect));
+
+        let mut sent = Vec::new();
+        let search = pva::Search::begin(&mut sent, false, 1, None, false);
+        (0..).zip(names()).for_each(|(cid, name)| pva::Search::add(&mut sent, false, cid, &name));
+        search.end(&mut sent, false, 2);
+        for (cid, name) in (0..).zip(names()) {
+            pva::encode_create_channel(&mut sent, false, cid, &name);
+        }
+        assert_eq!(traffic(Protocol::Pva, &sent), required_of(Protocol::Pva, Stage::Connect));
+
+        let mut first = Vec::new();
+        for ioid in 0..2 {
+            let request = pva::PV_REQUEST_VALUE;
+            pva::encode_operation_init(&mut first, false, pva::CMD_GET, (1, ioid), request, None);
+            pva::encode_operation(&mut first, false, pva::CMD_GET, (1, ioid), 0);
+        }
+        assert_eq!(traffic(Protocol::Pva, &first), required_of(Protocol::Pva, Stage::Get));
+        assert_eq!(required_of(Protocol::Ca, Stage::Get), Traffic { messages: 2, bytes: 32 });
+        assert_eq!(required_of(Protocol::Pva, Stage::GetAgain), Traffic { messages: 2, bytes: 34 });
+    }
+
+    #[test]
+    fn what_is_no_message_is_counted_as_one() {
+        assert_eq!(traffic(Protocol::Pva, b"nonsense!"), Traffic { messages: 1, bytes: 9 });
+        assert_eq!(traffic(Protocol::Ca, b""), Traffic::default());
+    }
+}
