@@ -462,4 +462,28 @@ mod tests {
         assert_eq!(status_in_words(376), "ECA_NOWTACCESS (0x178)");
         assert_eq!(status_in_words(0x7ff), "status 0x7ff");
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            failure_persistence: None, ..proptest::prelude::ProptestConfig::default()
+        })]
+
+        /// What a server sends is never longer than it is, whatever it claims.
+        #[test]
+        fn no_bytes_make_the_reader_panic_or_reach_beyond_them(
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        ) {
+            match decode(&bytes) {
+                Ok(message) => {
+                    proptest::prop_assert!(message.length <= bytes.len());
+                    let _ = decode_error(message.payload);
+                    let _ = decode_double(message.payload);
+                    for elements in [DBR_TIME_SHORT_ELEMENTS, DBR_TIME_DOUBLE_VALUE] {
+                        let _ = decode_stamped(message.payload, elements);
+                    }
+                }
+                Err(needed) => proptest::prop_assert!(needed > bytes.len()),
+            }
+        }
+    }
 }

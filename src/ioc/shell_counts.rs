@@ -322,4 +322,21 @@ Sending CAS-beacons to 1 address:
         refused(channels(&CLIENTS.replace("50 Channels", "many")), "shows no channels");
         refused(channels(&CLIENTS.replace("2 clients", "3 clients")), "announces 3");
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            failure_persistence: None, ..proptest::prelude::ProptestConfig::default()
+        })]
+
+        /// Whatever a shell prints is counted or refused, and never makes a parser panic.
+        #[test]
+        fn no_answer_makes_a_parser_panic(
+            answer in "(?s)([A-Za-z0-9 :\"'{}(),.=\n-]|VALUE|ALARM|PV |at |Channel|no |records){0,60}",
+        ) {
+            let _ = subscriptions("gauge:0", &answer);
+            let _ = scan_lists(&answer);
+            let _ = callback_overflows(&answer);
+            let _ = channels(&answer);
+        }
+    }
 }

@@ -16,6 +16,7 @@ use super::transport::{Heard, Line, Transport};
 use super::{Cell, connect, driven::Driven, monitor, single};
 use crate::approach::Catalogue;
 use crate::ioc::{Counted, IocError, Server};
+use crate::lookup::Lookup;
 use crate::process::{ProcessError, ProcessTime};
 use crate::record::{Failure, Record, Scenario};
 use crate::scenario::pv_name;
@@ -258,7 +259,7 @@ impl Server for Scripted {
         std::process::id()
     }
 
-    fn client_environment(&self) -> Vec<(String, String)> {
+    fn environment_by(&self, _: Lookup) -> Vec<(String, String)> {
         Vec::new()
     }
 

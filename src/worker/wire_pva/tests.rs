@@ -4,7 +4,11 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
-use super::*;
+use proptest::prelude::*;
+
+use super::{
+    Assembly, Content, Duration, Header, Piece, Pipeline, Pipelined, Plain, Session, pv_access,
+};
 use crate::pv_access::{
     CMD_CONNECTION_VALIDATED, CMD_CONNECTION_VALIDATION, CMD_CREATE_CHANNEL, CMD_GET, CMD_MONITOR,
     CMD_PUT, CMD_SEARCH, CMD_SEARCH_RESPONSE, CTRL_SET_BYTE_ORDER, HEADER_BYTES, MAGIC, Reader,
@@ -225,8 +229,12 @@ fn pixel(number: u16, at: u32) -> u16 {
 }
 
 fn client<P: Pipeline>(address: SocketAddr, pvs: usize) -> Session<P> {
+    client_within(address, pvs, 2.0)
+}
+
+fn client_within<P: Pipeline>(address: SocketAddr, pvs: usize, timeout_s: f64) -> Session<P> {
     let pvs = (0..pvs).map(|pv| format!("pv:{pv}")).collect();
-    let job = Job { pvs, timeout_s: 2.0, handicap: None };
+    let job = Job { pvs, timeout_s, handicap: None };
     let variable = |name: &str| (name == "EPICS_PVA_NAME_SERVERS").then(|| address.to_string());
     Session::open(&job, variable).unwrap()
 }
@@ -366,4 +374,43 @@ fn segments_without_an_end_are_refused() {
     let next = Piece { header: header(pv_access::Segment::Middle), ..first };
     let refused = (0..100).map(|_| assembly.add(&next)).find(Result::is_err).unwrap();
     assert_eq!(refused.unwrap_err(), "a message 10 of more than 1048576 bytes");
+}
+
+/// Bytes that begin like messages of pvAccess and go on at random.
+fn nearly_messages() -> impl Strategy<Value = Vec<u8>> {
+    let command = prop_oneof![Just(CMD_GET), Just(CMD_MONITOR), Just(CMD_CREATE_CHANNEL), 0_u8..32];
+    let flags = prop_oneof![8 => Just(0x40_u8), 1 => any::<u8>()];
+    let payload = prop::collection::vec(prop_oneof![0_u8..9, any::<u8>()], 0..80);
+    let message = (flags, command, payload).prop_map(|(flags, command, payload)| {
+        let mut message = vec![MAGIC, 2, flags, command];
+        let size = payload.len() as u32;
+        message.extend(if flags & 0x80 == 0 { size.to_le_bytes() } else { size.to_be_bytes() });
+        message.extend(payload);
+        message
+    });
+    prop::collection::vec(message, 1..6).prop_map(|messages| messages.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 40, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    /// A server that says anything at all ends the stage, with or without an error.
+    #[test]
+    fn no_server_makes_the_client_panic(
+        bytes in nearly_messages(),
+        content in prop_oneof![Just(Content::Scalars), Just(Content::Frames)],
+    ) {
+        let description = if content == Content::Frames { FRAME } else { SCALAR };
+        let bytes: &'static [u8] = bytes.leak();
+        let manner = Manner { description, instead: Some((CMD_MONITOR, bytes)), ..RIGHT };
+        let (address, played) = Played::start(manner);
+        let mut client = client_within::<Plain>(address, 1, 0.02);
+        if client.connect(Mode::Bulk).is_ok() {
+            let _ = client.subscribe(Mode::Bulk, &[0], monitor(content));
+        }
+        drop(client);
+        prop_assert!(played.join().is_ok());
+    }
 }
