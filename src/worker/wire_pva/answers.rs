@@ -199,7 +199,7 @@ fn take_answer<P: Pipeline>(
     (kind, pv): (Kind, u32),
     reader: &mut Reader<'_>,
 ) -> Result<(), Trouble> {
-    let operations = &session.protocol.operations;
+    let operations = &mut session.protocol.operations;
     let Some(position) = operations.position(pv) else {
         return Ok(());
     };
@@ -209,9 +209,10 @@ fn take_answer<P: Pipeline>(
         Ok(()) => match operations.layout(kind, pv) {
             None => Err("a value of a type that was not described".to_owned()),
             Some(layout) => {
-                let mut update = Update { number: f64::NAN, ..Update::default() };
-                let layout = operations.layouts.get(layout);
-                let read = layout.read_scalar(reader, &mut update);
+                let held = &mut operations.held[pv as usize];
+                let mut update = Update { number: *held, ..Update::default() };
+                let read = operations.layouts.get(layout).read_scalar(reader, &mut update);
+                *held = update.number;
                 read.map(|()| update.number).map_err(Trouble::in_words)
             }
         },

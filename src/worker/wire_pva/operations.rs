@@ -49,6 +49,8 @@ pub(super) struct Operations {
     positions: Vec<u32>,
     /// The PVs of the stage.
     asked: Vec<usize>,
+    /// By PV: what was read last. A server may leave out what has not changed since.
+    pub(super) held: Vec<f64>,
     /// By place: what is to be written.
     values: Vec<f64>,
     /// Whether updates are acknowledged.
@@ -70,6 +72,7 @@ impl Operations {
             layout_of: Default::default(),
             positions: Vec::new(),
             asked: Vec::new(),
+            held: Vec::new(),
             values: Vec::new(),
             is_pipelined,
             taken: Vec::new(),
@@ -81,6 +84,7 @@ impl Operations {
     /// Begins a stage for these PVs.
     pub(super) fn begin(&mut self, pvs: &[usize]) {
         self.positions.resize(self.pvs as usize, NOWHERE);
+        self.held.resize(self.pvs as usize, f64::NAN);
         for pv in &self.asked {
             self.positions[*pv] = NOWHERE;
         }
@@ -251,6 +255,9 @@ impl Operations {
 
     /// The operations of a PV went with its channel.
     pub(super) fn forget(&mut self, pv: u32) {
+        if let Some(held) = self.held.get_mut(pv as usize) {
+            *held = f64::NAN;
+        }
         for kind in [Kind::Get, Kind::Put] {
             if let Some(layout) = self.layout_of[kind as usize].get_mut(pv as usize) {
                 *layout = NOT_READY;

@@ -1,5 +1,6 @@
 //! The client against a server that is played: right, and wrong in each way.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
@@ -33,6 +34,8 @@ struct Manner {
     description: &'static [u8],
     /// Types are named, and meant by their names later on.
     names_types: bool,
+    /// A get answers only what has changed since the get before.
+    answers_changes: bool,
     /// What it sends instead of the answer to a command.
     instead: Option<(u8, &'static [u8])>,
     /// Messages are cut to segments of so many bytes.
@@ -43,6 +46,7 @@ const RIGHT: Manner = Manner {
     is_big_endian: false,
     description: SCALAR,
     names_types: false,
+    answers_changes: false,
     instead: None,
     segment_bytes: usize::MAX,
 };
@@ -53,6 +57,8 @@ struct Played {
     manner: Manner,
     address: SocketAddr,
     value: f64,
+    /// What was read of each operation.
+    read: BTreeMap<u32, f64>,
     types_named: u16,
 }
 
@@ -63,7 +69,8 @@ impl Played {
         let address = listener.local_addr().unwrap();
         let played = std::thread::spawn(move || {
             let (stream, _) = listener.accept().unwrap();
-            Played { stream, manner, address, value: 1.5, types_named: 0 }.play();
+            Played { stream, manner, address, value: 1.5, read: BTreeMap::new(), types_named: 0 }
+                .play();
         });
         (address, played)
     }
@@ -166,8 +173,13 @@ impl Played {
         }
         match command {
             CMD_GET => {
-                answer.extend_from_slice(b"\xff\x01\x02");
-                answer.extend(self.bytes(self.value.to_be_bytes()));
+                let before = self.read.insert(ioid, self.value);
+                if self.manner.answers_changes && before == Some(self.value) {
+                    answer.extend_from_slice(b"\xff\0");
+                } else {
+                    answer.extend_from_slice(b"\xff\x01\x02");
+                    answer.extend(self.bytes(self.value.to_be_bytes()));
+                }
             }
             CMD_PUT => {
                 assert_eq!(&rest[..2], b"\x01\x02");
@@ -250,7 +262,9 @@ fn works<P: Pipeline>(manner: Manner) {
     client.connect(Mode::Bulk).unwrap();
     let times = &mut PerPvTimes::new(Mode::Bulk, 3);
     let all: Vec<usize> = (0..300).collect();
-    assert_eq!(client.get(Mode::Bulk, &all, times).unwrap(), [1.5; 300]);
+    for _ in 0..2 {
+        assert_eq!(client.get(Mode::Bulk, &all, times).unwrap(), [1.5; 300]);
+    }
     client.put(Mode::Serial, &[7, 8], &[2.5, 3.5], times).unwrap();
     // Operations that are ready are used again.
     client.put(Mode::Bulk, &[8], &[4.5], times).unwrap();
@@ -270,6 +284,7 @@ fn a_server_is_understood_in_both_byte_orders_and_with_types_by_name() {
             works::<Plain>(Manner { is_big_endian, names_types, ..RIGHT });
         }
         works::<Pipelined>(Manner { is_big_endian, ..RIGHT });
+        works::<Plain>(Manner { is_big_endian, answers_changes: true, ..RIGHT });
         works::<Plain>(Manner { is_big_endian, segment_bytes: 5, ..RIGHT });
     }
 }
