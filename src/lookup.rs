@@ -13,7 +13,6 @@ pub enum Lookup {
     #[default]
     Udp,
     /// Searches over TCP, with every IOC as a name server; nothing is sent over UDP.
-    #[cfg_attr(feature = "cli", serde(rename = "name-servers"))]
     NameServer,
 }
 
@@ -40,6 +39,11 @@ impl Lookup {
     /// Whether it is the one that is not named where there is no other.
     pub fn is_usual(self) -> bool {
         self == Lookup::default()
+    }
+
+    /// Such as ` by name server`, to stand behind a configuration; nothing for the usual one.
+    pub fn unless_usual(self) -> String {
+        if self.is_usual() { String::new() } else { format!(" by {self}") }
     }
 }
 

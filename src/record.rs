@@ -5,6 +5,7 @@
 
 mod check;
 mod fleet;
+mod migrated;
 mod monitored;
 mod scenario;
 mod witnessed;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::lookup::Lookup;
 use crate::protocol::Protocol;
 use crate::worker_protocol::{Handicap, Mode, Stage};
 pub use fleet::{FleetShape, FleetUse, Searches, SearchesCounted};
@@ -25,10 +27,10 @@ pub use scenario::{Scenario, UnknownScenario};
 pub use witnessed::{Unclaimed, Witnessed};
 
 /// The version of this format, which is written.
-pub const RECORD_FORMAT: u32 = 6;
+pub const RECORD_FORMAT: u32 = 7;
 
-/// The oldest that is read: since then fields have only been added, and what older files
-/// do not have is taken for absent. Histories go over many versions.
+/// The oldest that is read: what older files do not have is taken for absent, and what
+/// they say elsewhere is put where it belongs. Histories go over many versions.
 pub const OLDEST_RECORD_FORMAT: u32 = 4;
 
 /// One line of a record file.
@@ -147,6 +149,9 @@ pub struct Record {
     pub pvs: usize,
     /// How they were connected.
     pub mode: Mode,
+    /// How they were found.
+    #[serde(default)]
+    pub lookup: Lookup,
     /// What monitors were to take; none for scenarios without monitors.
     #[serde(default)]
     pub load: Option<Load>,
@@ -388,13 +393,15 @@ impl RunRecords {
     /// Where a line is not of the format, or of another version of it.
     pub fn parse(text: &str) -> Result<RunRecords, ReadError> {
         let (mut run, mut records, mut end) = (None, Vec::new(), None);
+        let mut format = RECORD_FORMAT;
         let complete = text.rfind('\n').map_or("", |at| &text[..at]);
         for (index, line) in complete.lines().enumerate() {
             let wrong = |reason: String| ReadError::Line { line: index + 1, reason };
             if index == 0 {
-                check_format(line)?;
+                format = check_format(line)?;
             }
-            match serde_json::from_str(line).map_err(|error| wrong(reason(&error)))? {
+            let read = migrated::line(line, format, run.as_ref());
+            match read.map_err(|error| wrong(reason(&error)))? {
                 Line::Run(_) if run.is_some() => return Err(wrong("a second run".to_owned())),
                 Line::Run(first) => run = Some(*first),
                 Line::Record(record) => match check::impossible(&record) {
@@ -410,7 +417,7 @@ impl RunRecords {
 }
 
 /// Another version may have other fields, so its number is read first.
-fn check_format(first_line: &str) -> Result<(), ReadError> {
+fn check_format(first_line: &str) -> Result<u32, ReadError> {
     #[derive(Deserialize)]
     struct First {
         line: String,
@@ -426,7 +433,7 @@ fn check_format(first_line: &str) -> Result<(), ReadError> {
             );
             Err(ReadError::Line { line: 1, reason })
         }
-        Ok(First { line, .. }) if line == "run" => Ok(()),
+        Ok(First { line, format }) if line == "run" => Ok(format),
         _ => Err(ReadError::NoRun),
     }
 }

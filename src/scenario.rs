@@ -11,7 +11,9 @@ use crate::record::{Load, Pixels, Record};
 use crate::worker_protocol::{Mode, Stage};
 pub(crate) use configuration::word;
 pub use configuration::{Configuration, Words};
-pub use definition::{Definition, Dimension, Model, PartOf, Single, Sizes, Told, TooMuch, Values};
+pub use definition::{
+    Definition, Dimension, Lookups, Model, PartOf, Single, Sizes, Told, TooMuch, Values,
+};
 pub use definitions::DEFINITIONS;
 pub use faults::{Course, Fault, Happening, Watching, course};
 

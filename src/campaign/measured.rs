@@ -86,5 +86,9 @@ fn cells(measured: &Measured, catalogue: &Catalogue) -> Vec<Cell> {
     } else {
         Plan::connect(measured.scenario, pvs, &[Mode::Bulk], 0, blocks)
     };
-    plain.into_iter().map(|cell| cell.on(&measured.server).only(approaches.clone())).collect()
+    let placed = |cell: Cell| {
+        let cell = cell.on(&measured.server).only(approaches.clone());
+        measured.lookups.iter().map(|lookup| cell.clone().by(*lookup)).collect::<Vec<_>>()
+    };
+    plain.into_iter().flat_map(placed).collect()
 }

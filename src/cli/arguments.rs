@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
+use epics_gauge::lookup::Lookup;
 use epics_gauge::record::Pixels;
 use epics_gauge::report::{Described, Format};
 use epics_gauge::worker_protocol::Mode;
@@ -107,6 +108,10 @@ pub(super) struct RunArguments {
     /// How PVs are connected, separated by commas; both when not given
     #[arg(long = "mode", value_name = "MODE", value_delimiter = ',', value_enum)]
     pub(super) modes: Vec<ModeArgument>,
+    /// How PVs are found, separated by commas: udp, name-server [default: udp; connect with
+    /// 10 000 PVs in bulk, and fleet, by both]
+    #[arg(long = "lookup", value_name = "LOOKUP", value_delimiter = ',')]
+    pub(super) lookups: Vec<Lookup>,
     /// Updates per second of each PV, separated by commas: rates of the IOC's scan menu
     /// [default: waveform 120 (full profile 10 and 120), scalars and capacity 10, 100 and 1000,
     /// disturbed 10]
@@ -199,6 +204,9 @@ pub(super) struct CompareArguments {
     /// The approach that measures the softIocs [default: libca]
     #[arg(long, value_name = "A", requires = "ioc_a")]
     pub(super) approach: Option<String>,
+    /// How PVs are found: udp or name-server
+    #[arg(long, value_name = "LOOKUP", default_value = Lookup::Udp.option())]
+    pub(super) lookup: Lookup,
     /// How many PVs [default: connect 1000, scalars 100]
     #[arg(long, value_name = "N", value_parser = parse_pvs, allow_negative_numbers = true)]
     pub(super) pvs: Option<usize>,

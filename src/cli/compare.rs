@@ -9,6 +9,7 @@ use epics_gauge::ioc::{ServerKind, Servers};
 use epics_gauge::judge::Change;
 use epics_gauge::judge::contest::{ContestJudgement, judge_contest, rule_of};
 use epics_gauge::judge::sides::{OF_CONNECT, OF_MONITORS, is_of_connecting};
+use epics_gauge::lookup::Lookup;
 use epics_gauge::measure::{Cell, Contestant, PairRunner, this_machine};
 use epics_gauge::metric::{Metric, can_be_compared};
 use epics_gauge::process::processes_left;
@@ -37,6 +38,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
     let mut servers = servers(arguments.servers_file.as_deref())?;
     let asked = asked(arguments, &catalogue, &mut servers)?;
+    check_lookup(arguments.lookup, &asked.approaches)?;
     let cell = cell(arguments, asked.scenario)?;
     let metrics = metrics(arguments, &cell)?;
     let cell =
@@ -156,6 +158,17 @@ fn asked(
     }
 }
 
+/// Nothing could be compared with an approach that finds no PV.
+fn check_lookup(lookup: Lookup, approaches: &[Approach; 2]) -> Result<(), Failure> {
+    match approaches.iter().find(|approach| !approach.knows(lookup)) {
+        None => Ok(()),
+        Some(unable) => Err(Failure::usage(format!(
+            "{} finds no PVs by {lookup}; compare it by another --lookup",
+            unable.name
+        ))),
+    }
+}
+
 /// The server that was named, or the usual one that both approaches can speak to.
 fn server_of(
     arguments: &CompareArguments,
@@ -212,7 +225,7 @@ fn cell(arguments: &CompareArguments, scenario: Scenario) -> Result<Cell, Failur
         None => arguments.pvs.unwrap_or(single.pvs),
     };
     let load = definition.model.has_rate().then_some(load);
-    Ok(Cell::new(scenario, pvs, Mode::Bulk, load, 1))
+    Ok(Cell::new(scenario, pvs, Mode::Bulk, load, 1).by(arguments.lookup))
 }
 
 fn metrics(arguments: &CompareArguments, cell: &Cell) -> Result<Vec<Metric>, Failure> {

@@ -7,6 +7,7 @@ mod scale;
 use std::time::Duration;
 
 use epics_gauge::ioc::{MAX_PVS, Servers};
+use epics_gauge::lookup::Lookup;
 use epics_gauge::measure::{Cell, Plan, this_machine};
 use epics_gauge::record::{Load, Pixels, Scenario};
 use epics_gauge::scenario::{
@@ -26,10 +27,11 @@ pub(super) const USUAL_PIXELS: Pixels = Pixels { width: 680, height: 480 };
 type LoadOf<'a> = &'a dyn Fn(f64) -> Load;
 
 /// Options that mean something to the scenarios that vary so.
-const OPTIONS: [(&str, fn(&RunArguments) -> bool, Dimension); 10] = [
+const OPTIONS: [(&str, fn(&RunArguments) -> bool, Dimension); 11] = [
     ("--pvs", |said| !said.pvs.is_empty(), Dimension::Pvs),
     ("--iocs", |said| said.iocs.is_some(), Dimension::Iocs),
     ("--mode", |said| !said.modes.is_empty(), Dimension::Mode),
+    ("--lookup", |said| !said.lookups.is_empty(), Dimension::Lookup),
     ("--rate", |said| !said.rates.is_empty(), Dimension::Rate),
     ("--monitors", |said| !said.monitors.is_empty(), Dimension::Monitors),
     ("--table", |said| !said.tables.is_empty(), Dimension::Table),
@@ -51,7 +53,8 @@ pub(super) fn plan(arguments: &RunArguments, servers: &Servers) -> Result<Plan, 
     check_pvs(arguments, &wanted)?;
     let mut planned = Vec::new();
     for scenario in wanted {
-        let cells = on_servers(arguments, servers, cells(arguments, scenario)?)?;
+        let cells = by_lookups(arguments, scenario, cells(arguments, scenario)?);
+        let cells = on_servers(arguments, servers, cells)?;
         if cells.is_empty() {
             return Err(Failure::usage(format!(
                 "nothing to measure in {scenario}: serial mode is for up to 1000 PVs (--profile full) \
@@ -123,6 +126,24 @@ fn is_wanted(arguments: &RunArguments, name: Scenario) -> bool {
         Profile::Quick => definition(name).part_of == PartOf::Quick,
         Profile::Full => definition(name).part_of != PartOf::None,
     }
+}
+
+/// Each cell by the lookups that were asked for, or else by those of the definition.
+fn by_lookups(arguments: &RunArguments, scenario: Scenario, cells: Vec<Cell>) -> Vec<Cell> {
+    let definition = definition(scenario);
+    let mut asked = arguments.lookups.clone();
+    asked.sort_unstable();
+    asked.dedup();
+    let is_asked = !asked.is_empty() && definition.varies.contains(&Dimension::Lookup);
+    let lookups = |cell: &Cell| match is_asked {
+        true => &asked[..],
+        false => definition.lookups.of(cell.pvs, cell.mode),
+    };
+    let by_each = |cell: Cell| {
+        let by = |lookup: &Lookup| cell.clone().by(*lookup);
+        lookups(&cell).iter().map(by).collect::<Vec<_>>()
+    };
+    cells.into_iter().flat_map(by_each).collect()
 }
 
 /// Cells without a server are for all that are wanted. Frames are made by some

@@ -39,6 +39,7 @@ fn option(dimension: Dimension) -> &'static str {
         Dimension::Pvs => "pvs",
         Dimension::Iocs => "iocs",
         Dimension::Mode => "mode",
+        Dimension::Lookup => "lookup",
         Dimension::Rate => "rate",
         Dimension::Monitors => "monitors",
         Dimension::Table => "table",

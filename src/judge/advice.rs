@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::lookups::headline;
 use super::{Outcome, Relative, Verdict};
 use crate::metric::Metric;
 use crate::record::{ApproachFacts, RunRecords, Scenario};
@@ -52,11 +53,12 @@ pub(super) fn advice(run: &RunRecords, verdicts: &[Verdict]) -> Vec<Advice> {
 }
 
 fn on_server(run: &RunRecords, verdicts: &[Verdict], server: &str) -> Advice {
-    let of_connecting = || {
-        verdicts.iter().filter(|verdict| {
-            (verdict.scenario, verdict.server.as_str()) == (Some(Scenario::Connect), server)
-        })
+    let is_of_connecting = |verdict: &&Verdict| {
+        (verdict.scenario, verdict.server.as_str()) == (Some(Scenario::Connect), server)
     };
+    let mut headlines: Vec<&Verdict> = verdicts.iter().filter(is_of_connecting).collect();
+    headline(&mut headlines, |verdict| ((), verdict.lookup));
+    let of_connecting = || headlines.iter().copied();
     let pvs = of_connecting().map(|verdict| verdict.pvs).max();
     let judged: Vec<&Verdict> = of_connecting()
         .filter(|verdict| Some(verdict.pvs) == pvs || verdict.outcome == Outcome::Failed)

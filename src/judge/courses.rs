@@ -33,8 +33,8 @@ pub struct Course {
 /// The courses of one cell, in the order of its rows.
 pub fn courses(run: &RunRecords, cell: &MonitorFigures) -> Vec<Course> {
     let is_of_cell = |record: &&Record| {
-        (&record.scenario, &record.server, record.pvs, record.load)
-            == (&cell.scenario, &cell.server, cell.pvs, Some(cell.load))
+        (&record.scenario, &record.server, record.pvs, record.lookup, record.load)
+            == (&cell.scenario, &cell.server, cell.pvs, cell.lookup, Some(cell.load))
             && !record.confirms
     };
     let course = |approach: &str| {

@@ -78,6 +78,7 @@ fn of_measure<'a>(
         server: &key.server,
         approach: &facts.name,
         pvs: key.pvs,
+        lookup: key.lookup,
         load: key.load,
     };
     let has_floor = approaches
@@ -160,12 +161,12 @@ fn name_part(metric: Metric) -> &'static str {
 
 /// A slope is told at the most PVs, and needs other counts.
 fn has_slope(cell: &Planned, cells: &[Planned]) -> bool {
-    let on_this_server = |other: &&Planned| {
-        (other.configuration.scenario, &other.configuration.server, other.configuration.mode)
-            == (Scenario::Connect, &cell.configuration.server, Mode::Bulk)
+    let own = &cell.configuration;
+    let is_of_slope = |other: &Configuration| {
+        (other.scenario, &other.server, other.lookup, other.mode)
+            == (Scenario::Connect, &own.server, own.lookup, Mode::Bulk)
     };
-    let counts = || cells.iter().filter(on_this_server).map(|other| other.configuration.pvs);
-    on_this_server(&cell)
-        && counts().all(|pvs| pvs <= cell.configuration.pvs)
-        && counts().any(|pvs| pvs < cell.configuration.pvs)
+    let all = || cells.iter().map(|other| &other.configuration);
+    let counts = || all().filter(|other| is_of_slope(other)).map(|other| other.pvs);
+    is_of_slope(own) && counts().all(|pvs| pvs <= own.pvs) && counts().any(|pvs| pvs < own.pvs)
 }

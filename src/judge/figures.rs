@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
 use super::failed::FailedApproaches;
+use crate::lookup::Lookup;
 use crate::metric::Timed;
 use crate::record::{Record, RunRecords, Scenario};
 use crate::stats::{
@@ -26,6 +27,8 @@ pub struct Figures {
     pub pvs: usize,
     /// How they were connected.
     pub connected: Mode,
+    /// How they were found.
+    pub lookup: Lookup,
     /// What is compared.
     pub metric: Timed,
     /// The fastest approach, the floor apart.
@@ -93,6 +96,7 @@ pub(super) fn figures(run: &RunRecords, failed: &FailedApproaches) -> Vec<Figure
                     server: cell[0].server.clone(),
                     pvs: cell[0].pvs,
                     connected: cell[0].mode,
+                    lookup: cell[0].lookup,
                     metric,
                     fastest,
                     rows,
@@ -114,7 +118,7 @@ fn cells(run: &RunRecords) -> Vec<Vec<&Record>> {
     let mut cells: BTreeMap<_, Vec<&Record>> = BTreeMap::new();
     for record in run.records.iter().filter(|record| record.scenario == Scenario::Connect) {
         let bulk_first = record.mode != Mode::Bulk;
-        let key = (&record.scenario, &record.server, bulk_first, record.pvs);
+        let key = (&record.scenario, &record.server, bulk_first, record.pvs, record.lookup);
         cells.entry(key).or_default().push(record);
     }
     cells.into_values().collect()

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::figures::{difference, interval};
+use crate::lookup::Lookup;
 use crate::metric::Timed;
 use crate::record::{
     ApproachFacts, Failure, FleetShape, FleetUse, Record, RunRecords, Scenario, SearchesCounted,
@@ -16,7 +17,9 @@ use crate::worker_protocol::{Mode, Stage};
 /// One approach that connected all PVs of fleets of one shape, or failed to.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FleetRow {
-    /// How PVs are found, and how many IOCs there are.
+    /// How PVs are found.
+    pub lookup: Lookup,
+    /// How many IOCs there are.
     pub fleet: FleetShape,
     /// How many PVs all IOCs have together.
     pub pvs: usize,
@@ -51,11 +54,13 @@ pub struct FleetRow {
 /// How the cost per PV of one approach grows with the fleet.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FleetGrowth {
+    /// How PVs are found in both.
+    pub lookup: Lookup,
     /// The larger fleet.
     pub fleet: FleetShape,
     /// Its PVs.
     pub pvs: usize,
-    /// The smallest fleet of the run with this lookup.
+    /// The smallest fleet of the run by this lookup.
     pub smallest: FleetShape,
     /// Its PVs.
     pub smallest_pvs: usize,
@@ -67,8 +72,8 @@ pub struct FleetGrowth {
 
 const CONNECT: Timed = Timed { stage: Stage::Connect, mode: Mode::Bulk };
 
-/// A shape with its count of PVs; in the order of reports.
-type Size = (FleetShape, usize);
+/// How a count of PVs on IOCs of a shape is found; in the order of reports.
+type Size = (Lookup, usize, FleetShape);
 
 /// A figure by block.
 type ByBlock = BTreeMap<usize, f64>;
@@ -94,25 +99,21 @@ pub fn fleet_rows(run: &RunRecords) -> Vec<FleetRow> {
 /// larger one.
 pub fn fleet_growth(run: &RunRecords) -> Vec<FleetGrowth> {
     let sizes = sizes(run);
-    let smallest = |lookup| {
-        let own = sizes.iter().filter(|(shape, _)| shape.lookup == lookup);
-        own.min_by_key(|(shape, pvs)| (*pvs, shape.iocs)).copied()
-    };
+    let smallest = |lookup| sizes.iter().find(|size| size.0 == lookup).copied();
     let mut growths = Vec::new();
-    for (fleet, pvs) in &sizes {
-        let Some((from, from_pvs)) = smallest(fleet.lookup) else { continue };
-        if (from, from_pvs) == (*fleet, *pvs) {
-            continue;
-        }
+    for size in &sizes {
+        let (lookup, pvs, fleet) = *size;
+        let Some(from) = smallest(lookup).filter(|from| from != size) else { continue };
         for facts in &run.run.approaches {
-            let large = costs(&records(run, (*fleet, *pvs), &facts.name));
-            let small = costs(&records(run, (from, from_pvs), &facts.name));
+            let large = costs(&records(run, *size, &facts.name));
+            let small = costs(&records(run, from, &facts.name));
             let ratios = large.iter().filter_map(|(block, cost)| Some(cost / small.get(block)?));
             growths.extend(interval(ratios).map(|ratio| FleetGrowth {
-                fleet: *fleet,
-                pvs: *pvs,
-                smallest: from,
-                smallest_pvs: from_pvs,
+                lookup,
+                fleet,
+                pvs,
+                smallest: from.2,
+                smallest_pvs: from.1,
                 approach: facts.name.clone(),
                 ratio,
             }));
@@ -123,16 +124,18 @@ pub fn fleet_growth(run: &RunRecords) -> Vec<FleetGrowth> {
 
 fn sizes(run: &RunRecords) -> Vec<Size> {
     let fleets = run.records.iter().filter(|record| record.scenario == Scenario::Fleet);
-    let sizes: BTreeSet<_> = fleets
-        .filter_map(|record| Some((record.fleet?.lookup, record.pvs, record.fleet?.iocs)))
-        .collect();
-    sizes.into_iter().map(|(lookup, pvs, iocs)| (FleetShape { lookup, iocs }, pvs)).collect()
+    let sizes: BTreeSet<Size> = fleets.filter_map(size_of).collect();
+    sizes.into_iter().collect()
+}
+
+fn size_of(record: &Record) -> Option<Size> {
+    Some((record.lookup, record.pvs, record.fleet?))
 }
 
 fn records<'a>(run: &'a RunRecords, size: Size, approach: &str) -> Vec<&'a Record> {
     let is_own = |record: &&Record| {
         record.scenario == Scenario::Fleet
-            && (record.fleet, record.pvs) == (Some(size.0), size.1)
+            && size_of(record) == Some(size)
             && record.approach == approach
     };
     run.records.iter().filter(is_own).collect()
@@ -148,7 +151,7 @@ fn costs(records: &[&Record]) -> ByBlock {
 }
 
 fn row(size: Size, facts: &ApproachFacts, own: &[&Record], floor: Option<&ByBlock>) -> FleetRow {
-    let (fleet, pvs) = size;
+    let (lookup, pvs, fleet) = size;
     let per_pv =
         |figures: Vec<f64>| (!figures.is_empty()).then(|| median(&figures) / pvs.max(1) as f64);
     let costs = costs(own);
@@ -158,6 +161,7 @@ fn row(size: Size, facts: &ApproachFacts, own: &[&Record], floor: Option<&ByBloc
     let growth = |(before, after): (u64, u64)| after as f64 - before as f64;
     let searches: Vec<_> = used.iter().filter_map(|used| used.searches).collect();
     FleetRow {
+        lookup,
         fleet,
         pvs,
         approach: facts.name.clone(),
@@ -186,7 +190,6 @@ fn row(size: Size, facts: &ApproachFacts, own: &[&Record], floor: Option<&ByBloc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lookup::Lookup;
     use crate::record::{FailureKind, Machine, Run, Sample, Searches};
 
     fn record(approach: &str, block: usize, pvs: usize, seconds_per_pv: f64) -> Record {
@@ -197,7 +200,7 @@ mod tests {
             pvs,
             block,
             approach: approach.to_owned(),
-            fleet: Some(FleetShape { lookup: Lookup::Udp, iocs: pvs / 10_000 }),
+            fleet: Some(FleetShape { iocs: pvs / 10_000 }),
             samples: vec![Sample {
                 stage,
                 mode,
@@ -279,9 +282,9 @@ mod tests {
     #[test]
     fn sizes_and_lookups_stand_apart() {
         let mut other = record("libca", 0, 10_000, 1e-6);
-        other.fleet = Some(FleetShape { lookup: Lookup::NameServer, iocs: 1 });
+        (other.lookup, other.fleet) = (Lookup::NameServer, Some(FleetShape { iocs: 1 }));
         let mut spread = record("libca", 0, 10_000, 1e-6);
-        spread.fleet = Some(FleetShape { lookup: Lookup::Udp, iocs: 10 });
+        spread.fleet = Some(FleetShape { iocs: 10 });
         let run = run(vec![record("libca", 0, 10_000, 1e-6), other, spread]);
         assert_eq!(fleet_rows(&run).len(), 3);
         let growth = fleet_growth(&run);

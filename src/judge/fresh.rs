@@ -94,8 +94,8 @@ fn cells_of(judgement: &Judgement, verdict: &Verdict) -> Vec<Configuration> {
         .figures
         .iter()
         .filter(|figures| {
-            (figures.scenario, &figures.server, figures.connected)
-                == (Scenario::Connect, &verdict.server, Mode::Bulk)
+            (figures.scenario, &figures.server, figures.lookup, figures.connected)
+                == (Scenario::Connect, &verdict.server, verdict.lookup, Mode::Bulk)
         })
         .map(|figures| figures.pvs)
         .collect();

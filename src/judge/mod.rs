@@ -15,6 +15,7 @@ mod fleet;
 mod fresh;
 pub mod history;
 mod limits;
+mod lookups;
 mod losses;
 mod monitors;
 mod planned;
@@ -42,6 +43,8 @@ pub use figures::{Figures, Modal, Row, of_most_pvs};
 pub use fleet::{FleetGrowth, FleetRow, fleet_growth, fleet_rows};
 pub use fresh::{Confirmation, FALSE_ALARMS, LOOKS, blocks_for_the_sign_test, to_confirm};
 pub use limits::{LEAK_WATCH_S, Limit, Limits, LimitsError, Measured, Relative};
+pub use lookups::{LookupRow, Lookups};
+use lookups::{headline, lookups};
 pub use losses::{LossCauses, UpdateCounts};
 use monitors::monitors;
 pub use monitors::{Memory, MonitorFigures, MonitorRow};
@@ -65,9 +68,10 @@ use failed::FailedApproaches;
 /// Everything that can be said of a run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Judgement {
-    /// The figures, one entry for each cell and metric.
+    /// The figures, one entry for each cell and metric; of a cell by both lookups those
+    /// by UDP.
     pub figures: Vec<Figures>,
-    /// How connecting grows with the count of PVs.
+    /// How connecting grows with the count of PVs; the same of lookups.
     pub scaling: Vec<Scaling>,
     /// What monitors took, one entry for each cell.
     pub monitors: Vec<MonitorFigures>,
@@ -81,6 +85,8 @@ pub struct Judgement {
     pub fleet_growth: Vec<FleetGrowth>,
     /// The limits that were judged by.
     pub limits: Limits,
+    /// Connecting by UDP and by name server, side by side.
+    pub lookups: Vec<Lookups>,
     /// A verdict for each limit, cell and approach.
     pub verdicts: Vec<Verdict>,
     /// Which approach to take, on each server; empty when connecting was not judged.
@@ -111,9 +117,15 @@ pub fn judge(run: &RunRecords, limits: &Limits) -> Judgement {
     let failures = failures(run);
     let failed = FailedApproaches::of(&run.records);
     let run = &without_fresh(run);
+    let (mut figures, mut scaling) = (figures(run, &failed), scaling(run, &failed));
+    headline(&mut figures, |one| {
+        ((one.server.clone(), one.pvs, one.connected, one.metric), one.lookup)
+    });
+    headline(&mut scaling, |one| (one.server.clone(), one.lookup));
     Judgement {
-        figures: figures(run, &failed),
-        scaling: scaling(run, &failed),
+        figures,
+        scaling,
+        lookups: lookups(run),
         monitors: monitors(run, &failed),
         scale: scale(run),
         capacities: capacities(run),

@@ -10,6 +10,7 @@ use super::CONFIDENCE_WANTED;
 use super::failed::FailedApproaches;
 use super::figures::difference;
 use super::losses::{LossCauses, UpdateCounts, causes};
+use crate::lookup::Lookup;
 use crate::metric::{CPU_WINDOW_NS, trusted, watched_memory};
 use crate::record::{
     Disturbance, Load, Losses, Monitored, Record, Recovery, RunRecords, Scenario, ServerCounters,
@@ -30,6 +31,8 @@ pub struct MonitorFigures {
     pub server: String,
     /// How many PVs were monitored.
     pub pvs: usize,
+    /// How they were found.
+    pub lookup: Lookup,
     /// What the monitors were to take.
     pub load: Load,
     /// One row per approach, in the order of the catalogue.
@@ -44,6 +47,7 @@ impl MonitorFigures {
             server: self.server.clone(),
             pvs: self.pvs,
             mode: Mode::Bulk,
+            lookup: self.lookup,
             load: Some(self.load),
             fleet: None,
         }
@@ -130,6 +134,7 @@ pub(super) fn monitors(run: &RunRecords, failed: &FailedApproaches) -> Vec<Monit
             .then(a.pvs.cmp(&b.pvs))
             .then(a.server.cmp(&b.server))
             .then(disturbance(a).cmp(&disturbance(b)))
+            .then(a.lookup.cmp(&b.lookup))
     });
     cells.into_iter().filter_map(|(_, first)| cell(run, first, failed)).collect()
 }
@@ -139,8 +144,8 @@ fn disturbance(record: &Record) -> Option<Disturbance> {
 }
 
 pub(super) fn is_same_cell(record: &Record, other: &Record) -> bool {
-    (&record.scenario, &record.server, record.pvs, record.load)
-        == (&other.scenario, &other.server, other.pvs, other.load)
+    (&record.scenario, &record.server, record.pvs, record.lookup, record.load)
+        == (&other.scenario, &other.server, other.pvs, other.lookup, other.load)
 }
 
 fn cell(run: &RunRecords, first: &Record, failed: &FailedApproaches) -> Option<MonitorFigures> {
@@ -181,6 +186,7 @@ fn cell(run: &RunRecords, first: &Record, failed: &FailedApproaches) -> Option<M
         scenario: first.scenario,
         server: first.server.clone(),
         pvs: first.pvs,
+        lookup: first.lookup,
         load,
         rows,
     })

@@ -35,7 +35,8 @@ pub(super) fn own<'a>(
 }
 
 fn is_of_slope(record: &Record, cell: &Configuration) -> bool {
-    (record.scenario, &record.server, record.mode) == (Scenario::Connect, &cell.server, Mode::Bulk)
+    (record.scenario, &record.server, record.lookup, record.mode)
+        == (Scenario::Connect, &cell.server, cell.lookup, Mode::Bulk)
 }
 
 /// The figures by block of an approach's own records; `all` are those of every

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::failed::FailedApproaches;
 use super::figures::{difference, interval};
+use crate::lookup::Lookup;
 use crate::metric::Timed;
 use crate::record::{Record, RunRecords, Scenario};
 use crate::stats::{Interval, theil_sen};
@@ -17,6 +18,8 @@ use crate::worker_protocol::{Mode, Stage};
 pub struct Scaling {
     /// The server's name.
     pub server: String,
+    /// How PVs were found.
+    pub lookup: Lookup,
     /// The approach.
     pub approach: String,
     /// Whether it is the floor.
@@ -42,19 +45,25 @@ type ByBlock = BTreeMap<usize, f64>;
 /// Counts of PVs and the seconds to connect them.
 type PointsByBlock = BTreeMap<usize, Vec<(f64, f64)>>;
 
-/// Slopes of bulk connects on each server, for runs with at least two counts of
-/// PVs; a block counts for an approach when it has every count.
+/// A server, and how its PVs are found.
+type Found<'a> = (&'a str, Lookup);
+
+/// Slopes of bulk connects on each server by each lookup, for runs with at least two
+/// counts of PVs; a block counts for an approach when it has every count.
 pub(super) fn scaling(run: &RunRecords, failed: &FailedApproaches) -> Vec<Scaling> {
-    let servers: BTreeSet<&str> = run.records.iter().map(|record| record.server.as_str()).collect();
-    servers.into_iter().flat_map(|server| on_server(run, server, failed)).collect()
+    let all: BTreeSet<Found<'_>> = run.records.iter().map(found_by).collect();
+    all.into_iter().flat_map(|found| of_found(run, found, failed)).collect()
 }
 
-fn on_server(run: &RunRecords, server: &str, failed: &FailedApproaches) -> Vec<Scaling> {
+fn found_by(record: &Record) -> Found<'_> {
+    (&record.server, record.lookup)
+}
+
+fn of_found(run: &RunRecords, found: Found<'_>, failed: &FailedApproaches) -> Vec<Scaling> {
     let mut points: BTreeMap<&str, PointsByBlock> = BTreeMap::new();
     let mut counts: Vec<usize> = Vec::new();
     let is_bulk = |record: &&Record| {
-        (record.scenario, record.server.as_str(), record.mode)
-            == (Scenario::Connect, server, Mode::Bulk)
+        (record.scenario, found_by(record), record.mode) == (Scenario::Connect, found, Mode::Bulk)
     };
     // A line through the counts where an approach did not fail says nothing of it.
     for record in run.records.iter().filter(is_bulk).filter(|record| !failed.holds(record)) {
@@ -83,12 +92,12 @@ fn on_server(run: &RunRecords, server: &str, failed: &FailedApproaches) -> Vec<S
         })
         .filter(|(_, (slopes, _))| !slopes.is_empty())
         .collect();
-    compared(run, server, &lines, most_pvs)
+    compared(run, found, &lines, most_pvs)
 }
 
 fn compared(
     run: &RunRecords,
-    server: &str,
+    (server, lookup): Found<'_>,
     lines: &BTreeMap<&str, (ByBlock, ByBlock)>,
     most_pvs: usize,
 ) -> Vec<Scaling> {
@@ -109,6 +118,7 @@ fn compared(
             let (slopes, intercepts) = lines.get(facts.name.as_str())?;
             Some(Scaling {
                 server: server.to_owned(),
+                lookup,
                 approach: facts.name.clone(),
                 floor: facts.floor,
                 most_pvs,

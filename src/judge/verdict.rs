@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
 use super::limits::Relative;
+use crate::lookup::Lookup;
 use crate::metric::{Metric, Unit};
 use crate::record::{FleetShape, Load, Scenario};
 use crate::scenario::{Configuration, Words};
@@ -76,6 +77,8 @@ pub struct Verdict {
     pub pvs: usize,
     /// How they were connected.
     pub connected: Mode,
+    /// How they were found.
+    pub lookup: Lookup,
     /// What it was compared with.
     pub relative: Relative,
     /// The approach that this was.
@@ -148,6 +151,7 @@ impl Verdict {
             server: self.server.clone(),
             pvs: self.pvs,
             mode: self.connected,
+            lookup: self.lookup,
             load: self.load,
             fleet: self.fleet,
         })
@@ -241,6 +245,7 @@ impl Verdict {
             fleet: None,
             pvs: 10,
             connected: Mode::Bulk,
+            lookup: Lookup::Udp,
             relative: Relative::Floor,
             compared_with: None,
             figure: None,

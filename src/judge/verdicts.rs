@@ -11,6 +11,7 @@ use super::limits::{LEAK_WATCH_S, Limits, Relative};
 use super::planned::Planned;
 use super::samples::{self, ByBlock, by_block, by_part, told};
 use super::verdict::{Outcome, Verdict};
+use crate::lookup::Lookup;
 use crate::metric::{Metric, Pooled, has_failed, is_wrong};
 use crate::protocol::Protocol;
 use crate::record::{Record, RunRecords};
@@ -270,6 +271,7 @@ fn draft(wanted: &Wanted) -> Verdict {
         fleet: cell.fleet,
         pvs: cell.pvs,
         connected: cell.mode,
+        lookup: cell.lookup,
         relative: wanted.relative,
         compared_with: None,
         figure: None,
@@ -308,6 +310,7 @@ fn of_processes_left(run: &RunRecords, limits: &Limits) -> Option<Verdict> {
         fleet: None,
         pvs: 0,
         connected: Mode::Bulk,
+        lookup: Lookup::default(),
         relative: Relative::Nothing,
         compared_with: None,
         figure: figure.map(|count| Interval::exact(count as f64, 1)),

@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 
 use super::fleet::Fleets;
 use super::stop::{Stop, failed};
-use super::{Candidate, Cell, Plan, Progress, capacity, single};
+use super::{Candidate, Cell, Plan, Progress, capacity, lookup, single};
 use crate::ioc::{Server, Servers};
 use crate::process::interrupted;
 use crate::record::{Failure, FailureKind, Record};
@@ -113,6 +113,7 @@ impl BlockRunner<'_> {
         record: &mut Record,
         log: &mut String,
     ) -> Result<(), Stop> {
+        lookup::check(&candidate.approach, cell)?;
         if let Some(shape) = cell.fleet {
             let command = single::command_of(candidate)?;
             let cell = (cell, shape);

@@ -8,10 +8,11 @@ use std::time::Duration;
 use self::usage::{ClientUsage, rss_bytes, settle};
 use super::driven::Driven;
 use super::driver::{self, blame_ioc};
+use super::lookup::wants_an_address;
 use super::session::{Answer, Timeouts};
 use super::stop::{Stop, failed};
 use super::{Candidate, Cell, Plan};
-use crate::approach::{Approach, Kind};
+use crate::approach::Approach;
 use crate::ioc::{Fleet, IocError, SearchCounter, Server, searches_on_circuits};
 use crate::lookup::Lookup;
 use crate::process::Command;
@@ -60,7 +61,7 @@ impl Fleets {
         record: &mut Record,
         log: &mut String,
     ) -> Result<(), Stop> {
-        self.check(&candidate.approach, cell, shape)?;
+        self.check(&candidate.approach, cell)?;
         let mut fleet = self.fleet(cell, shape)?;
         let is_first_client = !std::mem::replace(&mut self.is_used, true);
         if !is_first_client && !settle(&fleet.pids()) {
@@ -69,12 +70,13 @@ impl Fleets {
         }
         let approach = &candidate.approach;
         let most_memory_bytes = plan.most_memory_bytes;
-        let given = Given { approach, shape, is_first_client, most_memory_bytes };
+        let given =
+            Given { approach, lookup: cell.lookup, shape, is_first_client, most_memory_bytes };
         let timeouts = Timeouts::new(plan.timeout, usual_timeout(cell.pvs));
         let outcome = drive(command, &mut fleet, cell, timeouts, &given, record, log);
         self.took.push(Took {
             approach: approach.name.clone(),
-            lookup: shape.lookup,
+            lookup: cell.lookup,
             pvs: cell.pvs,
             seconds: outcome.is_ok().then(|| connect_seconds(record)),
         });
@@ -110,14 +112,10 @@ impl Fleets {
     }
 
     /// Whether it makes sense to try.
-    fn check(&self, approach: &Approach, cell: &Cell, shape: FleetShape) -> Result<(), Stop> {
+    fn check(&self, approach: &Approach, cell: &Cell) -> Result<(), Stop> {
         let name = approach.name.as_str();
-        if !approach.knows(shape.lookup) {
-            let message = format!("{name} knows no EPICS_CA_NAME_SERVERS, so it was not tried");
-            return Err(failed(FailureKind::Unable, None, message));
-        }
         let is_smaller = |took: &&Took| {
-            took.approach == name && took.lookup == shape.lookup && took.pvs < cell.pvs
+            took.approach == name && took.lookup == cell.lookup && took.pvs < cell.pvs
         };
         let largest = self.took.iter().filter(is_smaller).max_by_key(|took| took.pvs);
         match largest.filter(|_| cell.pvs >= LARGE_PVS) {
@@ -145,6 +143,7 @@ impl Fleets {
 /// What a worker is measured by.
 struct Given<'a> {
     approach: &'a Approach,
+    lookup: Lookup,
     shape: FleetShape,
     is_first_client: bool,
     most_memory_bytes: u64,
@@ -154,9 +153,9 @@ impl Given<'_> {
     /// The floor counts its own searches: it does not send them to every address.
     /// What is not known to leave an empty address list alone is given an address.
     fn wants_counter(&self) -> bool {
-        match self.shape.lookup {
+        match self.lookup {
             Lookup::Udp => !self.approach.floor,
-            Lookup::NameServer => matches!(self.approach.kind, Kind::User { .. }),
+            lookup @ Lookup::NameServer => wants_an_address(self.approach, lookup),
         }
     }
 }
@@ -176,7 +175,7 @@ fn drive(
         Stop::from(IocError::Files { action, source })
     })?;
     let address = counter.as_ref().map(SearchCounter::address);
-    let environment = fleet.environment_by(given.shape.lookup, address);
+    let environment = fleet.environment_by(given.lookup, address);
     let pids = fleet.pids();
     let command = command.clone().environment(environment);
     let worker = driver::Worker { approach: given.approach, command, timeouts };
@@ -265,7 +264,7 @@ impl Worker<'_, '_> {
             let counted = SearchesCounted::ByClient;
             return Some(Searches { sent: own as f64, counted, dropped_datagrams: 0 });
         }
-        match self.given.shape.lookup {
+        match self.cell.lookup {
             Lookup::Udp => counted.map(|count| Searches {
                 sent: (count.searches * self.given.shape.iocs as u64) as f64,
                 counted: SearchesCounted::AtAddress,
@@ -328,8 +327,7 @@ mod tests {
         let took = Took { approach: approach.name.clone(), lookup, pvs: 100_000, seconds };
         let fleets = Fleets { took: vec![took], ..Fleets::default() };
         let cells = super::super::Plan::fleets(&[(1_000_000, 100)], 1);
-        let cell = cells.iter().find(|cell| cell.fleet.unwrap().lookup == Lookup::Udp).unwrap();
-        match fleets.check(&approach, cell, cell.fleet.unwrap()) {
+        match fleets.check(&approach, &cells[0]) {
             Ok(()) => None,
             Err(Stop::Failed(failure)) => Some(failure),
             Err(Stop::Interrupted) => panic!("nobody interrupts"),

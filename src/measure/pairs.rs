@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::plan::Bounds;
 use super::single;
 use super::stop::Stop;
-use super::{Candidate, Cell};
+use super::{Candidate, Cell, lookup};
 use crate::ioc::{Server, Servers};
 use crate::process::interrupted;
 use crate::record::{Record, Side};
@@ -122,6 +122,7 @@ impl<'a> PairRunner<'a> {
             return Err(Stop::Interrupted);
         }
         let candidate = &self.sides[side as usize].candidate;
+        lookup::check(&candidate.approach, cell)?;
         let server = match self.running.entry(cell.server.clone()) {
             Entry::Occupied(running) => running.into_mut(),
             Entry::Vacant(place) => {

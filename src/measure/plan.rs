@@ -26,6 +26,8 @@ pub struct Cell {
     pub pvs: usize,
     /// How they are connected.
     pub mode: Mode,
+    /// How they are found.
+    pub lookup: Lookup,
     /// What monitors are to take; none for scenarios without monitors.
     pub load: Option<Load>,
     /// The IOCs that have the PVs together; none where it is one.
@@ -45,6 +47,7 @@ impl Cell {
             server: self.server.clone(),
             pvs: self.pvs,
             mode: self.mode,
+            lookup: self.lookup,
             load: self.load,
             fleet: self.fleet,
         }
@@ -74,7 +77,7 @@ impl Cell {
         self.may_be_overloaded() || self.load.is_some_and(|load| load.disturbance.is_some())
     }
 
-    /// A cell for all approaches, on no server yet: [`Cell::on`].
+    /// A cell for all approaches, by the usual lookup, on no server yet: [`Cell::on`].
     pub fn new(
         scenario: Scenario,
         pvs: usize,
@@ -83,13 +86,20 @@ impl Cell {
         blocks: usize,
     ) -> Cell {
         let (server, approaches, fleet, brief) = (String::new(), Vec::new(), None, false);
-        Cell { scenario, server, approaches, pvs, mode, load, fleet, blocks, brief }
+        let lookup = Lookup::default();
+        Cell { scenario, server, approaches, pvs, mode, lookup, load, fleet, blocks, brief }
     }
 
     /// The same for those who want to know of connecting only.
     #[must_use]
     pub fn brief(self) -> Cell {
         Cell { brief: true, ..self }
+    }
+
+    /// The same by this lookup.
+    #[must_use]
+    pub fn by(self, lookup: Lookup) -> Cell {
+        Cell { lookup, ..self }
     }
 
     /// The same against another server.
@@ -189,18 +199,14 @@ impl Plan {
         cells
     }
 
-    /// The fleet scenario for every size, a count of PVs and of IOCs, and both ways to
-    /// find PVs. The PVs are spread evenly over softIocs.
+    /// The fleet scenario for every size, a count of PVs and of IOCs. The PVs are spread
+    /// evenly over softIocs.
     pub fn fleets(sizes: &[(usize, usize)], blocks: usize) -> Vec<Cell> {
-        let mut cells = Vec::new();
-        for (pvs, iocs) in sizes {
-            for lookup in Lookup::ALL {
-                let cell = Cell::new(Scenario::Fleet, *pvs, Mode::Bulk, None, blocks);
-                let fleet = Some(FleetShape { lookup, iocs: *iocs });
-                cells.push(Cell { fleet, ..cell.on("softioc") });
-            }
-        }
-        cells
+        let fleet = |(pvs, iocs): &(usize, usize)| {
+            let cell = Cell::new(Scenario::Fleet, *pvs, Mode::Bulk, None, blocks);
+            Cell { fleet: Some(FleetShape { iocs: *iocs }), ..cell.on("softioc") }
+        };
+        sizes.iter().map(fleet).collect()
     }
 
     /// The most blocks that any cell has.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::driver::{Worker, blame_ioc};
+use super::lookup::Environment;
 use super::plan::Bounds;
 use super::session::Timeouts;
 use super::stop::Stop;
@@ -20,6 +21,7 @@ pub(super) fn empty_record(cell: &Cell, approach: &str) -> Record {
         server: cell.server.clone(),
         pvs: cell.pvs,
         mode: cell.mode,
+        lookup: cell.lookup,
         load: cell.load,
         fleet: cell.fleet,
         approach: approach.to_owned(),
@@ -48,7 +50,8 @@ pub(super) fn measure(
     record: &mut Record,
     log: &mut String,
 ) -> Result<(), Stop> {
-    command_of(candidate)?;
+    let command = command_of(candidate)?;
+    let environment = Environment::of(&candidate.approach, ioc, cell)?;
     record.server_versions = ioc.versions();
     let timeouts = Timeouts::new(bounds.timeout, usual_timeout(cell));
     let given = monitor::Given {
@@ -58,9 +61,9 @@ pub(super) fn measure(
     };
     let worker = Worker {
         approach: &candidate.approach,
-        command: command_of(candidate)?
+        command: command
             .clone()
-            .environment(ioc.client_environment())
+            .environment(environment.variables.clone())
             .cores(given.cores.as_ref().map_or(&[], |cores| &cores.client)),
         timeouts,
     };

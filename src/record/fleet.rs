@@ -3,17 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::lookup::Lookup;
-
-/// Many IOCs, and how their PVs are found. The record's `pvs` are spread evenly over
-/// them.
+/// Many IOCs. The record's `pvs` are spread evenly over them.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(deny_unknown_fields)]
 pub struct FleetShape {
-    /// How clients find the PVs.
-    pub lookup: Lookup,
     /// How many IOCs.
     pub iocs: usize,
 }

@@ -1,5 +1,5 @@
-//! What is measured: one combination of server, PVs, load, mode and IOCs, and how it is
-//! put into words.
+//! What is measured: one combination of server, PVs, load, mode, lookup and IOCs, and how
+//! it is put into words.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,6 +22,8 @@ pub struct Configuration {
     pub pvs: usize,
     /// How they are connected.
     pub mode: Mode,
+    /// How they are found.
+    pub lookup: Lookup,
     /// What monitors are to take.
     pub load: Option<Load>,
     /// The IOCs that have the PVs together.
@@ -58,6 +60,7 @@ impl Configuration {
             server: record.server.clone(),
             pvs: record.pvs,
             mode: record.mode,
+            lookup: record.lookup,
             load: record.load,
             fleet: record.fleet,
         }
@@ -78,7 +81,7 @@ impl Configuration {
     }
 
     /// Such as `connect::pyca::n10000`: scenario, approach, the server where it is not
-    /// the usual one, and what is varied.
+    /// the usual one, and what is varied, the lookup where it is not the usual one.
     pub fn name_with(&self, approach: &str) -> String {
         let mut parts = vec![word(self.scenario.name()), word(approach)];
         if self.server != USUAL_SERVER {
@@ -88,17 +91,11 @@ impl Configuration {
         parts.join("::")
     }
 
-    /// Such as `n10000`, `680x480_120hz` or `n100_10hz_restart`.
+    /// Such as `n10000`, `680x480_120hz`, `n100_10hz_restart` or `n10000_name_server`.
     fn varied(&self) -> String {
         let Configuration { pvs, .. } = self.clone().with_probes_as_one();
         let mut words = Vec::new();
-        if let Some(fleet) = self.fleet {
-            let lookup = match fleet.lookup {
-                Lookup::Udp => "udp",
-                Lookup::NameServer => "name_servers",
-            };
-            words.extend([lookup.to_owned(), format!("{}iocs", fleet.iocs)]);
-        }
+        words.extend(self.fleet.map(|fleet| format!("{}iocs", fleet.iocs)));
         let pixels = self.load.and_then(|load| load.pixels);
         words.extend(pixels.map(|pixels| pixels.to_string()));
         if pixels.is_none() && pvs > 0 || pvs > 1 {
@@ -109,6 +106,9 @@ impl Configuration {
         }
         if let Some(load) = self.load {
             words.extend(varied_of(&load));
+        }
+        if !self.lookup.is_usual() {
+            words.push(word(self.lookup.name()));
         }
         words.join("_")
     }
@@ -129,37 +129,49 @@ impl Configuration {
         if self.server == USUAL_SERVER { String::new() } else { format!(" on {}", self.server) }
     }
 
+    /// Of many IOCs either lookup is said: their tables show both.
+    fn by_lookup(&self) -> String {
+        match self.fleet {
+            None => self.lookup.unless_usual(),
+            Some(_) => format!(" by {}", self.lookup),
+        }
+    }
+
     fn heading(&self) -> String {
         let Some(load) = self.load else { return self.in_full() };
         let what = load.pixels.map_or(counted(self.pvs, "PV"), |pixels| pixels.to_string());
         let how = load
             .disturbance
             .map_or(String::new(), |disturbance| format!(", {}", course(disturbance).about));
-        let (scenario, place) = (self.scenario, self.on_server());
-        format!("{scenario}: {what} at {} Hz{place}{how}", load.rate_hz)
+        let (scenario, place, lookup) = (self.scenario, self.on_server(), self.by_lookup());
+        format!("{scenario}: {what} at {} Hz{place}{lookup}{how}", load.rate_hz)
     }
 
     fn listed(&self) -> String {
+        let lookup = self.by_lookup();
         if let Some(fleet) = self.fleet {
-            return format!("{} PVs on {} IOCs by {}", self.pvs, fleet.iocs, fleet.lookup);
+            return format!("{} PVs on {} IOCs{lookup}", self.pvs, fleet.iocs);
         }
-        let Some(load) = self.load else { return format!("{} PVs {}", self.pvs, self.mode) };
+        let Some(load) = self.load else {
+            return format!("{} PVs {}{lookup}", self.pvs, self.mode);
+        };
         let disturbance = load
             .disturbance
             .map_or(String::new(), |disturbance| format!(" {}", disturbance.name()));
         let what = load.pixels.map_or(format!("{} PVs", self.pvs), |pixels| pixels.to_string());
-        format!("{}{disturbance} {what} {} Hz", self.scenario, load.rate_hz)
+        format!("{}{disturbance} {what} {} Hz{lookup}", self.scenario, load.rate_hz)
     }
 
     fn place(&self) -> String {
+        let lookup = self.by_lookup();
         let pvs = format!("{}{}", counted(self.pvs, "PV"), self.on_server());
-        let Some(load) = self.load else { return pvs };
+        let Some(load) = self.load else { return pvs + &lookup };
         let pvs = if self.pvs == 0 { "all PVs".to_owned() } else { pvs };
         let what = load.pixels.map_or(pvs, |pixels| pixels.to_string());
         let disturbance = load
             .disturbance
             .map_or(String::new(), |disturbance| format!(", {}", disturbance.name()));
-        format!("{what}, {} Hz{disturbance}", load.rate_hz)
+        format!("{what}, {} Hz{lookup}{disturbance}", load.rate_hz)
     }
 
     fn in_full(&self) -> String {
@@ -171,10 +183,11 @@ impl Configuration {
             None => text += &format!(", {} PVs", grouped(self.pvs)),
         }
         if let Some(fleet) = self.fleet {
-            text += &format!(" on {} IOCs by {}", fleet.iocs, fleet.lookup);
+            text += &format!(" on {} IOCs", fleet.iocs);
         }
-        let Some(load) = self.load else { return format!("{text} {}", self.mode) };
-        text += &format!(" at {} Hz", load.rate_hz);
+        let lookup = self.by_lookup();
+        let Some(load) = self.load else { return format!("{text} {}{lookup}", self.mode) };
+        text += &format!(" at {} Hz{lookup}", load.rate_hz);
         if load.monitors != 1 {
             text += &format!(", {} monitors each", load.monitors);
         }
@@ -192,23 +205,26 @@ impl Configuration {
 
     fn progress(&self) -> String {
         let how = match (self.fleet, self.load) {
-            (Some(fleet), _) => format!("{} IOCs by {}", fleet.iocs, fleet.lookup),
+            (Some(fleet), _) => format!("{} IOCs", fleet.iocs),
             (None, Some(load)) => format!("{} at {} Hz", self.scenario, load.rate_hz),
             (None, None) => self.mode.to_string(),
         };
-        format!("on {}, {} PVs, {how}", self.server, self.pvs)
+        format!("on {}, {} PVs, {how}{}", self.server, self.pvs, self.by_lookup())
     }
 
     fn file_name(&self) -> String {
         let how = match (self.fleet, self.load) {
-            (Some(fleet), _) => fleet.lookup.name().replace(' ', "-"),
+            (Some(fleet), _) => format!("{}iocs", fleet.iocs),
             (None, None) => self.mode.to_string(),
             (None, Some(load)) => {
                 let disturbance = load.disturbance.map_or("", |disturbance| disturbance.name());
                 format!("{disturbance}{}hz", load.rate_hz)
             }
         };
-        format!("{how}-{}", self.pvs)
+        match self.lookup.is_usual() {
+            true => format!("{how}-{}", self.pvs),
+            false => format!("{how}-{}-{}", self.pvs, self.lookup.option()),
+        }
     }
 }
 
@@ -229,4 +245,48 @@ fn varied_of(load: &Load) -> Vec<String> {
 pub(crate) fn word(text: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
     text.chars().map(allowed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by(lookup: Lookup) -> Configuration {
+        Configuration {
+            scenario: Scenario::Connect,
+            server: USUAL_SERVER.to_owned(),
+            pvs: 10_000,
+            mode: Mode::Bulk,
+            lookup,
+            load: None,
+            fleet: None,
+        }
+    }
+
+    #[test]
+    fn only_the_lookup_that_is_not_usual_is_said() {
+        let (udp, name_server) = (by(Lookup::Udp), by(Lookup::NameServer));
+        assert_eq!(udp.name_with("p4p"), "connect::p4p::n10000");
+        assert_eq!(name_server.name_with("p4p"), "connect::p4p::n10000_name_server");
+        for (words, expected) in [
+            (Words::Heading, "connect on softioc, 10 000 PVs bulk by name server"),
+            (Words::List, "10000 PVs bulk by name server"),
+            (Words::Place, "10 000 PVs by name server"),
+            (Words::Progress, "on softioc, 10000 PVs, bulk by name server"),
+            (Words::File, "bulk-10000-name-server"),
+        ] {
+            assert_eq!(name_server.in_words(words), expected);
+            let usual = udp.in_words(words);
+            assert!(!usual.to_lowercase().contains("udp") && !usual.contains("by"), "{usual}");
+        }
+    }
+
+    #[test]
+    fn of_many_iocs_either_lookup_is_said() {
+        let many = |lookup| Configuration { fleet: Some(FleetShape { iocs: 3 }), ..by(lookup) };
+        let listed = |lookup| many(lookup).in_words(Words::List);
+        assert_eq!(listed(Lookup::Udp), "10000 PVs on 3 IOCs by UDP");
+        assert_eq!(listed(Lookup::NameServer), "10000 PVs on 3 IOCs by name server");
+        assert_eq!(many(Lookup::Udp).name_with("wire"), "connect::wire::3iocs_n10000");
+    }
 }

@@ -1,7 +1,8 @@
 //! What sets one scenario apart, as data.
 
+use crate::lookup::Lookup;
 use crate::record::{Disturbance, Failure, FailureKind, Scenario};
-use crate::worker_protocol::Stage;
+use crate::worker_protocol::{Mode, Stage};
 
 /// One scenario. Planning, measuring, judging and the command line read it; a scenario
 /// over a model that exists takes its name and its definition, and nothing else.
@@ -19,6 +20,8 @@ pub struct Definition {
     pub quick: Sizes,
     /// Those of the full one.
     pub full: Sizes,
+    /// By which lookups PVs are found where none is asked for.
+    pub lookups: Lookups,
     /// How many seconds monitors watch.
     pub seconds: f64,
     /// Whether its PVs are scalars or one camera.
@@ -82,6 +85,29 @@ pub struct Sizes {
     pub blocks: usize,
     /// PVs are connected one at a time up to this many.
     pub serial_pvs: usize,
+}
+
+/// By which lookups PVs are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookups {
+    /// By UDP.
+    Usual,
+    /// By UDP; so many PVs at once by name server too.
+    BothOfBulk(usize),
+    /// Each configuration by both.
+    Both,
+}
+
+impl Lookups {
+    /// Those of so many PVs that are connected in this mode.
+    pub fn of(self, pvs: usize, mode: Mode) -> &'static [Lookup] {
+        const USUAL: &[Lookup] = &[Lookup::Udp];
+        match self {
+            Lookups::Both => &Lookup::ALL,
+            Lookups::BothOfBulk(count) if pvs == count && mode == Mode::Bulk => &Lookup::ALL,
+            Lookups::Usual | Lookups::BothOfBulk(_) => USUAL,
+        }
+    }
 }
 
 /// What the PVs of monitors hold.
@@ -150,6 +176,8 @@ pub enum Dimension {
     Iocs,
     /// One PV at a time or all at once.
     Mode,
+    /// How PVs are found.
+    Lookup,
     /// Updates per second.
     Rate,
     /// Monitors of one PV.

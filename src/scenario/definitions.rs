@@ -1,7 +1,7 @@
 //! The scenarios.
 
 use super::definition::{
-    Definition, Dimension, Model, PartOf, Single, Sizes, Told, TooMuch, Values,
+    Definition, Dimension, Lookups, Model, PartOf, Single, Sizes, Told, TooMuch, Values,
 };
 use crate::record::{Disturbance, FailureKind, Scenario};
 
@@ -30,13 +30,14 @@ pub static DEFINITIONS: [Definition; 7] = [
         part_of: PartOf::Quick,
         quick: connected(&[1, 100, 1_000, 10_000], 5, 10),
         full: connected(&[1, 100, 1_000, 10_000], 15, 1_000),
+        lookups: Lookups::BothOfBulk(10_000),
         seconds: 0.0,
         values: Values::Scalars,
         disturbances: &[],
         answers: &[],
         awaits_steady_state: false,
         tells: &[Told::Stages],
-        varies: &[Dimension::Pvs, Dimension::Mode],
+        varies: &[Dimension::Pvs, Dimension::Mode, Dimension::Lookup],
         single: Some(Single { pvs: 1000, rate_hz: 0.0, seconds: 0.0 }),
     },
     Definition {
@@ -46,6 +47,7 @@ pub static DEFINITIONS: [Definition; 7] = [
         part_of: PartOf::Quick,
         quick: monitored(&[1], &[120.0], 1),
         full: monitored(&[1], &[10.0, 120.0], 5),
+        lookups: Lookups::Usual,
         seconds: 10.0,
         values: Values::Frames,
         disturbances: &[],
@@ -55,6 +57,7 @@ pub static DEFINITIONS: [Definition; 7] = [
         varies: &[
             Dimension::Rate,
             Dimension::Pixels,
+            Dimension::Lookup,
             Dimension::Seconds,
             Dimension::ArrayBytes,
             Dimension::Memory,
@@ -68,6 +71,7 @@ pub static DEFINITIONS: [Definition; 7] = [
         part_of: PartOf::Full,
         quick: monitored(&[1, 10, 100], RATES_HZ, 1),
         full: monitored(&[1, 10, 100], RATES_HZ, 5),
+        lookups: Lookups::Usual,
         seconds: 5.0,
         values: Values::Scalars,
         disturbances: &[],
@@ -77,6 +81,7 @@ pub static DEFINITIONS: [Definition; 7] = [
         varies: &[
             Dimension::Pvs,
             Dimension::Rate,
+            Dimension::Lookup,
             Dimension::Seconds,
             Dimension::ArrayBytes,
             Dimension::Memory,
@@ -91,6 +96,7 @@ pub static DEFINITIONS: [Definition; 7] = [
         // Each search measures afresh what it finds.
         quick: monitored(&[1000], RATES_HZ, 1),
         full: monitored(&[1000], RATES_HZ, 1),
+        lookups: Lookups::Usual,
         seconds: 3.0,
         values: Values::Scalars,
         disturbances: &[],
@@ -113,6 +119,7 @@ pub static DEFINITIONS: [Definition; 7] = [
         part_of: PartOf::Full,
         quick: monitored(&[1, 10, 100], &[10.0], 1),
         full: monitored(&[1, 10, 100], &[10.0], 1),
+        lookups: Lookups::Usual,
         seconds: 20.0,
         values: Values::Scalars,
         disturbances: &[],
@@ -142,6 +149,7 @@ pub static DEFINITIONS: [Definition; 7] = [
         part_of: PartOf::Full,
         quick: monitored(&[100], &[10.0], 1),
         full: monitored(&[100], &[10.0], 1),
+        lookups: Lookups::Usual,
         seconds: 25.0,
         values: Values::ScalarsOrFrames,
         disturbances: &Disturbance::ALL,
@@ -152,6 +160,7 @@ pub static DEFINITIONS: [Definition; 7] = [
             Dimension::Pvs,
             Dimension::Rate,
             Dimension::Pixels,
+            Dimension::Lookup,
             Dimension::Seconds,
             Dimension::ArrayBytes,
             Dimension::Memory,
@@ -165,13 +174,14 @@ pub static DEFINITIONS: [Definition; 7] = [
         part_of: PartOf::None,
         quick: connected(&[10_000, 100_000], 1, 0),
         full: connected(&[10_000, 100_000, 1_000_000], 1, 0),
+        lookups: Lookups::Both,
         seconds: 0.0,
         values: Values::Scalars,
         disturbances: &[],
         answers: &[],
         awaits_steady_state: false,
         tells: &[Told::ManyIocs],
-        varies: &[Dimension::Pvs, Dimension::Iocs, Dimension::Memory],
+        varies: &[Dimension::Pvs, Dimension::Iocs, Dimension::Lookup, Dimension::Memory],
         single: None,
     },
 ];
@@ -179,6 +189,21 @@ pub static DEFINITIONS: [Definition; 7] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker_protocol::Mode;
+
+    #[test]
+    fn only_many_pvs_in_bulk_are_connected_by_both_lookups() {
+        let of = |scenario: Scenario, pvs, mode| {
+            let own = DEFINITIONS.iter().find(|one| one.scenario == scenario).unwrap();
+            own.lookups.of(pvs, mode).len()
+        };
+        assert_eq!(of(Scenario::Connect, 10_000, Mode::Bulk), 2);
+        assert_eq!(of(Scenario::Connect, 1_000, Mode::Bulk), 1);
+        assert_eq!(of(Scenario::Connect, 50_000, Mode::Bulk), 1);
+        assert_eq!(of(Scenario::Connect, 10_000, Mode::Serial), 1);
+        assert_eq!(of(Scenario::Scalars, 10_000, Mode::Bulk), 1);
+        assert_eq!(of(Scenario::Fleet, 100, Mode::Bulk), 2);
+    }
 
     #[test]
     fn every_scenario_has_one_definition_in_the_order_of_reports() {

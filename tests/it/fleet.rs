@@ -25,7 +25,7 @@ fn ran(arguments: &str) -> Ran {
 #[track_caller]
 fn record(records: &[Record], approach: &str, lookup: Lookup) -> Record {
     let is_wanted = |record: &&Record| {
-        record.approach == approach && record.fleet.is_some_and(|fleet| fleet.lookup == lookup)
+        record.approach == approach && record.fleet.is_some() && record.lookup == lookup
     };
     records.iter().find(is_wanted).unwrap_or_else(|| panic!("no {approach} by {lookup}")).clone()
 }

@@ -3,9 +3,10 @@
 use epics_gauge::approach::Catalogue;
 use epics_gauge::ioc::SoftIoc;
 use epics_gauge::lookup::Lookup;
+use epics_gauge::record::{FailureKind, Record};
 use epics_gauge::worker_protocol::{Mode, Stage, StageCommand};
 
-use crate::support::{WorkerDriver, approaches_where, at_once};
+use crate::support::{Gauge, WorkerDriver, approaches_where, at_once};
 
 const PVS: usize = 1000;
 
@@ -101,4 +102,34 @@ fn without_its_name_server_a_client_by_name_server_finds_nothing() {
     let error = connected("pvxs", environment, vec!["gauge:0".to_owned()], 2.0).err();
     let error = error.expect("the IOC was found without a name server");
     assert!(error.contains("gauge:0"), "{error}");
+}
+
+/// The records of one approach by one lookup.
+fn of<'a>(records: &'a [Record], approach: &str, lookup: Lookup) -> Vec<&'a Record> {
+    let is_own = |record: &&Record| record.approach == approach && record.lookup == lookup;
+    records.iter().filter(is_own).collect()
+}
+
+#[test]
+fn both_lookups_stand_side_by_side_and_who_knows_one_only_is_unable_by_the_other() {
+    let arguments = "connect --server softioc --approach libca,caproto --pvs 10 --blocks 1 \
+                     --mode bulk --lookup udp,name-server --allow-missing";
+    let ran = Gauge::run(arguments).finish();
+    let records = ran.records();
+    for lookup in Lookup::ALL {
+        for approach in ["wire", "libca"] {
+            let [record] = of(&records, approach, lookup)[..] else { panic!("{approach}") };
+            assert_eq!(record.failure, None, "{approach} by {lookup}");
+        }
+    }
+    let report = std::fs::read_to_string(ran.out.path().join("run/report.md")).unwrap();
+    assert!(report.contains("10 PVs by either lookup"), "{report}");
+    let [caproto] = of(&records, "caproto", Lookup::NameServer)[..] else { panic!("{records:?}") };
+    let failure = caproto.failure.as_ref().unwrap();
+    if failure.kind != FailureKind::Missing {
+        assert_eq!(failure.kind, FailureKind::Unable);
+        assert!(failure.message.contains("EPICS_CA_NAME_SERVERS"), "{}", failure.message);
+        // It is known beforehand, so nothing went wrong: one block decides nothing.
+        assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    }
 }

@@ -7,6 +7,7 @@ use crate::judge::failed::FailedApproaches;
 use crate::judge::figures::interval;
 use crate::judge::scaling::scaling;
 use crate::judge::{Capacity, Scaling, capacities};
+use crate::lookup::Lookup;
 use crate::metric::{Metric, Party, Percentile, rows};
 use crate::record::{Load, Record, RunRecords, Scenario};
 use crate::scenario::{Configuration, Model, definition, is_answer};
@@ -52,10 +53,12 @@ pub(super) fn series(runs: &[&RunRecords]) -> Vec<Series> {
 
 /// Sorted by what can be compared without a floating point number.
 fn order(series: &Series) -> (Scenario, String, bool, usize, u64, String, usize) {
-    let Configuration { scenario, server, pvs, mode, load, fleet } = &series.cell;
+    let Configuration { scenario, server, pvs, mode, lookup, load, fleet } = &series.cell;
 
     let rate_mhz = load.map_or(0, |load| (1e3 * load.rate_hz) as u64);
-    let rest = format!("{fleet:?} {:?}", load.map(|load| Load { rate_hz: 0.0, ..load }));
+    let after_usual = u8::from(!lookup.is_usual());
+    let rest =
+        format!("{fleet:?} {after_usual} {:?}", load.map(|load| Load { rate_hz: 0.0, ..load }));
     let metric = OF_MONITORS_AND_FLEETS.iter().position(|one| *one == series.metric);
     let is_serial = *mode == Mode::Serial;
     let last = match series.metric {
@@ -177,6 +180,7 @@ fn of_slope(scaling: &Scaling) -> Series {
         server: scaling.server.clone(),
         pvs: scaling.most_pvs,
         mode: Mode::Bulk,
+        lookup: scaling.lookup,
         load: None,
         fleet: None,
     };
@@ -197,7 +201,8 @@ fn of_capacity(run: &RunRecords, found: &Capacity) -> Series {
         (record.scenario, &record.server, &record.approach, rate_hz)
             == (Scenario::Capacity, &found.server, &found.approach, Some(found.rate_hz))
     };
-    let load = run.records.iter().find(is_probe).and_then(|record| record.load);
+    let probe = run.records.iter().find(is_probe);
+    let load = probe.and_then(|record| record.load);
     let most = found.lossless_pvs.unwrap_or(0) as f64;
     let least = found.lossy_pvs.map(|pvs| pvs as f64);
     let figure = Interval {
@@ -211,6 +216,7 @@ fn of_capacity(run: &RunRecords, found: &Capacity) -> Series {
             server: found.server.clone(),
             pvs: 0,
             mode: Mode::Bulk,
+            lookup: probe.map_or(Lookup::default(), |record| record.lookup),
             load,
             fleet: None,
         },

@@ -5,11 +5,12 @@ use serde::Serialize;
 
 use super::error::{Wrong, unknown};
 use super::table::Table;
+use crate::lookup::Lookup;
 use crate::record::{Pixels, Scenario};
 use crate::scenario::{Definition, Single, USUAL_SERVER, Values, singles};
 
-const KEYS: [&str; 8] =
-    ["scenario", "server", "approach", "pvs", "rate_hz", "pixels", "seconds", "blocks"];
+const KEYS: [&str; 9] =
+    ["scenario", "server", "approach", "lookup", "pvs", "rate_hz", "pixels", "seconds", "blocks"];
 
 /// Five blocks are the least that an interval needs.
 const USUAL_BLOCKS: f64 = 5.0;
@@ -26,6 +27,8 @@ pub struct Measured {
     pub server: String,
     /// The approaches; all that speak a protocol of the server when empty.
     pub approaches: Vec<String>,
+    /// How PVs are found.
+    pub lookups: Vec<Lookup>,
     /// Counts of PVs.
     pub pvs: Vec<usize>,
     /// Updates of one PV per second.
@@ -51,6 +54,10 @@ pub(super) fn measured(table: Table) -> Result<Measured, Wrong> {
         refuse(table, "pixels", "only waveform has frames")?;
     }
     let approaches = table.names("approach")?.into_iter().map(|name| name.name).collect();
+    let lookups = match table.lookups()? {
+        none if none.is_empty() => vec![Lookup::default()],
+        named => named,
+    };
     let server = table.text("server")?.unwrap_or_else(|| USUAL_SERVER.to_owned());
     Ok(Measured {
         pvs: if has_frames { vec![1] } else { counts(table)? },
@@ -61,6 +68,7 @@ pub(super) fn measured(table: Table) -> Result<Measured, Wrong> {
         scenario: definition.scenario,
         server,
         approaches,
+        lookups,
     })
 }
 

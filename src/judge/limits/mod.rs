@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::FALSE_ALARMS;
+use crate::lookup::Lookup;
 use crate::metric::Metric;
 use crate::record::{Load, Scenario};
 pub use error::LimitsError;
@@ -53,6 +54,8 @@ pub struct Limit {
     /// The approaches for which it holds, with the lines that name them; all when
     /// empty.
     pub approaches: Vec<(String, usize)>,
+    /// The lookups for which it holds; all when empty.
+    pub lookups: Vec<Lookup>,
     /// From so many PVs on.
     pub least_pvs: usize,
     /// Only up to this rate, in updates of one PV per second.
@@ -183,6 +186,7 @@ pub(super) struct Place<'a> {
     pub(super) server: &'a str,
     pub(super) approach: &'a str,
     pub(super) pvs: usize,
+    pub(super) lookup: Lookup,
     pub(super) load: Option<Load>,
 }
 
@@ -213,6 +217,7 @@ impl Limit {
         self.scenarios.contains(&place.scenario)
             && holds(&self.servers, place.server)
             && holds(&self.approaches, place.approach)
+            && (self.lookups.is_empty() || self.lookups.contains(&place.lookup))
             && place.pvs >= self.least_pvs
             && self.rate_hz_at_most.is_none_or(|most| rate_hz <= most)
     }
@@ -226,6 +231,7 @@ impl Limit {
             && self.scenarios == other.scenarios
             && names(&self.servers) == names(&other.servers)
             && names(&self.approaches) == names(&other.approaches)
+            && self.lookups == other.lookups
             && self.least_pvs == other.least_pvs
             && self.rate_hz_at_most == other.rate_hz_at_most
             && self.relatives.iter().any(|relative| other.relatives.contains(relative))
@@ -322,6 +328,43 @@ relative = \"floor\"
             let error = measured(keys).unwrap_err();
             assert!(error.contains(expected), "{keys}: {error}");
         }
+    }
+
+    #[test]
+    fn a_limit_holds_for_either_lookup_unless_it_names_one() {
+        let limit =
+            |keys: &str, most: f64| format!("{LIMIT}{keys}most = {most}\nbecause = \"why\"\n");
+        let text = limit("", 1.0) + &limit("lookup = \"name-server\"\n", 2.0);
+        let limits = Limits::parse(&text, "limits.toml").unwrap();
+        let most = |lookup| {
+            let first = &limits.limits[0];
+            let place = Place {
+                scenario: first.scenarios[0],
+                server: "softioc",
+                approach: "mine",
+                pvs: 10_000,
+                lookup,
+                load: None,
+            };
+            limits.of(first.measure, first.relatives[0], &place).unwrap().most
+        };
+        assert_eq!((most(Lookup::Udp), most(Lookup::NameServer)), (1.0, 2.0));
+        let error = Limits::parse(&limit("lookup = \"nameserver\"\n", 1.0), "limits.toml");
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("did you mean `name-server`?"), "{error}");
+    }
+
+    #[test]
+    fn what_the_gate_measures_is_found_by_udp_unless_it_is_said() {
+        let measured = |keys: &str| {
+            let text = format!(
+                "{LIMIT}most = 1\nbecause = \"why\"\n\
+                 [[measure]]\nscenario = \"connect\"\npvs = [1]\n{keys}"
+            );
+            Limits::parse(&text, "limits.toml").unwrap().measured[0].lookups.clone()
+        };
+        assert_eq!(measured(""), [Lookup::Udp]);
+        assert_eq!(measured("lookup = [\"udp\", \"name-server\"]"), Lookup::ALL);
     }
 
     #[test]

@@ -12,11 +12,12 @@ use crate::metric::{Metric, Pooled, can_be_limited, names};
 use crate::record::Scenario;
 use crate::scenario::definition;
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "scenario",
     "metric",
     "server",
     "approach",
+    "lookup",
     "pvs",
     "rate_hz_at_most",
     "relative",
@@ -90,6 +91,7 @@ fn limit_of(table: Table, metric: &Name, text: &str) -> Result<Limit, Wrong> {
         scenarios,
         servers: placed(&table.names("server")?),
         approaches: placed(&approaches),
+        lookups: table.lookups()?,
         least_pvs: table.number("pvs")?.map_or(0, |pvs| pvs as usize),
         rate_hz_at_most: rate(table, measure)?,
         relatives: relatives(table, measure)?,
@@ -131,7 +133,7 @@ fn scenarios(table: Table, measure: Metric) -> Result<Vec<Scenario>, Wrong> {
     let measured_in = measure.row().scenarios();
     let named = table.names("scenario")?;
     if measure.is_of_the_run() {
-        let of_a_cell = ["scenario", "server", "approach", "pvs"];
+        let of_a_cell = ["scenario", "server", "approach", "lookup", "pvs"];
         return match of_a_cell.iter().find_map(|key| Some((key, table.place(key)?))) {
             Some((key, at)) => {
                 let metric = measure.name();

@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Wrong, unknown};
+use crate::lookup::Lookup;
 
 /// A table of the file.
 #[derive(Clone, Copy)]
@@ -49,6 +50,15 @@ impl<'a> Table<'a> {
             Ok((name, text))
         };
         self.entries.iter().map(text).collect()
+    }
+
+    /// The lookups that the table names; none where it names none.
+    pub(super) fn lookups(&self) -> Result<Vec<Lookup>, Wrong> {
+        let lookup = |one: Name| {
+            let known = Lookup::ALL.map(Lookup::option);
+            one.name.parse().map_err(|_| Wrong::at(one.at, unknown("lookup", &one.name, &known)))
+        };
+        self.names("lookup")?.into_iter().map(lookup).collect()
     }
 
     pub(super) fn text(&self, key: &str) -> Result<Option<String>, Wrong> {

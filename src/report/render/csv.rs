@@ -111,7 +111,7 @@ fn without_figure<'a>(run: &'a RunRecords, record: &'a Record) -> Row<'a> {
         slowed_per_pv_s: record.handicap.map(|handicap| handicap.per_pv_s),
         pvs: record.pvs,
         mode: Some(record.mode),
-        lookup: record.fleet.map(|fleet| fleet.lookup.name()),
+        lookup: Some(record.lookup.option()),
         iocs: record.fleet.map(|fleet| fleet.iocs),
         rate_hz: load.map(|load| load.rate_hz),
         seconds: load.map(|load| load.seconds),

@@ -1,5 +1,6 @@
 //! Figures and intervals.
 
+use crate::judge::CONFIDENCE_WANTED;
 use crate::stats::Interval;
 use crate::units::{duration, microseconds, signed_microseconds};
 
@@ -30,6 +31,15 @@ pub(in crate::report) fn interval_in_full(interval: &Interval, unit: &str) -> St
         duration(interval.low),
         duration(interval.high)
     )
+}
+
+/// `x 1.20`, with its interval where there are blocks enough for one.
+pub(in crate::report) fn factor(ratio: &Interval) -> String {
+    let median = format!("x {:.2}", ratio.median);
+    match ratio.confidence >= CONFIDENCE_WANTED {
+        true => format!("{median} ({:.2} .. {:.2})", ratio.low, ratio.high),
+        false => median,
+    }
 }
 
 /// `+4.0 %`.

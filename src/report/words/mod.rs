@@ -8,7 +8,8 @@ mod percentiles;
 mod verdicts;
 
 pub(super) use amounts::{
-    crossing, difference, interval_in_full, or_dash, part, range, rounded_down, signed_percent,
+    crossing, difference, factor, interval_in_full, or_dash, part, range, rounded_down,
+    signed_percent,
 };
 pub(super) use comparison::sentence;
 pub(super) use configuration::{fleet_size, place, scale_load, scale_pvs};

@@ -108,11 +108,11 @@ fn an_unknown_field_is_refused_with_its_line_and_name() {
 #[test]
 fn another_version_of_the_format_is_refused_as_such() {
     let newer = with_line(1, |line| {
-        line.replace("\"format\":6", "\"format\":7,\"a_field_of_format_7\":true")
+        line.replace("\"format\":7", "\"format\":8,\"a_field_of_format_8\":true")
     });
-    refused(&newer, &["line 1", "format 7", "reads formats 4 to 6"]);
-    let older = with_line(1, |line| line.replace("\"format\":6", "\"format\":3"));
-    refused(&older, &["line 1", "format 3", "reads formats 4 to 6"]);
+    refused(&newer, &["line 1", "format 8", "reads formats 4 to 7"]);
+    let older = with_line(1, |line| line.replace("\"format\":7", "\"format\":3"));
+    refused(&older, &["line 1", "format 3", "reads formats 4 to 7"]);
 }
 
 #[test]

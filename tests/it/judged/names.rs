@@ -23,6 +23,7 @@ fn cell(scenario: &str, pvs: usize, load: Option<Load>) -> Planned {
             server: "softioc".to_owned(),
             pvs,
             mode: Mode::Bulk,
+            lookup: Lookup::Udp,
             load,
             fleet: None,
         },
@@ -54,9 +55,10 @@ fn cells() -> Vec<Planned> {
     let scalars = Load { pixels: None, rate_hz: 10.0, ..load() };
     let restart = Load { disturbance: Some(Disturbance::Restart), ..scalars };
     let frames = Load { pixels: Some(Pixels { width: 680, height: 480 }), ..load() };
-    let fleet = FleetShape { lookup: Lookup::NameServer, iocs: 100 };
+    let fleet = FleetShape { iocs: 100 };
     let mut of_fleet = cell("fleet", 1_000_000, None);
     of_fleet.configuration.fleet = Some(fleet);
+    of_fleet.configuration.lookup = Lookup::NameServer;
     let mut serial = cell("connect", 1, None);
     serial.configuration.mode = Mode::Serial;
     let mut cells = vec![
@@ -111,7 +113,7 @@ fn names_say_scenario_approach_cell_and_relation() {
         "scale::pyca::n100_10hz_idle900::workers_failed",
         "disturbed::pyca::n100_10hz_restart::pvs_left_behind",
         "capacity::pyca::10hz::workers_failed",
-        "fleet::wire::name_servers_100iocs_n1000000::values_wrong",
+        "fleet::wire::100iocs_n1000000_name_server::values_wrong",
         "run::processes_left",
     ] {
         assert!(names.iter().any(|known| known == name), "{name} is not in {names:#?}");

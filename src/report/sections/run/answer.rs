@@ -135,8 +135,8 @@ fn broken_limit(judgement: &Judgement, verdict: &Verdict) -> String {
 fn modes_of(judgement: &Judgement, verdict: &Verdict) -> Option<String> {
     let Metric::Time(timed) = verdict.metric else { return None };
     let is_own = |figures: &&Figures| {
-        (figures.metric, figures.pvs, &figures.server, figures.connected)
-            == (timed, verdict.pvs, &verdict.server, verdict.connected)
+        (figures.metric, figures.pvs, &figures.server, figures.connected, figures.lookup)
+            == (timed, verdict.pvs, &verdict.server, verdict.connected, verdict.lookup)
     };
     let rows = &judgement.figures.iter().find(is_own)?.rows;
     let row = rows.iter().find(|row| row.approach == verdict.approach)?;

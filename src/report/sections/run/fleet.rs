@@ -1,11 +1,10 @@
 //! Connecting to fleets of IOCs: a table for each way to find PVs.
 
-use crate::judge::{CONFIDENCE_WANTED, FleetGrowth, FleetRow, Judgement};
+use crate::judge::{FleetGrowth, FleetRow, Judgement};
 use crate::lookup::Lookup;
 use crate::record::{FailureKind, SearchesCounted};
 use crate::report::document::{Columns, Part, Table};
-use crate::report::words::{difference, fleet_size, or_dash};
-use crate::stats::Interval;
+use crate::report::words::{difference, factor, fleet_size, or_dash};
 use crate::units::{grouped, microseconds};
 
 pub(super) fn section(judgement: &Judgement) -> Vec<Part> {
@@ -13,8 +12,7 @@ pub(super) fn section(judgement: &Judgement) -> Vec<Part> {
 }
 
 fn of_lookup(judgement: &Judgement, lookup: Lookup) -> Vec<Part> {
-    let rows: Vec<&FleetRow> =
-        judgement.fleets.iter().filter(|row| row.fleet.lookup == lookup).collect();
+    let rows: Vec<&FleetRow> = judgement.fleets.iter().filter(|row| row.lookup == lookup).collect();
     if rows.is_empty() {
         return Vec::new();
     }
@@ -68,7 +66,8 @@ fn sizes<'a>(rows: &[&'a FleetRow], name: impl Fn(&FleetRow) -> String) -> Colum
 fn costs(rows: &[&FleetRow], growths: &[FleetGrowth]) -> Table {
     let growth_of = |row: &FleetRow| {
         growths.iter().find(|growth| {
-            growth.approach == row.approach && (growth.fleet, growth.pvs) == (row.fleet, row.pvs)
+            growth.approach == row.approach
+                && (growth.lookup, growth.fleet, growth.pvs) == (row.lookup, row.fleet, row.pvs)
         })
     };
     let marked = |row: &FleetRow| {
@@ -87,15 +86,6 @@ fn costs(rows: &[&FleetRow], growths: &[FleetGrowth]) -> Table {
             None => "connected".to_owned(),
         })
         .table()
-}
-
-/// With its interval where there are blocks enough for one.
-fn factor(ratio: &Interval) -> String {
-    let median = format!("x {:.2}", ratio.median);
-    match ratio.confidence >= CONFIDENCE_WANTED {
-        true => format!("{median} ({:.2} .. {:.2})", ratio.low, ratio.high),
-        false => median,
-    }
 }
 
 fn uses(rows: &[&FleetRow]) -> Table {
@@ -128,7 +118,7 @@ pub(super) fn statements(judgement: &Judgement) -> Vec<String> {
 }
 
 fn statement(judgement: &Judgement, lookup: Lookup) -> Option<String> {
-    let own = || judgement.fleet_growth.iter().filter(|growth| growth.fleet.lookup == lookup);
+    let own = || judgement.fleet_growth.iter().filter(|growth| growth.lookup == lookup);
     let largest = own().max_by_key(|growth| (growth.pvs, growth.fleet.iocs))?;
     let described: Vec<String> = own()
         .filter(|growth| (growth.fleet, growth.pvs) == (largest.fleet, largest.pvs))

@@ -5,6 +5,7 @@ mod capacity;
 mod failures;
 mod figures;
 mod fleet;
+mod lookups;
 mod method;
 mod monitors;
 mod notes;
@@ -58,6 +59,7 @@ fn tables(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
     for figures in &judgement.figures {
         parts.extend(times::of_cell(figures, &judgement.verdicts));
     }
+    parts.extend(lookups::section(judgement));
     parts.extend(single_gets::section(judgement));
     parts.extend(times::scaling(judgement));
     parts.extend(published::one_pv(judgement));

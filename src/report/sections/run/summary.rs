@@ -48,6 +48,7 @@ fn servers(judgement: &Judgement) -> Vec<&str> {
 fn on_server<'a>(judgement: &'a Judgement, server: &'a str) -> Vec<Line<'a>> {
     let rows = |metric| most_pvs(judgement, server, metric).map(|figures| &figures.rows[..]);
     let (connect, one_get) = (rows(Timed::CONNECT_BULK), rows(ONE_GET));
+    let lookup = most_pvs(judgement, server, Timed::CONNECT_BULK).map(|figures| figures.lookup);
     let (bulk_get, monitors) = (rows(BULK_GET), monitor_run(judgement, server));
     let monitor_rows = monitors.map_or(&[][..], |run| &run.rows);
     let mut names: Vec<(&str, bool)> = Vec::new();
@@ -75,6 +76,7 @@ fn on_server<'a>(judgement: &'a Judgement, server: &'a str) -> Vec<Line<'a>> {
                 .verdicts
                 .iter()
                 .filter(|one| one.approach == approach && one.server == server)
+                .filter(|one| lookup.is_none_or(|lookup| one.lookup == lookup))
                 .collect(),
         })
         .collect()

@@ -15,7 +15,7 @@ pub(super) fn of_cell(figures: &Figures, verdicts: &[Verdict]) -> [Part; 2] {
         Mode::Bulk => "connected in bulk",
         Mode::Serial => "connected one by one",
     };
-    let place = place(&figures.server);
+    let place = place(&figures.server) + &figures.lookup.unless_usual();
     let heading = if figures.metric.stage == Stage::Connect {
         format!("{}: {pvs}{place}", figures.metric.name())
     } else {
@@ -56,7 +56,8 @@ fn of_row<'a>(
     verdicts.iter().filter(|verdict| {
         (&verdict.approach, &verdict.server, verdict.scenario)
             == (&row.approach, &figures.server, Some(figures.scenario))
-            && (verdict.pvs, verdict.connected) == (figures.pvs, figures.connected)
+            && (verdict.pvs, verdict.connected, verdict.lookup)
+                == (figures.pvs, figures.connected, figures.lookup)
             && (verdict.metric == Metric::Time(figures.metric)
                 || verdict.outcome == Outcome::Failed)
     })
@@ -72,14 +73,16 @@ pub(super) fn scaling(judgement: &Judgement) -> Vec<Part> {
         grouped(first.most_pvs)
     );
     let verdicts_of = |row: &Scaling| {
-        let (approach, server) = (row.approach.clone(), row.server.clone());
+        let (approach, server, lookup) = (row.approach.clone(), row.server.clone(), row.lookup);
         judgement.verdicts.iter().filter(move |verdict| {
-            (&verdict.approach, &verdict.server) == (&approach, &server)
+            (&verdict.approach, &verdict.server, verdict.lookup) == (&approach, &server, lookup)
                 && verdict.metric == Metric::ConnectSlope
         })
     };
     let table = Columns::of(&judgement.scaling)
-        .words("approach", |row| format!("{}{}", row.approach, place(&row.server)))
+        .words("approach", |row| {
+            format!("{}{}{}", row.approach, place(&row.server), row.lookup.unless_usual())
+        })
         .number("µs/PV", |row| microseconds(row.slope_s.median))
         .number("interval", |row| range(&row.slope_s))
         .number("over floor", |row| difference(row.over_floor_s.as_ref().filter(|_| !row.floor)))

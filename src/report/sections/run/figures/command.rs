@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::record::{Load, RunRecords, Scenario};
+use crate::scenario::{Dimension, definition};
 use crate::worker_protocol::Mode;
 
 /// A command line of this program.
@@ -14,11 +15,15 @@ pub(super) struct Command(Vec<String>);
 const KEPT: [&str; 6] =
     ["--approach", "--approaches", "--servers", "--limits", "--timeout", "--most-memory"];
 
+/// How PVs were found; kept for scenarios that have it.
+const LOOKUP: &str = "--lookup";
+
 impl Command {
     /// Runs one scenario of `run` again, with its seed and its approaches.
     pub(super) fn of(run: &RunRecords, scenario: Scenario) -> Command {
         let mut words = vec!["epics-gauge".to_owned(), "run".to_owned(), scenario.to_string()];
-        words.extend(kept(&run.run.arguments));
+        let has_lookup = definition(scenario).varies.contains(&Dimension::Lookup);
+        words.extend(kept(&run.run.arguments, has_lookup));
         let command = Command(words).option("--seed", &run.run.seed.to_string());
         let own = run.records.iter().filter(|record| record.scenario == scenario);
         match own.filter(|record| !record.confirms).map(|record| record.block).max() {
@@ -81,15 +86,16 @@ impl Command {
 }
 
 /// The options of a command line that are kept, `--name value` and `--name=value`.
-fn kept(arguments: &[String]) -> Vec<String> {
+fn kept(arguments: &[String], has_lookup: bool) -> Vec<String> {
+    let is_kept = |name: &str| KEPT.contains(&name) || has_lookup && name == LOOKUP;
     let mut kept = Vec::new();
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
-        if KEPT.contains(&argument.as_str()) {
+        if is_kept(argument) {
             kept.push(argument.clone());
             kept.extend(arguments.next().cloned());
         } else if let Some((name, value)) = argument.split_once('=')
-            && KEPT.contains(&name)
+            && is_kept(name)
         {
             kept.extend([name.to_owned(), value.to_owned()]);
         }
@@ -123,8 +129,15 @@ mod tests {
 
     #[test]
     fn options_that_every_figure_depends_on_are_kept() {
-        let arguments = words("run connect --pvs 1,10 --approaches=my.toml --approach a,b --out x");
-        assert_eq!(kept(&arguments), words("--approaches my.toml --approach a,b"));
+        let arguments = words(
+            "run connect --pvs 1,10 --approaches=my.toml --lookup udp --approach a,b --out x",
+        );
+        let without_lookup = words("--approaches my.toml --approach a,b");
+        assert_eq!(kept(&arguments, false), without_lookup);
+        assert_eq!(
+            kept(&arguments, true),
+            words("--approaches my.toml --lookup udp --approach a,b")
+        );
     }
 
     #[test]

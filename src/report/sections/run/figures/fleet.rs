@@ -21,7 +21,7 @@ struct Connected<'a> {
 /// One figure for each way to find PVs.
 pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
     let of_lookup = |lookup: Lookup| {
-        let own = judgement.fleets.iter().filter(|row| row.fleet.lookup == lookup);
+        let own = judgement.fleets.iter().filter(|row| row.lookup == lookup);
         let connected: Vec<Connected<'_>> =
             own.filter_map(|row| Some(Connected { row, cost_s: row.cost_s.as_ref()? })).collect();
         (!connected.is_empty()).then(|| figure(run, styles, lookup, &connected))

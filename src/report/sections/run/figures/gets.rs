@@ -80,8 +80,8 @@ fn drawn_row(run: &RunRecords, styles: &Styles<'_>, cell: &Figures, row: &Row) -
 /// The figure of each worker with its block.
 fn values(run: &RunRecords, cell: &Figures, approach: &str) -> Vec<(usize, f64)> {
     let is_own = |record: &&Record| {
-        (record.scenario, &record.server, record.pvs, record.mode)
-            == (cell.scenario, &cell.server, cell.pvs, cell.connected)
+        (record.scenario, &record.server, record.pvs, record.mode, record.lookup)
+            == (cell.scenario, &cell.server, cell.pvs, cell.connected, cell.lookup)
             && record.approach == approach
             && !record.confirms
     };

@@ -21,7 +21,8 @@ struct Part {
     pvs: usize,
 }
 
-/// One figure for each server, of the most PVs that were connected in bulk.
+/// One figure for each server, of the most PVs that were connected in bulk; by UDP where
+/// they were found by both lookups.
 pub(super) fn figures(run: &RunRecords) -> Vec<Figure> {
     let is_bulk = |record: &&Record| {
         (record.scenario, record.mode) == (Scenario::Connect, Mode::Bulk)
@@ -37,7 +38,9 @@ pub(super) fn figures(run: &RunRecords) -> Vec<Figure> {
         .filter_map(|server| {
             let own = records.iter().filter(|record| record.server == server);
             let pvs = own.clone().map(|record| record.pvs).max()?;
-            let own: Vec<&Record> = own.filter(|record| record.pvs == pvs).copied().collect();
+            let own = own.filter(|record| record.pvs == pvs);
+            let lookup = own.clone().map(|record| record.lookup).min()?;
+            let own: Vec<&Record> = own.filter(|record| record.lookup == lookup).copied().collect();
             Some(figure(run, server, pvs, &own))
         })
         .collect()
