@@ -63,7 +63,7 @@ impl Noise {
     }
 }
 
-fn normal(random: &mut StdRng) -> f64 {
+pub(crate) fn normal(random: &mut StdRng) -> f64 {
     let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
     radius * (std::f64::consts::TAU * random.random::<f64>()).cos()
 }
