@@ -1,7 +1,7 @@
 //! From measured pools to what is known of the judge on this machine.
 
 use super::pools::Pool;
-use crate::judge::sides::{family, side_figures};
+use crate::judge::pair_metrics::{family, side_figures};
 use crate::judge::{self, Calibration, Rule};
 use crate::metric::Metric;
 use crate::record::Machine;

@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::store::{Store, Writing};
-use super::trial::{Told, Trial};
+use super::trial::{Trial, TrialEvent};
 use super::{IfBusy, header, measuring_lock, now_utc};
 use crate::approach::Approach;
 use crate::ioc::Servers;
@@ -18,7 +18,7 @@ use crate::measure::{Candidate, Cell, Plan, Progress, this_machine};
 use crate::process::processes_left;
 use crate::record::{ApproachFacts, End, Line, RunRecords};
 
-/// Fresh blocks of a cell at most: enough for the sign test of a whole family.
+/// Fresh blocks of a configuration at most: enough for the sign test of a whole family.
 const MOST_FRESH_BLOCKS: usize = 24;
 
 /// What was started may take so long to be gone; what is there after it is left.
@@ -26,7 +26,7 @@ const TIME_TO_LEAVE: Duration = Duration::from_secs(3);
 
 /// What the gate says of one limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum GateResult {
     /// As expected.
     Good,
     /// As expected or better, and something should be looked at: an expectation that
@@ -84,11 +84,11 @@ impl Gate {
     }
 
     /// Decides one limit; blocks while its group is measured, if it was not yet.
-    pub fn decide(&mut self, name: &str) -> Said {
+    pub fn decide(&mut self, name: &str) -> GateResult {
         let Some(group) =
             self.groups.iter().position(|group| group.limits.iter().any(|limit| limit == name))
         else {
-            return Said::Red(format!("{name} is no limit of this gate"));
+            return GateResult::Red(format!("{name} is no limit of this gate"));
         };
         let key = self.groups[group].name.clone();
         if !self.decided.contains_key(&key) {
@@ -97,7 +97,7 @@ impl Gate {
         }
         match &self.decided[&key] {
             Ok(verdicts) => said_of(name, verdicts),
-            Err(why) => Said::Red(format!("nothing was measured: {why}")),
+            Err(why) => GateResult::Red(format!("nothing was measured: {why}")),
         }
     }
 
@@ -150,14 +150,14 @@ impl Gate {
     }
 }
 
-fn written(told: Told<'_>, writing: &mut Writing) -> Result<(), String> {
+fn written(told: TrialEvent<'_>, writing: &mut Writing) -> Result<(), String> {
     match told {
-        Told::Worker(Progress::Finished { record, .. }) => writing.add(&Line::Record(record)),
+        TrialEvent::Worker(Progress::Finished { record, .. }) => writing.add(&Line::Record(record)),
         _ => Ok(()),
     }
 }
 
-/// The cells of each scenario on each server, and the limits that they decide.
+/// The configurations of each scenario on each server, and the limits that they decide.
 fn groups(
     limits: &Limits,
     cells: Vec<Cell>,
@@ -192,21 +192,21 @@ fn planned(cell: &Cell, servers: &Servers) -> Planned {
 }
 
 /// What the gate says of the limit `name`, by the verdicts of its group.
-fn said_of(name: &str, verdicts: &[Verdict]) -> Said {
+fn said_of(name: &str, verdicts: &[Verdict]) -> GateResult {
     let Some(verdict) = verdicts.iter().find(|verdict| verdict.name == name) else {
-        return Said::Red(format!("{name} has no verdict: nothing was measured for it"));
+        return GateResult::Red(format!("{name} has no verdict: nothing was measured for it"));
     };
     match verdict.outcome {
-        Outcome::Within if verdict.is_better_than_expected() => Said::Remark(format!(
+        Outcome::Within if verdict.is_better_than_expected() => GateResult::Remark(format!(
             "{}; it is better than expected: the limits file wants an update",
             verdict.explain()
         )),
-        Outcome::Within => Said::Good,
-        _ if verdict.is_red() => Said::Red(verdict.explain()),
+        Outcome::Within => GateResult::Good,
+        _ if verdict.is_red() => GateResult::Red(verdict.explain()),
         // It is expected to be over, and cannot break its limit further.
-        Outcome::Over | Outcome::Failed => Said::Good,
-        Outcome::Undecided if verdict.may_be_over() => Said::Good,
-        Outcome::Undecided => Said::Undecided(verdict.explain()),
+        Outcome::Over | Outcome::Failed => GateResult::Good,
+        Outcome::Undecided if verdict.may_be_over() => GateResult::Good,
+        Outcome::Undecided => GateResult::Undecided(verdict.explain()),
     }
 }
 
@@ -219,29 +219,29 @@ mod tests {
         Verdict { outcome, expected_over, ..Verdict::example() }
     }
 
-    fn said(outcome: Outcome, expected_over: Option<&str>) -> Said {
+    fn said(outcome: Outcome, expected_over: Option<&str>) -> GateResult {
         let verdict = verdict(outcome, expected_over);
         said_of(&verdict.name.clone(), &[verdict])
     }
 
     #[test]
     fn red_is_what_is_worse_than_expected() {
-        assert!(matches!(said(Outcome::Over, None), Said::Red(_)));
-        assert!(matches!(said(Outcome::Failed, None), Said::Red(_)));
-        assert_eq!(said(Outcome::Within, None), Said::Good);
-        assert_eq!(said(Outcome::Over, Some("known")), Said::Good);
-        assert_eq!(said(Outcome::Undecided, Some("known")), Said::Good);
+        assert!(matches!(said(Outcome::Over, None), GateResult::Red(_)));
+        assert!(matches!(said(Outcome::Failed, None), GateResult::Red(_)));
+        assert_eq!(said(Outcome::Within, None), GateResult::Good);
+        assert_eq!(said(Outcome::Over, Some("known")), GateResult::Good);
+        assert_eq!(said(Outcome::Undecided, Some("known")), GateResult::Good);
     }
 
     #[test]
     fn undecided_is_said_and_better_than_expected_is_remarked() {
-        assert!(matches!(said(Outcome::Undecided, None), Said::Undecided(_)));
-        assert!(matches!(said(Outcome::Within, Some("known")), Said::Remark(_)));
+        assert!(matches!(said(Outcome::Undecided, None), GateResult::Undecided(_)));
+        assert!(matches!(said(Outcome::Within, Some("known")), GateResult::Remark(_)));
     }
 
     #[test]
     fn a_limit_without_a_verdict_is_red() {
-        let Said::Red(why) = said_of("connect::mine::n10::over_fastest", &[]) else {
+        let GateResult::Red(why) = said_of("connect::mine::n10::over_fastest", &[]) else {
             panic!("it is not red");
         };
         assert!(why.contains("nothing was measured for it"));

@@ -67,7 +67,7 @@ fn limits(catalogue: &Catalogue, servers: &Servers) -> Result<Limits, String> {
     Ok(limits)
 }
 
-/// The cells of one `[[measure]]`. The floor of each protocol is always measured too:
+/// The configurations of one `[[measure]]`. The floor of each protocol is always measured too:
 /// without it nothing can be judged over it.
 fn cells(measured: &Measured, catalogue: &Catalogue) -> Vec<Cell> {
     let mut approaches = measured.approaches.clone();

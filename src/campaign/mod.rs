@@ -3,23 +3,23 @@
 //! Measuring knows no statistics and judging starts nothing; this is where the one
 //! asks the other what to do next.
 
+mod cache;
 mod calibrating;
-mod contest;
+mod comparison;
 mod gate;
 mod header;
-mod kept;
 mod lock;
 mod measured;
 mod pools;
 mod store;
 mod trial;
 
+pub use cache::{keep_calibration, kept_calibrations};
 pub use calibrating::{Draws, calibration_of, label};
-pub use contest::{Ended, contest};
-pub use gate::{Gate, Said};
+pub use comparison::{Ended, compare_in_pairs};
+pub use gate::{Gate, GateResult};
 pub use header::{candidates, header, now_utc};
-pub use kept::{keep_calibration, kept_calibrations};
 pub use lock::{IfBusy, LockError, MeasuringLock, measuring_lock};
 pub use measured::gate_of;
 pub use pools::{INJECTED, Pool, measure_pools};
-pub use trial::{Told, Trial, Tried};
+pub use trial::{Trial, TrialEvent, Tried};

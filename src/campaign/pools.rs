@@ -38,19 +38,19 @@ pub struct Pool {
 }
 
 /// Measures `rounds` rounds of one pair for each of `pools`, in random order; who
-/// is first changes from round to round. Blocks until done. `tell` is called with
+/// is first changes from round to round. Blocks until done. `report` is called with
 /// each record and with what its worker printed on stderr.
 ///
 /// Gives what was measured, less than asked when the user stopped it.
 ///
 /// # Errors
-/// The failure of the first worker that failed, or the first error of `tell`.
+/// The failure of the first worker that failed, or the first error of `report`.
 pub fn measure_pools<E: From<Failure>>(
     pairs: &mut PairRunner<'_>,
     handicaps: &[Option<Handicap>],
     rounds: usize,
     seed: u64,
-    mut tell: impl FnMut(&Record, &str) -> Result<(), E>,
+    mut report: impl FnMut(&Record, &str) -> Result<(), E>,
 ) -> Result<Vec<Pool>, E> {
     let mut random = StdRng::seed_from_u64(seed);
     let empty = |handicap: &Option<Handicap>| Pool { handicap: *handicap, records: Vec::new() };
@@ -64,7 +64,7 @@ pub fn measure_pools<E: From<Failure>>(
             pairs.set_handicap(Side::B, pool.handicap);
             let Some(pair) = pairs.next(first, false) else { return Ok(pools) };
             for (record, log) in pair {
-                tell(&record, &log)?;
+                report(&record, &log)?;
                 if let Some(failure) = record.failure {
                     return Err(failure.into());
                 }

@@ -18,16 +18,16 @@ pub struct Trial<'a> {
     pub candidates: &'a [Candidate],
     /// The limits.
     pub limits: &'a Limits,
-    /// The most fresh blocks of a cell; 0 leaves what looks broken undecided.
+    /// The most fresh blocks of a configuration; 0 leaves what looks broken undecided.
     pub most_fresh: usize,
 }
 
 /// What a trial tells while it goes on.
 #[derive(Debug)]
-pub enum Told<'a> {
+pub enum TrialEvent<'a> {
     /// Of a worker.
     Worker(Progress<'a>),
-    /// Fresh blocks of these cells come next.
+    /// Fresh blocks of these configurations come next.
     Confirming(&'a [Cell]),
 }
 
@@ -41,18 +41,18 @@ pub struct Tried {
 }
 
 impl Trial<'_> {
-    /// Measures; blocks for as long as that takes. `tell` is called before and after
+    /// Measures; blocks for as long as that takes. `report` is called before and after
     /// each worker. `header` is the first line of the record file.
     ///
     /// Fresh blocks are measured of whatever is not decided; nothing that was
     /// decided is tried again.
     ///
     /// # Errors
-    /// The first error of `tell`.
+    /// The first error of `report`.
     pub fn run<E>(
         &self,
         header: Run,
-        mut tell: impl FnMut(Told<'_>) -> Result<(), E>,
+        mut report: impl FnMut(TrialEvent<'_>) -> Result<(), E>,
     ) -> Result<Tried, E> {
         let mut records = RunRecords { run: header, records: Vec::new(), end: None };
         let mut plan = self.plan.clone();
@@ -62,7 +62,7 @@ impl Trial<'_> {
                 if let Progress::Finished { record, .. } = &progress {
                     records.records.push((**record).clone());
                 }
-                tell(Told::Worker(progress))
+                report(TrialEvent::Worker(progress))
             })?;
             if !completed {
                 return Ok(Tried { records, completed });
@@ -71,7 +71,7 @@ impl Trial<'_> {
             if cells.is_empty() || looks == LOOKS {
                 return Ok(Tried { records, completed });
             }
-            tell(Told::Confirming(&cells))?;
+            report(TrialEvent::Confirming(&cells))?;
             plan.first_block += plan.blocks();
             plan.cells = cells;
             plan.confirms = true;
@@ -82,7 +82,7 @@ impl Trial<'_> {
         }
     }
 
-    /// The cells of which fresh blocks are wanted, `most` of each at most.
+    /// The configurations of which fresh blocks are wanted, `most` of each at most.
     fn next_cells(&self, records: &RunRecords, most: usize) -> Vec<Cell> {
         if most == 0 {
             return Vec::new();

@@ -7,7 +7,7 @@ use epics_gauge::campaign::{
     self, Draws, Ended, INJECTED, calibration_of, keep_calibration, label, measure_pools,
 };
 use epics_gauge::ioc::Servers;
-use epics_gauge::judge::sides::{CALIBRATED, OF_CONNECT};
+use epics_gauge::judge::pair_metrics::{CALIBRATED, OF_CONNECT};
 use epics_gauge::judge::{Calibrated, Change, Rule, WholeRuns, compare};
 use epics_gauge::measure::{Candidate, Cell, Contestant, PairRunner, this_machine};
 use epics_gauge::metric::Metric;
@@ -190,11 +190,12 @@ impl<'a> Calibration<'a> {
             let mut records = Vec::new();
             let mut runner = self.runner(handicap);
             let seed = self.seed.wrapping_add(u64::from(run));
-            let ended = campaign::contest(&mut runner, &metrics, &rule, seed, |record, _| {
-                bar.finished(record);
-                records.push(record.clone());
-                Ok::<(), Failure>(())
-            })?;
+            let ended =
+                campaign::compare_in_pairs(&mut runner, &metrics, &rule, seed, |record, _| {
+                    bar.finished(record);
+                    records.push(record.clone());
+                    Ok::<(), Failure>(())
+                })?;
             drop(runner);
             match ended {
                 Ended::Complete => {}
@@ -229,7 +230,7 @@ fn joined(pools: Vec<campaign::Pool>) -> Vec<campaign::Pool> {
 }
 
 fn outcome(records: &[Record], metrics: &[Metric], rule: &Rule) -> Change {
-    compare(&epics_gauge::judge::sides::family(records, metrics), rule).outcome
+    compare(&epics_gauge::judge::pair_metrics::family(records, metrics), rule).outcome
 }
 
 fn keep(output: &mut OutputFolder, record: &Record, log: &str) -> Result<(), Failure> {

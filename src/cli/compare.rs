@@ -7,8 +7,8 @@ use epics_gauge::approach::{Approach, Catalogue};
 use epics_gauge::campaign::{self, Ended};
 use epics_gauge::ioc::{ServerKind, Servers};
 use epics_gauge::judge::Change;
-use epics_gauge::judge::contest::{ContestJudgement, judge_contest, rule_of};
-use epics_gauge::judge::sides::{OF_CONNECT, OF_MONITORS, is_of_connecting};
+use epics_gauge::judge::compared::{ComparisonJudgement, judge_comparison, rule_of};
+use epics_gauge::judge::pair_metrics::{OF_CONNECT, OF_MONITORS, is_of_connecting};
 use epics_gauge::lookup::Lookup;
 use epics_gauge::measure::{Cell, Contestant, PairRunner, this_machine};
 use epics_gauge::metric::{Metric, can_be_compared};
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     let mut pairs = PairRunner::new(&servers, cell, sides, timeout, most_memory);
     let rule = rule_of(&contest);
     let bar = PairBar::of(rule.screen + contest.most_pairs);
-    let ended = campaign::contest(&mut pairs, &metrics, &rule, seed, |record, log| {
+    let ended = campaign::compare_in_pairs(&mut pairs, &metrics, &rule, seed, |record, log| {
         bar.finished(record);
         output.add(&Line::Record(Box::new(record.clone())))?;
         output.add_log(record, log)
@@ -279,7 +279,7 @@ fn conclude(
     ended: &Ended,
 ) -> Result<Exit, Failure> {
     let run = RunRecords::parse(&output.read_records()?).map_err(Failure::unmeasured)?;
-    let judgement = judge_contest(&run).map_err(Failure::unmeasured)?;
+    let judgement = judge_comparison(&run).map_err(Failure::unmeasured)?;
     let Some(judgement) = judgement else {
         return Err(Failure::unmeasured("the record file lost its comparison"));
     };
@@ -297,20 +297,20 @@ fn conclude(
     exit_of(&judgement, ended)
 }
 
-fn exit_of(judgement: &ContestJudgement, ended: &Ended) -> Result<Exit, Failure> {
+fn exit_of(judgement: &ComparisonJudgement, ended: &Ended) -> Result<Exit, Failure> {
     match ended {
         Ended::Interrupted => Ok(Exit::Interrupted),
         Ended::Failed(_) => Ok(Exit::CouldNotMeasure),
         Ended::Unmeasured(metric) => {
             Err(Failure::unmeasured(format!("no worker gave a figure of {metric}")))
         }
-        Ended::Complete => Ok(Exit::of_contest(judgement)),
+        Ended::Complete => Ok(Exit::of_comparison(judgement)),
     }
 }
 
 impl Exit {
     /// What a comparison comes to.
-    pub(super) fn of_contest(judgement: &ContestJudgement) -> Exit {
+    pub(super) fn of_comparison(judgement: &ComparisonJudgement) -> Exit {
         if !judgement.failures.is_empty() {
             return Exit::CouldNotMeasure;
         }

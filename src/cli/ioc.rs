@@ -88,7 +88,7 @@ fn start(arguments: &IocArguments, kind: &ServerKind) -> Result<SoftIoc, Failure
 
 fn failure(error: IocError) -> Failure {
     match error {
-        IocError::Asked(_) | IocError::Refused { .. } => Failure::usage(error),
+        IocError::InvalidRequest(_) | IocError::Refused { .. } => Failure::usage(error),
         IocError::Process(ProcessError::Interrupted) => Failure::interrupted(),
         _ => Failure::unmeasured(error),
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use epics_gauge::campaign;
-use epics_gauge::judge::contest::judge_contest;
+use epics_gauge::judge::compared::judge_comparison;
 use epics_gauge::judge::{Limits, judge as judgement_of};
 use epics_gauge::record::RunRecords;
 use epics_gauge::report::{Format, Subject, render};
@@ -18,12 +18,12 @@ use super::{Failure, catalogue, servers};
 pub(super) fn judge(arguments: &JudgeArguments) -> Result<Exit, Failure> {
     let run = read(&arguments.records)?;
     let known = campaign::kept_calibrations(&run.run.machine);
-    if let Some(judgement) = judge_contest(&run).map_err(Failure::usage)? {
+    if let Some(judgement) = judge_comparison(&run).map_err(Failure::usage)? {
         print(&render(
             &Subject::Comparison { run: &run, judgement: &judgement, known: &known },
             Format::Json,
         ))?;
-        return Ok(Exit::of_contest(&judgement));
+        return Ok(Exit::of_comparison(&judgement));
     }
     let judgement = judgement_of(&run, &limits(arguments.limits_file.as_deref(), &run)?);
     print(&render(

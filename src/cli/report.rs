@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use epics_gauge::campaign;
-use epics_gauge::judge::contest::judge_contest;
+use epics_gauge::judge::compared::judge_comparison;
 use epics_gauge::judge::history::history;
 use epics_gauge::judge::judge as judgement_of;
 use epics_gauge::record::RunRecords;
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
 
 fn of_one(run: &RunRecords, limits_file: Option<&Path>, format: Format) -> Result<Exit, Failure> {
     let known = campaign::kept_calibrations(&run.run.machine);
-    if let Some(judgement) = judge_contest(run).map_err(Failure::usage)? {
+    if let Some(judgement) = judge_comparison(run).map_err(Failure::usage)? {
         print(&render(&Subject::Comparison { run, judgement: &judgement, known: &known }, format))?;
         return Ok(Exit::Good);
     }

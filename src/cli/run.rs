@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use epics_gauge::approach::{Approach, Catalogue};
-use epics_gauge::campaign::{self, Told, Trial};
+use epics_gauge::campaign::{self, Trial, TrialEvent};
 use epics_gauge::embedded;
 use epics_gauge::ioc::Servers;
 use epics_gauge::judge::{Limits, judge};
@@ -142,14 +142,14 @@ fn measure(trial: &Trial<'_>, header: Run, output: &mut OutputFolder) -> Result<
     let bar = Bar::of(trial.plan.cells.iter().map(workers).sum());
     let tried = trial.run(header, |told| {
         match told {
-            Told::Confirming(cells) => bar.more(cells.iter().map(workers).sum()),
-            Told::Worker(Progress::Started { cell, approach }) => bar.started(cell, approach),
-            Told::Worker(Progress::Finished { record, log }) => {
+            TrialEvent::Confirming(cells) => bar.more(cells.iter().map(workers).sum()),
+            TrialEvent::Worker(Progress::Started { cell, approach }) => bar.started(cell, approach),
+            TrialEvent::Worker(Progress::Finished { record, log }) => {
                 let line = Line::Record(record.clone());
                 output.add(&line)?;
                 output.add_log(&record, &log)?;
             }
-            Told::Worker(Progress::Done | Progress::LeftOut) => bar.finished(),
+            TrialEvent::Worker(Progress::Done | Progress::LeftOut) => bar.finished(),
         }
         Ok::<(), Failure>(())
     })?;

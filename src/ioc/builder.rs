@@ -262,13 +262,13 @@ impl Builder {
         }
         if self.start_up.pvs > MAX_PVS {
             let asked = self.start_up.pvs;
-            return Err(IocError::Asked(format!(
+            return Err(IocError::InvalidRequest(format!(
                 "{asked} PVs are more than one IOC is given; ask for at most {MAX_PVS}"
             )));
         }
         let end = self.start_up.indices().end;
         if end > PVS_WITH_INDEX {
-            return Err(IocError::Asked(format!(
+            return Err(IocError::InvalidRequest(format!(
                 "there is no gauge:{}: indices are below {PVS_WITH_INDEX}",
                 end - 1
             )));
@@ -277,7 +277,7 @@ impl Builder {
         rates.copied().try_for_each(check_rate)?;
         match (self.frame_size, self.start_up.frame_pixels) {
             (None, _) | (_, Some(MIN_FRAME_PIXELS..=MAX_FRAME_PIXELS)) => Ok(()),
-            (Some((width, height)), _) => Err(IocError::Asked(format!(
+            (Some((width, height)), _) => Err(IocError::InvalidRequest(format!(
                 "a frame of {width} x {height} pixels cannot be; ask for {MIN_FRAME_PIXELS} to \
                  {MAX_FRAME_PIXELS} pixels"
             ))),

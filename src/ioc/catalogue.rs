@@ -4,8 +4,8 @@ mod user_file;
 
 use std::path::Path;
 
-use super::driven::{Driven, START_DEADLINE};
 use super::other_soft_ioc::{OtherSoftIoc, OtherSoftIocError};
+use super::protocol_server::{START_DEADLINE, ServerProgram};
 use super::{IocError, Server, SoftIoc};
 use crate::embedded;
 use crate::manifest::{Feature, Placed, ServerManifest, Weakness};
@@ -162,14 +162,14 @@ impl Servers {
             Start::Python => self.python_command(name)?,
             Start::User(command) => command.command(&self.site)?,
         };
-        let driven = Driven {
+        let program = ServerProgram {
             name: kind.name.clone(),
             protocols: kind.protocols.clone(),
             command,
             wanted: wanted.clone(),
             start_deadline: START_DEADLINE,
         };
-        Ok(Box::new(driven.start()?))
+        Ok(Box::new(program.start()?))
     }
 
     fn native_command(&self, name: &str) -> Result<Command, Missing> {

@@ -62,9 +62,9 @@ impl Fleet {
     /// too many on one IOC.
     ///
     /// # Errors
-    /// [`IocError::Asked`] with what is too much.
+    /// [`IocError::InvalidRequest`] with what is too much.
     pub fn check_size(iocs: usize, pvs_per_ioc: usize) -> Result<(), IocError> {
-        let asked = |message: String| Err(IocError::Asked(message));
+        let asked = |message: String| Err(IocError::InvalidRequest(message));
         if iocs == 0 || pvs_per_ioc == 0 {
             return asked("a fleet has at least one IOC with at least one PV".to_owned());
         }

@@ -24,14 +24,14 @@ mod builder;
 #[cfg(feature = "cli")]
 mod catalogue;
 mod counters;
-#[cfg(feature = "cli")]
-mod driven;
 mod fleet;
 mod identity;
 mod log;
 #[cfg(feature = "cli")]
 mod other_soft_ioc;
 mod place;
+#[cfg(feature = "cli")]
+mod protocol_server;
 mod scan_menu;
 mod scanning;
 #[cfg(feature = "cli")]
@@ -139,7 +139,7 @@ pub enum IocError {
     /// It cannot run here at all.
     #[error(transparent)]
     Missing(#[from] Missing),
-    /// The caller asked for what cannot be.
+    /// The caller requested something impossible.
     #[error("{0}")]
-    Asked(String),
+    InvalidRequest(String),
 }

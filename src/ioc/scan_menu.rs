@@ -18,7 +18,7 @@ pub(super) fn check_rate(rate_hz: f64) -> Result<(), IocError> {
     if SCAN_RATES_HZ.contains(&rate_hz) {
         return Ok(());
     }
-    Err(IocError::Asked(format!(
+    Err(IocError::InvalidRequest(format!(
         "the IOC cannot scan at {rate_hz} Hz; its rates are {SCAN_RATES_HZ:?}"
     )))
 }

@@ -27,7 +27,7 @@ impl SoftIoc {
     pub fn start_scanning(&mut self, rate_hz: f64) -> Result<(), IocError> {
         check_rate(rate_hz)?;
         if !self.builder.start_up.may_scan(rate_hz) {
-            return Err(IocError::Asked(format!(
+            return Err(IocError::InvalidRequest(format!(
                 "the IOC was started without the scan rate {rate_hz} Hz; announce it with \
                  `may_scan_at`"
             )));
@@ -43,7 +43,7 @@ impl SoftIoc {
 
     /// Ends the scanning; the calc records wait for ticks again. Blocks until
     /// no record is processed any more: at a low rate, up to its period. From
-    /// then on [`SoftIoc::processed`] and [`SoftIoc::frames_made`] stand still.
+    /// then on [`SoftIoc::processed`] and [`SoftIoc::frame_count`] stand still.
     ///
     /// # Errors
     /// When the IOC fails.
@@ -84,7 +84,7 @@ impl SoftIoc {
     ///
     /// # Errors
     /// When there is no frame record, or the IOC fails.
-    pub fn frames_made(&mut self) -> Result<u64, IocError> {
+    pub fn frame_count(&mut self) -> Result<u64, IocError> {
         Ok(self.field_value("gauge:frames")? as u64)
     }
 
@@ -107,9 +107,10 @@ impl SoftIoc {
             [calc, frame].iter().any(|scan| answer.contains(&format!("\"{scan}\"")))
         };
         match commands.iter().zip(&answers).find(|(_, answer)| !is_set(answer)) {
-            Some((command, answer)) => {
-                Err(IocError::Asked(format!("`{command}` did not work: {}", answer.trim())))
-            }
+            Some((command, answer)) => Err(IocError::InvalidRequest(format!(
+                "`{command}` did not work: {}",
+                answer.trim()
+            ))),
             None => Ok(()),
         }
     }

@@ -99,13 +99,13 @@ pub trait Server {
     ///
     /// # Errors
     /// When the server fails.
-    fn held_value(&mut self, index: usize) -> Result<f64, IocError>;
+    fn stored_value(&mut self, index: usize) -> Result<f64, IocError>;
 
     /// How many frames were made after frame 0.
     ///
     /// # Errors
     /// When the server makes no frames, or fails.
-    fn frames_made(&mut self) -> Result<u64, IocError>;
+    fn frame_count(&mut self) -> Result<u64, IocError>;
 
     /// What the server counts.
     ///
@@ -165,12 +165,12 @@ impl Server for SoftIoc {
         SoftIoc::processed(self)
     }
 
-    fn held_value(&mut self, index: usize) -> Result<f64, IocError> {
+    fn stored_value(&mut self, index: usize) -> Result<f64, IocError> {
         self.field_value(&format!("gauge:{index}"))
     }
 
-    fn frames_made(&mut self) -> Result<u64, IocError> {
-        SoftIoc::frames_made(self)
+    fn frame_count(&mut self) -> Result<u64, IocError> {
+        SoftIoc::frame_count(self)
     }
 
     fn counted(&mut self) -> Result<Counted, IocError> {

@@ -139,7 +139,7 @@ impl Shell {
         what: &str,
     ) -> Result<String, IocError> {
         if command.contains('\n') {
-            return Err(IocError::Asked("a shell command is one line".to_owned()));
+            return Err(IocError::InvalidRequest("a shell command is one line".to_owned()));
         }
         self.child.write_line(command);
         self.until_prompt(deadline, what)

@@ -117,7 +117,7 @@ impl SoftIoc {
     pub fn tick(&mut self) -> Result<(), IocError> {
         if let Some(rate) = self.scanning_hz {
             let message = format!("the records are scanned at {rate} Hz: no tick is needed");
-            return Err(IocError::Asked(message));
+            return Err(IocError::InvalidRequest(message));
         }
         self.command("dbpf epics-gauge:tick.PROC 1")?;
         self.ticks += 1;
@@ -221,7 +221,7 @@ impl SoftIoc {
     pub fn restart(&mut self, without: Option<usize>) -> Result<(), IocError> {
         let pvs = self.builder.start_up.indices();
         if let Some(index) = without.filter(|index| !pvs.contains(index)) {
-            return Err(IocError::Asked(format!(
+            return Err(IocError::InvalidRequest(format!(
                 "there is no gauge:{index} to leave out: the IOC has {} PVs",
                 pvs.len()
             )));
@@ -241,7 +241,7 @@ impl SoftIoc {
 /// The number in the answer to a `dbgf` command.
 pub(super) fn number_of(command: &str, answer: &str) -> Result<f64, IocError> {
     let number = answer.rsplit_once("= ").or_else(|| answer.rsplit_once(':'));
-    number
-        .and_then(|(_, number)| number.trim().parse().ok())
-        .ok_or_else(|| IocError::Asked(format!("`{command}` gave no number: {}", answer.trim())))
+    number.and_then(|(_, number)| number.trim().parse().ok()).ok_or_else(|| {
+        IocError::InvalidRequest(format!("`{command}` gave no number: {}", answer.trim()))
+    })
 }

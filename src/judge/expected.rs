@@ -1,7 +1,7 @@
 //! Which verdicts there will be: known before anything is measured, so that what is
 //! missing afterwards can be told.
 
-use super::limits::{LEAK_WATCH_S, Limit, Limits, Place, Relative};
+use super::limits::{GROWTH_RUN_S, Limit, Limits, Place, Relative};
 use super::planned::Planned;
 use crate::metric::{Metric, Party, Pooled, Timed, rows};
 use crate::protocol::Protocol;
@@ -23,13 +23,13 @@ pub(super) struct Wanted<'a> {
     pub(super) limit: &'a Limit,
     /// The name of the file that has the limit.
     pub(super) file: &'a str,
-    /// Whether it can be decided for sure: a watch may be too short to tell.
+    /// Whether it can be decided for sure: a monitor run may be too short to tell.
     pub(super) is_certain: bool,
 }
 
-/// The names of the verdicts that these cells give; each of them is given when the
-/// cells were measured, whatever came of it. Growth in watches under
-/// [`LEAK_WATCH_S`] is not among them: whether they can tell is not known beforehand.
+/// The names of the verdicts that these configurations give; each of them is given when the
+/// configurations were measured, whatever came of it. Growth in monitor runs under
+/// [`GROWTH_RUN_S`] is not among them: whether they can tell is not known beforehand.
 pub fn expected_verdicts(
     limits: &Limits,
     cells: &[Planned],
@@ -41,7 +41,7 @@ pub fn expected_verdicts(
         .map(|wanted| wanted.name)
         .collect();
     names.extend(limits.of_the_run(Metric::ProcessesLeft).map(|_| PROCESSES_LEFT.to_owned()));
-    // The probes of a search are one cell.
+    // The probes of a search are one configuration.
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
     names
@@ -84,7 +84,7 @@ fn of_measure<'a>(
     let has_floor = approaches
         .iter()
         .any(|other| other.floor && other.protocol == facts.protocol && cell.takes(other));
-    let is_long = key.load.is_none_or(|load| load.seconds >= LEAK_WATCH_S);
+    let is_long = key.load.is_none_or(|load| load.seconds >= GROWTH_RUN_S);
     Relative::ALL
         .into_iter()
         .filter(|relative| *relative != Relative::Floor || has_floor)

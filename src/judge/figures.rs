@@ -1,4 +1,4 @@
-//! Figures per cell and stage: medians, and paired differences to the floor and
+//! Figures per configuration and stage: medians, and paired differences to the floor and
 //! to the fastest.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::stats::{
 };
 use crate::worker_protocol::Mode;
 
-/// The figures of one metric in one cell.
+/// The figures of one metric in one configuration.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Figures {
     /// The scenario's name.
@@ -83,7 +83,7 @@ fn modes(own: &BTreeMap<usize, f64>) -> Option<[Modal; 2]> {
 /// Figures of one metric by approach and block.
 type ByApproach = BTreeMap<String, BTreeMap<usize, f64>>;
 
-/// All figures of a run, in the order of the records' cells and of
+/// All figures of a run, in the order of the records' configurations and of
 /// [`Timed::all`].
 pub(super) fn figures(run: &RunRecords, failed: &FailedApproaches) -> Vec<Figures> {
     let mut all = Vec::new();
@@ -113,7 +113,7 @@ pub fn of_most_pvs<'a>(figures: &'a [Figures], server: &str, metric: Timed) -> O
     own.max_by_key(|cell| (cell.connected == Mode::Bulk, cell.pvs))
 }
 
-/// The records of each cell; cells sorted by mode and count of PVs.
+/// The records of each configuration; configurations sorted by mode and count of PVs.
 fn cells(run: &RunRecords) -> Vec<Vec<&Record>> {
     let mut cells: BTreeMap<_, Vec<&Record>> = BTreeMap::new();
     for record in run.records.iter().filter(|record| record.scenario == Scenario::Connect) {

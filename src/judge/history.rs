@@ -65,10 +65,10 @@ pub struct VersionsFrom {
     pub versions: Vec<String>,
 }
 
-/// One figure of one approach in one cell, from run to run.
+/// One figure of one approach in one configuration, from run to run.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Series {
-    /// The cell; of a slope that with the most PVs.
+    /// The configuration; of a slope that with the most PVs.
     pub cell: Configuration,
     /// The metric, such as `connect bulk`.
     pub metric: Metric,

@@ -4,25 +4,25 @@ mod advice;
 mod bottleneck;
 mod calibration;
 mod capacity;
+pub mod compared;
 mod comparison;
-pub mod contest;
-mod courses;
-mod crowded;
+mod confirmation;
+mod contended;
 mod expected;
 mod failed;
 mod figures;
 mod fleet;
-mod fresh;
 pub mod history;
 mod limits;
 mod lookups;
 mod losses;
 mod monitors;
+pub mod pair_metrics;
 mod planned;
 mod samples;
 mod scale;
 mod scaling;
-pub mod sides;
+mod time_series;
 mod verdict;
 mod verdicts;
 pub mod worker_figures;
@@ -35,14 +35,13 @@ pub use calibration::{
 };
 pub use capacity::{Capacity, capacities};
 pub use comparison::{Change, Comparison, MetricChange, Pairs, Rule, Step, compare, next_step};
-pub use courses::{Course, courses};
-pub use crowded::is_crowded;
+pub use confirmation::{Confirmation, FALSE_ALARMS, LOOKS, blocks_for_the_sign_test, to_confirm};
+pub use contended::is_contended;
 pub use expected::expected_verdicts;
 use figures::figures;
 pub use figures::{Figures, Modal, Row, of_most_pvs};
 pub use fleet::{FleetGrowth, FleetRow, fleet_growth, fleet_rows};
-pub use fresh::{Confirmation, FALSE_ALARMS, LOOKS, blocks_for_the_sign_test, to_confirm};
-pub use limits::{LEAK_WATCH_S, Limit, Limits, LimitsError, Measured, Relative};
+pub use limits::{GROWTH_RUN_S, Limit, Limits, LimitsError, Measured, Relative};
 pub use lookups::{LookupRow, Lookups};
 use lookups::{headline, lookups};
 pub use losses::{LossCauses, UpdateCounts};
@@ -52,6 +51,7 @@ pub use planned::Planned;
 pub use scale::{Flow, Published, Scale, ScaleFigures, ScaleRow, scale};
 pub use scaling::Scaling;
 use scaling::scaling;
+pub use time_series::{TimeSeries, time_series};
 pub use verdict::{Outcome, Verdict};
 
 use std::borrow::Cow;
@@ -68,12 +68,12 @@ use failed::FailedApproaches;
 /// Everything that can be said of a run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Judgement {
-    /// The figures, one entry for each cell and metric; of a cell by both lookups those
-    /// by UDP.
+    /// The figures, one entry for each configuration and metric; of one by both lookups
+    /// those by UDP.
     pub figures: Vec<Figures>,
     /// How connecting grows with the count of PVs; the same of lookups.
     pub scaling: Vec<Scaling>,
-    /// What monitors took, one entry for each cell.
+    /// What monitors took, one entry for each configuration.
     pub monitors: Vec<MonitorFigures>,
     /// The scale matrix, one entry for each server and client.
     pub scale: Vec<Scale>,
@@ -87,7 +87,7 @@ pub struct Judgement {
     pub limits: Limits,
     /// Connecting by UDP and by name server, side by side.
     pub lookups: Vec<Lookups>,
-    /// A verdict for each limit, cell and approach.
+    /// A verdict for each limit, configuration and approach.
     pub verdicts: Vec<Verdict>,
     /// Which approach to take, on each server; empty when connecting was not judged.
     pub advice: Vec<Advice>,
@@ -104,7 +104,7 @@ pub struct FailedWorkers {
     pub kind: FailureKind,
     /// How many workers failed so.
     pub count: usize,
-    /// The cells in which they did, such as `1000 PVs bulk`.
+    /// The configurations in which they did, such as `1000 PVs bulk`.
     pub cells: Vec<String>,
     /// The story of the first, several lines perhaps.
     pub first: String,

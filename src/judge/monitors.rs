@@ -1,4 +1,4 @@
-//! What monitors took: CPU, memory, loss, latency and bytes per cell and
+//! What monitors took: CPU, memory, loss, latency and bytes per configuration and
 //! approach.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use crate::stats::{
 };
 use crate::worker_protocol::Mode;
 
-/// One cell of a scenario with monitors.
+/// One configuration of a scenario with monitors.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct MonitorFigures {
     /// The scenario's name.
@@ -95,7 +95,7 @@ pub struct MonitorRow {
     pub least_bytes: Option<u64>,
     /// CPU use of the harness's own sampling thread, in % of a core.
     pub sampler_percent: f64,
-    /// How it came back, for each block of a disturbed cell.
+    /// How it came back, for each block of a disturbed configuration.
     pub recoveries: Vec<Recovery>,
     /// Which PVs lost updates and when, in the block that lost most.
     pub losses: Option<Losses>,
@@ -114,7 +114,7 @@ pub struct Memory {
     pub growth_bytes_per_minute: Option<Interval>,
 }
 
-/// All cells with monitors, in the order of scenarios, rates and counts of PVs.
+/// All configurations with monitors, in the order of scenarios, rates and counts of PVs.
 /// Those of a search and of loads that may be too much are not among them.
 pub(super) fn monitors(run: &RunRecords, failed: &FailedApproaches) -> Vec<MonitorFigures> {
     let mut cells: Vec<(usize, &Record)> = Vec::new();
@@ -197,7 +197,7 @@ fn cpu_by_block(blocks: &BTreeMap<usize, &Monitored>) -> BTreeMap<usize, f64> {
     blocks.iter().filter_map(|(block, one)| Some((*block, percent(one)?))).collect()
 }
 
-/// The figures of one approach in one cell, its name left out.
+/// The figures of one approach in one configuration, its name left out.
 pub(super) fn row(blocks: &[&Monitored], load: &Load) -> MonitorRow {
     let medians =
         |of: fn(&Monitored) -> f64| median(&blocks.iter().map(|one| of(one)).collect::<Vec<f64>>());

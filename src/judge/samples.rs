@@ -16,7 +16,7 @@ pub(super) const BLOCKS_FOR_AN_INTERVAL: usize = 5;
 /// A figure by block.
 pub(super) type ByBlock = BTreeMap<usize, f64>;
 
-/// The records of one approach in one cell that make one measure's figures: for a
+/// The records of one approach in one configuration that make one measure's figures: for a
 /// slope those of all counts of PVs.
 pub(super) fn own<'a>(
     records: &[&'a Record],
@@ -53,11 +53,11 @@ pub(super) fn by_block(
     own.iter().filter_map(|record| Some((record.block, measure.of(record)?))).collect()
 }
 
-/// Parts that a watch is cut into where there are too few blocks for an interval: of
+/// Parts that a monitor run is cut into where there are too few blocks for an interval: of
 /// eight samples it leaves one out at each end, at 93 %.
 const PARTS: usize = 8;
 
-/// CPU use by parts of each watch, which differ less than blocks do: enough to say that
+/// CPU use by parts of each monitor run, which differ less than blocks do: enough to say that
 /// a figure is far from its limit. None for other measures, and with enough blocks.
 pub(super) fn by_part(own: &[&Record], measure: Metric, figures: &ByBlock) -> Option<ByBlock> {
     if measure != Metric::CpuUse(Party::Client) || figures.len() >= BLOCKS_FOR_AN_INTERVAL {

@@ -143,9 +143,9 @@ impl Verdict {
             || self.outcome == Outcome::Failed && self.expected_over.is_none()
     }
 
-    /// The cell of its figure, for a slope that with the most PVs; none for what is of
+    /// The configuration of its figure, for a slope that with the most PVs; none for what is of
     /// the whole run.
-    pub fn cell(&self) -> Option<Configuration> {
+    pub fn configuration(&self) -> Option<Configuration> {
         Some(Configuration {
             scenario: self.scenario?,
             server: self.server.clone(),
@@ -159,7 +159,8 @@ impl Verdict {
 
     /// Where it was given, beside the scenario's name: `10 000 PVs`, `680x480, 120 Hz`.
     pub fn place(&self) -> String {
-        self.cell().map_or(String::new(), |configuration| configuration.in_words(Words::Place))
+        self.configuration()
+            .map_or(String::new(), |configuration| configuration.in_words(Words::Place))
     }
 
     /// What was found, by how much, with which interval, against which limit and

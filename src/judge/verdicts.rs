@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use super::crowded;
+use super::confirmation::{self, Suspect};
+use super::contended;
 use super::expected::{PROCESSES_LEFT, Wanted, wanted};
 use super::failed::FailedApproaches;
-use super::fresh::{self, Suspect};
-use super::limits::{LEAK_WATCH_S, Limits, Relative};
+use super::limits::{GROWTH_RUN_S, Limits, Relative};
 use super::planned::Planned;
 use super::samples::{self, ByBlock, by_block, by_part, told};
 use super::verdict::{Outcome, Verdict};
@@ -19,7 +19,7 @@ use crate::scenario::Configuration;
 use crate::stats::{Interval, median};
 use crate::worker_protocol::Mode;
 
-/// All verdicts, by cell and approach; fresh records are judged apart from the others.
+/// All verdicts, by configuration and approach; fresh records are judged apart from the others.
 pub(super) fn verdicts(run: &RunRecords, limits: &Limits) -> Vec<Verdict> {
     let judged = run.records.iter().filter(|record| record.side.is_none());
     let (fresh, screening): (Vec<&Record>, Vec<&Record>) =
@@ -35,10 +35,10 @@ pub(super) fn verdicts(run: &RunRecords, limits: &Limits) -> Vec<Verdict> {
         verdicts.push(verdict);
         measures.push(wanted.measure);
     }
-    fresh::decide(&mut verdicts, &suspects, limits.false_alarms);
+    confirmation::decide(&mut verdicts, &suspects, limits.false_alarms);
     let judged = [judging.screening.as_slice(), &judging.fresh].concat();
     for (verdict, measure) in verdicts.iter_mut().zip(measures) {
-        crowded::spare(verdict, measure, &judged);
+        contended::withdraw(verdict, measure, &judged);
     }
     verdicts.extend(of_processes_left(run, limits));
     verdicts
@@ -64,7 +64,7 @@ struct Taken {
 }
 
 impl<'a> Judging<'a> {
-    /// The cells of the records, each with the approaches that have one.
+    /// The configurations of the records, each with the approaches that have one.
     fn cells(&self) -> Vec<Planned> {
         let mut cells: Vec<Planned> = Vec::new();
         for record in &self.screening {
@@ -114,12 +114,12 @@ impl<'a> Judging<'a> {
         }
         let fresh = self.taken(&self.fresh, wanted, other.as_deref());
         let verdict = Verdict { figure: Some(interval), outcome, ..draft };
-        let suspect = fresh::is_suspect(&verdict, measure).then(|| Suspect {
+        let suspect = confirmation::is_suspect(&verdict, measure).then(|| Suspect {
             is_of_losses: measure == Metric::UpdatesLost,
             samples: fresh.values,
             interval: fresh.interval,
         });
-        let reason = (outcome == Outcome::Undecided).then(|| fresh::why_undecided(&verdict));
+        let reason = (outcome == Outcome::Undecided).then(|| confirmation::why_undecided(&verdict));
         Some(Judged { verdict: Verdict { reason, ..verdict }, suspect })
     }
 
@@ -139,7 +139,7 @@ impl<'a> Judging<'a> {
                 Some("not judged: this system does not tell a process's bytes".to_owned())
             }
             metric if metric.row().pooled == Pooled::Growth && is_watched => {
-                let seconds = LEAK_WATCH_S;
+                let seconds = GROWTH_RUN_S;
                 Some(format!("not judged: the run is too short; --seconds {seconds} decides it"))
             }
             _ => None,
@@ -208,7 +208,7 @@ impl<'a> Judging<'a> {
         }
     }
 
-    /// Which verdict says that a worker of this cell failed; none when none did.
+    /// Which verdict says that a worker of this configuration failed; none when none did.
     fn failure(&self, wanted: &Wanted) -> Option<String> {
         let of_approach =
             |records| samples::own(records, wanted.measure, wanted.cell, &wanted.facts.name);

@@ -89,7 +89,7 @@ impl Steps<'_, '_> {
     /// make up that it has written.
     fn check_in_ioc(&mut self, indices: &[usize], values: &[f64]) -> Result<(), Stop> {
         for (index, written) in indices.iter().zip(values) {
-            let held = self.driven.ioc.held_value(*index)?;
+            let held = self.driven.ioc.stored_value(*index)?;
             if held != *written {
                 let message = format!(
                     "{written} to {} was confirmed, but the IOC holds {held}",

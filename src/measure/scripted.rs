@@ -286,11 +286,11 @@ impl Server for Scripted {
         Ok(vec![self.held.borrow().updates; PVS])
     }
 
-    fn held_value(&mut self, index: usize) -> Result<f64, IocError> {
+    fn stored_value(&mut self, index: usize) -> Result<f64, IocError> {
         Ok(self.held.borrow().value(index))
     }
 
-    fn frames_made(&mut self) -> Result<u64, IocError> {
+    fn frame_count(&mut self) -> Result<u64, IocError> {
         Ok(0)
     }
 

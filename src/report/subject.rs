@@ -1,6 +1,6 @@
 //! What a report is of.
 
-use crate::judge::contest::ContestJudgement;
+use crate::judge::compared::ComparisonJudgement;
 use crate::judge::history::History;
 use crate::judge::{Calibrated, Judgement};
 use crate::record::RunRecords;
@@ -22,7 +22,7 @@ pub enum Subject<'a> {
         /// Its records.
         run: &'a RunRecords,
         /// What the judge concludes from them.
-        judgement: &'a ContestJudgement,
+        judgement: &'a ComparisonJudgement,
         /// By approach; empty when it was never measured.
         known: &'a [Calibrated],
     },

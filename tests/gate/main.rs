@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use epics_gauge::campaign::{Gate, Said, gate_of};
+use epics_gauge::campaign::{Gate, GateResult, gate_of};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 /// Undecided limits are red when this is 1.
@@ -56,21 +56,21 @@ fn limits(gate: Gate) -> Vec<Trial> {
     trials
 }
 
-fn completion(said: Said) -> Result<Completion, Failed> {
+fn completion(said: GateResult) -> Result<Completion, Failed> {
     match said {
-        Said::Good => Ok(Completion::Completed),
-        Said::Remark(remark) => {
+        GateResult::Good => Ok(Completion::Completed),
+        GateResult::Remark(remark) => {
             eprintln!("gate: {remark}");
             Ok(Completion::Completed)
         }
-        Said::Undecided(why) if env::var(STRICT).is_ok_and(|value| value == "1") => {
+        GateResult::Undecided(why) if env::var(STRICT).is_ok_and(|value| value == "1") => {
             Err(Failed::from(format!("undecided, and {STRICT}=1: {why}")))
         }
-        Said::Undecided(why) => {
+        GateResult::Undecided(why) => {
             eprintln!("gate: UNDECIDED: {why}");
             Ok(Completion::ignored_with(format!("undecided: {why}")))
         }
-        Said::Red(why) => Err(Failed::from(why)),
+        GateResult::Red(why) => Err(Failed::from(why)),
     }
 }
 

@@ -185,7 +185,7 @@ fn each_ioc_of_a_fleet_has_its_own_part_of_the_pvs() {
     let mut fleet = Fleet::start(3, 10).unwrap();
     assert_eq!((fleet.pvs(), fleet.pids().len()), (30, 3));
     for index in [0, 9, 10, 29] {
-        assert_eq!(fleet.held_value(index).unwrap(), index as f64);
+        assert_eq!(fleet.stored_value(index).unwrap(), index as f64);
     }
     assert!(fleet.iocs()[0].field_value("gauge:10").is_err());
     assert!(fleet.iocs()[2].field_value("gauge:19").is_err());
@@ -193,13 +193,13 @@ fn each_ioc_of_a_fleet_has_its_own_part_of_the_pvs() {
     fleet.iocs()[1].tick().unwrap();
     assert_eq!(fleet.expected_value(15), 15.0 + 2.0 * TICK);
     for index in [0, 15, 29] {
-        assert_eq!(fleet.held_value(index).unwrap(), fleet.expected_value(index));
+        assert_eq!(fleet.stored_value(index).unwrap(), fleet.expected_value(index));
     }
     let processed = fleet.processed().unwrap();
     assert_eq!((processed.len(), processed[9], processed[10]), (30, 1, 2));
     fleet.restart(Some(12)).unwrap();
-    assert!(fleet.held_value(12).is_err());
-    assert_eq!(fleet.held_value(13).unwrap(), 13.0);
+    assert!(fleet.stored_value(12).is_err());
+    assert_eq!(fleet.stored_value(13).unwrap(), 13.0);
     assert!(fleet.restart(Some(30)).unwrap_err().to_string().contains("no gauge:30"));
 }
 

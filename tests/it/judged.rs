@@ -4,11 +4,11 @@
 mod before;
 mod brief;
 mod confirmed;
-mod courses;
 mod exact;
 mod monitors;
 mod names;
 mod scale;
+mod time_series;
 
 use std::process::Command;
 

@@ -95,7 +95,7 @@ fn monitors_of_a_frame_each_get_it_whole() {
         let mut worker = connected(approach, ioc.client_environment(), vec![FRAME_PV.to_owned()]);
         subscribe_to_each(&mut worker, Content::Frames, Mode::Serial, 3).unwrap();
         let updates = collect_while_scanning(&mut worker, &mut ioc, 10.0);
-        let made = ioc.frames_made().unwrap();
+        let made = ioc.frame_count().unwrap();
         for monitor in 0..3 {
             let of_it: Vec<_> = updates.runs.iter().filter(|run| run.monitor == monitor).collect();
             let received: u64 = of_it.iter().map(|run| run.count).sum();
@@ -129,7 +129,7 @@ fn the_sums_of_frames_are_those_of_the_generator() {
             }
             received += run.count;
         }
-        let made = ioc.frames_made().unwrap();
+        let made = ioc.frame_count().unwrap();
         assert_eq!(last(runs[runs.len() - 1], 1.0), made as f64, "{approach}");
         assert!(made > 10, "{made} frames prove nothing");
         assert_eq!(received, made + 1, "{approach}: {runs:?}");

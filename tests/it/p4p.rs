@@ -100,7 +100,7 @@ fn every_frame_arrives_whole() {
         let mut worker = connected(approach, &ioc, vec![FRAME_PV.to_owned()], Mode::Bulk);
         worker.run(&subscribe(Content::Frames, Mode::Bulk)).unwrap();
         let updates = collected(&mut worker, &mut ioc);
-        let made = ioc.frames_made().unwrap();
+        let made = ioc.frame_count().unwrap();
         assert!(made > 10, "{made} frames prove nothing");
         every_subscription_has(&updates, 0, 0.0, made + 1, approach);
         for run in &updates.runs {

@@ -107,7 +107,7 @@ fn what_is_written_stays_until_the_next_update() {
             let read = worker.stage(Stage::Readback, mode).values.unwrap();
             assert_eq!(read, written, "{approach}, {mode}");
             if field.is_empty() {
-                assert_eq!(server.held_value(3).unwrap(), -3.5);
+                assert_eq!(server.stored_value(3).unwrap(), -3.5);
                 let made = server.processed().unwrap();
                 server.tick().unwrap();
                 assert_eq!(server.processed().unwrap()[3], made[3] + 1, "a put is no update");
@@ -165,7 +165,7 @@ fn the_sums_of_frames_are_those_of_the_generator() {
         let mut worker = connected_to(approach, &ioc, Mode::Bulk, vec![FRAME_PV.to_owned()]);
         worker.run(&subscribe(Content::Frames, 1, Mode::Serial)).unwrap();
         let updates = collect_while_scanning(&mut worker, &mut ioc);
-        let made = ioc.frames_made().unwrap();
+        let made = ioc.frame_count().unwrap();
         assert!(made > 5, "{approach}: {made} frames prove nothing");
         let run = &updates.runs[0];
         assert_eq!((updates.runs.len(), run.count), (1, made + 1), "{approach}");
@@ -197,14 +197,14 @@ fn a_pv_that_is_not_there_is_named_by_both() {
 fn a_rate_may_be_begun_again_and_is_refused_while_it_lasts() {
     let mut server = server(&Wanted { pvs: PVS, ..Wanted::default() }).unwrap();
     server.start_scanning(20.0).unwrap();
-    assert!(matches!(server.tick(), Err(IocError::Asked(_))));
+    assert!(matches!(server.tick(), Err(IocError::InvalidRequest(_))));
     sleep(Duration::from_secs(1));
     server.stop_scanning().unwrap();
     let made = server.processed().unwrap();
     assert!(made.iter().all(|count| (5..=25).contains(count)), "{made:?}");
     sleep(Duration::from_millis(200));
     assert_eq!(server.processed().unwrap(), made, "it still makes updates");
-    assert_eq!(server.held_value(3).unwrap(), server.expected_value(3));
+    assert_eq!(server.stored_value(3).unwrap(), server.expected_value(3));
     server.start_scanning(10.0).unwrap();
     sleep(Duration::from_millis(500));
     server.stop_scanning().unwrap();
@@ -218,8 +218,8 @@ fn it_comes_back_after_a_crash_without_a_pv() {
     server.tick().unwrap();
     server.crash();
     server.restart(Some(2)).unwrap();
-    assert_eq!(server.held_value(1).unwrap(), 1.0);
-    assert!(matches!(server.held_value(2), Err(IocError::Asked(_))));
+    assert_eq!(server.stored_value(1).unwrap(), 1.0);
+    assert!(matches!(server.stored_value(2), Err(IocError::InvalidRequest(_))));
     server.tick().unwrap();
     assert_eq!(server.processed().unwrap()[1..4], [1, 0, 1]);
     let mut worker = WorkerDriver::start("epics-ca-rs", server.client_environment());

@@ -137,7 +137,7 @@ fn the_sums_of_frames_are_those_of_the_generator_over_pv_access() {
         let mut worker = connected(approach, &ioc, vec![FRAME_PV.to_owned()]);
         subscribe(&mut worker, Content::Frames, Mode::Bulk, 1).unwrap();
         let updates = collect_while_scanning(&mut worker, &mut ioc);
-        let made = ioc.frames_made().unwrap();
+        let made = ioc.frame_count().unwrap();
         assert!(made > 10, "{made} frames prove nothing");
         let runs = runs_of(&updates, 0, 0);
         assert_eq!(runs[0].first, 0.0, "the frame at subscription");

@@ -16,16 +16,16 @@ use frames::{frame_of, read_frame};
 #[test]
 fn frames_are_made_at_the_rate_and_only_while_they_are_scanned() {
     let mut ioc = SoftIoc::builder().frames(680, 480).may_scan_at(120.0).start().unwrap();
-    assert_eq!(ioc.frames_made().unwrap(), 0);
+    assert_eq!(ioc.frame_count().unwrap(), 0);
     let start = Instant::now();
     ioc.start_scanning(120.0).unwrap();
     std::thread::sleep(Duration::from_secs(2));
     ioc.stop_scanning().unwrap();
-    let (took, made) = (start.elapsed(), ioc.frames_made().unwrap());
+    let (took, made) = (start.elapsed(), ioc.frame_count().unwrap());
     let rate = made as f64 / took.as_secs_f64();
     assert!((60.0..180.0).contains(&rate), "{rate} Hz");
     std::thread::sleep(Duration::from_millis(200));
-    assert_eq!(ioc.frames_made().unwrap(), made);
+    assert_eq!(ioc.frame_count().unwrap(), made);
     let number = u32::try_from(made).unwrap();
     assert_eq!(read_frame(&mut Circuit::to(ioc.port())), frame_of(number, 680 * 480));
 }
@@ -39,7 +39,7 @@ fn a_thousand_pvs_start_and_stop_and_count_every_scan() {
     let start = Instant::now();
     ioc.start_scanning(100.0).unwrap();
     let started = start.elapsed();
-    assert!(matches!(ioc.tick(), Err(IocError::Asked(_))), "a scanned IOC has no ticks");
+    assert!(matches!(ioc.tick(), Err(IocError::InvalidRequest(_))), "a scanned IOC has no ticks");
     std::thread::sleep(Duration::from_secs(1));
     let stop = Instant::now();
     ioc.stop_scanning().unwrap();
@@ -80,13 +80,13 @@ fn a_rate_that_the_ioc_does_not_have_is_refused() {
     let mut ioc = SoftIoc::builder().pvs(1).may_scan_at(50.0).start().unwrap();
     for (rate, word) in [(7.0, "1000"), (120.0, "may_scan_at")] {
         match ioc.start_scanning(rate) {
-            Err(IocError::Asked(message)) => assert!(message.contains(word), "{message}"),
+            Err(IocError::InvalidRequest(message)) => assert!(message.contains(word), "{message}"),
             other => panic!("{other:?}"),
         }
     }
-    assert!(matches!(ioc.frames_made(), Err(IocError::Asked(_))));
+    assert!(matches!(ioc.frame_count(), Err(IocError::InvalidRequest(_))));
     let refused = SoftIoc::builder().may_scan_at(7.0).start();
-    assert!(matches!(refused, Err(IocError::Asked(_))));
+    assert!(matches!(refused, Err(IocError::InvalidRequest(_))));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn frames_that_take_longer_than_their_period_are_overruns() {
     wait_until("scans overrun", || ioc.counters().unwrap().since(&before).scan_overruns > 20);
     ioc.stop_scanning().unwrap();
     // Every scan of such frames is one, and the count outlives the scanning.
-    let (made, overruns) = (ioc.frames_made().unwrap(), ioc.counters().unwrap().scan_overruns);
+    let (made, overruns) = (ioc.frame_count().unwrap(), ioc.counters().unwrap().scan_overruns);
     assert!(overruns * 2 > made && overruns > 20, "{overruns} overruns, {made} frames");
 }
 

@@ -85,7 +85,7 @@ fn expected(server: &dyn Server) -> Vec<f64> {
 }
 
 fn held(server: &mut dyn Server) -> Vec<f64> {
-    (0..PVS).map(|index| server.held_value(index).unwrap()).collect()
+    (0..PVS).map(|index| server.stored_value(index).unwrap()).collect()
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn every_update_by_rate_arrives_and_was_counted() {
             ..StageCommand::new(Stage::Collect, Mode::Bulk)
         });
         server.start_scanning(10.0).unwrap();
-        assert!(matches!(server.tick(), Err(IocError::Asked(_))), "{name}");
+        assert!(matches!(server.tick(), Err(IocError::InvalidRequest(_))), "{name}");
         sleep(Duration::from_millis(1200));
         server.stop_scanning().unwrap();
         let made = server.processed().unwrap();
@@ -208,7 +208,7 @@ fn a_rate_keeps_its_pace_and_may_be_changed_and_begun_again() {
         let made = server.processed().unwrap();
         assert!(made.iter().all(|count| (10..=25).contains(count)), "{name}: {made:?}");
         server.tick().unwrap();
-        assert_eq!(server.held_value(0).unwrap(), server.expected_value(0), "{name}");
+        assert_eq!(server.stored_value(0).unwrap(), server.expected_value(0), "{name}");
         server.start_scanning(5.0).unwrap();
         sleep(Duration::from_millis(700));
         server.stop_scanning().unwrap();
@@ -220,7 +220,7 @@ fn a_rate_keeps_its_pace_and_may_be_changed_and_begun_again() {
 #[test]
 fn what_a_server_cannot_do_is_refused_with_the_reason() {
     let asked = |error: IocError| match error {
-        IocError::Asked(message) => message,
+        IocError::InvalidRequest(message) => message,
         other => panic!("{other:?}"),
     };
     let fast = Wanted { pvs: PVS, rate_hz: Some(120.0), ..Wanted::default() };
@@ -234,8 +234,8 @@ fn what_a_server_cannot_do_is_refused_with_the_reason() {
 
     let mut server = start("python-softioc-calc");
     assert!(asked(server.start_scanning(20.0).unwrap_err()).contains("20 Hz"));
-    assert!(asked(server.frames_made().unwrap_err()).contains("no frames"));
-    assert!(asked(server.held_value(PVS).unwrap_err()).contains("there is no gauge:10"));
+    assert!(asked(server.frame_count().unwrap_err()).contains("no frames"));
+    assert!(asked(server.stored_value(PVS).unwrap_err()).contains("there is no gauge:10"));
     server.tick().unwrap();
 }
 

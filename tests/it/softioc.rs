@@ -78,7 +78,7 @@ fn a_record_of_100_hz_is_processed_about_100_times_per_second() {
     std::thread::sleep(Duration::from_secs(2));
     let rate = (processed(&mut ioc) - before) / start.elapsed().as_secs_f64();
     assert!((50.0..150.0).contains(&rate), "{rate} Hz");
-    assert!(matches!(ioc.tick(), Err(IocError::Asked(_))), "a scanned IOC has no ticks");
+    assert!(matches!(ioc.tick(), Err(IocError::InvalidRequest(_))), "a scanned IOC has no ticks");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_command_returns_what_it_printed_and_nothing_of_the_command_before() {
     assert_eq!(ioc.command("echo two").unwrap(), "two\n");
     let lines = ioc.command("help").unwrap().lines().count();
     assert!(lines > 20, "only {lines} lines of help");
-    assert!(matches!(ioc.command("echo a\necho b"), Err(IocError::Asked(_))));
+    assert!(matches!(ioc.command("echo a\necho b"), Err(IocError::InvalidRequest(_))));
     assert!(ioc.log().unwrap().iter().any(|line| line.text == "two" && line.event.is_none()));
     assert!(ioc.new_log_lines().unwrap().iter().any(|line| line.text == "two"));
     ioc.command("echo three").unwrap();
@@ -205,11 +205,11 @@ fn a_refused_command_is_an_error_before_and_after_init() {
 #[test]
 fn a_rate_that_the_ioc_does_not_offer_is_refused_with_those_that_it_does() {
     let error = SoftIoc::builder().pvs(1).rate_hz(7.0).start().unwrap_err();
-    assert!(matches!(error, IocError::Asked(_)), "{error:?}");
+    assert!(matches!(error, IocError::InvalidRequest(_)), "{error:?}");
     let message = error.to_string();
     assert!(message.contains("7 Hz") && message.contains("120"), "{message}");
     let too_many = SoftIoc::builder().pvs(epics_gauge::ioc::MAX_PVS + 1).start().unwrap_err();
-    assert!(matches!(too_many, IocError::Asked(_)), "{too_many:?}");
+    assert!(matches!(too_many, IocError::InvalidRequest(_)), "{too_many:?}");
 }
 
 #[test]
@@ -331,7 +331,7 @@ async fn it_starts_in_async_code_without_blocking_it() {
     ioc.tick().unwrap();
     assert_eq!(ioc.field_value("gauge:1").unwrap(), ioc.expected_value(1));
     let refused = SoftIoc::builder().rate_hz(7.0).start_async().await;
-    assert!(matches!(refused, Err(IocError::Asked(_))));
+    assert!(matches!(refused, Err(IocError::InvalidRequest(_))));
 }
 
 #[test]

@@ -45,12 +45,12 @@ impl Server for Fleet {
         Ok(self.ask_all(SoftIoc::processed)?.concat())
     }
 
-    fn held_value(&mut self, index: usize) -> Result<f64, IocError> {
-        self.ask(self.number_of(index), |ioc| ioc.held_value(index))
+    fn stored_value(&mut self, index: usize) -> Result<f64, IocError> {
+        self.ask(self.number_of(index), |ioc| ioc.stored_value(index))
     }
 
-    fn frames_made(&mut self) -> Result<u64, IocError> {
-        Err(IocError::Asked("a fleet makes no frames".to_owned()))
+    fn frame_count(&mut self) -> Result<u64, IocError> {
+        Err(IocError::InvalidRequest("a fleet makes no frames".to_owned()))
     }
 
     /// The sum over all IOCs.
@@ -81,7 +81,7 @@ impl Server for Fleet {
     fn restart(&mut self, without: Option<usize>) -> Result<(), IocError> {
         let pvs = self.pvs();
         if let Some(index) = without.filter(|index| *index >= pvs) {
-            return Err(IocError::Asked(format!(
+            return Err(IocError::InvalidRequest(format!(
                 "there is no gauge:{index} to leave out: the fleet has {pvs} PVs"
             )));
         }

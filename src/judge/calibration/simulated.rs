@@ -5,7 +5,7 @@ use rand::{SeedableRng, rngs::StdRng};
 
 use super::{Calibration, Outcomes, Pool, Rate, calibrate, redraw};
 use crate::judge::comparison::{Pairs, Rule, compare};
-use crate::judge::sides::OF_CONNECT;
+use crate::judge::pair_metrics::OF_CONNECT;
 use crate::stats::proportion_interval;
 use crate::stats::simulated::{NOISES, Noise};
 

@@ -25,7 +25,7 @@ const OF_MONITORS_AND_FLEETS: [Metric; 7] = [
     Metric::SearchesPerPv,
 ];
 
-/// All series, in the order of scenarios, servers, cells and metrics, then of the
+/// All series, in the order of scenarios, servers, configurations and metrics, then of the
 /// catalogue. Of losses and failures only those that have some.
 pub(super) fn series(runs: &[&RunRecords]) -> Vec<Series> {
     let mut all: Vec<Series> = Vec::new();
@@ -80,7 +80,7 @@ fn of_run(run: &RunRecords) -> Vec<Series> {
     all
 }
 
-/// What the workers of one approach in one cell gave, metric by metric.
+/// What the workers of one approach in one configuration gave, metric by metric.
 #[derive(Default)]
 struct Given {
     values: Vec<(Metric, Vec<f64>)>,

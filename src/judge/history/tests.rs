@@ -1,5 +1,5 @@
 use super::*;
-use crate::judge::sides::OF_CONNECT;
+use crate::judge::pair_metrics::OF_CONNECT;
 use crate::metric::Metric;
 use crate::protocol::Protocol;
 use crate::record::{
@@ -238,7 +238,7 @@ fn losses_are_pointed_out_where_there_were_none() {
     assert!(!lies_over(Nature::Losses, &lost(0.0), &lost(0.0)));
 }
 
-/// One worker in this cell.
+/// One worker in this configuration.
 fn in_cell(server: &str, pvs: usize, mode: Mode) -> Record {
     Record { server: server.to_owned(), pvs, mode, ..record("mine", 0, 1e-5) }
 }

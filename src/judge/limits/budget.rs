@@ -34,7 +34,7 @@ fn per_pv(budget: Table) -> Result<(f64, String), Wrong> {
     }
 }
 
-/// Bytes for a watch, spread over its minutes.
+/// Bytes for a monitor run, spread over its minutes.
 fn per_minute(budget: Table) -> Result<(f64, String), Wrong> {
     budget.only(&["bytes", "hours"])?;
     let (bytes, hours) = (positive(budget, "bytes")?, positive(budget, "hours")?);

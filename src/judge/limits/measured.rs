@@ -35,7 +35,7 @@ pub struct Measured {
     pub rate_hz: f64,
     /// The size of frames; none for scalars.
     pub pixels: Option<Pixels>,
-    /// Seconds that monitors watch.
+    /// Seconds that monitors monitor run.
     pub seconds: f64,
     /// Screening blocks.
     pub blocks: usize,

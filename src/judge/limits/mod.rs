@@ -22,9 +22,9 @@ pub use measured::Measured;
 /// The limits that are built in.
 const BUILT_IN: &str = include_str!("../../../tests/gate/limits.toml");
 
-/// Shorter watches often cannot tell a leak from memory that settles; where they
+/// Shorter monitor runs often cannot tell a leak from memory that settles; where they
 /// cannot, nothing is said.
-pub const LEAK_WATCH_S: f64 = 30.0;
+pub const GROWTH_RUN_S: f64 = 30.0;
 
 /// All limits of a file.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

@@ -158,7 +158,7 @@ impl Watch<'_, '_> {
     /// The number of each PV's latest update, from the IOC's own database.
     pub(super) fn made(&mut self) -> Result<Vec<u64>, Stop> {
         Ok(match self.load.pixels {
-            Some(_) => vec![self.driven.ioc.frames_made()?],
+            Some(_) => vec![self.driven.ioc.frame_count()?],
             None => {
                 let mut processed = self.driven.ioc.processed()?;
                 processed.truncate(self.cell.pvs);

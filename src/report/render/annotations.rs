@@ -1,12 +1,12 @@
 //! A comparison for the annotations of a pull request.
 
 use crate::judge::Change;
-use crate::judge::contest::ContestJudgement;
+use crate::judge::compared::ComparisonJudgement;
 use crate::report::words::sentence;
 
 /// One workflow command for each metric that changed or is undecided, as GitHub
 /// Actions reads them on stdout.
-pub fn annotations(judgement: &ContestJudgement) -> String {
+pub fn annotations(judgement: &ComparisonJudgement) -> String {
     let mut lines = String::new();
     for change in &judgement.comparison.metrics {
         let kind = match change.outcome {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::renderer::Renderer;
-use crate::judge::contest::ContestJudgement;
+use crate::judge::compared::ComparisonJudgement;
 use crate::judge::history::History;
 use crate::judge::{Calibrated, Judgement};
 use crate::record::{Run, RunRecords};
@@ -59,7 +59,7 @@ pub(super) struct ComparisonReport<'a> {
     /// Whether the run came to its end.
     complete: bool,
     /// All that the judge says.
-    judgement: &'a ContestJudgement,
+    judgement: &'a ComparisonJudgement,
     /// How often the judge is wrong on this machine, by approach.
     calibrations: &'a [Calibrated],
 }

@@ -1,7 +1,7 @@
 //! A comparison of two sides.
 
 use super::calibration;
-use crate::judge::contest::ContestJudgement;
+use crate::judge::compared::ComparisonJudgement;
 use crate::judge::{Calibrated, MetricChange};
 use crate::metric::Unit;
 use crate::report::document::{
@@ -13,7 +13,7 @@ use crate::stats::Interval;
 use crate::units::percent;
 
 pub(super) fn document(
-    judgement: &ContestJudgement,
+    judgement: &ComparisonJudgement,
     known: &[Calibrated],
     detail: Detail,
 ) -> Document {
@@ -38,7 +38,7 @@ pub(super) fn document(
     }
 }
 
-fn answer(judgement: &ContestJudgement) -> Vec<Part> {
+fn answer(judgement: &ComparisonJudgement) -> Vec<Part> {
     let contest = &judgement.contest;
     let sentences = judgement.comparison.metrics.iter().map(|one| sentence(judgement, one));
     let mut parts = vec![
@@ -67,7 +67,7 @@ fn answer(judgement: &ContestJudgement) -> Vec<Part> {
     parts
 }
 
-fn table(judgement: &ContestJudgement) -> Table {
+fn table(judgement: &ComparisonJudgement) -> Table {
     let median = |unit: Unit, interval: &Option<Interval>| {
         or_dash(interval.as_ref(), |interval| amount(unit, interval.median))
     };
@@ -91,7 +91,7 @@ fn table(judgement: &ContestJudgement) -> Table {
 }
 
 /// By how much B differs from A; none where no pair was whole.
-fn figure(judgement: &ContestJudgement) -> Option<Figure> {
+fn figure(judgement: &ComparisonJudgement) -> Option<Figure> {
     let metrics: Vec<Drawn<'_>> = judgement
         .comparison
         .metrics

@@ -1,12 +1,15 @@
 //! What a comparison found of a metric.
 
 use super::amounts::signed_percent;
-use crate::judge::contest::ContestJudgement;
+use crate::judge::compared::ComparisonJudgement;
 use crate::judge::{Change, MetricChange};
 use crate::units::percent;
 
 /// The answer in one sentence.
-pub(in crate::report) fn sentence(judgement: &ContestJudgement, change: &MetricChange) -> String {
+pub(in crate::report) fn sentence(
+    judgement: &ComparisonJudgement,
+    change: &MetricChange,
+) -> String {
     let contest = &judgement.contest;
     let interval = match &change.ratio {
         None => "no pair was whole".to_owned(),

@@ -320,13 +320,13 @@ fn lost_of(run: &RunRecords) -> Verdict {
 #[test]
 fn losses_on_a_crowded_machine_are_undecided_and_say_why() {
     let of = |idle_percent, others_percent| Some(MachineUse { idle_percent, others_percent });
-    let crowded = lossy_on(of(1.0, 80.0));
-    let verdict = lost_of(&crowded);
+    let contended = lossy_on(of(1.0, 80.0));
+    let verdict = lost_of(&contended);
     assert_eq!((verdict.outcome, verdict.more_blocks), (Outcome::Undecided, None));
     let reason = verdict.reason.unwrap();
     assert!(reason.contains("80 % of all cores' time in 12 of 12 blocks"), "{reason}");
-    assert_eq!(exit_code_of(&crowded, &[]), 3);
-    let report = rendered(&crowded, Format::Markdown);
+    assert_eq!(exit_code_of(&contended, &[]), 3);
+    let report = rendered(&contended, Format::Markdown);
     assert!(report.contains("Other programs kept this machine busy: in 13 of 13"), "{report}");
     // A quiet machine; one that the run itself kept busy; one with a core at rest; one
     // that does not tell.
@@ -365,9 +365,9 @@ fn what_only_the_first_block_says_is_judged_by_how_crowded_that_one_was() {
         };
         judgement.verdicts.iter().find(is_own).unwrap().outcome
     };
-    let (crowded, quiet) = (of(1.0, 80.0), of(60.0, 5.0));
-    assert_eq!(outcome(crowded, quiet), Outcome::Undecided);
-    assert_eq!(outcome(quiet, crowded), Outcome::Over);
+    let (contended, quiet) = (of(1.0, 80.0), of(60.0, 5.0));
+    assert_eq!(outcome(contended, quiet), Outcome::Undecided);
+    assert_eq!(outcome(quiet, contended), Outcome::Over);
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn every_one_of_several_subscriptions_to_frames_gets_every_frame() {
         let pvs = vec![FRAME_PV.to_owned()];
         let (mut worker, _) = subscribed(approach, &ioc, pvs, Content::Frames, Mode::Bulk);
         let updates = collected(&mut worker, &mut ioc);
-        let made = ioc.frames_made().unwrap();
+        let made = ioc.frame_count().unwrap();
         assert!(made > 10, "{made} frames prove nothing");
         every_subscription_has(&updates, 0, 0.0, made + 1, approach);
         let sums = updates.runs.iter().map(|run| run.sums.len() as u64).sum::<u64>();

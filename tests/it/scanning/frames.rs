@@ -30,7 +30,7 @@ fn every_frame_holds_the_pixels_of_its_number() {
     let mut circuit = Circuit::to(ioc.port());
     // Numbers that two pixels hold are tried in the formula's own tests.
     for number in 0..40 {
-        assert_eq!(ioc.frames_made().unwrap(), u64::from(number));
+        assert_eq!(ioc.frame_count().unwrap(), u64::from(number));
         assert_eq!(read_frame(&mut circuit), frame_of(number, PIXELS), "frame {number}");
         ioc.command(&format!("dbpf {FRAME_PV}.PROC 1")).unwrap();
     }
@@ -103,7 +103,7 @@ fn a_frame_record_of_another_type_is_refused_with_the_reason() {
 fn frames_of_sizes_that_cannot_be_are_refused_with_those_that_can() {
     for (width, height) in [(1, 1), (0, 480), (u32::MAX, u32::MAX), (1 << 20, (1 << 9) + 1)] {
         match SoftIoc::builder().frames(width, height).start() {
-            Err(IocError::Asked(message)) => {
+            Err(IocError::InvalidRequest(message)) => {
                 assert!(message.contains(&width.to_string()), "{message}");
                 assert!(message.contains(&MAX_FRAME_PIXELS.to_string()), "{message}");
             }

@@ -79,15 +79,15 @@ fn the_documented_example_of_an_own_server_serves() {
     let put =
         StageCommand { values: Some(vec![0.5; PVS]), ..StageCommand::new(Stage::Put, Mode::Bulk) };
     worker.run(&put).unwrap();
-    assert_eq!(server.held_value(9).unwrap(), 0.5);
+    assert_eq!(server.stored_value(9).unwrap(), 0.5);
     server.start_scanning(100.0).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(300));
     server.stop_scanning().unwrap();
     assert!(server.processed().unwrap()[0] > 5);
-    assert_eq!(server.held_value(9).unwrap(), server.expected_value(9));
+    assert_eq!(server.stored_value(9).unwrap(), server.expected_value(9));
     assert_eq!(read(&mut worker, Stage::GetAgain), expected(server.as_ref()));
     assert!(server.counted().unwrap().scan_overruns.is_some());
     server.restart(Some(3)).unwrap();
     server.tick().unwrap();
-    assert_eq!(server.held_value(4).unwrap(), server.expected_value(4));
+    assert_eq!(server.stored_value(4).unwrap(), server.expected_value(4));
 }

@@ -48,9 +48,9 @@ fn a_crashed_server_says_so_and_comes_back_perhaps_without_a_pv() {
         let mut made = [1; PVS];
         made[4] = 0;
         assert_eq!(server.processed().unwrap(), made, "{name}");
-        assert!(server.held_value(4).is_err(), "{name}");
-        assert_eq!(server.held_value(5).unwrap(), server.expected_value(5), "{name}");
-        assert!(matches!(server.restart(Some(PVS)), Err(IocError::Asked(_))));
+        assert!(server.stored_value(4).is_err(), "{name}");
+        assert_eq!(server.stored_value(5).unwrap(), server.expected_value(5), "{name}");
+        assert!(matches!(server.restart(Some(PVS)), Err(IocError::InvalidRequest(_))));
         server.restart(None).unwrap();
         server.tick().unwrap();
         let mut worker = connected(approaches[0], server.as_ref());

@@ -82,8 +82,8 @@ fn broken(judgement: &Judgement) -> Vec<String> {
     let mut worst: Vec<(&Verdict, usize)> = Vec::new();
     for verdict in worse {
         let is_same = |other: &Verdict| {
-            (&other.approach, other.metric, other.cell())
-                == (&verdict.approach, verdict.metric, verdict.cell())
+            (&other.approach, other.metric, other.configuration())
+                == (&verdict.approach, verdict.metric, verdict.configuration())
         };
         match worst.iter_mut().find(|(other, _)| is_same(other)) {
             Some((other, more)) => {

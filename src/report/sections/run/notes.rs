@@ -1,6 +1,6 @@
 //! What a reader must know before any figure.
 
-use crate::judge::is_crowded;
+use crate::judge::is_contended;
 use crate::record::RunRecords;
 use crate::report::document::Part;
 use crate::stats::median;
@@ -35,7 +35,7 @@ fn interruption(run: &RunRecords) -> Option<&'static str> {
 fn other_programs(run: &RunRecords) -> Option<String> {
     let machines = || run.records.iter().filter_map(|one| one.monitored.as_ref()?.machine.as_ref());
     let contended: Vec<f64> =
-        machines().filter(|one| is_crowded(one)).map(|one| one.others_percent).collect();
+        machines().filter(|one| is_contended(one)).map(|one| one.others_percent).collect();
     (!contended.is_empty()).then(|| {
         format!(
             "Other programs kept this machine busy: in {} of {} monitor runs they used {:.0} % of \

@@ -2,7 +2,7 @@
 
 use super::command::Command;
 use super::styles::Styles;
-use crate::judge::{Course, Judgement, MonitorFigures, courses};
+use crate::judge::{Judgement, MonitorFigures, TimeSeries, time_series};
 use crate::record::RunRecords;
 use crate::report::document::{
     Chart, Columns, Figure, Line, LineChart, Point, Quantity, Spread, Table, slug,
@@ -15,7 +15,7 @@ struct Shown {
     title: &'static str,
     unit: &'static str,
     y: Quantity,
-    of: fn(&Course) -> &[(f64, f64)],
+    of: fn(&TimeSeries) -> &[(f64, f64)],
     written: fn(f64) -> String,
     explanation: &'static str,
     /// What is said of each approach in all, and how it is computed from its points.
@@ -73,9 +73,11 @@ const SHOWN: [Shown; 4] = [
 /// The figures of each configuration with monitors.
 pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
     let of_cell = |cell: &MonitorFigures| {
-        let courses = courses(run, cell);
-        let figures: Vec<Figure> =
-            SHOWN.iter().filter_map(|shown| figure(run, styles, cell, &courses, shown)).collect();
+        let time_series = time_series(run, cell);
+        let figures: Vec<Figure> = SHOWN
+            .iter()
+            .filter_map(|shown| figure(run, styles, cell, &time_series, shown))
+            .collect();
         figures
     };
     judgement.monitors.iter().flat_map(of_cell).collect()
@@ -85,15 +87,15 @@ fn figure(
     run: &RunRecords,
     styles: &Styles<'_>,
     cell: &MonitorFigures,
-    courses: &[Course],
+    time_series: &[TimeSeries],
     shown: &Shown,
 ) -> Option<Figure> {
-    let has_figures = |course: &&Course| !(shown.of)(course).is_empty();
-    let courses: Vec<&Course> = courses.iter().filter(has_figures).collect();
-    if courses.is_empty() {
+    let has_figures = |course: &&TimeSeries| !(shown.of)(course).is_empty();
+    let time_series: Vec<&TimeSeries> = time_series.iter().filter(has_figures).collect();
+    if time_series.is_empty() {
         return None;
     }
-    let means: Vec<String> = courses
+    let means: Vec<String> = time_series
         .iter()
         .map(|course| {
             let all = (shown.in_all.1)((shown.of)(course));
@@ -113,10 +115,10 @@ fn figure(
         chart: Chart::Lines(LineChart {
             x: Quantity::count("seconds", Spread::Linear),
             y: shown.y,
-            lines: courses.iter().map(|course| line(styles, course, shown)).collect(),
+            lines: time_series.iter().map(|course| line(styles, course, shown)).collect(),
             height: 220.0,
         }),
-        table: table(&courses, shown),
+        table: table(&time_series, shown),
         command: Some(command.to_string()),
     })
 }
@@ -129,7 +131,7 @@ fn mean(values: &[(f64, f64)]) -> f64 {
     values.iter().map(|(_, value)| value).sum::<f64>() / values.len().max(1) as f64
 }
 
-fn line(styles: &Styles<'_>, course: &Course, shown: &Shown) -> Line {
+fn line(styles: &Styles<'_>, course: &TimeSeries, shown: &Shown) -> Line {
     let points = (shown.of)(course).iter().map(|(at_s, value)| Point {
         x: *at_s,
         y: *value,
@@ -145,8 +147,8 @@ fn line(styles: &Styles<'_>, course: &Course, shown: &Shown) -> Line {
     Line::through_points(&course.approach, styles.style(&course.approach), points.collect())
 }
 
-fn table(courses: &[&Course], shown: &Shown) -> Table {
-    let rows = courses.iter().flat_map(|course| {
+fn table(time_series: &[&TimeSeries], shown: &Shown) -> Table {
+    let rows = time_series.iter().flat_map(|course| {
         (shown.of)(course).iter().map(|(at_s, value)| (course.approach.as_str(), *at_s, *value))
     });
     Columns::of(rows)

@@ -1,15 +1,15 @@
 //! CPU and memory in the course of time, from literal records.
 
-use epics_gauge::judge::{Course, courses};
+use epics_gauge::judge::{TimeSeries, time_series};
 use epics_gauge::record::{Monitored, Record, RunRecords, Usage, UsageSample};
 
 use super::judge;
 use super::monitors::{SECOND_NS, load, monitored, record, usage, waveform};
 
 /// Those of the cell with one PV.
-fn of_one_pv(run: &RunRecords) -> Vec<Course> {
+fn of_one_pv(run: &RunRecords) -> Vec<TimeSeries> {
     let judgement = judge(run);
-    courses(run, judgement.monitors.iter().find(|cell| cell.pvs == 1).unwrap())
+    time_series(run, judgement.monitors.iter().find(|cell| cell.pvs == 1).unwrap())
 }
 
 /// Watched by `aioca`, which used so many per cent of a core.
@@ -33,13 +33,13 @@ fn each_row_of_a_cell_has_the_course_of_its_first_block() {
         Record { confirms: true, ..watched(50, 0) },
         Record { pvs: 2, ..watched(60, 0) },
     ]);
-    let courses = of_one_pv(&run);
-    let names: Vec<&str> = courses.iter().map(|course| course.approach.as_str()).collect();
+    let time_series = of_one_pv(&run);
+    let names: Vec<&str> = time_series.iter().map(|course| course.approach.as_str()).collect();
     assert_eq!(names, ["wire", "libca", "aioca"]);
     let of_a_minute = |percent| -> Vec<(f64, i64)> {
         (0..60).map(|second| (f64::from(second), percent)).collect()
     };
-    for (course, percent) in courses.iter().zip([5, 20, 30]) {
+    for (course, percent) in time_series.iter().zip([5, 20, 30]) {
         assert_eq!(rounded(&course.client_cpu), of_a_minute(percent), "{}", course.approach);
         assert_eq!(rounded(&course.server_cpu), of_a_minute(10), "{}", course.approach);
     }
@@ -49,8 +49,8 @@ fn each_row_of_a_cell_has_the_course_of_its_first_block() {
 fn a_course_begins_where_the_figures_do_and_has_no_window_under_half_a_second() {
     let (start_ns, end_ns) = (10 * SECOND_NS, 12 * SECOND_NS);
     let client = usage(20, 10);
-    let courses = of_one_pv(&waveform(Monitored { start_ns, end_ns, client, ..monitored() }));
-    let aioca = courses.last().unwrap();
+    let time_series = of_one_pv(&waveform(Monitored { start_ns, end_ns, client, ..monitored() }));
+    let aioca = time_series.last().unwrap();
     assert_eq!(rounded(&aioca.client_cpu), [(0.0, 20), (0.5, 20), (1.0, 20), (1.5, 20)]);
     let held: Vec<(f64, f64)> = (0..=4)
         .map(|half| (f64::from(half) / 2.0, f64::from((50 << 20) + 100 + 5 * half)))
@@ -65,7 +65,7 @@ fn memory_is_told_where_it_was_sampled() {
         .to_vec();
     let client = Usage { samples, ..usage(0, 0) };
     let end_ns = 2 * SECOND_NS;
-    let courses = of_one_pv(&waveform(Monitored { end_ns, client, ..monitored() }));
-    let bytes = &courses.last().unwrap().client_bytes;
+    let time_series = of_one_pv(&waveform(Monitored { end_ns, client, ..monitored() }));
+    let bytes = &time_series.last().unwrap().client_bytes;
     assert_eq!(bytes[..], [(0.0, 0.0), (0.7, 700.0), (1.3, 1300.0), (1.9, 1900.0)]);
 }

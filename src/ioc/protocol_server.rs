@@ -1,4 +1,4 @@
-//! Servers in other languages, driven by the server protocol
+//! Servers in other languages, controlled by the server protocol
 //! (`docs/server-protocol.md`).
 
 mod conversation;
@@ -30,7 +30,7 @@ const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What kind of server it is.
 #[derive(Debug, Clone)]
-pub(super) struct Driven {
+pub(super) struct ServerProgram {
     /// Its name in the catalogue, which its hello must carry.
     pub(super) name: String,
     /// The protocols that it must serve.
@@ -46,12 +46,12 @@ pub(super) struct Driven {
 /// A running server that speaks the server protocol. Dropping it kills it and
 /// removes its folder.
 #[derive(Debug)]
-pub(super) struct DrivenServer {
+pub(super) struct ProtocolServer {
     // Fields are dropped in this order: the process must be gone before its
     // folder and its ports are.
     conversation: Conversation,
     place: Place,
-    driven: Driven,
+    program: ServerProgram,
     hello: Hello,
     /// The PV that a restart left out.
     missing: Option<usize>,
@@ -60,14 +60,17 @@ pub(super) struct DrivenServer {
     made: Vec<u64>,
 }
 
-impl Driven {
+impl ServerProgram {
     /// Starts the server; blocks until it serves, proved over the network.
-    pub(super) fn start(self) -> Result<DrivenServer, IocError> {
+    pub(super) fn start(self) -> Result<ProtocolServer, IocError> {
         if self.wanted.frame.is_some() {
-            return Err(IocError::Asked(format!("the server `{}` makes no frames", self.name)));
+            return Err(IocError::InvalidRequest(format!(
+                "the server `{}` makes no frames",
+                self.name
+            )));
         }
         if self.wanted.pvs > MAX_PVS {
-            return Err(IocError::Asked(format!(
+            return Err(IocError::InvalidRequest(format!(
                 "{} PVs are more than one server is given; ask for at most {MAX_PVS}",
                 self.wanted.pvs
             )));
@@ -75,10 +78,10 @@ impl Driven {
         let place = Place::take()?;
         let (conversation, hello) = self.start_in(&place, None)?;
         let made = vec![0; self.wanted.pvs];
-        Ok(DrivenServer {
+        Ok(ProtocolServer {
             conversation,
             place,
-            driven: self,
+            program: self,
             hello,
             missing: None,
             scanning_hz: None,
@@ -163,24 +166,26 @@ impl Driven {
 
     fn check_rate(&self, hello: &Hello, rate_hz: f64) -> Result<(), IocError> {
         match &hello.rates_hz {
-            Some(rates_hz) if !rates_hz.contains(&rate_hz) => Err(IocError::Asked(format!(
-                "the server `{}` cannot update at {rate_hz} Hz; its rates are {rates_hz:?}",
-                self.name
-            ))),
+            Some(rates_hz) if !rates_hz.contains(&rate_hz) => {
+                Err(IocError::InvalidRequest(format!(
+                    "the server `{}` cannot update at {rate_hz} Hz; its rates are {rates_hz:?}",
+                    self.name
+                )))
+            }
             _ => Ok(()),
         }
     }
 }
 
-impl DrivenServer {
+impl ProtocolServer {
     fn ask(&mut self, command: &ToServer, what: &str) -> Result<FromServer, IocError> {
         // What came before was not an answer to this.
         self.conversation.log()?;
         self.conversation.say(command)?;
         match self.conversation.hear(&Deadline::after(COMMAND_DEADLINE), what)? {
-            FromServer::Failed(failed) => Err(IocError::Asked(format!(
+            FromServer::Failed(failed) => Err(IocError::InvalidRequest(format!(
                 "the server `{}` cannot {what}: {}",
-                self.driven.name, failed.error
+                self.program.name, failed.error
             ))),
             answer => Ok(answer),
         }
@@ -199,15 +204,17 @@ impl DrivenServer {
     }
 
     fn check_index(&self, index: usize) -> Result<(), IocError> {
-        let pvs = self.driven.wanted.pvs;
+        let pvs = self.program.wanted.pvs;
         if index < pvs {
             return Ok(());
         }
-        Err(IocError::Asked(format!("there is no gauge:{index}: the server has {pvs} PVs")))
+        Err(IocError::InvalidRequest(format!(
+            "there is no gauge:{index}: the server has {pvs} PVs"
+        )))
     }
 }
 
-impl Server for DrivenServer {
+impl Server for ProtocolServer {
     fn pid(&self) -> u32 {
         self.hello.pid
     }
@@ -217,7 +224,7 @@ impl Server for DrivenServer {
     }
 
     fn environment_by(&self, lookup: Lookup) -> Vec<(String, String)> {
-        client_environment(&self.place.ports, lookup, self.driven.array_limit())
+        client_environment(&self.place.ports, lookup, self.program.array_limit())
     }
 
     fn expected_value(&self, index: usize) -> f64 {
@@ -228,7 +235,7 @@ impl Server for DrivenServer {
     fn tick(&mut self) -> Result<(), IocError> {
         if let Some(rate) = self.scanning_hz {
             let message = format!("the PVs are updated at {rate} Hz: no tick is needed");
-            return Err(IocError::Asked(message));
+            return Err(IocError::InvalidRequest(message));
         }
         self.ask_to(&ToServer::Tick, "update all PVs")?;
         for (index, made) in self.made.iter_mut().enumerate() {
@@ -238,7 +245,7 @@ impl Server for DrivenServer {
     }
 
     fn start_scanning(&mut self, rate_hz: f64) -> Result<(), IocError> {
-        self.driven.check_rate(&self.hello, rate_hz)?;
+        self.program.check_rate(&self.hello, rate_hz)?;
         self.stop_scanning()?;
         self.ask_to(&ToServer::Scan { rate_hz }, "start updating")?;
         self.scanning_hz = Some(rate_hz);
@@ -258,18 +265,18 @@ impl Server for DrivenServer {
     fn processed(&mut self) -> Result<Vec<u64>, IocError> {
         let what = "tell its counts of updates";
         match self.ask(&ToServer::Made, what)? {
-            FromServer::Made(made) if made.counts.len() == self.driven.wanted.pvs => {
+            FromServer::Made(made) if made.counts.len() == self.program.wanted.pvs => {
                 Ok(made.counts)
             }
             FromServer::Made(made) => {
-                let (counts, pvs) = (made.counts.len(), self.driven.wanted.pvs);
+                let (counts, pvs) = (made.counts.len(), self.program.wanted.pvs);
                 Err(self.conversation.garbage(&format!("{counts} counts for {pvs} PVs")))
             }
             other => Err(self.unfit(&other, what)),
         }
     }
 
-    fn held_value(&mut self, index: usize) -> Result<f64, IocError> {
+    fn stored_value(&mut self, index: usize) -> Result<f64, IocError> {
         self.check_index(index)?;
         let what = "tell a value";
         match self.ask(&ToServer::Value { pv: index }, what)? {
@@ -278,8 +285,8 @@ impl Server for DrivenServer {
         }
     }
 
-    fn frames_made(&mut self) -> Result<u64, IocError> {
-        Err(IocError::Asked(format!("the server `{}` makes no frames", self.driven.name)))
+    fn frame_count(&mut self) -> Result<u64, IocError> {
+        Err(IocError::InvalidRequest(format!("the server `{}` makes no frames", self.program.name)))
     }
 
     fn counted(&mut self) -> Result<Counted, IocError> {
@@ -309,10 +316,10 @@ impl Server for DrivenServer {
             self.check_index(index)?;
         }
         self.conversation.kill();
-        (self.conversation, self.hello) = self.driven.start_in(&self.place, without)?;
+        (self.conversation, self.hello) = self.program.start_in(&self.place, without)?;
         self.missing = without;
         self.scanning_hz = None;
-        self.made = vec![0; self.driven.wanted.pvs];
+        self.made = vec![0; self.program.wanted.pvs];
         Ok(())
     }
 
@@ -328,14 +335,14 @@ mod tests {
 
     #[test]
     fn a_server_that_never_serves_is_told_with_everything_that_it_printed() {
-        let driven = Driven {
+        let program = ServerProgram {
             name: "mine".to_owned(),
             protocols: vec![Protocol::Ca],
             command: Command::new("sh").arguments(["-c", "echo I am thinking >&2; sleep 60"]),
             wanted: Wanted::default(),
             start_deadline: Duration::from_millis(500),
         };
-        let error = driven.start().unwrap_err();
+        let error = program.start().unwrap_err();
         let IocError::Process(ProcessError::TimedOut { what, output, .. }) = &error else {
             panic!("{error:?}")
         };

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
-use super::sides::{family, side_figures};
+use super::pair_metrics::{family, side_figures};
 use super::{Comparison, Rule, compare};
 use crate::metric::{Metric, Party, Unit, UnknownMetric};
 use crate::record::{Contest, Failure, RunRecords, Side};
@@ -12,11 +12,11 @@ use crate::stats::{Interval, median_interval};
 
 /// Everything that can be said of a comparison.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct ContestJudgement {
+pub struct ComparisonJudgement {
     /// What was compared, and what was asked.
     pub contest: Contest,
     /// The figures of both sides, metric by metric.
-    pub figures: Vec<ContestFigures>,
+    pub figures: Vec<ComparedFigures>,
     /// What is different.
     pub comparison: Comparison,
     /// What the workers of the two sides say that they are made of.
@@ -29,7 +29,7 @@ pub struct ContestJudgement {
 
 /// The figures of one metric on both sides, over all pairs.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct ContestFigures {
+pub struct ComparedFigures {
     /// Its name.
     pub metric: Metric,
     /// Its unit.
@@ -54,16 +54,16 @@ pub fn rule_of(contest: &Contest) -> Rule {
 ///
 /// # Errors
 /// When it names a metric that this build does not know.
-pub fn judge_contest(run: &RunRecords) -> Result<Option<ContestJudgement>, UnknownMetric> {
+pub fn judge_comparison(run: &RunRecords) -> Result<Option<ComparisonJudgement>, UnknownMetric> {
     let Some(contest) = &run.run.contest else { return Ok(None) };
     let metrics: Vec<Metric> =
         contest.metrics.iter().map(|name| named(name, run.run.format)).collect::<Result<_, _>>()?;
-    let figures: Vec<ContestFigures> =
+    let figures: Vec<ComparedFigures> =
         metrics.iter().map(|metric| figures_of(run, *metric)).collect();
     let samples = |interval: &Option<Interval>| interval.map_or(0, |interval| interval.samples);
     let pairs = figures.iter().map(|figures| samples(&figures.a)).max().unwrap_or(0);
     let failed = |record: &crate::record::Record| Some((record.side?, record.failure.clone()?));
-    Ok(Some(ContestJudgement {
+    Ok(Some(ComparisonJudgement {
         contest: contest.clone(),
         comparison: compare(&family(&run.records, &metrics), &rule_of(contest)),
         figures,
@@ -82,13 +82,13 @@ fn named(name: &str, format: u32) -> Result<Metric, UnknownMetric> {
     }
 }
 
-fn figures_of(run: &RunRecords, metric: Metric) -> ContestFigures {
+fn figures_of(run: &RunRecords, metric: Metric) -> ComparedFigures {
     let screened = side_figures(&run.records, metric, false);
     let fresh = side_figures(&run.records, metric, true);
     let over_all = |screened: Vec<f64>, fresh: Vec<f64>| {
         median_interval(&[screened, fresh].concat(), CONFIDENCE_WANTED)
     };
-    ContestFigures {
+    ComparedFigures {
         metric,
         unit: metric.unit(),
         a: over_all(screened.a, fresh.a),

@@ -39,8 +39,9 @@ impl Conversation {
 
     /// Says something without waiting for the answer.
     pub(super) fn say(&self, command: &ToServer) -> Result<(), IocError> {
-        let line = serde_json::to_string(command)
-            .map_err(|error| IocError::Asked(format!("a command cannot be written: {error}")))?;
+        let line = serde_json::to_string(command).map_err(|error| {
+            IocError::InvalidRequest(format!("a command cannot be written: {error}"))
+        })?;
         self.child.write_line(&line);
         Ok(())
     }

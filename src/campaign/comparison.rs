@@ -3,7 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::judge::sides::family;
+use crate::judge::pair_metrics::family;
 use crate::judge::{Change, Rule, Step, compare, next_step};
 use crate::measure::PairRunner;
 use crate::metric::Metric;
@@ -28,17 +28,17 @@ pub enum Ended {
 
 /// Measures pairs as the rule asks for them, in fours of A B B A or B A A B in random order, so
 /// that neither drift nor being first favours a side; blocks until it is done. It ends
-/// early when one metric got worse, for that cannot be mended by another. `tell` is
+/// early when one metric got worse, for that cannot be mended by another. `report` is
 /// called with each record and with what its worker printed on stderr.
 ///
 /// # Errors
-/// The first error of `tell`.
-pub fn contest<E>(
+/// The first error of `report`.
+pub fn compare_in_pairs<E>(
     pairs: &mut PairRunner<'_>,
     metrics: &[Metric],
     rule: &Rule,
     seed: u64,
-    mut tell: impl FnMut(&Record, &str) -> Result<(), E>,
+    mut report: impl FnMut(&Record, &str) -> Result<(), E>,
 ) -> Result<Ended, E> {
     let mut records: Vec<Record> = Vec::new();
     let (mut begun, mut first) = (0, Side::A);
@@ -54,7 +54,7 @@ pub fn contest<E>(
             begun += 1;
             let Some(pair) = pairs.next(first, fresh) else { return Ok(Ended::Interrupted) };
             for (record, log) in pair {
-                tell(&record, &log)?;
+                report(&record, &log)?;
                 if let Some(failure) = &record.failure {
                     return Ok(Ended::Failed(Box::new(failure.clone())));
                 }

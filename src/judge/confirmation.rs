@@ -37,10 +37,10 @@ pub(super) struct Suspect {
     pub(super) interval: Option<Interval>,
 }
 
-/// Fresh blocks that are wanted of one cell.
+/// Fresh blocks that are wanted of one configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Confirmation {
-    /// The cell.
+    /// The configuration.
     pub cell: Configuration,
     /// The approaches: those in question, and what they are compared with, all in the
     /// same blocks.
@@ -84,9 +84,9 @@ fn first_blocks(judgement: &Judgement) -> usize {
     blocks_for_the_sign_test(open.count(), judgement.limits.false_alarms)
 }
 
-/// A slope needs the cells of all counts of PVs.
+/// A slope needs the configurations of all counts of PVs.
 fn cells_of(judgement: &Judgement, verdict: &Verdict) -> Vec<Configuration> {
-    let Some(cell) = verdict.cell() else { return Vec::new() };
+    let Some(cell) = verdict.configuration() else { return Vec::new() };
     if verdict.metric != Metric::ConnectSlope {
         return vec![cell];
     }

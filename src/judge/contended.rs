@@ -15,18 +15,18 @@ const MOST_FOR_OTHERS_PERCENT: f64 = 10.0;
 
 /// Whether others kept the machine so busy that updates may have been lost for that, or
 /// piled up in memory.
-pub fn is_crowded(machine: &MachineUse) -> bool {
+pub fn is_contended(machine: &MachineUse) -> bool {
     machine.idle_percent < LEAST_IDLE_PERCENT && machine.others_percent > MOST_FOR_OTHERS_PERCENT
 }
 
-/// Takes back what would be red in a cell with monitors when most of the blocks that say
-/// so were crowded: then nobody knows. Those are the fresh blocks where any confirmed it,
+/// Takes back what would be red in a configuration with monitors when most of the blocks that say
+/// so were contended: then nobody knows. Those are the fresh blocks where any confirmed it,
 /// else the first ones alone.
-pub(super) fn spare(verdict: &mut Verdict, measure: Metric, records: &[&Record]) {
+pub(super) fn withdraw(verdict: &mut Verdict, measure: Metric, records: &[&Record]) {
     if !verdict.is_worse_than_expected() || verdict.load.is_none() || measure.is_of_failures() {
         return;
     }
-    let cell = verdict.cell();
+    let cell = verdict.configuration();
     let is_of_verdict = |record: &&&Record| {
         record.approach == verdict.approach
             && Some(Configuration::of(record)) == cell
@@ -37,18 +37,18 @@ pub(super) fn spare(verdict: &mut Verdict, measure: Metric, records: &[&Record])
         .filter(is_of_verdict)
         .filter_map(|record| record.monitored.as_ref()?.machine.as_ref())
         .collect();
-    let crowded: Vec<f64> =
-        used.iter().filter(|machine| is_crowded(machine)).map(|one| one.others_percent).collect();
-    if 2 * crowded.len() <= used.len() {
+    let contended: Vec<f64> =
+        used.iter().filter(|machine| is_contended(machine)).map(|one| one.others_percent).collect();
+    if 2 * contended.len() <= used.len() {
         return;
     }
-    let most = crowded.iter().copied().fold(0.0, f64::max);
+    let most = contended.iter().copied().fold(0.0, f64::max);
     verdict.outcome = Outcome::Undecided;
     verdict.more_blocks = None;
     verdict.reason = Some(format!(
         "over its limit, but other programs used up to {most:.0} % of all cores' time in {} of {} \
          and left next to none at rest: measure again on a machine with a core to spare",
-        crowded.len(),
+        contended.len(),
         blocks(used.len(), "")
     ));
 }
@@ -59,10 +59,11 @@ mod tests {
 
     #[test]
     fn a_machine_is_crowded_by_others_that_leave_nothing_at_rest() {
-        let crowded =
-            |idle_percent, others_percent| is_crowded(&MachineUse { idle_percent, others_percent });
-        assert!(crowded(9.9, 10.1));
-        assert!(!crowded(10.0, 50.0), "just enough at rest");
-        assert!(!crowded(0.0, 10.0), "the run itself");
+        let contended = |idle_percent, others_percent| {
+            is_contended(&MachineUse { idle_percent, others_percent })
+        };
+        assert!(contended(9.9, 10.1));
+        assert!(!contended(10.0, 50.0), "just enough at rest");
+        assert!(!contended(0.0, 10.0), "the run itself");
     }
 }

@@ -13,9 +13,9 @@ const WINDOW_NS: u64 = 500_000_000;
 /// A course has about so many windows at most.
 const MOST_WINDOWS: u64 = 60;
 
-/// One approach in one cell with monitors, in its first block.
+/// One approach in one configuration with monitors, in its first block.
 #[derive(Debug, Clone, Serialize)]
-pub struct Course {
+pub struct TimeSeries {
     /// The approach.
     pub approach: String,
     /// Seconds since the figures began, and the client's CPU use from then to the next
@@ -30,8 +30,8 @@ pub struct Course {
     pub lost: Vec<(f64, f64)>,
 }
 
-/// The courses of one cell, in the order of its rows.
-pub fn courses(run: &RunRecords, cell: &MonitorFigures) -> Vec<Course> {
+/// The time_series of one configuration, in the order of its rows.
+pub fn time_series(run: &RunRecords, cell: &MonitorFigures) -> Vec<TimeSeries> {
     let is_of_cell = |record: &&Record| {
         (&record.scenario, &record.server, record.pvs, record.lookup, record.load)
             == (&cell.scenario, &cell.server, cell.pvs, cell.lookup, Some(cell.load))
@@ -44,7 +44,7 @@ pub fn courses(run: &RunRecords, cell: &MonitorFigures) -> Vec<Course> {
         let start_ns = monitored.start_ns;
         let width_ns = (monitored.end_ns.saturating_sub(start_ns) / MOST_WINDOWS).max(WINDOW_NS);
         let span = (start_ns, monitored.end_ns);
-        Some(Course {
+        Some(TimeSeries {
             approach: approach.to_owned(),
             client_cpu: cpu(&monitored.client, span, width_ns),
             server_cpu: cpu(&monitored.server, span, width_ns),
