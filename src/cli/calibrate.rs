@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
     }))?;
     let Some(calibrated) = calibrated else {
         eprintln!(
-            "interrupted before every slowdown had its pairs, so no rates are told; the pairs so \
+            "interrupted before every slowdown had its pairs, so there are no rates; the pairs so \
              far: {}",
             output.path().join("records.jsonl").display()
         );

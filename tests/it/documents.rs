@@ -184,7 +184,7 @@ fn the_readme_names_the_packages_that_the_program_names() {
 }
 
 /// Words that read as translated, each with what to write instead.
-const FOREIGN: [(&str, &str); 8] = [
+const FOREIGN: [(&str, &str); 14] = [
     ("another mood", "conditions changed between runs"),
     ("two moods", "bimodal"),
     ("gave way", "was the bottleneck"),
@@ -193,6 +193,12 @@ const FOREIGN: [(&str, &str); 8] = [
     ("a typing error", "a typo"),
     ("mend it", "fix it"),
     ("one PV more", "each additional PV"),
+    ("is told", "reports"),
+    ("are told", "report"),
+    ("is said", "is reported"),
+    ("to be rid of", "to have closed"),
+    ("crowded", "contended"),
+    ("some 10 minutes", "about 10 minutes"),
 ];
 
 #[test]
