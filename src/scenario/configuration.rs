@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Model, USUAL_SERVER, course, definition};
 use crate::lookup::Lookup;
 use crate::record::{FleetShape, Load, Record, Scenario};
-use crate::units::{counted, grouped};
+use crate::units::counted;
 use crate::worker_protocol::Mode;
 
 /// One combination of what is varied: what all its records have in common. The probes of a
@@ -41,7 +41,7 @@ pub enum Words {
     Place,
     /// By itself, with all that is varied: `waveform on softioc, 680x480 at 120 Hz, 10 s`.
     Full,
-    /// A line of progress: `on softioc, 1000 PVs, bulk`.
+    /// A line of progress: `on softioc, 1 000 PVs, bulk`.
     Progress,
     /// The part of a file's name that is varied within a scenario: `120hz-1`.
     File,
@@ -125,6 +125,10 @@ impl Configuration {
         }
     }
 
+    fn counted_pvs(&self) -> String {
+        counted(self.pvs, "PV")
+    }
+
     fn on_server(&self) -> String {
         if self.server == USUAL_SERVER { String::new() } else { format!(" on {}", self.server) }
     }
@@ -150,15 +154,15 @@ impl Configuration {
     fn listed(&self) -> String {
         let lookup = self.by_lookup();
         if let Some(fleet) = self.fleet {
-            return format!("{} PVs on {} IOCs{lookup}", self.pvs, fleet.iocs);
+            return format!("{} on {}{lookup}", self.counted_pvs(), iocs(fleet));
         }
         let Some(load) = self.load else {
-            return format!("{} PVs {}{lookup}", self.pvs, self.mode);
+            return format!("{} {}{lookup}", self.counted_pvs(), self.mode);
         };
         let disturbance = load
             .disturbance
             .map_or(String::new(), |disturbance| format!(" {}", disturbance.name()));
-        let what = load.pixels.map_or(format!("{} PVs", self.pvs), |pixels| pixels.to_string());
+        let what = load.pixels.map_or(self.counted_pvs(), |pixels| pixels.to_string());
         format!("{}{disturbance} {what} {} Hz{lookup}", self.scenario, load.rate_hz)
     }
 
@@ -179,11 +183,10 @@ impl Configuration {
         match self.load.and_then(|load| load.pixels) {
             Some(pixels) => text += &format!(", {pixels}"),
             None if self.pvs == 0 => {}
-            None if self.pvs == 1 => text += ", 1 PV",
-            None => text += &format!(", {} PVs", grouped(self.pvs)),
+            None => text += &format!(", {}", self.counted_pvs()),
         }
         if let Some(fleet) = self.fleet {
-            text += &format!(" on {} IOCs", fleet.iocs);
+            text += &format!(" on {}", iocs(fleet));
         }
         let lookup = self.by_lookup();
         let Some(load) = self.load else { return format!("{text} {}{lookup}", self.mode) };
@@ -192,7 +195,7 @@ impl Configuration {
             text += &format!(", {} monitors each", load.monitors);
         }
         if load.idle_pvs != 0 {
-            text += &format!(", {} PVs beside", grouped(load.idle_pvs));
+            text += &format!(", {} beside", counted(load.idle_pvs, "PV"));
         }
         if let Some(bytes) = load.array_bytes {
             text += &format!(", arrays up to {bytes} bytes");
@@ -205,11 +208,11 @@ impl Configuration {
 
     fn progress(&self) -> String {
         let how = match (self.fleet, self.load) {
-            (Some(fleet), _) => format!("{} IOCs", fleet.iocs),
+            (Some(fleet), _) => iocs(fleet),
             (None, Some(load)) => format!("{} at {} Hz", self.scenario, load.rate_hz),
             (None, None) => self.mode.to_string(),
         };
-        format!("on {}, {} PVs, {how}{}", self.server, self.pvs, self.by_lookup())
+        format!("on {}, {}, {how}{}", self.server, self.counted_pvs(), self.by_lookup())
     }
 
     fn file_name(&self) -> String {
@@ -226,6 +229,10 @@ impl Configuration {
             false => format!("{how}-{}-{}", self.pvs, self.lookup.option()),
         }
     }
+}
+
+fn iocs(fleet: FleetShape) -> String {
+    counted(fleet.iocs, "IOC")
 }
 
 fn varied_of(load: &Load) -> Vec<String> {
