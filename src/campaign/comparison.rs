@@ -9,27 +9,27 @@ use crate::measure::PairRunner;
 use crate::metric::Metric;
 use crate::record::{Failure, Record, Side};
 
-/// Pairs that may be of no use, beyond those that the rule may ask for: a figure of
-/// zero has no ratio.
+/// Pairs that may be useless, beyond the most that the rule may need: a figure of zero has no
+/// ratio.
 const USELESS_PAIRS: usize = 10;
 
-/// How a contest ended.
+/// How a comparison ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
-    /// The rule has no more to ask.
+    /// The rule needs no more pairs.
     Complete,
     /// The user stopped it.
     Interrupted,
-    /// A worker failed: nothing can be said of two sides when one does not work.
+    /// A worker failed: two sides cannot be compared if one does not work.
     Failed(Box<Failure>),
-    /// The workers give no figure for this metric.
+    /// The workers have no figure for this metric.
     Unmeasured(String),
 }
 
 /// Measures pairs as the rule asks for them, in fours of A B B A or B A A B in random order, so
-/// that neither drift nor being first favours a side; blocks until it is done. It ends
-/// early when one metric got worse, for that cannot be mended by another. `report` is
-/// called with each record and with what its worker printed on stderr.
+/// that neither drift nor being first favours a side; blocks until it is done. It ends early
+/// once one metric is worse, because no other metric can make up for that. `report` is called
+/// with each record and its worker's stderr.
 ///
 /// # Errors
 /// The first error of `report`.

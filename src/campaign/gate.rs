@@ -24,7 +24,7 @@ const MOST_FRESH_BLOCKS: usize = 24;
 /// What was started may take so long to be gone; what is there after it is left.
 const TIME_TO_LEAVE: Duration = Duration::from_secs(3);
 
-/// What the gate says of one limit.
+/// The gate's result for one limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GateResult {
     /// As expected.
@@ -191,7 +191,7 @@ fn planned(cell: &Cell, servers: &Servers) -> Planned {
     }
 }
 
-/// What the gate says of the limit `name`, by the verdicts of its group.
+/// The gate's result for the limit `name`, by the verdicts of its group.
 fn said_of(name: &str, verdicts: &[Verdict]) -> GateResult {
     let Some(verdict) = verdicts.iter().find(|verdict| verdict.name == name) else {
         return GateResult::Red(format!("{name} has no verdict: nothing was measured for it"));

@@ -1,4 +1,4 @@
-//! What every run says of itself, and what starts its workers.
+//! The first line of a record file, and the commands that start its workers.
 
 use std::path::Path;
 

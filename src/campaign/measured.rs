@@ -1,4 +1,4 @@
-//! From what a limits file says is measured, and from the environment, to a gate.
+//! From the `[[measure]]` tables of a limits file, and the environment, to a gate.
 
 use std::env;
 use std::fs;

@@ -22,7 +22,7 @@ pub struct Trial<'a> {
     pub most_fresh: usize,
 }
 
-/// What a trial tells while it goes on.
+/// An event of a trial.
 #[derive(Debug)]
 pub enum TrialEvent<'a> {
     /// Of a worker.
@@ -41,8 +41,8 @@ pub struct Tried {
 }
 
 impl Trial<'_> {
-    /// Measures; blocks for as long as that takes. `report` is called before and after
-    /// each worker. `header` is the first line of the record file.
+    /// Measures; blocks for as long as that takes. `report` is called before and after each
+    /// worker. `header` is the first line of the record file.
     ///
     /// Fresh blocks are measured of whatever is not decided; nothing that was
     /// decided is tried again.

@@ -33,7 +33,7 @@ const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a killed IOC may take to be gone.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A softIoc's process, driven by its shell. Dropping it kills it.
+/// A softIoc's process, controlled through its shell. Dropping it kills it.
 #[derive(Debug)]
 pub(super) struct Shell {
     child: Child,
@@ -240,11 +240,11 @@ impl Shell {
     }
 
     /// Kills the IOC as a crash would, and blocks until it is gone. Unlike a drop
-    /// this leaves its folder: leash removes that when the lifeline breaks.
+    /// this leaves its folder: the supervisor removes that when its control socket closes.
     pub(super) fn kill(&mut self) {
         if self.log().is_ok() {
             // SAFETY: kill touches no memory. The process was there a moment ago
-            // and only its leash, which lives, can reap it.
+            // and only its supervisor, which lives, can reap it.
             unsafe { libc::kill(self.child.pid() as libc::pid_t, libc::SIGKILL) };
         }
         let deadline = Deadline::after(KILL_DEADLINE);

@@ -128,12 +128,13 @@ impl Conversation {
     }
 
     /// Kills the server as a crash would, and blocks until it is gone. Unlike a
-    /// drop this leaves its folder: leash removes that when the lifeline breaks.
+    /// drop this leaves its folder: the supervisor removes that when its control socket
+    /// closes.
     pub(super) fn kill(&mut self) {
         // Only what certainly lives may be killed by its number.
         if !matches!(self.log(), Err(IocError::Process(ProcessError::Ended { .. }))) {
             // SAFETY: kill touches no memory. The process was there a moment ago
-            // and only its leash, which lives, can reap it.
+            // and only its supervisor, which lives, can reap it.
             unsafe { libc::kill(self.child.pid() as libc::pid_t, libc::SIGKILL) };
         }
         let deadline = Deadline::after(KILL_DEADLINE);
