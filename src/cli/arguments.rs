@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
+use epics_gauge::judge::BUDGET_S;
 use epics_gauge::lookup::Lookup;
 use epics_gauge::record::Pixels;
 use epics_gauge::report::{Described, Format};
@@ -160,6 +161,10 @@ pub(super) struct RunArguments {
     /// Print every table, not only the answer
     #[arg(long = "tables", conflicts_with = "format")]
     pub(super) all_tables: bool,
+    /// The delay that you do not accept while connecting: the report shows from how many PVs
+    /// on an approach takes that much longer than the fastest
+    #[arg(long = "budget", value_name = "SECONDS", default_value_t = BUDGET_S, value_parser = parse_seconds, allow_negative_numbers = true)]
+    pub(super) budget_s: f64,
     /// Do not count missing approaches as a failure
     #[arg(long)]
     pub(super) allow_missing: bool,
@@ -380,6 +385,10 @@ pub(super) struct ReportArguments {
     /// Print every table, not only the answer
     #[arg(long = "tables", conflicts_with = "format")]
     pub(super) all_tables: bool,
+    /// The delay that you do not accept while connecting: the report shows from how many PVs
+    /// on an approach takes that much longer than the fastest
+    #[arg(long = "budget", value_name = "SECONDS", default_value_t = BUDGET_S, value_parser = parse_seconds, allow_negative_numbers = true)]
+    pub(super) budget_s: f64,
     /// Print this figure of the page as a picture (SVG), instead of a report
     #[arg(long, value_name = "ID", conflicts_with = "format")]
     pub(super) figure: Option<String>,

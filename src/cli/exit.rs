@@ -1,4 +1,4 @@
-//! Exit codes and what they mean; the README lists them.
+//! Exit codes and what they mean; docs/environment.md lists them.
 
 use std::process::ExitCode;
 
@@ -20,7 +20,7 @@ pub(super) enum Exit {
     CouldNotMeasure = 4,
     /// Bad arguments or input.
     Usage = 64,
-    /// A worker was told what is not of the protocol (EX_DATAERR).
+    /// A worker received what is not of the protocol (EX_DATAERR).
     NotOfTheProtocol = 65,
     /// Stopped by the user: 128 + SIGINT.
     Interrupted = 130,
@@ -32,14 +32,25 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// What the user asked of the exit code.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// That missing approaches do not count.
+    pub(super) allow_missing: bool,
+    /// That limits of a file of the user's own are held: what a run is too short for, or has too
+    /// few PVs for, is open then. By the limits of this build it is only reported, because a
+    /// quick run is meant to be short and small.
+    pub(super) own_limits: bool,
+}
+
 impl Exit {
     /// The worst that a judgement says. A failed measurement outweighs a broken
     /// limit: what was not measured may hide more.
-    pub(super) fn of(judgement: &Judgement, allow_missing: bool) -> Exit {
+    pub(super) fn of(judgement: &Judgement, asked: Asked) -> Exit {
         let failed = judgement
             .failures
             .iter()
-            .any(|failure| !(allow_missing && failure.kind == FailureKind::Missing));
+            .any(|failure| !(asked.allow_missing && failure.kind == FailureKind::Missing));
         let timed = judgement.figures.iter().any(|cell| cell.rows.iter().any(|row| !row.floor));
         let watched = judgement.monitors.iter().any(|cell| cell.rows.iter().any(|row| !row.floor))
             || judgement.capacities.iter().any(|capacity| !capacity.floor)
@@ -49,10 +60,19 @@ impl Exit {
             Exit::CouldNotMeasure
         } else if judgement.verdicts.iter().any(|verdict| verdict.is_worse_than_expected()) {
             Exit::LimitBroken
-        } else if judgement.verdicts.iter().any(|verdict| verdict.is_open()) {
+        } else if judgement.verdicts.iter().any(|verdict| verdict.is_open())
+            || asked.own_limits && has_unjudged(judgement)
+        {
             Exit::Undecided
         } else {
             Exit::Good
         }
     }
+}
+
+/// Whether a longer run, or one with more PVs, would judge more. What is expected to be over
+/// cannot break its limit further.
+fn has_unjudged(judgement: &Judgement) -> bool {
+    !judgement.unreached.is_empty()
+        || judgement.too_short.iter().any(|verdict| !verdict.may_be_over())
 }

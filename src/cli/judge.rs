@@ -5,12 +5,12 @@ use std::path::Path;
 
 use epics_gauge::campaign;
 use epics_gauge::judge::compared::judge_comparison;
-use epics_gauge::judge::{Limits, judge as judgement_of};
+use epics_gauge::judge::{BUDGET_S, Limits, judge as judgement_of};
 use epics_gauge::record::RunRecords;
 use epics_gauge::report::{Format, Subject, render};
 
 use super::arguments::JudgeArguments;
-use super::exit::Exit;
+use super::exit::{Asked, Exit};
 use super::limits::limits_for;
 use super::stdout::print;
 use super::{Failure, catalogue, servers};
@@ -26,11 +26,11 @@ pub(super) fn judge(arguments: &JudgeArguments) -> Result<Exit, Failure> {
         return Ok(Exit::of_comparison(&judgement));
     }
     let judgement = judgement_of(&run, &limits(arguments.limits_file.as_deref(), &run)?);
-    print(&render(
-        &Subject::Run { run: &run, judgement: &judgement, known: &known },
-        Format::Json,
-    ))?;
-    Ok(Exit::of(&judgement, arguments.allow_missing))
+    let subject =
+        Subject::Run { run: &run, judgement: &judgement, known: &known, budget_s: BUDGET_S };
+    print(&render(&subject, Format::Json))?;
+    let own_limits = arguments.limits_file.is_some();
+    Ok(Exit::of(&judgement, Asked { allow_missing: arguments.allow_missing, own_limits }))
 }
 
 /// The limits of `file`, or those of this build.

@@ -1,7 +1,5 @@
 //! `report`: of one run, or the history of several, without measuring.
 
-use std::path::Path;
-
 use epics_gauge::campaign;
 use epics_gauge::judge::compared::judge_comparison;
 use epics_gauge::judge::history::history;
@@ -28,41 +26,44 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
         return Ok(Exit::Good);
     };
     if let Some(id) = &arguments.figure {
-        return figure(&runs, arguments.limits_file.as_deref(), id);
+        return figure(&runs, arguments, id);
     }
     match &runs[..] {
         [run] => {
             let shown = if arguments.all_tables { format } else { format.summarized() };
-            of_one(run, arguments.limits_file.as_deref(), shown)
+            of_one(run, arguments, shown)
         }
         _ => of_several(runs, arguments, format),
     }
 }
 
-fn of_one(run: &RunRecords, limits_file: Option<&Path>, format: Format) -> Result<Exit, Failure> {
+fn of_one(run: &RunRecords, arguments: &ReportArguments, format: Format) -> Result<Exit, Failure> {
     let known = campaign::kept_calibrations(&run.run.machine);
     if let Some(judgement) = judge_comparison(run).map_err(Failure::usage)? {
         print(&render(&Subject::Comparison { run, judgement: &judgement, known: &known }, format))?;
         return Ok(Exit::Good);
     }
-    let judgement = judgement_of(run, &limits(limits_file, run)?);
-    print(&render(&Subject::Run { run, judgement: &judgement, known: &known }, format))?;
+    let judgement = judgement_of(run, &limits(arguments.limits_file.as_deref(), run)?);
+    let budget_s = arguments.budget_s;
+    let subject = Subject::Run { run, judgement: &judgement, known: &known, budget_s };
+    print(&render(&subject, format))?;
     Ok(Exit::Good)
 }
 
-fn figure(runs: &[RunRecords], limits_file: Option<&Path>, id: &str) -> Result<Exit, Failure> {
+fn figure(runs: &[RunRecords], arguments: &ReportArguments, id: &str) -> Result<Exit, Failure> {
     let [run] = runs else {
         return Err(Failure::usage("--figure is of one run: name one"));
     };
     if run.run.contest.is_some() {
         return Err(Failure::usage("--figure is of a run, and this is a comparison"));
     }
-    let judgement = judgement_of(run, &limits(limits_file, run)?);
-    let drawn =
-        picture(&Subject::Run { run, judgement: &judgement, known: &[] }, id).map_err(|ids| {
-            let there = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
-            Failure::usage(format!("this run has no figure `{id}`; there are: {there}"))
-        })?;
+    let judgement = judgement_of(run, &limits(arguments.limits_file.as_deref(), run)?);
+    let budget_s = arguments.budget_s;
+    let subject = Subject::Run { run, judgement: &judgement, known: &[], budget_s };
+    let drawn = picture(&subject, id).map_err(|ids| {
+        let there = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
+        Failure::usage(format!("this run has no figure `{id}`; there are: {there}"))
+    })?;
     print(&drawn)?;
     Ok(Exit::Good)
 }

@@ -17,7 +17,7 @@ use epics_gauge::record::{End, Line, Run, RunRecords};
 use epics_gauge::report::{Format, Subject, render, render_csv};
 
 use super::arguments::RunArguments;
-use super::exit::Exit;
+use super::exit::{Asked, Exit};
 use super::limits::limits;
 use super::output::OutputFolder;
 use super::profile;
@@ -164,7 +164,8 @@ fn conclude(
     let run = RunRecords::parse(&output.read_records()?).map_err(Failure::unmeasured)?;
     let judgement = judge(&run, limits);
     let known = campaign::kept_calibrations(&run.run.machine);
-    let subject = Subject::Run { run: &run, judgement: &judgement, known: &known };
+    let budget_s = arguments.budget_s;
+    let subject = Subject::Run { run: &run, judgement: &judgement, known: &known, budget_s };
     output.write("report.json", &render(&subject, Format::Json))?;
     output.write("records.csv", &render_csv(std::slice::from_ref(&run)))?;
     output.write("report.md", &render(&subject, Format::Markdown))?;
@@ -175,5 +176,6 @@ fn conclude(
     eprintln!(
         "Full report: {folder}/report.html. Every table: `epics-gauge report {folder} --tables`."
     );
-    Ok(Exit::of(&judgement, arguments.allow_missing))
+    let own_limits = arguments.limits_file.is_some();
+    Ok(Exit::of(&judgement, Asked { allow_missing: arguments.allow_missing, own_limits }))
 }

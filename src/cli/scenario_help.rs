@@ -28,6 +28,9 @@ fn help(scenario: Scenario) -> String {
     let mut text = hanging(&format!("{scenario}: "), definition.asks);
     text += &format!("\nUsage: epics-gauge {scenario} [OPTIONS]\n\nOptions of this scenario:\n");
     text += &options(&definition.varies.iter().map(|one| option(*one)).collect::<Vec<_>>());
+    if scenario == Scenario::Connect {
+        text += &options(&["budget"]);
+    }
     text += "\nOptions of every scenario (all of them: `epics-gauge run --help`):\n";
     text += &options(&GENERAL);
     text + "\nExamples, the last with a client of your own:\n" + &examples(definition)

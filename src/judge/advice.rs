@@ -22,7 +22,7 @@ pub struct Advice {
     /// Approaches over a limit against the fastest: the acceptable ones must be
     /// preferred to them for speed.
     pub too_slow: Vec<Slower>,
-    /// Approaches that are undecided: nothing is said of them.
+    /// Approaches with an undecided verdict: there is no advice on them.
     pub unknown: Vec<String>,
     /// Approaches that failed or brought wrong values: no choice.
     pub failed: Vec<String>,

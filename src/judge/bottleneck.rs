@@ -7,11 +7,11 @@ use crate::metric::mean_cpu_percent;
 use crate::record::{FailureKind, Monitored, Record};
 use crate::scenario::{RATE_HELD_IN_SEARCH, is_answer};
 
-/// A process that uses more of one core has none to spare: Python holds its
-/// interpreter's lock, libraries have one thread for updates.
+/// A process that uses more of one core is limited by it: Python holds its interpreter lock, and
+/// libraries have one thread for updates.
 const ALL_OF_A_CORE_PERCENT: f64 = 90.0;
 
-/// Which side could not keep up, as far as counters and CPU use tell.
+/// Which side could not keep up, as far as counters and CPU use show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bottleneck {
@@ -21,18 +21,18 @@ pub enum Bottleneck {
     ServerCpu,
     /// The server did not make its updates in time.
     ServerScan,
-    /// A queue of the server was full: it replaced updates of a subscription, or lost
-    /// requests, because somebody paused for longer than the queue holds.
+    /// A queue of the server was full: it replaced updates of a subscription, or lost requests,
+    /// because a reader paused for longer than the queue holds.
     ServerQueue,
     /// The library dropped or merged them, by its own counters.
     Library,
-    /// They were on their way still when the time was over.
+    /// They were still on their way at the end of the run.
     Late,
     /// The client could not make its subscriptions, or did not answer any more.
     Client,
-    /// The client took up so much memory that it was stopped.
+    /// The client held so much memory that it was stopped.
     Memory,
-    /// No counter tells.
+    /// No counter shows it.
     Unknown,
 }
 
@@ -48,13 +48,13 @@ impl Bottleneck {
             Bottleneck::Late => "not in time",
             Bottleneck::Client => "the client, which gave up",
             Bottleneck::Memory => "the client's memory",
-            Bottleneck::Unknown => "no counter tells",
+            Bottleneck::Unknown => "unknown",
         }
     }
 }
 
-/// What limited it; none when every update was made and arrived, or when it cannot be
-/// said because the worker failed for another reason.
+/// What limited it; none if every update was made and arrived, or if the worker failed for another
+/// reason.
 pub(super) fn bottleneck(record: &Record) -> Option<Bottleneck> {
     if is_answer(record) {
         let kind = record.failure.as_ref().map(|failure| failure.kind);

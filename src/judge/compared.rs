@@ -1,4 +1,4 @@
-//! A comparison of two sides, from its records.
+//! A comparison of two sides, judged from its records.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,16 +10,16 @@ use crate::metric::{Metric, Party, Unit, UnknownMetric};
 use crate::record::{Contest, Failure, RunRecords, Side};
 use crate::stats::{Interval, median_interval};
 
-/// Everything that can be said of a comparison.
+/// Everything that the judge concludes from a comparison.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ComparisonJudgement {
-    /// What was compared, and what was asked.
+    /// What was compared, and how.
     pub contest: Contest,
     /// The figures of both sides, metric by metric.
     pub figures: Vec<ComparedFigures>,
     /// What is different.
     pub comparison: Comparison,
-    /// What the workers of the two sides say that they are made of.
+    /// The versions that the workers of the two sides report.
     pub versions: [Vec<String>; 2],
     /// How many whole pairs were run, those of the screening included.
     pub pairs: usize,
@@ -40,7 +40,7 @@ pub struct ComparedFigures {
     pub b: Option<Interval>,
 }
 
-/// The rule by which a contest is decided.
+/// The rule that decides a comparison.
 pub fn rule_of(contest: &Contest) -> Rule {
     let usual = Rule::default();
     let mut looks: Vec<usize> =
@@ -100,8 +100,8 @@ fn versions(run: &RunRecords, side: Side) -> Vec<String> {
     let Some(record) = run.records.iter().find(|record| record.side == Some(side)) else {
         return Vec::new();
     };
-    let told = record.versions.iter().chain(&record.server_versions);
-    told.map(|(name, version)| format!("{name} {version}")).collect()
+    let versions = record.versions.iter().chain(&record.server_versions);
+    versions.map(|(name, version)| format!("{name} {version}")).collect()
 }
 
 #[cfg(test)]

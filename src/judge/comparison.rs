@@ -51,7 +51,7 @@ pub enum Change {
     NoDifference,
     /// B is less than A.
     Improved,
-    /// The pairs do not tell.
+    /// The pairs do not decide it.
     Undecided,
     /// B is more than A.
     Regressed,
@@ -69,7 +69,7 @@ impl Change {
     }
 }
 
-/// What the pairs say of one metric.
+/// What the pairs show of one metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MetricChange {
     /// The metric.
@@ -88,11 +88,11 @@ pub struct MetricChange {
     pub outcome: Change,
     /// Of what is undecided, about how many more fresh pairs would decide it, if
     /// the estimate is right: the interval's width shrinks with the square root of
-    /// the pairs. None when decided, without pairs, or when it cannot be said.
+    /// the pairs. None if it is decided, without pairs, or if there is no estimate.
     pub more_pairs: Option<usize>,
 }
 
-/// What the pairs say of all metrics.
+/// What the pairs show of all metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// Each metric, in the order given.
@@ -101,8 +101,7 @@ pub struct Comparison {
     pub outcome: Change,
 }
 
-/// What to measure next, from all pairs until now. After as many more pairs as it
-/// says, ask again.
+/// What to measure next, from all pairs so far. Call it again after that many more pairs.
 pub fn next_step(family: &[Pairs], rule: &Rule) -> Step {
     if family.is_empty() {
         return Step::Done;
@@ -121,8 +120,7 @@ pub fn next_step(family: &[Pairs], rule: &Rule) -> Step {
     }
 }
 
-/// What all pairs until now say. Asked before [`next_step`] says that it is done,
-/// what is not decided is undecided.
+/// What all pairs so far show. Before [`next_step`] is done, an open metric is undecided.
 pub fn compare(family: &[Pairs], rule: &Rule) -> Comparison {
     let decisions = decide(family, rule);
     let metrics: Vec<MetricChange> = family

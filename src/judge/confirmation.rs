@@ -1,5 +1,4 @@
-//! What raised a suspicion is decided on fresh blocks only: those that raised it were
-//! picked because they did.
+//! Suspicions are decided on fresh blocks only: the blocks that raised one were chosen for that.
 
 use crate::record::Scenario;
 use crate::scenario::Configuration;
@@ -13,23 +12,22 @@ use crate::metric::Metric;
 use crate::stats::{Alternative, Interval, holm, sign_p};
 use crate::worker_protocol::Mode;
 
-/// The probability with which one verdict of a run, or more, may be red although no
-/// limit is broken.
+/// The probability that at least one verdict of a run is red although no limit is broken.
 pub const FALSE_ALARMS: f64 = 0.01;
 
-/// How often fresh blocks may be looked at: each look spends an equal share of the
-/// false alarms, whatever the others found.
+/// How often fresh blocks may be looked at: each look spends an equal share of the false alarms,
+/// independently of the others.
 pub const LOOKS: usize = 3;
 
 const HALF_AN_UPDATE: f64 = 0.5;
 
-/// That losses in fewer than half of the blocks are called chance is wrong so often.
+/// How often losses in at least half of the blocks are called chance.
 const LOSSES_BY_CHANCE: f64 = 0.05;
 
-/// Nobody measures more to decide one verdict.
+/// An estimate above this is of no use: so many blocks decide no verdict.
 const MOST_MORE_BLOCKS: f64 = 10_000.0;
 
-/// What fresh blocks say of a verdict that needs them.
+/// The fresh blocks of a verdict that needs them.
 #[derive(Debug, Clone)]
 pub(super) struct Suspect {
     pub(super) is_of_losses: bool,
@@ -37,15 +35,14 @@ pub(super) struct Suspect {
     pub(super) interval: Option<Interval>,
 }
 
-/// Fresh blocks that are wanted of one configuration.
+/// The fresh blocks that one configuration needs.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Confirmation {
     /// The configuration.
     pub cell: Configuration,
-    /// The approaches: those in question, and what they are compared with, all in the
-    /// same blocks.
+    /// The approaches: the suspects and what they are compared with, all in the same blocks.
     pub approaches: Vec<String>,
-    /// How many blocks, next.
+    /// How many blocks come next.
     pub blocks: usize,
 }
 
@@ -84,7 +81,7 @@ fn first_blocks(judgement: &Judgement) -> usize {
     blocks_for_the_sign_test(open.count(), judgement.limits.false_alarms)
 }
 
-/// A slope needs the configurations of all counts of PVs.
+/// A slope needs the configurations with every count of PVs.
 fn cells_of(judgement: &Judgement, verdict: &Verdict) -> Vec<Configuration> {
     let Some(cell) = verdict.configuration() else { return Vec::new() };
     if verdict.metric != Metric::ConnectSlope {

@@ -1,27 +1,26 @@
-//! Machines that others kept busy: what monitors show there tells of them, not of the
-//! approach.
+//! Contended machines: where other programs take the cores, losses and memory of monitors show
+//! those programs, not the approach.
 
 use super::verdict::{Outcome, Verdict, blocks};
 use crate::metric::Metric;
 use crate::record::{MachineUse, Record};
 use crate::scenario::Configuration;
 
-/// With more time than this at rest the scheduler had a core for whoever asked for one.
+/// With more idle time than this the scheduler had a free core for every process.
 const LEAST_IDLE_PERCENT: f64 = 10.0;
 
-/// A run alone may keep every core busy itself; below this share nobody took much of
-/// what it needed.
+/// A run by itself may use every core. Below this share, other programs took little of what it
+/// needed.
 const MOST_FOR_OTHERS_PERCENT: f64 = 10.0;
 
-/// Whether others kept the machine so busy that updates may have been lost for that, or
-/// piled up in memory.
+/// Whether other programs used so much CPU that updates may have been lost, or queued in memory,
+/// because of that.
 pub fn is_contended(machine: &MachineUse) -> bool {
     machine.idle_percent < LEAST_IDLE_PERCENT && machine.others_percent > MOST_FOR_OTHERS_PERCENT
 }
 
-/// Takes back what would be red in a configuration with monitors when most of the blocks that say
-/// so were contended: then nobody knows. Those are the fresh blocks where any confirmed it,
-/// else the first ones alone.
+/// Withdraws a red verdict on monitors if most of its blocks were contended. Its blocks are the
+/// fresh ones if there are any, otherwise the first ones.
 pub(super) fn withdraw(verdict: &mut Verdict, measure: Metric, records: &[&Record]) {
     if !verdict.is_worse_than_expected() || verdict.load.is_none() || measure.is_of_failures() {
         return;

@@ -1,5 +1,4 @@
-//! Which verdicts there will be: known before anything is measured, so that what is
-//! missing afterwards can be told.
+//! Which verdicts a run will have: known before the measurement, so that a missing one is noticed.
 
 use super::limits::{GROWTH_RUN_S, Limit, Limits, Place, Relative};
 use super::planned::Planned;
@@ -23,13 +22,13 @@ pub(super) struct Wanted<'a> {
     pub(super) limit: &'a Limit,
     /// The name of the file that has the limit.
     pub(super) file: &'a str,
-    /// Whether it can be decided for sure: a monitor run may be too short to tell.
+    /// Whether the run is certainly long enough to decide it.
     pub(super) is_certain: bool,
 }
 
-/// The names of the verdicts that these configurations give; each of them is given when the
-/// configurations were measured, whatever came of it. Growth in monitor runs under
-/// [`GROWTH_RUN_S`] is not among them: whether they can tell is not known beforehand.
+/// The names of the verdicts on these configurations. Each of them exists after the measurement,
+/// whatever its result. Growth in monitor runs under [`GROWTH_RUN_S`] is not among them: whether
+/// these can decide it is not known beforehand.
 pub fn expected_verdicts(
     limits: &Limits,
     cells: &[Planned],
@@ -148,7 +147,7 @@ fn is_in(metric: Metric, mode: Mode) -> bool {
     }
 }
 
-/// The part of a verdict's name; empty where the relation alone says it.
+/// The part of a verdict's name; empty where the relation is enough.
 fn name_part(metric: Metric) -> &'static str {
     match metric {
         Metric::Time(Timed::CONNECT_BULK) => "",
@@ -159,7 +158,7 @@ fn name_part(metric: Metric) -> &'static str {
     }
 }
 
-/// A slope is told at the most PVs, and needs other counts.
+/// A slope belongs to the most PVs, and needs other counts too.
 fn has_slope(cell: &Planned, cells: &[Planned]) -> bool {
     let own = &cell.configuration;
     let is_of_slope = |other: &Configuration| {

@@ -1,4 +1,4 @@
-//! Which approaches failed: nobody is compared with them.
+//! Which approaches failed: no other approach is compared with them.
 
 use std::collections::BTreeSet;
 

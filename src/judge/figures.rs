@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
 use super::failed::FailedApproaches;
+use super::verdict::Verdict;
 use crate::lookup::Lookup;
 use crate::metric::Timed;
 use crate::record::{Record, RunRecords, Scenario};
@@ -35,6 +36,16 @@ pub struct Figures {
     pub fastest: Option<String>,
     /// One row per approach, in the order of the catalogue.
     pub rows: Vec<Row>,
+}
+
+impl Figures {
+    /// Whether a verdict is on the configuration of these figures.
+    pub fn has(&self, verdict: &Verdict) -> bool {
+        verdict.scenario == Some(self.scenario)
+            && verdict.server == self.server
+            && (verdict.pvs, verdict.connected, verdict.lookup)
+                == (self.pvs, self.connected, self.lookup)
+    }
 }
 
 /// One approach's figures.

@@ -26,8 +26,8 @@ pub struct History {
 /// The runs of one machine.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct MachineHistory {
-    /// The machine, as its last run tells it. Runs are of one machine when processor,
-    /// cores and system are the same.
+    /// The machine, as in its last run. Runs are of the same machine if processor, cores and
+    /// system are the same.
     pub machine: Machine,
     /// Its runs, in the order of time.
     pub runs: Vec<HistoryRun>,

@@ -16,6 +16,7 @@ pub mod history;
 mod limits;
 mod lookups;
 mod losses;
+mod matters;
 mod monitors;
 pub mod pair_metrics;
 mod planned;
@@ -23,6 +24,7 @@ mod samples;
 mod scale;
 mod scaling;
 mod time_series;
+mod unreached;
 mod verdict;
 mod verdicts;
 pub mod worker_figures;
@@ -45,6 +47,7 @@ pub use limits::{GROWTH_RUN_S, Limit, Limits, LimitsError, Measured, Relative};
 pub use lookups::{LookupRow, Lookups};
 use lookups::{headline, lookups};
 pub use losses::{LossCauses, UpdateCounts};
+pub use matters::{BUDGET_S, Crossing, Matters, matters};
 use monitors::monitors;
 pub use monitors::{Memory, MonitorFigures, MonitorRow};
 pub use planned::Planned;
@@ -52,6 +55,8 @@ pub use scale::{Flow, Published, Scale, ScaleFigures, ScaleRow, scale};
 pub use scaling::Scaling;
 use scaling::scaling;
 pub use time_series::{TimeSeries, time_series};
+pub use unreached::Unreached;
+use unreached::unreached;
 pub use verdict::{Outcome, Verdict};
 
 use std::borrow::Cow;
@@ -64,8 +69,9 @@ use crate::scenario::is_answer;
 use crate::scenario::{Configuration, Words};
 pub use crate::stats::CONFIDENCE_WANTED;
 use failed::FailedApproaches;
+use verdicts::Verdicts;
 
-/// Everything that can be said of a run.
+/// Everything that the judge concludes from a run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Judgement {
     /// The figures, one entry for each configuration and metric; of one by both lookups
@@ -73,22 +79,27 @@ pub struct Judgement {
     pub figures: Vec<Figures>,
     /// How connecting grows with the count of PVs; the same of lookups.
     pub scaling: Vec<Scaling>,
-    /// What monitors took, one entry for each configuration.
+    /// The figures of monitor runs, one entry for each configuration.
     pub monitors: Vec<MonitorFigures>,
     /// The scale matrix, one entry for each server and client.
     pub scale: Vec<Scale>,
     /// The most updates that arrive without loss, from searches.
     pub capacities: Vec<Capacity>,
-    /// What connecting to fleets cost, by lookup, size and approach.
+    /// The cost of connecting to many IOCs, by lookup, size and approach.
     pub fleets: Vec<FleetRow>,
     /// How that grows with the size.
     pub fleet_growth: Vec<FleetGrowth>,
-    /// The limits that were judged by.
+    /// The limits that were applied.
     pub limits: Limits,
     /// Connecting by UDP and by name server, side by side.
     pub lookups: Vec<Lookups>,
     /// A verdict for each limit, configuration and approach.
     pub verdicts: Vec<Verdict>,
+    /// Verdicts that this run was too short for; each names the option that decides it. They
+    /// are not known beforehand and so not among the others.
+    pub too_short: Vec<Verdict>,
+    /// Limits that apply from more PVs on than the run has.
+    pub unreached: Vec<Unreached>,
     /// Which approach to take, on each server; empty when connecting was not judged.
     pub advice: Vec<Advice>,
     /// Workers that failed.
@@ -104,16 +115,16 @@ pub struct FailedWorkers {
     pub kind: FailureKind,
     /// How many workers failed so.
     pub count: usize,
-    /// The configurations in which they did, such as `1000 PVs bulk`.
+    /// The configurations in which they did, such as `1 000 PVs bulk`.
     pub cells: Vec<String>,
-    /// The story of the first, several lines perhaps.
+    /// The message of the first, possibly several lines.
     pub first: String,
 }
 
-/// Judges a run. The figures are those of the blocks that were measured for everybody;
-/// fresh ones, which only confirm, speak in the verdicts.
+/// Judges a run. The figures are those of the first blocks, which every approach has; fresh
+/// blocks, which only confirm, count in the verdicts.
 pub fn judge(run: &RunRecords, limits: &Limits) -> Judgement {
-    let verdicts = verdicts::verdicts(run, limits);
+    let Verdicts { all: verdicts, too_short } = verdicts::verdicts(run, limits);
     let failures = failures(run);
     let failed = FailedApproaches::of(&run.records);
     let run = &without_fresh(run);
@@ -134,6 +145,8 @@ pub fn judge(run: &RunRecords, limits: &Limits) -> Judgement {
         advice: advice::advice(run, &verdicts),
         limits: limits.clone(),
         verdicts,
+        too_short,
+        unreached: unreached(run, limits),
         failures,
     }
 }

@@ -1,4 +1,4 @@
-//! What monitors took: CPU, memory, loss, latency and bytes per configuration and
+//! Figures of monitor runs: CPU, memory, losses, latency and bytes per configuration and
 //! approach.
 
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use super::CONFIDENCE_WANTED;
 use super::failed::FailedApproaches;
 use super::figures::difference;
 use super::losses::{LossCauses, UpdateCounts, causes};
+use super::verdict::Verdict;
 use crate::lookup::Lookup;
 use crate::metric::{CPU_WINDOW_NS, trusted, watched_memory};
 use crate::record::{
@@ -53,6 +54,11 @@ impl MonitorFigures {
         }
     }
 
+    /// Whether a verdict is on this configuration.
+    pub fn has(&self, verdict: &Verdict) -> bool {
+        verdict.configuration() == Some(self.configuration())
+    }
+
     /// The same as a heading: `waveform: 680x480 at 120 Hz`.
     pub fn heading(&self) -> String {
         self.configuration().in_words(Words::Heading)
@@ -73,7 +79,7 @@ pub struct MonitorRow {
     pub blocks: usize,
     /// Updates of one PV per second that the server made.
     pub made_hz: f64,
-    /// The client's CPU use over windows of a second and in all.
+    /// The client's CPU use over windows of a second, and over the whole run.
     pub client_cpu: Option<CpuLoad>,
     /// The server's.
     pub server_cpu: Option<CpuLoad>,
@@ -271,7 +277,7 @@ fn memory(blocks: &[&Monitored], of: fn(&Monitored) -> &Usage) -> Memory {
 }
 
 /// With enough blocks the growths of the blocks make the interval, else each
-/// block's own samples do: the widest then speaks for all.
+/// block's own samples do: then the widest of these counts.
 pub(super) fn growth_over(blocks: Vec<Vec<(u64, u64)>>) -> Option<Interval> {
     let each: Vec<Interval> =
         blocks.iter().filter_map(|samples| growth(samples, CONFIDENCE_WANTED)).collect();

@@ -1,4 +1,4 @@
-//! CPU, memory and losses in the course of time.
+//! CPU, memory and losses over time.
 
 use serde::Serialize;
 
@@ -7,10 +7,10 @@ use crate::metric::trusted;
 use crate::record::{Monitored, Record, RunRecords, Usage};
 use crate::stats::cpu_windows;
 
-/// The least that a window of CPU use is long: shorter ones show the clock's ticks.
+/// The shortest window of CPU use: shorter ones show the ticks of the clock.
 const WINDOW_NS: u64 = 500_000_000;
 
-/// A course has about so many windows at most.
+/// A time series has at most about so many windows.
 const MOST_WINDOWS: u64 = 60;
 
 /// One approach in one configuration with monitors, in its first block.
@@ -30,7 +30,7 @@ pub struct TimeSeries {
     pub lost: Vec<(f64, f64)>,
 }
 
-/// The time_series of one configuration, in the order of its rows.
+/// The time series of one configuration, in the order of its rows.
 pub fn time_series(run: &RunRecords, cell: &MonitorFigures) -> Vec<TimeSeries> {
     let is_of_cell = |record: &&Record| {
         (&record.scenario, &record.server, record.pvs, record.lookup, record.load)

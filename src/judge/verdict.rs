@@ -12,7 +12,7 @@ use crate::scenario::{Configuration, Words};
 use crate::stats::Interval;
 use crate::worker_protocol::Mode;
 
-/// What the judge says of a figure against its limit.
+/// The result for a figure against its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -51,6 +51,9 @@ impl Outcome {
         }
     }
 }
+
+/// The beginning of the reason if there is no figure, or none that could decide.
+pub(super) const NOT_JUDGED: &str = "not judged: ";
 
 /// One verdict.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -124,17 +127,23 @@ impl Verdict {
     }
 
     /// Whether it is within its limit although it is known to be over: then the
-    /// expectation wants an update. What was compared with itself says nothing.
+    /// expectation needs an update. A comparison with itself does not count.
     pub fn is_better_than_expected(&self) -> bool {
         let is_with_itself = self.compared_with.as_ref() == Some(&self.approach);
         self.outcome == Outcome::Within && self.expected_over.is_some() && !is_with_itself
     }
 
-    /// Whether a limit may be broken here, for all that was measured. An approach
-    /// that is known to be over cannot break it further, decided or not; and where no
-    /// figure could be taken, another verdict says what failed.
+    /// Whether the limit may still be broken after this measurement. An approach that is
+    /// expected to be over cannot break it further, decided or not; and without a figure
+    /// another verdict reports the failure.
     pub fn is_open(&self) -> bool {
         self.outcome == Outcome::Undecided && !self.may_be_over() && self.figure.is_some()
+    }
+
+    /// Why it was not judged, which names the option that decides it where one does; none
+    /// where it was.
+    pub fn why_not_judged(&self) -> Option<&str> {
+        self.reason.as_deref()?.strip_prefix(NOT_JUDGED)
     }
 
     /// Whether it must not be: a limit broken that was expected to hold, or a failure.

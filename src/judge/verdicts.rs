@@ -10,7 +10,7 @@ use super::failed::FailedApproaches;
 use super::limits::{GROWTH_RUN_S, Limits, Relative};
 use super::planned::Planned;
 use super::samples::{self, ByBlock, by_block, by_part, told};
-use super::verdict::{Outcome, Verdict};
+use super::verdict::{NOT_JUDGED, Outcome, Verdict};
 use crate::lookup::Lookup;
 use crate::metric::{Metric, Pooled, has_failed, is_wrong};
 use crate::protocol::Protocol;
@@ -19,8 +19,15 @@ use crate::scenario::Configuration;
 use crate::stats::{Interval, median};
 use crate::worker_protocol::Mode;
 
-/// All verdicts, by configuration and approach; fresh records are judged apart from the others.
-pub(super) fn verdicts(run: &RunRecords, limits: &Limits) -> Vec<Verdict> {
+/// Verdicts by configuration and approach.
+pub(super) struct Verdicts {
+    pub(super) all: Vec<Verdict>,
+    /// What would be among them if the run had been longer.
+    pub(super) too_short: Vec<Verdict>,
+}
+
+/// All verdicts; fresh records are judged apart from the others.
+pub(super) fn verdicts(run: &RunRecords, limits: &Limits) -> Verdicts {
     let judged = run.records.iter().filter(|record| record.side.is_none());
     let (fresh, screening): (Vec<&Record>, Vec<&Record>) =
         judged.partition(|record| record.confirms);
@@ -29,11 +36,17 @@ pub(super) fn verdicts(run: &RunRecords, limits: &Limits) -> Vec<Verdict> {
     let cells = judging.cells();
     let all = wanted(limits, &cells, &run.run.approaches);
     let (mut verdicts, mut measures, mut suspects) = (Vec::new(), Vec::new(), Vec::new());
+    let mut too_short = Vec::new();
     for wanted in &all {
-        let Some(Judged { verdict, suspect }) = judging.judged(wanted) else { continue };
-        suspects.extend(suspect.map(|suspect| (verdicts.len(), suspect)));
-        verdicts.push(verdict);
-        measures.push(wanted.measure);
+        match judging.judged(wanted) {
+            None => {}
+            Some(Judged::TooShort(verdict)) => too_short.push(verdict),
+            Some(Judged::Given { verdict, suspect }) => {
+                suspects.extend(suspect.map(|suspect| (verdicts.len(), suspect)));
+                verdicts.push(verdict);
+                measures.push(wanted.measure);
+            }
+        }
     }
     confirmation::decide(&mut verdicts, &suspects, limits.false_alarms);
     let judged = [judging.screening.as_slice(), &judging.fresh].concat();
@@ -41,7 +54,7 @@ pub(super) fn verdicts(run: &RunRecords, limits: &Limits) -> Vec<Verdict> {
         contended::withdraw(verdict, measure, &judged);
     }
     verdicts.extend(of_processes_left(run, limits));
-    verdicts
+    Verdicts { all: verdicts, too_short }
 }
 
 struct Judging<'a> {
@@ -51,10 +64,12 @@ struct Judging<'a> {
     failed: FailedApproaches,
 }
 
-/// A verdict, and what fresh blocks say where it needs them.
-struct Judged {
-    verdict: Verdict,
-    suspect: Option<Suspect>,
+/// What became of a verdict that was wanted.
+enum Judged {
+    /// It was given; with what fresh blocks say, where it needs them.
+    Given { verdict: Verdict, suspect: Option<Suspect> },
+    /// A longer run would decide it.
+    TooShort(Verdict),
 }
 
 /// What a figure is, against what it is compared with.
@@ -86,13 +101,13 @@ impl<'a> Judging<'a> {
     /// None where nothing was measured, nor failed.
     fn judged(&self, wanted: &Wanted) -> Option<Judged> {
         if wanted.measure.is_of_failures() {
-            return Some(Judged { verdict: self.of_failures(wanted), suspect: None });
+            return Some(Judged::Given { verdict: self.of_failures(wanted), suspect: None });
         }
         let (measure, cell) = (wanted.measure, wanted.cell);
         let own = samples::own(&self.screening, measure, cell, &wanted.facts.name);
         let numbers: BTreeSet<usize> = own.iter().map(|record| record.block).collect();
         let draft = Verdict { blocks: numbers.len(), ..draft(wanted) };
-        let not_judged = |reason: String| Judged {
+        let not_judged = |reason: String| Judged::Given {
             verdict: Verdict { reason: Some(reason), ..draft.clone() },
             suspect: None,
         };
@@ -105,13 +120,16 @@ impl<'a> Judging<'a> {
         };
         let draft = Verdict { compared_with: other.clone(), ..draft.clone() };
         let screening = self.taken(&self.screening, wanted, other.as_deref());
-        let Some(interval) = screening.interval else {
+        let given = screening.interval.map(|interval| Outcome::of(&interval, draft.limit));
+        if is_too_short(&own, wanted) && given.unwrap_or(Outcome::Undecided) == Outcome::Undecided {
+            let reason =
+                format!("{NOT_JUDGED}the run is too short; --seconds {GROWTH_RUN_S} decides it");
+            let (figure, reason) = (screening.interval, Some(reason));
+            return Some(Judged::TooShort(Verdict { figure, reason, ..draft }));
+        }
+        let Some((interval, outcome)) = screening.interval.zip(given) else {
             return self.why_not(&own, wanted).map(not_judged);
         };
-        let outcome = Outcome::of(&interval, draft.limit);
-        if outcome == Outcome::Undecided && !wanted.is_certain {
-            return None;
-        }
         let fresh = self.taken(&self.fresh, wanted, other.as_deref());
         let verdict = Verdict { figure: Some(interval), outcome, ..draft };
         let suspect = confirmation::is_suspect(&verdict, measure).then(|| Suspect {
@@ -120,27 +138,26 @@ impl<'a> Judging<'a> {
             interval: fresh.interval,
         });
         let reason = (outcome == Outcome::Undecided).then(|| confirmation::why_undecided(&verdict));
-        Some(Judged { verdict: Verdict { reason, ..verdict }, suspect })
+        Some(Judged::Given { verdict: Verdict { reason, ..verdict }, suspect })
     }
 
-    /// Why no figure was taken although no worker failed; none when nobody knows, so
-    /// that the verdict is missed.
+    /// Why there is no figure although no worker failed; none if the reason is unknown, so that
+    /// the verdict is noticed as missing.
     fn why_not(&self, own: &[&Record], wanted: &Wanted) -> Option<String> {
         let first = own.iter().find_map(|record| record.failure.as_ref());
         let is_watched = own.iter().any(|record| record.monitored.is_some());
         match wanted.measure {
             _ if first.is_some() => first.map(|failure| {
-                format!("not judged: {}", failure.message.lines().next().unwrap_or_default())
+                format!("{NOT_JUDGED}{}", failure.message.lines().next().unwrap_or_default())
             }),
             Metric::Subscriptions if is_watched => {
-                Some("not judged: this server does not count subscriptions".to_owned())
+                Some(format!("{NOT_JUDGED}this server does not count subscriptions"))
             }
             Metric::BytesOverLeast if is_watched => {
-                Some("not judged: this system does not tell a process's bytes".to_owned())
+                Some(format!("{NOT_JUDGED}this system does not count a process's bytes"))
             }
             metric if metric.row().pooled == Pooled::Growth && is_watched => {
-                let seconds = GROWTH_RUN_S;
-                Some(format!("not judged: the run is too short; --seconds {seconds} decides it"))
+                Some(format!("{NOT_JUDGED}there are too few samples of memory"))
             }
             _ => None,
         }
@@ -195,9 +212,9 @@ impl<'a> Judging<'a> {
             Relative::Floor => match self.run.run.floor_of(wanted.facts.protocol) {
                 Some(floor) if has_figures(&floor.name).is_some() => Ok(Some(floor.name.clone())),
                 Some(floor) => {
-                    Err(format!("not judged: the floor `{}` failed or has no figure", floor.name))
+                    Err(format!("{NOT_JUDGED}the floor `{}` failed or has no figure", floor.name))
                 }
-                None => Err("not judged: no floor was measured".to_owned()),
+                None => Err(format!("{NOT_JUDGED}no floor was measured")),
             },
             Relative::Fastest => Ok(approaches
                 .iter()
@@ -219,7 +236,7 @@ impl<'a> Judging<'a> {
             _ => None,
         })?;
         let name = Configuration::of(record).name_with(&wanted.facts.name);
-        Some(format!("not judged: failed, see {name}::{kind}"))
+        Some(format!("{NOT_JUDGED}failed, see {name}::{kind}"))
     }
 
     /// How many workers failed, in all blocks.
@@ -249,6 +266,13 @@ impl<'a> Judging<'a> {
             ..draft(wanted)
         }
     }
+}
+
+/// Whether these runs, none of which failed, may be too short to decide it.
+fn is_too_short(own: &[&Record], wanted: &Wanted) -> bool {
+    !wanted.is_certain
+        && own.iter().any(|record| record.monitored.is_some())
+        && own.iter().all(|record| record.failure.is_none())
 }
 
 /// Blocks see the same moment of the machine, so differences are taken within them.
@@ -320,7 +344,7 @@ fn of_processes_left(run: &RunRecords, limits: &Limits) -> Option<Verdict> {
         expected_over: limit.reason.clone(),
         expected_near: None,
         expectation: format!("{}:{}", limits.file, limit.line),
-        reason: left.is_none().then(|| "not judged: this system does not tell".to_owned()),
+        reason: left.is_none().then(|| format!("{NOT_JUDGED}this system does not count them")),
         blocks: 1,
         fresh_blocks: 0,
         more_blocks: None,

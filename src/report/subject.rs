@@ -16,6 +16,8 @@ pub enum Subject<'a> {
         judgement: &'a Judgement,
         /// By approach; empty when it was never measured.
         known: &'a [Calibrated],
+        /// The delay, in seconds, that an application does not accept while it connects.
+        budget_s: f64,
     },
     /// A comparison of two sides.
     Comparison {

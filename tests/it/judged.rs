@@ -3,6 +3,7 @@
 
 mod before;
 mod brief;
+mod charts;
 mod confirmed;
 mod exact;
 mod monitors;
@@ -12,7 +13,7 @@ mod time_series;
 
 use std::process::Command;
 
-use epics_gauge::judge::{Judgement, Limits, Outcome};
+use epics_gauge::judge::{BUDGET_S, Judgement, Limits, Outcome};
 use epics_gauge::metric::Timed;
 use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{
@@ -39,7 +40,9 @@ const FAST: Speed = Speed { connect: 5e-6, get: 1e-4 };
 
 /// The report of a run, judged by the limits of this build.
 fn rendered(run: &RunRecords, format: Format) -> String {
-    render(&Subject::Run { run, judgement: &judge(run), known: &[] }, format)
+    let judgement = judge(run);
+    let subject = Subject::Run { run, judgement: &judgement, known: &[], budget_s: BUDGET_S };
+    render(&subject, format)
 }
 
 /// By the limits of this build.

@@ -105,7 +105,7 @@ fn marks_tell_what_was_judged() {
     let rows = cell["rows"].as_array().unwrap();
     let row = rows.iter().find(|row| row["approach"] == "libca").unwrap();
     let per_pv = row["figure_s"]["median"].as_f64().unwrap();
-    let tip = format!("libca, 10 PVs: {} in all", epics_gauge::units::duration(10.0 * per_pv));
+    let tip = format!("libca, 10 PVs: {} for all", epics_gauge::units::duration(10.0 * per_pv));
     assert!(page().contains(&tip), "no mark tells: {tip}");
 }
 

@@ -1,4 +1,4 @@
-//! Limits that follow from what users bear.
+//! Limits that follow from what users accept.
 
 use super::error::Wrong;
 use super::table::Table;
@@ -11,7 +11,7 @@ pub(super) fn value(budget: Table, measure: Metric) -> Result<(f64, String), Wro
         Unit::SecondsPerPv => per_pv(budget),
         Unit::BytesPerMinute => per_minute(budget),
         _ => {
-            let message = format!("`{}` has no budget: say `most` and `because`", measure.name());
+            let message = format!("`{}` has no budget: give `most` and `because`", measure.name());
             Err(Wrong::at(budget.at, message))
         }
     }

@@ -1,5 +1,5 @@
-//! The most that figures may be, each derived from what users bear: read from a
-//! file that is documentation too.
+//! The maximum of each figure, derived from what users accept. The file that holds them is
+//! documentation too.
 
 mod budget;
 mod error;
@@ -19,11 +19,11 @@ use crate::record::{Load, Scenario};
 pub use error::LimitsError;
 pub use measured::Measured;
 
-/// The limits that are built in.
+/// The built-in limits.
 const BUILT_IN: &str = include_str!("../../../tests/gate/limits.toml");
 
-/// Shorter monitor runs often cannot tell a leak from memory that settles; where they
-/// cannot, nothing is said.
+/// Shorter monitor runs often cannot distinguish a leak from memory that settles. Where they
+/// cannot, growth is not judged.
 pub const GROWTH_RUN_S: f64 = 30.0;
 
 /// All limits of a file.
@@ -203,20 +203,25 @@ impl Limit {
         self.near.get(approach).map(|(reason, _)| reason.as_str())
     }
 
-    /// The line that says what is expected of this approach, or else where the limit begins.
+    /// The line of the expectation for this approach, or else of the limit.
     pub fn line_of_expectation(&self, approach: &str) -> usize {
         let named = self.over.get(approach).or_else(|| self.near.get(approach));
         named.map_or(self.line, |(_, line)| *line)
     }
 
-    fn is_at(&self, place: &Place) -> bool {
+    /// Whether it holds there, with enough PVs and at a rate that is not too high.
+    pub(super) fn is_for(&self, scenario: Scenario, server: &str, approach: &str) -> bool {
         let holds = |names: &[(String, usize)], own: &str| {
             names.is_empty() || names.iter().any(|(name, _)| name == own)
         };
+        self.scenarios.contains(&scenario)
+            && holds(&self.servers, server)
+            && holds(&self.approaches, approach)
+    }
+
+    fn is_at(&self, place: &Place) -> bool {
         let rate_hz = place.load.map_or(0.0, |load| load.rate_hz);
-        self.scenarios.contains(&place.scenario)
-            && holds(&self.servers, place.server)
-            && holds(&self.approaches, place.approach)
+        self.is_for(place.scenario, place.server, place.approach)
             && (self.lookups.is_empty() || self.lookups.contains(&place.lookup))
             && place.pvs >= self.least_pvs
             && self.rate_hz_at_most.is_none_or(|most| rate_hz <= most)

@@ -181,14 +181,14 @@ fn relatives(table: Table, measure: Metric) -> Result<Vec<Relative>, Wrong> {
             true => Ok(vec![Relative::Nothing]),
             false => Err(Wrong::at(
                 table.at,
-                "this limit has no `relative`: say \"absolute\", \"floor\" or \"fastest\", or a \
+                "this limit has no `relative`: give \"absolute\", \"floor\" or \"fastest\", or a \
                  list of them",
             )),
         };
     };
     let only_absolute = measure.is_exact() || measure.row().pooled == Pooled::Growth;
     if only_absolute && named.iter().any(|one| one.name != "absolute") {
-        let message = format!("`{}` is judged by itself: say \"absolute\"", measure.name());
+        let message = format!("`{}` is judged by itself: give \"absolute\"", measure.name());
         return Err(Wrong::at(first.at, message));
     }
     let relative = |one: &Name| match one.name.as_str() {

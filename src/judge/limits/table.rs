@@ -1,4 +1,4 @@
-//! Reading a TOML table key by key, so that what is wrong is told with its place.
+//! Reading a TOML table key by key, so that an error has its place.
 
 use std::ops::Range;
 

@@ -35,6 +35,11 @@ impl Quantity {
         Quantity { name, spread, format: duration }
     }
 
+    /// Bytes, shown in MB so that round counts of bytes are round ticks.
+    pub(in crate::report) const fn megabytes(name: &'static str, spread: Spread) -> Quantity {
+        Quantity { name, spread, format: |bytes| quantity(bytes / 1e6) }
+    }
+
     pub(in crate::report) const fn count(name: &'static str, spread: Spread) -> Quantity {
         Quantity {
             name,
@@ -72,10 +77,24 @@ pub(in crate::report) struct Line {
     pub(in crate::report) style: Style,
     /// What was measured.
     pub(in crate::report) points: Vec<Point>,
+    /// The single figures that the points stand for: light marks behind them.
+    pub(in crate::report) single: Vec<(f64, f64)>,
     /// The line itself: through the points, or what was fitted to them.
     pub(in crate::report) through: Vec<(f64, f64)>,
     /// Dashed: no measurement, but a limit or a yardstick.
     pub(in crate::report) dashed: bool,
+    /// Where it crosses another line.
+    pub(in crate::report) crossing: Option<CrossingMark>,
+}
+
+/// Where a line crosses another.
+#[derive(Debug, Clone)]
+pub(in crate::report) struct CrossingMark {
+    pub(in crate::report) x: f64,
+    pub(in crate::report) y: f64,
+    /// The interval of the place, along x.
+    pub(in crate::report) interval: (f64, f64),
+    pub(in crate::report) tip: String,
 }
 
 impl Line {
@@ -86,8 +105,15 @@ impl Line {
             style,
             through: points.iter().map(|point| (point.x, point.y)).collect(),
             points,
+            single: Vec::new(),
             dashed: false,
+            crossing: None,
         }
+    }
+
+    /// A limit or a yardstick, of which nothing was measured.
+    pub(in crate::report) fn dashed(name: &str, through: Vec<(f64, f64)>) -> Line {
+        Line { through, dashed: true, ..Line::through_points(name, Style::Floor, Vec::new()) }
     }
 }
 

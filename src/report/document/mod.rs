@@ -5,8 +5,8 @@ mod figure;
 mod table;
 
 pub(super) use chart::{
-    Bar, BarChart, Chart, HeatCell, HeatMap, Line, LineChart, Mark, Point, Quantity, Row, RowChart,
-    Segment, Spread, Style,
+    Bar, BarChart, Chart, CrossingMark, HeatCell, HeatMap, Line, LineChart, Mark, Point, Quantity,
+    Row, RowChart, Segment, Spread, Style,
 };
 pub(super) use figure::{Figure, slug};
 pub(super) use table::{Columns, Table};

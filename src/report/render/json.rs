@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::renderer::Renderer;
 use crate::judge::compared::ComparisonJudgement;
 use crate::judge::history::History;
-use crate::judge::{Calibrated, Judgement};
+use crate::judge::{Calibrated, Judgement, Matters, matters};
 use crate::record::{Run, RunRecords};
 use crate::report::published::{Published, PublishedCpu, SLAC, SLAC_CPU};
 use crate::report::subject::Subject;
@@ -40,6 +40,10 @@ pub(super) struct RunReport<'a> {
     complete: bool,
     /// All that the judge says.
     judgement: &'a Judgement,
+    /// The delay, in seconds, that an application does not accept while it connects.
+    budget_s: f64,
+    /// From how many PVs on connecting takes that much longer than with the fastest.
+    matters: Vec<Matters>,
     /// How often the judge is wrong on this machine, by approach.
     calibrations: &'a [Calibrated],
     /// The published figures that reports show beside those of the run.
@@ -107,11 +111,13 @@ impl Renderer for Json {
 fn report<'a>(subject: &Subject<'a>) -> JsonReport<'a> {
     let format = REPORT_FORMAT;
     match *subject {
-        Subject::Run { run, judgement, known } => JsonReport::Run(RunReport {
+        Subject::Run { run, judgement, known, budget_s } => JsonReport::Run(RunReport {
             format,
             run: &run.run,
             complete: is_complete(run),
             judgement,
+            budget_s,
+            matters: matters(&judgement.figures, budget_s),
             calibrations: known,
             published: &SLAC,
             published_cpu: &SLAC_CPU,

@@ -50,7 +50,7 @@ fn heading(level: u8, words: &str) -> String {
 }
 
 fn rendered_table(table: &Table) -> String {
-    let headings: Vec<&str> = table.headings().iter().map(|heading| heading.words).collect();
+    let headings: Vec<&str> = table.headings().iter().map(|heading| &*heading.words).collect();
     let rule = |is_number: bool| if is_number { "---:" } else { "---" };
     let rules: Vec<&str> = table.headings().iter().map(|heading| rule(heading.is_number)).collect();
     let mut text = format!("{}\n{}\n", line(&headings), line(&rules));

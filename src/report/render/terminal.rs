@@ -104,7 +104,7 @@ fn rendered_table(table: &Table) -> String {
 
 /// What a column takes when words are broken at blanks only, and figures not at all.
 fn least_width(table: &Table, index: usize) -> usize {
-    let heading = table.headings()[index];
+    let heading = &table.headings()[index];
     let longest_word =
         |text: &str| text.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(0);
     let cells = table.rows().iter().filter_map(|row| row.get(index));
@@ -112,7 +112,7 @@ fn least_width(table: &Table, index: usize) -> usize {
         true => cell.chars().count(),
         false => longest_word(cell),
     });
-    widest.max().unwrap_or(0).max(longest_word(heading.words)) + PADDING
+    widest.max().unwrap_or(0).max(longest_word(&heading.words)) + PADDING
 }
 
 fn rendered_columns(table: &Table, indexes: &[usize], least: &[usize]) -> String {
@@ -120,7 +120,7 @@ fn rendered_columns(table: &Table, indexes: &[usize], least: &[usize]) -> String
     let mut rendered = comfy_table::Table::new();
     rendered.load_preset(presets::NOTHING);
     rendered.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    rendered.set_header(indexes.iter().map(|index| headings[*index].words));
+    rendered.set_header(indexes.iter().map(|index| &*headings[*index].words));
     for row in table.rows() {
         rendered.add_row(indexes.iter().map(|index| row.get(*index).map_or("", String::as_str)));
     }

@@ -11,7 +11,9 @@ use super::subject::Subject;
 /// The report before it has a format.
 pub(super) fn document(subject: &Subject<'_>, detail: Detail) -> Document {
     match *subject {
-        Subject::Run { run, judgement, known } => run::document(run, judgement, known, detail),
+        Subject::Run { run, judgement, known, budget_s } => {
+            run::document(run, judgement, known, budget_s, detail)
+        }
         Subject::Comparison { judgement, known, .. } => {
             comparison::document(judgement, known, detail)
         }

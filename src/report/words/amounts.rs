@@ -57,9 +57,3 @@ pub(in crate::report) fn rounded_down(part: f64) -> String {
     let percent = 100.0 * part;
     if percent >= 99.95 && part < 1.0 { ">99.9".to_owned() } else { format!("{percent:.1}") }
 }
-
-/// From how many PVs on something that costs so many seconds more per PV takes `budget_s`
-/// longer; none where it never does.
-pub(in crate::report) fn crossing(more_s: &Interval, budget_s: f64) -> Option<f64> {
-    (more_s.median > 0.0).then(|| (budget_s / more_s.median).ceil())
-}

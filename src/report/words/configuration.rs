@@ -2,7 +2,7 @@
 
 use crate::judge::ScaleRow;
 use crate::scenario::USUAL_SERVER;
-use crate::units::grouped;
+use crate::units::counted;
 
 /// The server, where it is not the usual one.
 pub(in crate::report) fn place(server: &str) -> String {
@@ -19,12 +19,14 @@ pub(in crate::report) fn scale_pvs(row: &ScaleRow) -> String {
 
 /// A load of the scale matrix: `100 PVs at 10 Hz, 4 monitors each`.
 pub(in crate::report) fn scale_load(row: &ScaleRow) -> String {
-    let pvs = scale_pvs(row);
-    format!("{pvs} PVs at {} Hz, {} monitors each", row.load.rate_hz, row.load.monitors)
+    let pvs = match row.load.idle_pvs {
+        0 => counted(row.pvs, "PV"),
+        _ => format!("{} PVs", scale_pvs(row)),
+    };
+    format!("{pvs} at {} Hz, {} each", row.load.rate_hz, counted(row.load.monitors, "monitor"))
 }
 
 /// `100 IOCs with 10 000 PVs`.
 pub(in crate::report) fn fleet_size(iocs: usize, pvs: usize) -> String {
-    let noun = if iocs == 1 { "IOC" } else { "IOCs" };
-    format!("{} {noun} with {} PVs", grouped(iocs), grouped(pvs))
+    format!("{} with {}", counted(iocs, "IOC"), counted(pvs, "PV"))
 }

@@ -3,13 +3,13 @@
 use crate::judge::history::Point;
 use crate::metric::Unit;
 use crate::stats::Interval;
-use crate::units::{grouped, mebibytes, microseconds, percent};
+use crate::units::{grouped, megabytes, microseconds, percent};
 
 pub(in crate::report) fn amount(unit: Unit, figure: f64) -> String {
     match unit {
         Unit::Seconds | Unit::SecondsPerPv => microseconds(figure),
         Unit::PercentOfACore | Unit::Percent => percent(figure),
-        Unit::Bytes | Unit::BytesPerMinute => mebibytes(figure),
+        Unit::Bytes | Unit::BytesPerMinute => megabytes(figure),
         Unit::Count => grouped(figure as usize),
         Unit::BytesPerPv => format!("{figure:.0}"),
         Unit::Hertz | Unit::CountPerPv => format!("{figure:.2}"),
@@ -21,8 +21,8 @@ pub(in crate::report) fn unit_name(unit: Unit) -> &'static str {
     match unit {
         Unit::Seconds => "µs",
         Unit::SecondsPerPv => "µs/PV",
-        Unit::Bytes => "MiB",
-        Unit::BytesPerMinute => "MiB/min",
+        Unit::Bytes => "MB",
+        Unit::BytesPerMinute => "MB/min",
         Unit::PercentOfACore => "% of a core",
         Unit::Count => "count",
         unit => unit.name(),

@@ -3,16 +3,19 @@
 mod amounts;
 mod comparison;
 mod configuration;
+mod crossing;
 mod history;
+mod marks;
 mod percentiles;
 mod verdicts;
 
 pub(super) use amounts::{
-    crossing, difference, factor, interval_in_full, or_dash, part, range, rounded_down,
-    signed_percent,
+    difference, factor, interval_in_full, or_dash, part, range, rounded_down, signed_percent,
 };
 pub(super) use comparison::sentence;
 pub(super) use configuration::{fleet_size, place, scale_load, scale_pvs};
+pub(super) use crossing::{crossing, crossing_in_full};
 pub(super) use history::{amount, amount_with_range, point_range, unit_name};
+pub(super) use marks::{joint_explained, with_joint_mark};
 pub(super) use percentiles::{Percentile, SINGLE_GETS, UPDATE_LATENCIES, two_percentiles};
 pub(super) use verdicts::{judged, relation, worst};

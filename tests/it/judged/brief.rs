@@ -1,13 +1,29 @@
 //! What a run prints: the answer first, on one screen.
 
-use epics_gauge::judge::{Limits, Outcome, judge};
+use epics_gauge::judge::{BUDGET_S, Crossing, Limits, Outcome, judge, matters};
+use epics_gauge::record::{Load, RunRecords};
 use epics_gauge::report::{Format, Subject, render};
 
-use super::{FAST, FLOOR, Speed, before, run_of, with_fresh_blocks};
+use super::monitors::{load, monitored, usage};
+use super::with_fresh_blocks;
+use super::{
+    FAST, FLOOR, Speed, before, exit_code_of, monitors, record, rendered, run_of, run_with,
+};
 
-fn brief(run: &epics_gauge::record::RunRecords, limits: &Limits) -> String {
+fn brief(run: &RunRecords, limits: &Limits) -> String {
+    with_budget(run, limits, BUDGET_S)
+}
+
+fn with_budget(run: &RunRecords, limits: &Limits, budget_s: f64) -> String {
     let judgement = judge(run, limits);
-    render(&Subject::Run { run, judgement: &judgement, known: &[] }, Format::Summary)
+    let subject = Subject::Run { run, judgement: &judgement, known: &[], budget_s };
+    render(&subject, Format::Summary)
+}
+
+/// The row of an approach in the table of a brief report.
+fn row<'a>(text: &'a str, approach: &str) -> &'a str {
+    let start = format!(" {approach} ");
+    text.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("{text}"))
 }
 
 #[test]
@@ -32,8 +48,116 @@ fn the_worst_news_comes_first_in_units_that_need_no_exponent() {
     assert!(first.starts_with("* LIMIT BROKEN: aioca, connect bulk at 10 000 PVs: "), "{text}");
     assert!(text.contains("limit 100 µs/PV"), "{text}");
     assert!(!text.contains("e-"), "{text}");
-    // One second over 299 to 301 µs/PV.
-    assert!(text.contains("3 324"), "{text}");
+    // One second over 295 to 307 µs/PV.
+    assert!(text.contains("3 260 to 3 390"), "{text}");
+}
+
+fn with_aioca(connect: f64) -> RunRecords {
+    run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", Speed { connect, ..FAST })])
+}
+
+#[test]
+fn from_how_many_pvs_on_it_matters_has_its_interval_and_follows_the_budget() {
+    let run = with_aioca(3e-4);
+    let report = rendered(&run, Format::Markdown);
+    assert!(report.contains("3 320 (3 260 to 3 390)"), "{report}");
+    let text = with_budget(&run, &Limits::built_in(), 2.0);
+    assert!(text.contains("2 s slower"), "{text}");
+    assert!(row(&text, "aioca").contains("6 520 to 6 780"), "{text}");
+    assert!(row(&text, "libca").contains("fastest"), "{text}");
+}
+
+#[test]
+fn it_matters_never_only_where_no_block_says_otherwise() {
+    let mut run = with_aioca(6e-6);
+    // Slower than libca in some blocks, faster in others.
+    for one in run.records.iter_mut().filter(|one| one.approach == "aioca" && one.block > 2) {
+        *one = record("aioca", one.block, one.position, Speed { connect: 4e-6, ..FAST });
+    }
+    let crossing = |run: &RunRecords| {
+        let matters = matters(&judge(run, &Limits::built_in()).figures, BUDGET_S);
+        matters.into_iter().map(|one| (one.approach, one.crossing)).next().unwrap()
+    };
+    let (approach, not_below) = crossing(&run);
+    assert!(matches!(not_below, Crossing::NotBelow(_)), "{approach}: {not_below:?}");
+    run.records.retain(|record| record.block < 4);
+    assert_eq!(crossing(&run).1, Crossing::Undecided);
+}
+
+/// Two rates of the camera; aioca takes much CPU at one of them.
+fn cameras(busy_hz: f64) -> RunRecords {
+    let mut records = Vec::new();
+    for rate_hz in [10.0, 120.0] {
+        for (approach, percent) in [("wire", 5), ("libca", 10), ("aioca", 12)] {
+            let is_busy = approach == "aioca" && rate_hz == busy_hz;
+            let client = usage(if is_busy { 90 } else { percent }, 0);
+            let monitored = epics_gauge::record::Monitored { client, ..monitored() };
+            let load = Load { rate_hz, ..load() };
+            records.push(monitors::record("waveform", approach, load, monitored));
+        }
+    }
+    run_with(&["wire", "libca", "aioca"], records)
+}
+
+#[test]
+fn a_mark_is_of_the_very_figure_that_it_stands_at() {
+    let text = brief(&cameras(10.0), &Limits::built_in());
+    assert!(row(&text, "aioca").contains("12.0") && !row(&text, "aioca").contains('?'), "{text}");
+    let text = brief(&cameras(120.0), &Limits::built_in());
+    assert!(row(&text, "aioca").contains("90.0 ?"), "{text}");
+}
+
+#[test]
+fn columns_that_nobody_has_are_left_out() {
+    let text = brief(&cameras(10.0), &Limits::built_in());
+    let heading = row(&text, "approach");
+    for column in ["connect", "one get", "bulk get", "slower"] {
+        assert!(!heading.contains(column), "{column}: {text}");
+    }
+    for column in ["CPU", "lost", "growth"] {
+        assert!(heading.contains(column), "{column}: {text}");
+    }
+}
+
+const LARGE: &str = r#"
+[[limit]]
+scenario = "connect"
+metric = "connect bulk"
+pvs = 50000
+relative = "fastest"
+most = 100e-6
+because = "a test"
+"#;
+
+#[test]
+fn a_limit_of_more_pvs_than_the_run_has_is_not_judged_and_open_where_the_user_named_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.toml");
+    std::fs::write(&file, LARGE).unwrap();
+    let run = with_aioca(6e-6);
+    assert_eq!(exit_code_of(&run, &["--limits", file.to_str().unwrap()]), 3);
+    let text = brief(&run, &Limits::parse(LARGE, "own.toml").unwrap());
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = "NOT JUDGED: connect bulk (own.toml:2, from 50 000 PVs): the run has at most 10 000 \
+                PVs; --pvs 50000 decides it.";
+    assert!(text.contains(told), "{text}");
+    let text = brief(&run, &Limits::built_in());
+    assert!(!text.contains("the run has at most"), "{text}");
+}
+
+#[test]
+fn a_mark_beside_a_name_is_explained_below_its_table() {
+    let mut run = with_aioca(6e-6);
+    assert!(!rendered(&run, Format::Markdown).contains("Marked *"));
+    for one in run.records.iter_mut().filter(|one| one.approach == "aioca") {
+        one.create_is_joint = true;
+    }
+    for format in [Format::Table, Format::Markdown, Format::Html] {
+        let report = rendered(&run, format);
+        let below = report.split_once("aioca *").expect("a mark").1;
+        let until_next_heading = below.split("get serial: ").next().unwrap();
+        assert!(until_next_heading.contains("Marked *: create and connect"), "{format:?}");
+    }
 }
 
 #[test]

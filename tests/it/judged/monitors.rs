@@ -119,6 +119,54 @@ fn memory_that_stays_is_within_and_a_leak_is_over() {
     assert_eq!(exit_code_of(&confirmed, &[]), 1);
 }
 
+/// A limit on growth alone.
+const OWN_LIMIT: &str = r#"
+[[limit]]
+scenario = "waveform"
+metric = "growth"
+relative = "absolute"
+most = 1e6
+because = "a test"
+"#;
+
+/// Three seconds, in which memory has hardly been looked at.
+fn short_camera() -> RunRecords {
+    let mut run = waveform(monitored());
+    for record in &mut run.records {
+        let monitored = record.monitored.as_mut().unwrap();
+        monitored.client.samples.truncate(30);
+        monitored.end_ns = 3 * SECOND_NS;
+        record.load = record.load.map(|load| Load { seconds: 3.0, ..load });
+    }
+    run
+}
+
+#[test]
+fn growth_that_a_run_is_too_short_for_is_in_the_answer_with_the_option_that_decides_it() {
+    let run = short_camera();
+    let judgement = judge(&run);
+    assert!(judgement.verdicts.iter().all(|one| one.metric != Metric::Growth(Party::Client)));
+    let named: Vec<&str> = judgement.too_short.iter().map(|one| one.approach.as_str()).collect();
+    assert_eq!(named, ["libca", "aioca"]);
+    let report = rendered(&run, Format::Markdown);
+    let told = "NOT JUDGED: growth of libca, aioca: the run is too short; --seconds 30 decides it.";
+    assert!(report.contains(told), "{report}");
+}
+
+#[test]
+fn what_a_run_is_too_short_for_is_undecided_by_limits_of_the_users_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.toml");
+    std::fs::write(&file, OWN_LIMIT).unwrap();
+    let own = ["--limits", file.to_str().unwrap()];
+    assert_eq!(exit_code_of(&short_camera(), &[]), 0, "the quick run is meant to be short");
+    assert_eq!(exit_code_of(&short_camera(), &own), 3);
+    assert_eq!(exit_code_of(&waveform(monitored()), &own), 0);
+    let expected = format!("{OWN_LIMIT}expect = \"over\"\nreason = \"it leaks\"\n");
+    std::fs::write(&file, expected).unwrap();
+    assert_eq!(exit_code_of(&short_camera(), &own), 0, "it cannot break its limit further");
+}
+
 #[test]
 fn cpu_is_told_by_windows_in_all_and_over_the_floor() {
     let judgement = judge(&waveform(monitored()));

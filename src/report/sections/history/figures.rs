@@ -7,7 +7,7 @@ use crate::report::document::{
     Chart, Figure, Line, LineChart, Point, Quantity, Spread, Style, slug,
 };
 use crate::report::words::{amount, amount_with_range, unit_name};
-use crate::units::{mebibytes, quantity};
+use crate::units::quantity;
 
 /// One figure for each metric of each configuration, machines apart.
 pub(super) fn all(history: &History) -> Vec<Figure> {
@@ -71,7 +71,8 @@ fn axis(unit: Unit, spread: Spread) -> Quantity {
     match unit {
         Unit::Seconds => Quantity::seconds("time", spread),
         Unit::SecondsPerPv => Quantity::seconds("time per PV", spread),
-        Unit::Bytes => Quantity { name: "MiB", spread, format: mebibytes },
+        Unit::Bytes => Quantity::megabytes("MB", spread),
+        Unit::BytesPerMinute => Quantity::megabytes("MB/min", spread),
         unit => Quantity::count(unit_name(unit), spread),
     }
 }

@@ -25,6 +25,7 @@ fn statements(judgement: &Judgement) -> Vec<String> {
     statements.extend(bimodal_connects(judgement));
     statements.extend(undecided(judgement));
     statements.extend(not_judged(judgement));
+    statements.extend(unreached(judgement));
     let mut good: Vec<String> = judgement.advice.iter().flat_map(advice).collect();
     good.extend(monitors::statements(&judgement.monitors));
     good.extend(capacity::statements(&judgement.capacities));
@@ -134,10 +135,7 @@ fn broken_limit(judgement: &Judgement, verdict: &Verdict) -> String {
 /// Such as `97 µs/PV in 2 blocks, 1.3 ms/PV in 3`.
 fn modes_of(judgement: &Judgement, verdict: &Verdict) -> Option<String> {
     let Metric::Time(timed) = verdict.metric else { return None };
-    let is_own = |figures: &&Figures| {
-        (figures.metric, figures.pvs, &figures.server, figures.connected, figures.lookup)
-            == (timed, verdict.pvs, &verdict.server, verdict.connected, verdict.lookup)
-    };
+    let is_own = |figures: &&Figures| figures.metric == timed && figures.has(verdict);
     let rows = &judgement.figures.iter().find(is_own)?.rows;
     let row = rows.iter().find(|row| row.approach == verdict.approach)?;
     row.modes.map(|[low, high]| bimodal(low, high))
@@ -192,13 +190,25 @@ fn undecided(judgement: &Judgement) -> Vec<String> {
 /// What has no figure to judge, by the reason, which names what decides it.
 fn not_judged(judgement: &Judgement) -> Vec<String> {
     let mut groups = Groups::default();
-    for verdict in judgement.verdicts.iter().filter(|one| one.outcome == Outcome::Undecided) {
-        let why = verdict.reason.as_deref().and_then(|why| why.strip_prefix("not judged: "));
-        if let Some(why) = why.filter(|_| verdict.figure.is_none()) {
+    for verdict in judgement.verdicts.iter().chain(&judgement.too_short) {
+        if let Some(why) = verdict.why_not_judged() {
             groups.add(verdict, why);
         }
     }
     groups.statements("NOT JUDGED")
+}
+
+/// Limits that apply from more PVs on than the run has.
+fn unreached(judgement: &Judgement) -> Option<String> {
+    let least_pvs = judgement.unreached.iter().map(|one| one.least_pvs).max()?;
+    let most_pvs = judgement.unreached.iter().map(|one| one.most_pvs).max()?;
+    let limits: Vec<String> = judgement
+        .unreached
+        .iter()
+        .map(|one| format!("{} ({}, from {})", one.metric, one.limit, counted(one.least_pvs, "PV")))
+        .collect();
+    let (most, limits) = (counted(most_pvs, "PV"), limits.join(", "));
+    Some(format!("NOT JUDGED: {limits}: the run has at most {most}; --pvs {least_pvs} decides it."))
 }
 
 /// Verdicts of one reason, by figure; figures with the same approaches share a statement.

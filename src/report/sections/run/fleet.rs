@@ -4,7 +4,9 @@ use crate::judge::{FleetGrowth, FleetRow, Judgement};
 use crate::lookup::Lookup;
 use crate::record::{FailureKind, SearchesCounted};
 use crate::report::document::{Columns, Part, Table};
-use crate::report::words::{difference, factor, fleet_size, or_dash};
+use crate::report::words::{
+    difference, factor, fleet_size, joint_explained, or_dash, with_joint_mark,
+};
 use crate::units::{grouped, microseconds};
 
 pub(super) fn section(judgement: &Judgement) -> Vec<Part> {
@@ -21,6 +23,8 @@ fn of_lookup(judgement: &Judgement, lookup: Lookup) -> Vec<Part> {
         Part::Text(EXPLAINED_COSTS.to_owned()),
         Part::Table(costs(&rows, &judgement.fleet_growth)),
     ];
+    let has_joint = rows.iter().any(|row| is_joint(row));
+    parts.extend(joint_explained(has_joint).map(Part::Text));
     let known: Vec<String> = rows.iter().filter_map(|row| known_beforehand(row)).collect();
     if !known.is_empty() {
         parts.push(Part::List(known));
@@ -29,20 +33,19 @@ fn of_lookup(judgement: &Judgement, lookup: Lookup) -> Vec<Part> {
         rows.iter().filter(|row| row.cost_s.is_some()).copied().collect();
     if !connected.is_empty() {
         parts.extend([Part::Text(explained_uses(&rows)), Part::Table(uses(&connected))]);
+        parts.extend(marks_of_searches(&connected).map(Part::Text));
     }
     parts
 }
 
 const EXPLAINED_COSTS: &str = "Time to connect all PVs, over their count. Growth is against the \
-                               smallest fleet of this table, within blocks; * marks approaches \
-                               whose API creates and connects in one call.";
+                               smallest fleet of this table, within blocks.";
 
 fn explained_uses(rows: &[&FleetRow]) -> String {
     let mut text = "Memory that each additional PV took in the client and in all IOCs, and search \
                     messages to all IOCs together, per PV. The servers' growth is known of the \
                     first client of a fleet only: later ones are served from memory that it gave \
-                    back; < marks searches worked out from bytes, which counts libca's frame \
-                    headers in."
+                    back."
         .to_owned();
     let largest = rows.iter().rfind(|row| row.loaded_bytes_per_pv.is_some());
     if let Some((row, bytes)) = largest.and_then(|row| Some((row, row.loaded_bytes_per_pv?))) {
@@ -63,6 +66,11 @@ fn sizes<'a>(rows: &[&'a FleetRow], name: impl Fn(&FleetRow) -> String) -> Colum
         .number("IOCs", |row| grouped(row.fleet.iocs))
 }
 
+/// The floor is nobody's choice.
+fn is_joint(row: &FleetRow) -> bool {
+    row.joint && !row.floor
+}
+
 fn costs(rows: &[&FleetRow], growths: &[FleetGrowth]) -> Table {
     let growth_of = |row: &FleetRow| {
         growths.iter().find(|growth| {
@@ -70,10 +78,7 @@ fn costs(rows: &[&FleetRow], growths: &[FleetGrowth]) -> Table {
                 && (growth.lookup, growth.fleet, growth.pvs) == (row.lookup, row.fleet, row.pvs)
         })
     };
-    let marked = |row: &FleetRow| {
-        let mark = if row.joint && !row.floor { " *" } else { "" };
-        format!("{}{mark}", row.approach)
-    };
+    let marked = |row: &FleetRow| with_joint_mark(&row.approach, is_joint(row));
     sizes(rows, marked)
         .number("µs/PV", |row| or_dash(row.cost_s, |cost| microseconds(cost.median)))
         .number("over floor", |row| difference(row.over_floor_s.as_ref().filter(|_| !row.floor)))
@@ -94,14 +99,32 @@ fn uses(rows: &[&FleetRow]) -> Table {
         .number("client B/PV", |row| or_dash(row.client_bytes_per_pv, bytes))
         .number("servers B/PV", |row| or_dash(row.servers_bytes_per_pv, bytes))
         .number("searches/PV", |row| {
-            let about = match row.searches_counted {
-                Some(SearchesCounted::FromBytes) => "< ",
-                _ if row.searches_are_more => "> ",
-                _ => "",
-            };
-            or_dash(row.searches_per_pv, |searches| format!("{about}{searches:.2}"))
+            let mark = search_mark(row);
+            or_dash(row.searches_per_pv, |searches| format!("{mark}{searches:.2}"))
         })
         .table()
+}
+
+fn search_mark(row: &FleetRow) -> &'static str {
+    match row.searches_counted {
+        Some(SearchesCounted::FromBytes) => "< ",
+        _ if row.searches_are_more => "> ",
+        _ => "",
+    }
+}
+
+/// What the marks of searches say; nothing where no row has one.
+fn marks_of_searches(rows: &[&FleetRow]) -> Option<String> {
+    let marks = [
+        ("< ", "Marked <: worked out from bytes, which counts libca's frame headers in."),
+        ("> ", "Marked >: at least so many; some searches were dropped before they were counted."),
+    ];
+    let is_used = |mark: &str| {
+        rows.iter().any(|row| row.searches_per_pv.is_some() && search_mark(row) == mark)
+    };
+    let used: Vec<&str> =
+        marks.iter().filter(|(mark, _)| is_used(mark)).map(|(_, words)| *words).collect();
+    (!used.is_empty()).then(|| used.join(" "))
 }
 
 /// What is no failure of this run stands nowhere else.

@@ -19,19 +19,17 @@ pub(super) fn method(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
         "interval: order statistics around the median that cover it with at least 90 %; \
          differences are taken within blocks"
             .to_owned(),
-        "connect is the time from the start of create to the end of connect; * marks approaches \
-         whose API does both in one call"
-            .to_owned(),
+        "connect is the time from the start of create to the end of connect".to_owned(),
         "monitors: every update that the server's own database counts is expected; CPU is that \
          of the process and its descendants, client and server apart"
             .to_owned(),
         format!(
-            "machine: {} cores of {}, {}, kernel {}, {} MiB",
+            "machine: {} cores of {}, {}, kernel {}, {:.1} GB of memory",
             machine.cores,
             machine.model,
             machine.system,
             machine.kernel,
-            machine.memory_bytes >> 20
+            machine.memory_bytes as f64 / 1e9
         ),
         format!("IOC, libca and epics-ca: EPICS Base {}, {}", facts.base, facts.compiler),
         format!("started {} with `epics-gauge {}`", facts.started_utc, facts.arguments.join(" ")),

@@ -6,6 +6,7 @@ mod failures;
 mod figures;
 mod fleet;
 mod lookups;
+mod matters;
 mod method;
 mod monitors;
 mod notes;
@@ -26,9 +27,10 @@ pub(super) fn document(
     run: &RunRecords,
     judgement: &Judgement,
     known: &[Calibrated],
+    budget_s: f64,
     detail: Detail,
 ) -> Document {
-    let mut summary = summary::section(judgement);
+    let mut summary = summary::section(judgement, budget_s, detail);
     summary.extend(scale::summary(&judgement.scale));
     let mut sections = vec![
         Section::new(Role::Notes, notes::notes(run)),
@@ -39,8 +41,8 @@ pub(super) fn document(
         sections.extend([
             Section::new(Role::Verdicts, verdicts::to_do(judgement)),
             Section::new(Role::AllVerdicts, [verdicts::all(judgement)]),
-            Section::of_figures(figures::all(run, judgement)),
-            Section::new(Role::Tables, tables(run, judgement)),
+            Section::of_figures(figures::all(run, judgement, budget_s)),
+            Section::new(Role::Tables, tables(run, judgement, budget_s)),
             Section::new(Role::Method, method::method(run, judgement)),
             Section::new(Role::Bias, method::bias()),
             Section::new(Role::Judge, calibration::of_report(known, detail)),
@@ -54,14 +56,15 @@ pub(super) fn document(
 }
 
 /// Every table of figures, and what could not be measured.
-fn tables(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
+fn tables(run: &RunRecords, judgement: &Judgement, budget_s: f64) -> Vec<Part> {
     let mut parts = Vec::new();
     for figures in &judgement.figures {
-        parts.extend(times::of_cell(figures, &judgement.verdicts));
+        parts.extend(times::section(figures, &judgement.verdicts));
     }
     parts.extend(lookups::section(judgement));
     parts.extend(single_gets::section(judgement));
     parts.extend(times::scaling(judgement));
+    parts.extend(matters::section(judgement, budget_s));
     parts.extend(published::one_pv(judgement));
     for cell in &judgement.monitors {
         parts.extend(monitors::section(cell, &judgement.verdicts));

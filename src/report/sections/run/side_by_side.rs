@@ -4,7 +4,7 @@ use crate::judge::{Figures, Judgement, MonitorFigures, MonitorRow};
 use crate::record::{ApproachFacts, RunRecords};
 use crate::report::document::{Columns, Part, Table};
 use crate::report::words::or_dash;
-use crate::units::{grouped, microseconds, milliseconds, percent};
+use crate::units::{counted, microseconds, milliseconds, percent};
 use crate::worker_protocol::{Mode, Stage};
 
 /// One line for each approach; nothing where one protocol alone was measured.
@@ -19,10 +19,10 @@ pub(super) fn section(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
         return Vec::new();
     }
     let text = format!(
-        "The same records over Channel Access and over pvAccess, {} PVs in bulk; and a camera's \
+        "The same records over Channel Access and over pvAccess, {} in bulk; and a camera's \
          frames, where those were measured. Channel Access finds PVs by UDP, pvAccess asks the \
          server over TCP.",
-        grouped(pvs)
+        counted(pvs, "PV")
     );
     vec![
         Part::Heading(2, "Channel Access and pvAccess side by side".to_owned()),

@@ -4,7 +4,7 @@ use crate::judge::{Figures, Judgement, of_most_pvs};
 use crate::metric::Timed;
 use crate::report::document::{Columns, Part, Table};
 use crate::report::words::{SINGLE_GETS, or_dash, place};
-use crate::units::{grouped, microseconds};
+use crate::units::{counted, microseconds};
 use crate::worker_protocol::{Mode, Stage};
 
 /// A table for each server, of the most PVs connected.
@@ -24,11 +24,11 @@ fn of_cell(cell: &Figures) -> [Part; 3] {
     [
         Part::Heading(
             2,
-            format!("single gets: of {} PVs{}", grouped(cell.pvs), place(&cell.server)),
+            format!("single gets: of {}{}", counted(cell.pvs, "PV"), place(&cell.server)),
         ),
         Part::Text(
             "Gets one by one, each timed by itself, those of all workers together, in µs; \
-             first what a get takes in all."
+             first the time of all of them per get."
                 .to_owned(),
         ),
         Part::Table(table(cell)),

@@ -1,11 +1,12 @@
 //! The figures that people ask for first, one row for each approach.
 
-use crate::judge::{Figures, Judgement, MonitorFigures, MonitorRow, Outcome, Row, Verdict};
+use crate::judge::{
+    Figures, Judgement, Matters, MonitorFigures, MonitorRow, Outcome, Row, Verdict, matters,
+};
 use crate::metric::{Metric, Party, Timed};
-use crate::report::document::{Columns, Part, Table};
-use crate::report::words::{crossing, or_dash, place};
-use crate::stats::Interval;
-use crate::units::{grouped, microseconds, percent};
+use crate::report::document::{Columns, Detail, Part, Table};
+use crate::report::words::{crossing, crossing_in_full, or_dash, place};
+use crate::units::{counted, duration, grouped, microseconds, percent, quantity};
 use crate::worker_protocol::{Mode, Stage};
 
 const ONE_GET: Timed = Timed { stage: Stage::Get, mode: Mode::Serial };
@@ -15,23 +16,36 @@ const BULK_GET: Timed = Timed { stage: Stage::Get, mode: Mode::Bulk };
 struct Line<'a> {
     approach: &'a str,
     server: &'a str,
-    floor: bool,
-    connect: Option<&'a Row>,
-    one_get: Option<&'a Row>,
-    bulk_get: Option<&'a Row>,
-    monitor: Option<&'a MonitorRow>,
+    connect: Option<Timing<'a>>,
+    one_get: Option<Timing<'a>>,
+    bulk_get: Option<Timing<'a>>,
+    matters: Option<Matters>,
+    monitor: Option<Monitor<'a>>,
+}
+
+/// A time and the mark of the verdicts on it.
+struct Timing<'a> {
+    row: &'a Row,
+    is_fastest: bool,
+    mark: &'static str,
+}
+
+/// What a monitor run took, and the verdicts on that run.
+struct Monitor<'a> {
+    row: &'a MonitorRow,
     verdicts: Vec<&'a Verdict>,
 }
 
 /// Nothing where neither connecting nor a monitor was measured.
-pub(super) fn section(judgement: &Judgement) -> Vec<Part> {
+pub(super) fn section(judgement: &Judgement, budget_s: f64, detail: Detail) -> Vec<Part> {
     let servers = servers(judgement);
     let lines: Vec<Line<'_>> =
-        servers.iter().flat_map(|server| on_server(judgement, server)).collect();
+        servers.iter().flat_map(|server| on_server(judgement, server, budget_s)).collect();
     if lines.is_empty() {
         return Vec::new();
     }
-    vec![Part::Table(table(&lines)), Part::Text(caption(judgement, &lines))]
+    let table = table(&lines, budget_s, detail);
+    vec![Part::Table(table), Part::Text(caption(judgement, &lines, budget_s))]
 }
 
 fn servers(judgement: &Judgement) -> Vec<&str> {
@@ -45,39 +59,33 @@ fn servers(judgement: &Judgement) -> Vec<&str> {
     servers
 }
 
-fn on_server<'a>(judgement: &'a Judgement, server: &'a str) -> Vec<Line<'a>> {
-    let rows = |metric| most_pvs(judgement, server, metric).map(|figures| &figures.rows[..]);
-    let (connect, one_get) = (rows(Timed::CONNECT_BULK), rows(ONE_GET));
-    let lookup = most_pvs(judgement, server, Timed::CONNECT_BULK).map(|figures| figures.lookup);
-    let (bulk_get, monitors) = (rows(BULK_GET), monitor_run(judgement, server));
-    let monitor_rows = monitors.map_or(&[][..], |run| &run.rows);
-    let mut names: Vec<(&str, bool)> = Vec::new();
-    let timed = connect.or(one_get).unwrap_or_default();
-    let timed = timed.iter().map(|row| (row.approach.as_str(), row.floor));
-    for one in timed.chain(monitor_rows.iter().map(|row| (row.approach.as_str(), row.floor))) {
-        if !names.contains(&one) {
-            names.push(one);
+fn on_server<'a>(judgement: &'a Judgement, server: &'a str, budget_s: f64) -> Vec<Line<'a>> {
+    let of = |metric| most_pvs(judgement, server, metric);
+    let (connect, one_get) = (of(Timed::CONNECT_BULK), of(ONE_GET));
+    let (bulk_get, monitors) = (of(BULK_GET), monitor_run(judgement, server));
+    let timed = connect.or(one_get).map_or(&[][..], |figures| &figures.rows);
+    let monitored = monitors.map_or(&[][..], |run| &run.rows);
+    let mut names: Vec<&str> = Vec::new();
+    let of_monitors = monitored.iter().map(|row| row.approach.as_str());
+    for name in timed.iter().map(|row| row.approach.as_str()).chain(of_monitors) {
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
-    let of = |rows: Option<&'a [Row]>, name: &str| {
-        rows.unwrap_or_default().iter().find(|row| row.approach == name)
-    };
+    let timing = |figures, name| timing(judgement, figures, name);
+    let matters = matters(&judgement.figures, budget_s);
+    let of_approach =
+        |name: &str| matters.iter().find(|one| (&*one.server, &*one.approach) == (server, name));
     names
         .into_iter()
-        .map(|(approach, floor)| Line {
+        .map(|approach| Line {
             approach,
             server,
-            floor,
-            connect: of(connect, approach),
-            one_get: of(one_get, approach),
-            bulk_get: of(bulk_get, approach),
-            monitor: monitor_rows.iter().find(|row| row.approach == approach),
-            verdicts: judgement
-                .verdicts
-                .iter()
-                .filter(|one| one.approach == approach && one.server == server)
-                .filter(|one| lookup.is_none_or(|lookup| one.lookup == lookup))
-                .collect(),
+            connect: timing(connect, approach),
+            one_get: timing(one_get, approach),
+            bulk_get: timing(bulk_get, approach),
+            matters: of_approach(approach).cloned(),
+            monitor: monitors.and_then(|run| monitor(judgement, run, approach)),
         })
         .collect()
 }
@@ -98,8 +106,37 @@ fn monitor_run<'a>(judgement: &'a Judgement, server: &str) -> Option<&'a Monitor
     })
 }
 
-fn table(lines: &[Line<'_>]) -> Table {
-    let timed = |row: Option<&Row>| or_dash(row, |row| microseconds(row.figure_s.median));
+fn timing<'a>(
+    judgement: &Judgement,
+    figures: Option<&'a Figures>,
+    approach: &str,
+) -> Option<Timing<'a>> {
+    let figures = figures?;
+    let own = judgement.verdicts.iter().filter(|verdict| {
+        let metric = Metric::Time(figures.metric);
+        (verdict.approach.as_str(), verdict.metric) == (approach, metric) && figures.has(verdict)
+    });
+    Some(Timing {
+        row: figures.rows.iter().find(|row| row.approach == approach)?,
+        is_fastest: figures.fastest.as_deref() == Some(approach),
+        mark: mark(own),
+    })
+}
+
+fn monitor<'a>(
+    judgement: &'a Judgement,
+    run: &'a MonitorFigures,
+    approach: &str,
+) -> Option<Monitor<'a>> {
+    let own = judgement.verdicts.iter().chain(&judgement.too_short);
+    Some(Monitor {
+        row: run.rows.iter().find(|row| row.approach == approach)?,
+        verdicts: own.filter(|one| one.approach == approach && run.has(one)).collect(),
+    })
+}
+
+fn table(lines: &[Line<'_>], budget_s: f64, detail: Detail) -> Table {
+    let timed = |timing: Option<&Timing<'_>>| or_dash(timing, Timing::words);
     Columns::of(lines)
         .words("approach", |line| {
             let is_elsewhere = |other: &&Line<'_>| other.approach == line.approach;
@@ -108,44 +145,63 @@ fn table(lines: &[Line<'_>]) -> Table {
                 _ => format!("{}{}", line.approach, place(line.server)),
             }
         })
-        .number("connect", |line| {
-            timed(line.connect) + line.mark(Metric::Time(Timed::CONNECT_BULK))
-        })
-        .number("one get", |line| timed(line.one_get) + line.mark(Metric::Time(ONE_GET)))
-        .number("bulk get", |line| timed(line.bulk_get) + line.mark(Metric::Time(BULK_GET)))
-        .number("1 s slower", |line| {
-            let over = line.connect.filter(|_| !line.floor).and_then(|row| row.over_fastest_s);
-            or_dash(over.as_ref(), from_how_many)
+        .number("connect", |line| timed(line.connect.as_ref()))
+        .number("one get", |line| timed(line.one_get.as_ref()))
+        .number("bulk get", |line| timed(line.bulk_get.as_ref()))
+        .number(slower(budget_s), |line| match &line.matters {
+            Some(matters) if detail == Detail::Full => crossing_in_full(matters.crossing),
+            Some(matters) => crossing(matters.crossing),
+            None if line.connect.as_ref().is_some_and(|one| one.is_fastest) => "fastest".to_owned(),
+            None => "-".to_owned(),
         })
         .number("CPU", |line| {
-            let cpu = line.monitor.and_then(|row| row.client_cpu.as_ref());
-            or_dash(cpu, |cpu| percent(cpu.mean_percent)) + line.mark(Metric::CpuUse(Party::Client))
+            line.monitored(Metric::CpuUse(Party::Client), |row| {
+                Some(percent(row.client_cpu.as_ref()?.mean_percent))
+            })
         })
         .number("lost", |line| {
-            let lost = or_dash(line.monitor, |row| grouped(row.updates.lost as usize));
-            lost + line.mark(Metric::UpdatesLost)
+            line.monitored(Metric::UpdatesLost, |row| Some(grouped(row.updates.lost as usize)))
         })
         .number("growth", |line| {
-            let growth = line.monitor.and_then(|row| row.client_memory.growth_bytes_per_minute);
-            or_dash(growth, |growth| format!("{:.1}", growth.median / 1e6))
-                + line.mark(Metric::Growth(Party::Client))
+            line.monitored(Metric::Growth(Party::Client), |row| {
+                let growth = row.client_memory.growth_bytes_per_minute?;
+                Some(quantity(growth.median / 1e6))
+            })
         })
+        .without_empty()
         .table()
 }
 
-fn from_how_many(over_fastest_s: &Interval) -> String {
-    crossing(over_fastest_s, 1.0).map_or("never".to_owned(), |pvs| grouped(pvs as usize))
+/// `1 s slower`.
+fn slower(budget_s: f64) -> String {
+    format!("{} slower", duration(budget_s))
+}
+
+impl Timing<'_> {
+    fn words(&self) -> String {
+        microseconds(self.row.figure_s.median) + self.mark
+    }
 }
 
 impl Line<'_> {
-    /// `!` for over, `?` for undecided, of the worst verdict on this figure.
-    fn mark(&self, metric: Metric) -> &'static str {
-        let own = self.verdicts.iter().filter(|verdict| verdict.metric == metric);
-        match own.map(|verdict| verdict.outcome).max() {
-            Some(Outcome::Over | Outcome::Failed) => " !",
-            Some(Outcome::Undecided) => " ?",
-            Some(Outcome::Within) | None => "",
-        }
+    /// A figure of the monitor run, with the mark of the worst verdict on it.
+    fn monitored(&self, metric: Metric, of: impl Fn(&MonitorRow) -> Option<String>) -> String {
+        let Some(monitor) = &self.monitor else { return "-".to_owned() };
+        let own = monitor.verdicts.iter().filter(|verdict| verdict.metric == metric);
+        or_dash(of(monitor.row), |figure| figure) + mark(own.copied())
+    }
+}
+
+/// `!` where a verdict is over, else `?` where one is undecided.
+fn mark<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> &'static str {
+    let outcomes: Vec<Outcome> = verdicts.map(|verdict| verdict.outcome).collect();
+    let has = |outcome| outcomes.contains(&outcome);
+    if has(Outcome::Over) || has(Outcome::Failed) {
+        " !"
+    } else if has(Outcome::Undecided) {
+        " ?"
+    } else {
+        ""
     }
 }
 
@@ -160,14 +216,17 @@ fn elsewhere(lines: &[Line<'_>]) -> Vec<String> {
     words.collect()
 }
 
-fn caption(judgement: &Judgement, lines: &[Line<'_>]) -> String {
+fn caption(judgement: &Judgement, lines: &[Line<'_>], budget_s: f64) -> String {
     let mut words = Vec::new();
     let pvs = judgement.figures.iter().filter(|one| one.connected == Mode::Bulk).map(|one| one.pvs);
     if let Some(pvs) = pvs.max() {
+        words.push(format!("Connect and bulk get: µs/PV at {}. One get: µs.", counted(pvs, "PV")));
+    }
+    if lines.iter().any(|line| line.connect.is_some()) {
         words.push(format!(
-            "Connect and bulk get: µs/PV at {} PVs. One get: µs. 1 s slower: from how many PVs on \
-             connecting takes 1 s longer than with the fastest.",
-            grouped(pvs)
+            "{}: from how many PVs on connecting takes {} longer than with the fastest.",
+            slower(budget_s),
+            duration(budget_s)
         ));
     }
     words.extend(elsewhere(lines));

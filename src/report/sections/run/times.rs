@@ -3,13 +3,14 @@
 use crate::judge::{Figures, Judgement, Outcome, Row, Scaling, Verdict};
 use crate::metric::{Metric, Timed};
 use crate::report::document::{Columns, Part, Table};
-use crate::report::words::{difference, place, range, worst};
+use crate::report::words::{difference, joint_explained, place, range, with_joint_mark, worst};
 use crate::units::{counted, grouped, microseconds, quantity};
 use crate::worker_protocol::{Mode, Stage};
 
 const CONNECT_BULK: Timed = Timed { stage: Stage::Connect, mode: Mode::Bulk };
 
-pub(super) fn of_cell(figures: &Figures, verdicts: &[Verdict]) -> [Part; 2] {
+/// One metric in one configuration.
+pub(super) fn section(figures: &Figures, verdicts: &[Verdict]) -> Vec<Part> {
     let pvs = counted(figures.pvs, "PV");
     let how = match figures.connected {
         Mode::Bulk => "connected in bulk",
@@ -21,17 +22,16 @@ pub(super) fn of_cell(figures: &Figures, verdicts: &[Verdict]) -> [Part; 2] {
     } else {
         format!("{}: of {pvs}{place} {how}", figures.metric.name())
     };
-    [Part::Heading(2, heading), Part::Table(table(figures, verdicts))]
+    let mut parts = vec![Part::Heading(2, heading), Part::Table(table(figures, verdicts))];
+    let has_joint = figures.rows.iter().any(|row| is_joint(figures, row));
+    parts.extend(joint_explained(has_joint).map(Part::Text));
+    parts
 }
 
 fn table(figures: &Figures, verdicts: &[Verdict]) -> Table {
     let is_fastest = |row: &Row| figures.fastest.as_ref() == Some(&row.approach);
-    let is_marked = |row: &Row| row.joint && figures.metric == CONNECT_BULK && !row.floor;
     Columns::of(&figures.rows)
-        .words("approach", |row| {
-            let mark = if is_marked(row) { " *" } else { "" };
-            format!("{}{mark}", row.approach)
-        })
+        .words("approach", |row| with_joint_mark(&row.approach, is_joint(figures, row)))
         .number(if figures.metric.is_per_pv() { "µs/PV" } else { "µs" }, |row| {
             microseconds(row.figure_s.median)
         })
@@ -48,16 +48,19 @@ fn table(figures: &Figures, verdicts: &[Verdict]) -> Table {
         .table()
 }
 
+/// Whether its connect holds its create too. The floor is nobody's choice.
+fn is_joint(figures: &Figures, row: &Row) -> bool {
+    row.joint && figures.metric == CONNECT_BULK && !row.floor
+}
+
 fn of_row<'a>(
     figures: &'a Figures,
     row: &'a Row,
     verdicts: &'a [Verdict],
 ) -> impl Iterator<Item = &'a Verdict> {
     verdicts.iter().filter(|verdict| {
-        (&verdict.approach, &verdict.server, verdict.scenario)
-            == (&row.approach, &figures.server, Some(figures.scenario))
-            && (verdict.pvs, verdict.connected, verdict.lookup)
-                == (figures.pvs, figures.connected, figures.lookup)
+        verdict.approach == row.approach
+            && figures.has(verdict)
             && (verdict.metric == Metric::Time(figures.metric)
                 || verdict.outcome == Outcome::Failed)
     })

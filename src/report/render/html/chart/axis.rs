@@ -101,6 +101,7 @@ fn log_ticks(values: &Range<f64>, most: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::document::Quantity;
 
     #[test]
     fn a_log_axis_gives_equal_steps_to_equal_ratios_and_no_place_to_zero() {
@@ -135,6 +136,16 @@ mod tests {
                 assert!(ticks.len() <= 12, "{low} {high} {spread:?}: {ticks:?}");
                 assert!(ticks.is_sorted(), "{ticks:?}");
             }
+        }
+    }
+
+    #[test]
+    fn ticks_of_memory_are_round_in_the_unit_that_is_shown() {
+        for spread in [Spread::Linear, Spread::Log] {
+            let memory = Quantity::megabytes("MB", spread);
+            let ticks = Axis::over([2.3e7, 1.1e8], spread, 0.0..300.0).ticks(4);
+            let shown: Vec<String> = ticks.into_iter().map(memory.format).collect();
+            assert!(shown.ends_with(&["50".to_owned(), "100".to_owned()]), "{shown:?}");
         }
     }
 

@@ -4,8 +4,11 @@ use maud::{Markup, html};
 
 use super::axis::Axis;
 use super::drawing::{CHARACTER, Drawing, LINE, Width, longest, rounded, text, ticks_below};
-use super::marker::marker;
-use crate::report::document::{Line, LineChart};
+use super::marker::{light, marker};
+use crate::report::document::{CrossingMark, Line, LineChart};
+
+/// Pixels that single figures stand to the left of their point, which would hide them.
+const BESIDE: f64 = 8.0;
 
 impl LineChart {
     pub(super) fn draw(&self, width: Width, label: &str) -> Drawing {
@@ -38,7 +41,8 @@ impl LineChart {
     fn ys(&self) -> impl Iterator<Item = f64> {
         let through = self.lines.iter().flat_map(|line| line.through.iter().map(|(_, y)| *y));
         let points = self.lines.iter().flat_map(|line| &line.points);
-        through.chain(points.flat_map(|point| {
+        let single = self.lines.iter().flat_map(|line| line.single.iter().map(|(_, y)| *y));
+        through.chain(single).chain(points.flat_map(|point| {
             let (low, high) = point.interval.unwrap_or((point.y, point.y));
             [low, point.y, high]
         }))
@@ -83,6 +87,11 @@ impl Line {
             @if places.len() > 1 {
                 path class=(format!("line {class}{dashed}")) d=(format!("M{}", places.join("L"))) {}
             }
+            @for (at_x, at_y) in &self.single {
+                @if let (Some(px), Some(py)) = (x.at(*at_x), y.at(*at_y)) {
+                    (light(self.style, px - BESIDE, py))
+                }
+            }
             @for point in &self.points {
                 @if let (Some(px), Some(py)) = (x.at(point.x), y.at(point.y)) {
                     @if let Some((low, high)) = point.interval.and_then(|(low, high)| Some((y.at(low)?, y.at(high)?))) {
@@ -90,6 +99,21 @@ impl Line {
                     }
                     (marker(self.style, px, py, false, &point.tip))
                 }
+            }
+            @if let Some(crossing) = &self.crossing { (self.crossing_mark(crossing, x, y)) }
+        }
+    }
+
+    /// A hollow marker on the other line, with the interval of the place along that.
+    fn crossing_mark(&self, crossing: &CrossingMark, x: &Axis, y: &Axis) -> Markup {
+        let (low, high) = crossing.interval;
+        html! {
+            @if let (Some(px), Some(py)) = (x.at(crossing.x), y.at(crossing.y)) {
+                @if let (Some(low), Some(high)) = (x.at(low), x.at(high)) {
+                    line class=(format!("interval {}", self.style.class())) x1=(low) x2=(high)
+                        y1=(py) y2=(py) {}
+                }
+                (marker(self.style, px, py, true, &crossing.tip))
             }
         }
     }

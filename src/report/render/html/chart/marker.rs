@@ -28,6 +28,11 @@ pub(super) fn marker(style: Style, x: f64, y: f64, hollow: bool, tip: &str) -> M
     html! { path class=(class) d=(shape(style, x, y)) data-tip=(tip) {} }
 }
 
+/// A light mark of a single figure: one of many, that says nothing by itself.
+pub(super) fn light(style: Style, x: f64, y: f64) -> Markup {
+    html! { circle class=(format!("single {}", style.class())) cx=(x) cy=(y) r="2.2" {} }
+}
+
 fn shape(style: Style, x: f64, y: f64) -> String {
     let r = RADIUS;
     let corners = |corners: &[(f64, f64)]| {

@@ -11,9 +11,16 @@ use crate::worker_protocol::Mode;
 pub(super) struct Command(Vec<String>);
 
 /// Options of a run that change what every figure of it means: files with approaches,
-/// servers and limits of one's own, and how long a stage may take.
-const KEPT: [&str; 6] =
-    ["--approach", "--approaches", "--servers", "--limits", "--timeout", "--most-memory"];
+/// servers and limits of one's own, the delay that matters, and how long a stage may take.
+const KEPT: [&str; 7] = [
+    "--approach",
+    "--approaches",
+    "--servers",
+    "--limits",
+    "--budget",
+    "--timeout",
+    "--most-memory",
+];
 
 /// How PVs were found; kept for scenarios that have it.
 const LOOKUP: &str = "--lookup";

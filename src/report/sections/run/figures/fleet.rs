@@ -10,7 +10,7 @@ use crate::report::document::{
 };
 use crate::report::words::interval_in_full;
 use crate::stats::Interval;
-use crate::units::{duration, grouped, microseconds};
+use crate::units::{counted, duration, grouped, microseconds};
 
 /// A fleet that was connected.
 struct Connected<'a> {
@@ -73,9 +73,9 @@ fn line(styles: &Styles<'_>, name: &str, connected: &[Connected<'_>]) -> Line {
         y: one.cost_s.median,
         interval: Some((one.cost_s.low, one.cost_s.high)),
         tip: format!(
-            "{name}, {} PVs on {} IOCs\n{}",
-            grouped(one.row.pvs),
-            grouped(one.row.fleet.iocs),
+            "{name}, {} on {}\n{}",
+            counted(one.row.pvs, "PV"),
+            counted(one.row.fleet.iocs, "IOC"),
             interval_in_full(one.cost_s, " per PV")
         ),
     });

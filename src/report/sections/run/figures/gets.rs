@@ -12,7 +12,7 @@ use crate::report::document::{
 };
 use crate::report::sections::run::single_gets;
 use crate::report::words::{SINGLE_GETS, interval_in_full, place, two_percentiles};
-use crate::units::{duration, grouped, microseconds};
+use crate::units::{counted, duration, microseconds};
 use crate::worker_protocol::{Mode, Stage};
 
 /// What is drawn: reading one by one, and all at once, the first time and again.
@@ -60,7 +60,11 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &Figures) -> Figure {
         .mode(cell.connected);
     Figure {
         id: format!("{}-{}", slug(&cell.metric.name()), slug(&cell.server)),
-        title: format!("{stage} {how}: {} PVs connected{}", grouped(cell.pvs), place(&cell.server)),
+        title: format!(
+            "{stage} {how}: {} connected{}",
+            counted(cell.pvs, "PV"),
+            place(&cell.server)
+        ),
         summary,
         chart: Chart::Rows(RowChart { x: Quantity::seconds("time per PV", Spread::Log), rows }),
         table,

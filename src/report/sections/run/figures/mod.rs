@@ -6,6 +6,7 @@ mod connect_cost;
 mod fleet;
 mod gets;
 mod latency;
+mod losses;
 mod over_time;
 mod percentiles;
 mod published;
@@ -19,12 +20,13 @@ use crate::report::document::Figure;
 use styles::Styles;
 
 /// Every figure that this run has the figures for, in the order of the page.
-pub(super) fn all(run: &RunRecords, judgement: &Judgement) -> Vec<Figure> {
+pub(super) fn all(run: &RunRecords, judgement: &Judgement, budget_s: f64) -> Vec<Figure> {
     let styles = Styles::of(&run.run);
-    let mut all = connect_cost::figures(run, judgement, &styles);
+    let mut all = connect_cost::figures(run, judgement, budget_s, &styles);
     all.extend(stages::figures(run));
     all.extend(gets::figures(run, judgement, &styles));
     all.extend(over_time::figures(run, judgement, &styles));
+    all.extend(losses::figures(run, judgement, &styles));
     all.extend(latency::figures(run, judgement, &styles));
     all.extend(scale::figures(run, judgement));
     all.extend(capacity::figures(run, judgement, &styles));

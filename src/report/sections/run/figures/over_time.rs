@@ -7,7 +7,7 @@ use crate::record::RunRecords;
 use crate::report::document::{
     Chart, Columns, Figure, Line, LineChart, Point, Quantity, Spread, Table, slug,
 };
-use crate::units::{mebibytes, percent, quantity};
+use crate::units::{megabytes, percent, quantity};
 
 /// One of the things that are drawn over time.
 struct Shown {
@@ -46,14 +46,10 @@ const SHOWN: [Shown; 4] = [
     Shown {
         id: "client-memory",
         title: "Memory of the client",
-        unit: " MiB",
-        y: Quantity {
-            name: "MiB held",
-            spread: Spread::Log,
-            format: |bytes| quantity(bytes / f64::from(1 << 20)),
-        },
+        unit: " MB",
+        y: Quantity::megabytes("MB held", Spread::Log),
         of: |course| &course.client_bytes,
-        written: mebibytes,
+        written: megabytes,
         explanation: "Memory that the client's process and its descendants hold.",
         in_all: ("On the average", mean),
     },

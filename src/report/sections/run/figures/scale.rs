@@ -6,7 +6,7 @@ use crate::record::{RunRecords, Scenario};
 use crate::report::document::{Chart, Columns, Figure, HeatCell, HeatMap, Table, slug};
 use crate::report::words::or_dash;
 use crate::stats::CpuLoad;
-use crate::units::grouped;
+use crate::units::{counted, grouped};
 
 /// One map for each server and client with several loads.
 pub(super) fn figures(run: &RunRecords, judgement: &Judgement) -> Vec<Figure> {
@@ -101,10 +101,10 @@ fn cell_words(row: &ScaleRow) -> String {
 
 fn tip(row: &ScaleRow) -> String {
     let load = format!(
-        "{} PVs at {} Hz, {} monitors each: {} updates/s",
-        grouped(row.pvs),
+        "{} at {} Hz, {} each: {} updates/s",
+        counted(row.pvs, "PV"),
         row.load.rate_hz,
-        row.load.monitors,
+        counted(row.load.monitors, "monitor"),
         grouped(row.load.updates_hz(row.pvs) as usize)
     );
     let what = match (&row.figures, &row.failure) {
@@ -124,8 +124,7 @@ fn tip(row: &ScaleRow) -> String {
         (None, Some(failure)) => format!("failed: {failure}"),
         (None, None) => "not measured".to_owned(),
     };
-    let who =
-        row.bottleneck.map_or(String::new(), |who| format!("\nfirst to give way: {}", who.name()));
+    let who = row.bottleneck.map_or(String::new(), |who| format!("\nlimited by: {}", who.name()));
     format!("{load}\n{what}{who}")
 }
 

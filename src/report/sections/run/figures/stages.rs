@@ -7,7 +7,7 @@ use crate::report::document::{
 };
 use crate::report::words::place;
 use crate::stats::median;
-use crate::units::{duration, grouped, quantity};
+use crate::units::{counted, duration, grouped, quantity};
 use crate::worker_protocol::{Mode, Stage};
 
 /// What is drawn: what a worker does before it subscribes.
@@ -63,7 +63,7 @@ fn figure(run: &RunRecords, server: &str, pvs: usize, records: &[&Record]) -> Fi
         Command::of(run, Scenario::Connect).server(server).pvs(vec![pvs]).mode(Mode::Bulk);
     Figure {
         id: format!("stages-{}", slug(server)),
-        title: format!("Where the time goes: {} PVs in bulk{}", grouped(pvs), place(server)),
+        title: format!("Where the time goes: {} in bulk{}", counted(pvs, "PV"), place(server)),
         summary: summary(&measured),
         chart: Chart::Bars(BarChart {
             x: Quantity::seconds("time of one worker", Spread::Linear),

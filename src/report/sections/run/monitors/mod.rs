@@ -11,13 +11,7 @@ pub(super) use statements::statements;
 
 /// All tables of one configuration.
 pub(super) fn section(cell: &MonitorFigures, verdicts: &[Verdict]) -> Vec<Part> {
-    let own: Vec<&Verdict> = verdicts
-        .iter()
-        .filter(|verdict| {
-            (verdict.scenario, &verdict.server, verdict.pvs, verdict.load)
-                == (Some(cell.scenario), &cell.server, cell.pvs, Some(cell.load))
-        })
-        .collect();
+    let own: Vec<&Verdict> = verdicts.iter().filter(|verdict| cell.has(verdict)).collect();
     let tables = match cell.load.disturbance {
         Some(_) => vec![tables::recovery(cell, &own), tables::updates(cell)],
         None => vec![

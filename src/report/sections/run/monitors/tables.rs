@@ -6,7 +6,7 @@ use crate::report::document::{Columns, Table};
 use crate::report::words::{or_dash, worst};
 use crate::scenario::has_one_server;
 use crate::stats::{CpuLoad, Interval, Percentiles};
-use crate::units::{mebibytes, milliseconds, percent};
+use crate::units::{megabytes, milliseconds, percent};
 
 pub(super) fn client_cpu(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
     let columns =
@@ -78,10 +78,10 @@ fn merged(updates: &UpdateCounts) -> u64 {
 
 pub(super) fn memory(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
     Columns::of(&cell.rows)
-        .words("memory MiB", |row| row.approach.clone())
-        .number("start", |row| mebibytes(row.client_memory.start_bytes))
-        .number("peak", |row| mebibytes(row.client_memory.peak_bytes))
-        .number("end", |row| mebibytes(row.client_memory.end_bytes))
+        .words("memory MB", |row| row.approach.clone())
+        .number("start", |row| megabytes(row.client_memory.start_bytes))
+        .number("peak", |row| megabytes(row.client_memory.peak_bytes))
+        .number("end", |row| megabytes(row.client_memory.end_bytes))
         .number("growth MB/min", |row| {
             or_dash(row.client_memory.growth_bytes_per_minute.as_ref(), growth)
         })
