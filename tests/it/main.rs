@@ -30,6 +30,7 @@ mod processes;
 mod pure_rust;
 #[cfg(feature = "pvaccess")]
 mod pv_access;
+mod readme;
 mod scale;
 mod scanning;
 mod servers;
