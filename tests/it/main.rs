@@ -10,6 +10,7 @@ mod compare;
 mod data_outputs;
 mod documents;
 mod fleet;
+#[cfg(feature = "pvaccess")]
 mod floor;
 mod handicaps;
 mod import_cycles;
