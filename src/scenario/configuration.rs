@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(name_server.name_with("p4p"), "connect::p4p::n10000_name_server");
         for (words, expected) in [
             (Words::Heading, "connect on softioc, 10 000 PVs bulk by name server"),
-            (Words::List, "10000 PVs bulk by name server"),
+            (Words::List, "10 000 PVs bulk by name server"),
             (Words::Place, "10 000 PVs by name server"),
             (Words::Progress, "on softioc, 10000 PVs, bulk by name server"),
             (Words::File, "bulk-10000-name-server"),
@@ -292,8 +292,8 @@ mod tests {
     fn of_many_iocs_either_lookup_is_said() {
         let many = |lookup| Configuration { fleet: Some(FleetShape { iocs: 3 }), ..by(lookup) };
         let listed = |lookup| many(lookup).in_words(Words::List);
-        assert_eq!(listed(Lookup::Udp), "10000 PVs on 3 IOCs by UDP");
-        assert_eq!(listed(Lookup::NameServer), "10000 PVs on 3 IOCs by name server");
+        assert_eq!(listed(Lookup::Udp), "10 000 PVs on 3 IOCs by UDP");
+        assert_eq!(listed(Lookup::NameServer), "10 000 PVs on 3 IOCs by name server");
         assert_eq!(many(Lookup::Udp).name_with("wire"), "connect::wire::3iocs_n10000");
     }
 }
