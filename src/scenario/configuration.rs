@@ -279,7 +279,7 @@ mod tests {
             (Words::Heading, "connect on softioc, 10 000 PVs bulk by name server"),
             (Words::List, "10 000 PVs bulk by name server"),
             (Words::Place, "10 000 PVs by name server"),
-            (Words::Progress, "on softioc, 10000 PVs, bulk by name server"),
+            (Words::Progress, "on softioc, 10 000 PVs, bulk by name server"),
             (Words::File, "bulk-10000-name-server"),
         ] {
             assert_eq!(name_server.in_words(words), expected);

@@ -35,4 +35,4 @@ pub(super) use names::Names;
 pub(super) use pixels::PixelSum;
 pub(super) use protocol::{Header, Protocol, Request, Subscription};
 pub(super) use search::Datagrams;
-pub(super) use session::Session;
+pub(super) use session::{Hears, Session};

@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::address::Variables;
-use super::circuit::Piece;
 use super::names::Names;
 use super::search::Datagrams;
-use super::session::Session;
-use crate::worker::client::StageError;
 use crate::worker_protocol::Content;
 
-/// A protocol: how it says things, and what it makes of what it hears.
+/// A protocol: how it says things. What it makes of what it hears is [`super::Hears`].
 pub(in crate::worker) trait Protocol: Sized {
     /// The name of the floor over it in the catalogue.
     const APPROACH: &'static str;
@@ -79,17 +76,6 @@ pub(in crate::worker) trait Protocol: Sized {
 
     /// What a server has of a PV is gone with its channel.
     fn forget(&mut self, pv: u32);
-
-    /// Takes what a circuit brought.
-    ///
-    /// # Errors
-    /// When it is not of the protocol, or says that something failed.
-    fn take(
-        session: &mut Session<Self>,
-        circuit: usize,
-        piece: &Piece<'_, Self::Header>,
-        deadline: Duration,
-    ) -> Result<(), StageError>;
 }
 
 /// A request for one PV.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::address::{self, Destinations};
 use super::channel::{Channel, ChannelState, why_not_connected};
-use super::circuit::Circuit;
+use super::circuit::{Circuit, Piece};
 use super::identity::check_name;
 use super::lookup::{Lookup, TcpLookup, UdpLookup};
 use super::names::Names;
@@ -54,6 +54,20 @@ pub(in crate::worker) struct Session<P: Protocol> {
     found: Vec<(u32, SocketAddrV4)>,
 }
 
+/// A protocol that understands what servers say.
+pub(in crate::worker) trait Hears: Protocol {
+    /// Takes what a circuit brought.
+    ///
+    /// # Errors
+    /// When it is not of the protocol, or says that something failed.
+    fn take(
+        session: &mut Session<Self>,
+        circuit: usize,
+        piece: &Piece<'_, Self::Header>,
+        deadline: Duration,
+    ) -> Result<(), StageError>;
+}
+
 /// What was lost and is to be sought again.
 #[derive(Default)]
 struct Losses {
@@ -64,7 +78,7 @@ struct Losses {
     due: Option<Duration>,
 }
 
-impl<P: Protocol> Client for Session<P> {
+impl<P: Hears> Client for Session<P> {
     const APPROACH: &'static str = P::APPROACH;
 
     fn versions() -> BTreeMap<String, String> {
@@ -165,7 +179,7 @@ impl<P: Protocol> Client for Session<P> {
     }
 }
 
-impl<P: Protocol> Session<P> {
+impl<P: Hears> Session<P> {
     /// The client of a job where the environment variables are such.
     ///
     /// # Errors

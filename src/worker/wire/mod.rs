@@ -10,7 +10,9 @@ use std::time::Duration;
 use self::searches::Searches;
 use self::updates::Frames;
 use super::client::StageError;
-use super::floor::{self, ChannelState, Names, Piece, Protocol, Request, Subscription, Variables};
+use super::floor::{
+    self, ChannelState, Hears, Names, Piece, Protocol, Request, Subscription, Variables,
+};
 use super::updates::Arrived;
 use crate::channel_access::{self as message, Header};
 use crate::worker_protocol::Content;
@@ -111,7 +113,9 @@ impl Protocol for ChannelAccess {
     fn keep_alive((): &(), _output: &mut Vec<u8>) {}
 
     fn forget(&mut self, _pv: u32) {}
+}
 
+impl Hears for ChannelAccess {
     fn take(
         session: &mut Session,
         circuit: usize,

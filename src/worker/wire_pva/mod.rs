@@ -21,7 +21,7 @@ use self::frames::Incoming;
 use self::operations::{Kind, Operations};
 use self::searches::{Asked, Searches};
 use super::client::StageError;
-use super::floor::{self, Names, Piece, Protocol, Request, Subscription, Variables};
+use super::floor::{self, Hears, Names, Piece, Protocol, Request, Subscription, Variables};
 use crate::pv_access::{self, Header, Types};
 use crate::worker_protocol::Content;
 
@@ -159,7 +159,9 @@ impl<P: Pipeline> Protocol for PvAccess<P> {
     fn forget(&mut self, pv: u32) {
         self.operations.forget(pv);
     }
+}
 
+impl<P: Pipeline> Hears for PvAccess<P> {
     fn take(
         session: &mut Session<P>,
         circuit: usize,

@@ -5,14 +5,13 @@ use std::net::SocketAddrV4;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::Session;
+use super::{Hears, Session};
 use crate::worker::client::StageError;
 use crate::worker::floor::channel::ChannelState;
 use crate::worker::floor::circuit::Circuit;
 use crate::worker::floor::lookup::Lookup;
-use crate::worker::floor::protocol::Protocol;
 
-impl<P: Protocol> Session<P> {
+impl<P: Hears> Session<P> {
     /// Adds PVs to those that are looked up; opens circuits to name servers.
     pub(super) fn want(
         &mut self,

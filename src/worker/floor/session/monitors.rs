@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::Session;
+use super::{Hears, Session};
 use crate::worker::client::StageError;
 use crate::worker::floor::channel::ChannelState;
 use crate::worker::floor::lookup::Lookup;
-use crate::worker::floor::protocol::{Protocol, Subscription};
+use crate::worker::floor::protocol::Subscription;
 use crate::worker::floor::subscriptions::Subscriptions;
 use crate::worker::outcome::{nothing_subscribed, subscribed_before};
 use crate::worker_protocol::{Mode, Monitor, Updates};
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// updates come as fast as they can be taken.
 const CATCHING_UP: Duration = Duration::from_millis(50);
 
-impl<P: Protocol> Session<P> {
+impl<P: Hears> Session<P> {
     /// Subscribes to `pvs` and waits for the first update of each subscription.
     pub(super) fn subscribe_to(
         &mut self,

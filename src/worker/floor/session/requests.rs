@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::Session;
+use super::{Hears, Session};
 use crate::worker::client::StageError;
 use crate::worker::floor::channel::ChannelState;
-use crate::worker::floor::protocol::{Protocol, Request};
+use crate::worker::floor::protocol::Request;
 use crate::worker::floor::request::Requests;
 
-impl<P: Protocol> Session<P> {
+impl<P: Hears> Session<P> {
     /// Sends one request for each PV, to write `values` if there are any, and waits for
     /// all answers.
     pub(super) fn request(

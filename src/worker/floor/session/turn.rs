@@ -3,12 +3,12 @@
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
-use super::Session;
+use super::{Hears, Session};
 use crate::worker::client::StageError;
 use crate::worker::floor::channel::ChannelState;
 use crate::worker::floor::circuit::{Circuit, Piece};
 use crate::worker::floor::lookup::Lookup;
-use crate::worker::floor::protocol::{Header, Protocol};
+use crate::worker::floor::protocol::Header;
 
 /// Bytes waiting to be written on all circuits above which no search is sent.
 const OUTPUT_BYTES: usize = 1 << 20;
@@ -16,7 +16,7 @@ const OUTPUT_BYTES: usize = 1 << 20;
 /// How often a circuit is read before another gets its turn: a frame of a camera.
 const READS_IN_A_TURN: usize = 16;
 
-impl<P: Protocol> Session<P> {
+impl<P: Hears> Session<P> {
     /// Sends what may be sent, waits until something can be done but not beyond
     /// `deadline`, and takes what has come.
     pub(super) fn turn(&mut self, deadline: Duration) -> Result<(), StageError> {
