@@ -1,8 +1,9 @@
 //! PVs are found by either lookup, and only those of the server that was meant.
 
-use epics_gauge::approach::Catalogue;
+use epics_gauge::approach::Approach;
 use epics_gauge::ioc::SoftIoc;
 use epics_gauge::lookup::Lookup;
+use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{FailureKind, Record};
 use epics_gauge::worker_protocol::{Mode, Stage, StageCommand};
 
@@ -34,20 +35,12 @@ fn connected(
     Ok(worker)
 }
 
-/// The approaches that know a lookup, and that this build and this machine have.
+/// The approaches that know a lookup and speak to the IOC of this build.
 fn knowing(lookup: Lookup) -> Vec<String> {
-    let native = ["wire", "libca", "epics-ca", "pvxs", "epics-ca-rs", "epics-pva-rs"];
-    let all = Catalogue::built_in();
-    let mut names = approaches_where(|approach| approach.needs_python_site());
-    let built = native.into_iter().filter(|name| all.get(name).is_some());
-    names.extend(built.filter(|name| is_here(name)).map(str::to_owned));
-    names.retain(|name| all.get(name).unwrap().knows(lookup));
-    names
-}
-
-/// Whether this build has what serves and speaks pvAccess.
-fn is_here(native: &str) -> bool {
-    cfg!(feature = "pvaccess") || !["pvxs", "epics-pva-rs"].contains(&native)
+    let is_served = |approach: &Approach| {
+        approach.protocol == Protocol::Ca || cfg!(feature = "pvaccess")
+    };
+    approaches_where(|approach| approach.knows(lookup) && is_served(approach))
 }
 
 #[test]
