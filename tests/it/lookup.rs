@@ -7,7 +7,7 @@ use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{FailureKind, Record};
 use epics_gauge::worker_protocol::{Mode, Stage, StageCommand};
 
-use crate::support::{Gauge, WorkerDriver, approaches_where, at_once};
+use crate::support::{Gauge, WorkerDriver, approaches_where, at_once, gauge};
 
 const PVS: usize = 1000;
 
@@ -37,9 +37,8 @@ fn connected(
 
 /// The approaches that know a lookup and speak to the IOC of this build.
 fn knowing(lookup: Lookup) -> Vec<String> {
-    let is_served = |approach: &Approach| {
-        approach.protocol == Protocol::Ca || cfg!(feature = "pvaccess")
-    };
+    let is_served =
+        |approach: &Approach| approach.protocol == Protocol::Ca || cfg!(feature = "pvaccess");
     approaches_where(|approach| approach.knows(lookup) && is_served(approach))
 }
 
@@ -125,4 +124,21 @@ fn both_lookups_stand_side_by_side_and_who_knows_one_only_is_unable_by_the_other
         // It is known beforehand, so nothing went wrong: one block decides nothing.
         assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     }
+}
+
+/// What the program says when it refuses these arguments.
+fn refused(arguments: &[&str]) -> String {
+    let output = gauge().args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(64), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_lookup_that_cannot_be_measured_is_refused() {
+    let compared = refused(&["compare", "libca", "caproto", "--lookup", "name-server"]);
+    assert!(compared.contains("caproto finds no PVs by name server"), "{compared}");
+    let searched = refused(&["run", "capacity", "--lookup", "name-server"]);
+    assert!(searched.contains("--lookup means nothing to capacity"), "{searched}");
+    let unknown = refused(&["run", "connect", "--lookup", "multicast"]);
+    assert!(unknown.contains("there are: udp, name-server"), "{unknown}");
 }
