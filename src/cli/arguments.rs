@@ -106,6 +106,9 @@ pub(super) struct RunArguments {
     /// IOCs that have the PVs of the fleet scenario together [default: one for 10 000 PVs]
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=1000), allow_negative_numbers = true)]
     pub(super) iocs: Option<u32>,
+    /// Clients of the fleet scenario get the PVs in the order of the IOCs, not shuffled
+    #[arg(long)]
+    pub(super) in_order: bool,
     /// How PVs are connected, separated by commas; both when not given
     #[arg(long = "mode", value_name = "MODE", value_delimiter = ',', value_enum)]
     pub(super) modes: Vec<ModeArgument>,

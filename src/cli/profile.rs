@@ -27,9 +27,10 @@ pub(super) const USUAL_PIXELS: Pixels = Pixels { width: 680, height: 480 };
 type LoadOf<'a> = &'a dyn Fn(f64) -> Load;
 
 /// Options that mean something to the scenarios that vary so.
-const OPTIONS: [(&str, fn(&RunArguments) -> bool, Dimension); 11] = [
+const OPTIONS: [(&str, fn(&RunArguments) -> bool, Dimension); 12] = [
     ("--pvs", |said| !said.pvs.is_empty(), Dimension::Pvs),
     ("--iocs", |said| said.iocs.is_some(), Dimension::Iocs),
+    ("--in-order", |said| said.in_order, Dimension::Order),
     ("--mode", |said| !said.modes.is_empty(), Dimension::Mode),
     ("--lookup", |said| !said.lookups.is_empty(), Dimension::Lookup),
     ("--rate", |said| !said.rates.is_empty(), Dimension::Rate),

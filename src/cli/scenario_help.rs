@@ -41,6 +41,7 @@ fn option(dimension: Dimension) -> &'static str {
     match dimension {
         Dimension::Pvs => "pvs",
         Dimension::Iocs => "iocs",
+        Dimension::Order => "in-order",
         Dimension::Mode => "mode",
         Dimension::Lookup => "lookup",
         Dimension::Rate => "rate",

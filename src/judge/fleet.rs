@@ -200,7 +200,7 @@ mod tests {
             pvs,
             block,
             approach: approach.to_owned(),
-            fleet: Some(FleetShape { iocs: pvs / 10_000 }),
+            fleet: Some(FleetShape { iocs: pvs / 10_000, in_order: false }),
             samples: vec![Sample {
                 stage,
                 mode,
@@ -282,9 +282,10 @@ mod tests {
     #[test]
     fn sizes_and_lookups_stand_apart() {
         let mut other = record("libca", 0, 10_000, 1e-6);
-        (other.lookup, other.fleet) = (Lookup::NameServer, Some(FleetShape { iocs: 1 }));
+        (other.lookup, other.fleet) =
+            (Lookup::NameServer, Some(FleetShape { iocs: 1, in_order: false }));
         let mut spread = record("libca", 0, 10_000, 1e-6);
-        spread.fleet = Some(FleetShape { iocs: 10 });
+        spread.fleet = Some(FleetShape { iocs: 10, in_order: false });
         let run = run(vec![record("libca", 0, 10_000, 1e-6), other, spread]);
         assert_eq!(fleet_rows(&run).len(), 3);
         let growth = fleet_growth(&run);

@@ -5,6 +5,10 @@ mod usage;
 
 use std::time::Duration;
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+
 use self::usage::{ClientUsage, rss_bytes, settle};
 use super::driven::Driven;
 use super::driver::{self, blame_ioc};
@@ -70,8 +74,15 @@ impl Fleets {
         }
         let approach = &candidate.approach;
         let most_memory_bytes = plan.most_memory_bytes;
-        let given =
-            Given { approach, lookup: cell.lookup, shape, is_first_client, most_memory_bytes };
+        let order = order(cell.pvs, shape, plan.seed.wrapping_add(record.block as u64));
+        let given = Given {
+            approach,
+            lookup: cell.lookup,
+            shape,
+            order,
+            is_first_client,
+            most_memory_bytes,
+        };
         let timeouts = Timeouts::new(plan.timeout, usual_timeout(cell.pvs));
         let outcome = drive(command, &mut fleet, cell, timeouts, &given, record, log);
         self.took.push(Took {
@@ -145,6 +156,8 @@ struct Given<'a> {
     approach: &'a Approach,
     lookup: Lookup,
     shape: FleetShape,
+    /// The PVs as the client gets them.
+    order: Vec<usize>,
     is_first_client: bool,
     most_memory_bytes: u64,
 }
@@ -212,7 +225,7 @@ struct Worker<'a, 'b> {
 impl Worker<'_, '_> {
     fn run(mut self) -> Result<(), Stop> {
         let servers_before = rss_bytes(&self.pids);
-        let names = (0..self.cell.pvs).map(pv_name).collect();
+        let names = self.given.order.iter().copied().map(pv_name).collect();
         let hello = self.driven.handshake(Mode::Bulk, names)?;
         self.driven.require_mode(&hello, Mode::Bulk)?;
         self.driven.context(&hello)?;
@@ -283,21 +296,32 @@ impl Worker<'_, '_> {
     fn check_values(&mut self, hello: &Hello) -> Result<(), Stop> {
         self.driven.require_mode(hello, Mode::Bulk)?;
         self.driven.ioc.tick()?;
-        let indices = sampled_pvs(self.cell.pvs);
-        let pvs = Some(indices.clone());
+        let places = sampled_pvs(self.cell.pvs);
+        let pvs = Some(places.clone());
         let get = StageCommand { pvs, ..StageCommand::new(Stage::Get, Mode::Bulk) };
         let answer = self.driven.ask_one(get)?;
-        for (index, value) in indices.iter().zip(answer.done.values.iter().flatten()) {
-            let expected = self.driven.ioc.expected_value(*index);
+        for (place, value) in places.iter().zip(answer.done.values.iter().flatten()) {
+            let index = self.given.order[*place];
+            let expected = self.driven.ioc.expected_value(index);
             if *value != expected {
-                let pv = pv_name(*index);
+                let pv = pv_name(index);
                 let message = format!("{pv} answered {value}, its IOC holds {expected}");
                 return Err(failed(FailureKind::WrongValue, Some(Stage::Get), message));
             }
         }
-        self.driven.keep(&answer, indices.len());
+        self.driven.keep(&answer, places.len());
         Ok(())
     }
+}
+
+/// The PVs in the order in which a client gets them: in each block another one, which is
+/// the same for all approaches.
+fn order(pvs: usize, shape: FleetShape, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..pvs).collect();
+    if !shape.in_order {
+        order.shuffle(&mut StdRng::seed_from_u64(seed));
+    }
+    order
 }
 
 /// From the start of create to the end of connect.
@@ -326,7 +350,7 @@ mod tests {
         let approach = Catalogue::built_in().get("libca").unwrap().clone();
         let took = Took { approach: approach.name.clone(), lookup, pvs: 100_000, seconds };
         let fleets = Fleets { took: vec![took], ..Fleets::default() };
-        let cells = super::super::Plan::fleets(&[(1_000_000, 100)], 1);
+        let cells = super::super::Plan::fleets(&[(1_000_000, 100)], false, 1);
         match fleets.check(&approach, &cells[0]) {
             Ok(()) => None,
             Err(Stop::Failed(failure)) => Some(failure),
@@ -342,6 +366,18 @@ mod tests {
         assert!(slow.message.contains("1.0e-4 s per PV with 100000 PVs"), "{}", slow.message);
         let failed = refusal(Lookup::Udp, None).unwrap();
         assert!(failed.message.contains("it failed with 100000 PVs"), "{}", failed.message);
+    }
+
+    #[test]
+    fn pvs_are_shuffled_alike_for_all_approaches_of_a_block_unless_their_order_is_kept() {
+        let shuffled = FleetShape { iocs: 10, in_order: false };
+        let one = order(1000, shuffled, 1);
+        assert_eq!(one, order(1000, shuffled, 1));
+        assert_ne!(one, order(1000, shuffled, 2));
+        let neighbours = one.windows(2).filter(|pair| pair[0] / 100 == pair[1] / 100).count();
+        assert!(neighbours < 200, "{neighbours} of 999 are on the IOC of the one before");
+        let kept = order(1000, FleetShape { in_order: true, ..shuffled }, 1);
+        assert!(kept.is_sorted());
     }
 
     #[test]

@@ -200,11 +200,12 @@ impl Plan {
     }
 
     /// The fleet scenario for every size, a count of PVs and of IOCs. The PVs are spread
-    /// evenly over softIocs.
-    pub fn fleets(sizes: &[(usize, usize)], blocks: usize) -> Vec<Cell> {
+    /// evenly over softIocs; clients get them shuffled, or in the order of the IOCs.
+    pub fn fleets(sizes: &[(usize, usize)], in_order: bool, blocks: usize) -> Vec<Cell> {
         let fleet = |(pvs, iocs): &(usize, usize)| {
             let cell = Cell::new(Scenario::Fleet, *pvs, Mode::Bulk, None, blocks);
-            Cell { fleet: Some(FleetShape { iocs: *iocs }), ..cell.on("softioc") }
+            let shape = FleetShape { iocs: *iocs, in_order };
+            Cell { fleet: Some(shape), ..cell.on("softioc") }
         };
         sizes.iter().map(fleet).collect()
     }

@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 pub struct FleetShape {
     /// How many IOCs.
     pub iocs: usize,
+    /// Whether clients get the PVs in the order of the IOCs; else they are shuffled, so
+    /// that the neighbours of a PV tell nothing of where it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_order: bool,
 }
 
 /// What connecting to a fleet took beside time. Memory is resident memory, of

@@ -6,7 +6,8 @@ use super::{Line, Run};
 use crate::lookup::Lookup;
 use crate::protocol::Protocol;
 
-/// From this format on each record says by which lookup its PVs were found.
+/// From this format on each record says by which lookup its PVs were found, and those of
+/// many IOCs were shuffled.
 const SAYS_LOOKUP: u32 = 7;
 
 /// Reads a line of a file of this format; `run` is its first line, if that was read.
@@ -24,10 +25,10 @@ pub(super) fn line(text: &str, format: u32, run: Option<&Run>) -> serde_json::Re
 /// Of many IOCs the lookup stood with their shape. One IOC was found by UDP over Channel
 /// Access and by name server over pvAccess.
 fn say_lookup(record: &mut Value, run: Option<&Run>) {
-    let of_fleet = record
-        .get_mut("fleet")
-        .and_then(Value::as_object_mut)
-        .and_then(|fleet| fleet.remove("lookup"));
+    let of_fleet = record.get_mut("fleet").and_then(Value::as_object_mut).and_then(|fleet| {
+        fleet.insert("in_order".to_owned(), true.into());
+        fleet.remove("lookup")
+    });
     record["lookup"] = match of_fleet {
         // A word of the enum of those formats, where it was in the plural.
         Some(lookup) if lookup == "name-servers" => Lookup::NameServer.option().into(),
@@ -95,7 +96,8 @@ mod tests {
             let fleet = format!(r#","fleet":{{"lookup":"{word}","iocs":3}}"#);
             let records = read(6, &fleet);
             assert_eq!(records[0].lookup, lookup);
-            assert_eq!(records[0].fleet.unwrap().iocs, 3);
+            let fleet = records[0].fleet.unwrap();
+            assert_eq!((fleet.iocs, fleet.in_order), (3, true));
         }
     }
 }

@@ -95,7 +95,10 @@ impl Configuration {
     fn varied(&self) -> String {
         let Configuration { pvs, .. } = self.clone().with_probes_as_one();
         let mut words = Vec::new();
-        words.extend(self.fleet.map(|fleet| format!("{}iocs", fleet.iocs)));
+        if let Some(fleet) = self.fleet {
+            words.push(format!("{}iocs", fleet.iocs));
+            words.extend(fleet.in_order.then(|| "in_order".to_owned()));
+        }
         let pixels = self.load.and_then(|load| load.pixels);
         words.extend(pixels.map(|pixels| pixels.to_string()));
         if pixels.is_none() && pvs > 0 || pvs > 1 {
@@ -217,6 +220,7 @@ impl Configuration {
 
     fn file_name(&self) -> String {
         let how = match (self.fleet, self.load) {
+            (Some(fleet), _) if fleet.in_order => format!("{}iocs-in-order", fleet.iocs),
             (Some(fleet), _) => format!("{}iocs", fleet.iocs),
             (None, None) => self.mode.to_string(),
             (None, Some(load)) => {
@@ -232,7 +236,8 @@ impl Configuration {
 }
 
 fn iocs(fleet: FleetShape) -> String {
-    counted(fleet.iocs, "IOC")
+    let order = if fleet.in_order { " in order" } else { "" };
+    format!("{}{order}", counted(fleet.iocs, "IOC"))
 }
 
 fn varied_of(load: &Load) -> Vec<String> {
@@ -290,7 +295,10 @@ mod tests {
 
     #[test]
     fn of_many_iocs_either_lookup_is_said() {
-        let many = |lookup| Configuration { fleet: Some(FleetShape { iocs: 3 }), ..by(lookup) };
+        let many = |lookup| Configuration {
+            fleet: Some(FleetShape { iocs: 3, in_order: false }),
+            ..by(lookup)
+        };
         let listed = |lookup| many(lookup).in_words(Words::List);
         assert_eq!(listed(Lookup::Udp), "10 000 PVs on 3 IOCs by UDP");
         assert_eq!(listed(Lookup::NameServer), "10 000 PVs on 3 IOCs by name server");

@@ -174,6 +174,8 @@ pub enum Dimension {
     Pvs,
     /// How many IOCs.
     Iocs,
+    /// In which order clients get the PVs of many IOCs.
+    Order,
     /// One PV at a time or all at once.
     Mode,
     /// How PVs are found.

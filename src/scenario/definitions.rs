@@ -181,7 +181,13 @@ pub static DEFINITIONS: [Definition; 7] = [
         answers: &[],
         awaits_steady_state: false,
         tells: &[Told::ManyIocs],
-        varies: &[Dimension::Pvs, Dimension::Iocs, Dimension::Lookup, Dimension::Memory],
+        varies: &[
+            Dimension::Pvs,
+            Dimension::Iocs,
+            Dimension::Order,
+            Dimension::Lookup,
+            Dimension::Memory,
+        ],
         single: None,
     },
 ];

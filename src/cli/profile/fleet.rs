@@ -25,7 +25,7 @@ pub(super) fn cells(arguments: &RunArguments, planned: Sizes) -> Result<Vec<Cell
     let counts = super::pvs(arguments, planned.pvs);
     let sizes: Result<Vec<_>, Failure> =
         counts.into_iter().map(|pvs| size(pvs, arguments.iocs)).collect();
-    Ok(Plan::fleets(&sizes?, planned.blocks))
+    Ok(Plan::fleets(&sizes?, arguments.in_order, planned.blocks))
 }
 
 fn size(pvs: usize, iocs: Option<u32>) -> Result<(usize, usize), Failure> {

@@ -31,7 +31,7 @@ pub(super) fn records(name: &str) -> RunRecords {
 /// The verdict's name as it was then: the lookup was not said. Over pvAccess all PVs were
 /// found by name server.
 fn name_then(verdict: &Verdict) -> String {
-    verdict.name.replacen("_name_server::", "::", 1)
+    verdict.name.replacen("_name_server::", "::", 1).replacen("_in_order_", "_", 1)
 }
 
 fn is_same(expected: &str, verdict: &Verdict) -> bool {

@@ -55,7 +55,7 @@ fn cells() -> Vec<Planned> {
     let scalars = Load { pixels: None, rate_hz: 10.0, ..load() };
     let restart = Load { disturbance: Some(Disturbance::Restart), ..scalars };
     let frames = Load { pixels: Some(Pixels { width: 680, height: 480 }), ..load() };
-    let fleet = FleetShape { iocs: 100 };
+    let fleet = FleetShape { iocs: 100, in_order: false };
     let mut of_fleet = cell("fleet", 1_000_000, None);
     of_fleet.configuration.fleet = Some(fleet);
     of_fleet.configuration.lookup = Lookup::NameServer;
