@@ -261,8 +261,8 @@ fn servers_listen_on_loopback_only() {
         let name = name.as_str();
         let server = start(name);
         let environment = server.client_environment();
-        let searches = environment.iter().find(|(name, _)| name == "EPICS_PVA_BROADCAST_PORT");
-        let searches: u16 = searches.unwrap().1.parse().unwrap();
+        let searches = environment.iter().find(|(name, _)| name == "EPICS_PVA_ADDR_LIST");
+        let searches: u16 = searches.unwrap().1.rsplit(':').next().unwrap().parse().unwrap();
         let found = sockets(server.pid());
         let listens = |socket: &&crate::isolation::sockets::Socket| socket.peer.port() == 0;
         assert!(found.iter().any(|socket| socket.protocol == "tcp"), "{name}: {found:?}");
