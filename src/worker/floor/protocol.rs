@@ -61,7 +61,15 @@ pub(in crate::worker) trait Protocol: Sized {
     fn begin(&mut self, pvs: &[usize], are_writes: bool);
 
     /// Asks for a value, or to write one.
-    fn request(&mut self, peer: &mut Self::Peer, output: &mut Vec<u8>, request: &Request);
+    ///
+    /// # Errors
+    /// When it is known that the PV cannot be written so.
+    fn request(
+        &mut self,
+        peer: &mut Self::Peer,
+        output: &mut Vec<u8>,
+        request: &Request,
+    ) -> Result<(), String>;
 
     /// Subscribes to a PV.
     fn subscribe(

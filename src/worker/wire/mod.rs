@@ -93,12 +93,18 @@ impl Protocol for ChannelAccess {
         self.next_ioid = self.first_ioid.wrapping_add(pvs.len() as u32);
     }
 
-    fn request(&mut self, (): &mut (), output: &mut Vec<u8>, request: &Request) {
+    fn request(
+        &mut self,
+        (): &mut (),
+        output: &mut Vec<u8>,
+        request: &Request,
+    ) -> Result<(), String> {
         let ioid = self.first_ioid.wrapping_add(request.position);
         match request.value {
             None => message::encode_read(output, request.sid, ioid),
             Some(value) => message::encode_write(output, request.sid, ioid, value),
         }
+        Ok(())
     }
 
     fn subscribe(&mut self, (): &mut (), output: &mut Vec<u8>, subscription: &Subscription) {
@@ -271,7 +277,7 @@ mod tests {
         let mut output = Vec::new();
         for position in 0..2 {
             let request = Request { pv: 0, sid: 1, position, value: None };
-            protocol.request(&mut (), &mut output, &request);
+            protocol.request(&mut (), &mut output, &request).unwrap();
         }
         let numbers: Vec<u32> = output
             .chunks(16)

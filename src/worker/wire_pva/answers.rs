@@ -230,10 +230,7 @@ fn take_update<P: Pipeline>(
     reader: &mut Reader<'_>,
     arrived: Arrived,
 ) -> Result<(), Trouble> {
-    if answer.subcommand & SUBCOMMAND_DESTROY != 0 {
-        let why = reader.status()?.err().unwrap_or_else(|| "the server ends it".to_owned());
-        return Err(not_subscribed(session, number, &why));
-    }
+    check_goes_on(session, number, answer, reader)?;
     let Some((subscriptions, protocol)) = session.subscriptions() else {
         return Ok(());
     };
@@ -255,8 +252,22 @@ pub(super) fn count_update<P: Pipeline>(session: &mut Session<P>, circuit: usize
     protocol.operations.count_update(peer.is_big_endian, output, number);
 }
 
+/// Fails where a server says that it ends a subscription.
+pub(super) fn check_goes_on<P: Pipeline>(
+    session: &Session<P>,
+    number: u32,
+    answer: &Answer,
+    reader: &mut Reader<'_>,
+) -> Result<(), Trouble> {
+    if answer.subcommand & SUBCOMMAND_DESTROY == 0 {
+        return Ok(());
+    }
+    let why = reader.status()?.err().unwrap_or_else(|| "the server ends it".to_owned());
+    Err(not_subscribed(session, number, &why))
+}
+
 /// A subscription cannot be, or is no more.
-pub(super) fn not_subscribed<P: Pipeline>(session: &Session<P>, number: u32, why: &str) -> Trouble {
+fn not_subscribed<P: Pipeline>(session: &Session<P>, number: u32, why: &str) -> Trouble {
     let pv = session.pv_of_subscription(number);
     let name = pv.map_or("no PV of this job", |pv| session.name(pv));
     Trouble::Bad(format!("the subscription to {name}: {why}"))

@@ -1,11 +1,11 @@
 //! Updates that are frames, whose pixels are added up as they come and kept nowhere.
 
-use super::answers::{count_update, not_subscribed, take_init, wrong};
+use super::answers::{check_goes_on, count_update, take_init, wrong};
 use super::assembly::Place;
 use super::layout::Layout;
 use super::operations::Kind;
 use super::{Pipeline, Session};
-use crate::pv_access::{Answer, Header, Reader, SUBCOMMAND_DESTROY, Trouble};
+use crate::pv_access::{Answer, Header, Reader, Trouble};
 use crate::worker::client::StageError;
 use crate::worker::floor::{Piece, PixelSum};
 use crate::worker::updates::{Arrived, Update, frame_number};
@@ -156,10 +156,7 @@ fn take_whole<P: Pipeline>(
     if answer.is_init() {
         return take_init(session, circuit, (kind, number), &mut reader, &incoming.bytes);
     }
-    if answer.subcommand & SUBCOMMAND_DESTROY != 0 {
-        let why = reader.status()?.err().unwrap_or_else(|| "the server ends it".to_owned());
-        return Err(not_subscribed(session, number, &why));
-    }
+    check_goes_on(session, number, &answer, &mut reader)?;
     let Some((subscriptions, protocol)) = session.subscriptions() else {
         return Ok(());
     };

@@ -143,9 +143,14 @@ impl<P: Pipeline> Protocol for PvAccess<P> {
         self.operations.begin(pvs);
     }
 
-    fn request(&mut self, peer: &mut Peer, output: &mut Vec<u8>, request: &Request) {
+    fn request(
+        &mut self,
+        peer: &mut Peer,
+        output: &mut Vec<u8>,
+        request: &Request,
+    ) -> Result<(), String> {
         let kind = if request.value.is_some() { Kind::Put } else { Kind::Get };
-        self.operations.request(kind, peer.is_big_endian, output, request);
+        self.operations.request(kind, peer.is_big_endian, output, request)
     }
 
     fn subscribe(&mut self, peer: &mut Peer, output: &mut Vec<u8>, subscription: &Subscription) {

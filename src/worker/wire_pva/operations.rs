@@ -104,21 +104,22 @@ impl Operations {
     }
 
     /// Puts a request into a circuit's output, or first what makes it ready.
+    ///
+    /// # Errors
+    /// When the operation is ready and the PV cannot be written.
     pub(super) fn request(
         &mut self,
         kind: Kind,
         is_big_endian: bool,
         output: &mut Vec<u8>,
         request: &Request,
-    ) {
+    ) -> Result<(), String> {
         let Request { pv, sid, position, value } = *request;
         if let Some(value) = value {
             self.values[position as usize] = value;
         }
-        if self.layout(kind, pv).is_some()
-            && self.execute(kind, is_big_endian, output, (pv, sid)).is_ok()
-        {
-            return;
+        if self.layout(kind, pv).is_some() {
+            return self.execute(kind, is_big_endian, output, (pv, sid));
         }
         let numbers = (sid, self.number(kind, pv));
         let command = kind.command();
@@ -130,6 +131,7 @@ impl Operations {
             PV_REQUEST_VALUE,
             None,
         );
+        Ok(())
     }
 
     /// Puts the request of this stage into a circuit's output.

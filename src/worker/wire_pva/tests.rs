@@ -374,6 +374,21 @@ fn what_a_server_does_wrong_is_said() {
 }
 
 #[test]
+fn what_cannot_be_written_is_said_each_time() {
+    let manner = Manner { description: b"\x80\0\x01\x05value\x60", ..RIGHT };
+    let (address, played) = Played::start(manner);
+    let mut client = client::<Plain>(address, 1);
+    client.connect(Mode::Bulk).unwrap();
+    let times = &mut PerPvTimes::new(Mode::Bulk, 1);
+    for _ in 0..2 {
+        let refused = client.put(Mode::Bulk, &[0], &[1.0], times).unwrap_err().0;
+        assert_eq!(refused, "1 of 1 PVs not written, first pv:0: the field `value` is no double");
+    }
+    drop(client);
+    played.join().unwrap();
+}
+
+#[test]
 fn segments_without_an_end_are_refused() {
     let mut assembly = Assembly::default();
     let header = |segment| Header {

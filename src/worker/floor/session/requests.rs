@@ -32,7 +32,9 @@ impl<P: Hears> Session<P> {
                 let value = values.map(|values| values[sent]);
                 let (pv, position) = (*pv as u32, sent as u32);
                 let request = Request { pv, sid: channel.sid, position, value };
-                self.protocol.request(peer, output, &request);
+                if let Err(why) = self.protocol.request(peer, output, &request) {
+                    self.requests.answer(sent, Err(why));
+                }
                 sent += 1;
             }
             if self.now() >= deadline {
