@@ -1,4 +1,4 @@
-//! How a worker is told to find PVs.
+//! The environment by which a worker finds PVs.
 
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};

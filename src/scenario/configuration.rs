@@ -136,7 +136,7 @@ impl Configuration {
         if self.server == USUAL_SERVER { String::new() } else { format!(" on {}", self.server) }
     }
 
-    /// Of many IOCs either lookup is said: their tables show both.
+    /// For many IOCs both lookups are named, because their tables show both.
     fn by_lookup(&self) -> String {
         match self.fleet {
             None => self.lookup.unless_usual(),

@@ -1,6 +1,5 @@
 //! The approach `pvxs`: the C++ client library of pvAccess, called as a C++
-//! program would that knows it. It is the floor of pvAccess: p4p is pvxs below,
-//! and nothing here does more than pvxs needs done.
+//! program would that knows it.
 //!
 //! Used as its documentation says to: channels are held with `Context::connect`
 //! and their batch ends in `hurryUp`; each get and put is an operation of its own

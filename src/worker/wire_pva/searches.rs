@@ -72,7 +72,7 @@ impl Datagrams for Searches {
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     sequence: u32,
-    /// By number of the search: its PVs, and how many servers were asked.
+    /// By number of the search: its PVs. Each server gets a search of its own.
     awaited: HashMap<u32, Vec<u32>>,
 }
 

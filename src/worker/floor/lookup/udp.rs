@@ -34,7 +34,7 @@ pub(in crate::worker) struct UdpLookup<D> {
 }
 
 impl<D: Datagrams> UdpLookup<D> {
-    /// Opens a socket to search for `pvs` PVs with; `datagrams` is told its port.
+    /// Opens a socket to search for `pvs` PVs with; `datagrams` gets its port.
     pub(in crate::worker) fn new(
         servers: Vec<SocketAddrV4>,
         pvs: usize,

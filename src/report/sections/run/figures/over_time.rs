@@ -18,7 +18,7 @@ struct Shown {
     of: fn(&TimeSeries) -> &[(f64, f64)],
     written: fn(f64) -> String,
     explanation: &'static str,
-    /// What is said of each approach in all, and how it is computed from its points.
+    /// The summary of each approach, and how it is computed from its points.
     in_all: (&'static str, fn(&[(f64, f64)]) -> f64),
 }
 
