@@ -145,6 +145,30 @@ pub(crate) fn encode(
     buffer.resize(buffer.len() + padded - payload.len(), 0);
 }
 
+/// Appends a message of any size, with the extended header where it needs that.
+pub(crate) fn encode_large(
+    buffer: &mut Vec<u8>,
+    command: u16,
+    data_type: u16,
+    count: u32,
+    parameters: (u32, u32),
+    payload: &[u8],
+) {
+    let padded = padded(payload.len());
+    let short_count = u16::try_from(count).ok().filter(|_| padded < usize::from(EXTENDED));
+    if let Some(count) = short_count {
+        return encode(buffer, command, data_type, count, parameters.0, parameters.1, payload);
+    }
+    for number in [command, EXTENDED, data_type, 0] {
+        buffer.extend_from_slice(&number.to_be_bytes());
+    }
+    for number in [parameters.0, parameters.1, padded as u32, count] {
+        buffer.extend_from_slice(&number.to_be_bytes());
+    }
+    buffer.extend_from_slice(payload);
+    buffer.resize(buffer.len() + padded - payload.len(), 0);
+}
+
 /// Appends the message that opens a datagram; servers repeat `sequence` in the
 /// answer.
 pub(crate) fn encode_datagram_version(buffer: &mut Vec<u8>, sequence: u32) {
@@ -317,6 +341,19 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_large_message_reads_as_it_was_written() {
+        for (count, bytes) in [(3, 24), (70_000, 24), (9_000, 72_000)] {
+            let mut buffer = Vec::new();
+            let payload = vec![7; bytes];
+            encode_large(&mut buffer, CA_PROTO_WRITE_NOTIFY, DBR_DOUBLE, count, (1, 2), &payload);
+            let message = decode(&buffer).unwrap();
+            assert_eq!((message.header.count, message.length), (count, buffer.len()));
+            assert_eq!((message.header.parameter_1, message.header.parameter_2), (1, 2));
+            assert_eq!(message.payload, payload);
+        }
+    }
 
     #[test]
     fn a_search_is_these_bytes() {

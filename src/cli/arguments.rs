@@ -1,6 +1,8 @@
 //! What can be said on the command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
 use epics_gauge::judge::BUDGET_S;
@@ -11,6 +13,7 @@ use epics_gauge::worker_protocol::Mode;
 
 use super::examples;
 use super::formats::{Written, formats, formats_and_csv};
+use super::ioc::Databases;
 
 /// Measures EPICS clients and IOCs and checks every value that comes back.
 ///
@@ -325,19 +328,77 @@ pub(super) struct IocArguments {
     /// A TOML file with servers of your own
     #[arg(long = "servers", value_name = "FILE")]
     pub(super) servers_file: Option<PathBuf>,
-    /// A database to load
+    #[command(flatten)]
+    pub(super) databases: Databases,
+    /// An access security file
     #[arg(long, value_name = "FILE")]
-    pub(super) db: Option<PathBuf>,
-    /// Macros for it: NAME=VALUE,…
+    pub(super) acf: Option<PathBuf>,
+    /// Macros for it
     #[arg(
-        short = 'm',
         long,
         value_name = "MACROS",
         default_value = "",
         hide_default_value = true,
-        requires = "db"
+        requires = "acf"
     )]
-    pub(super) macros: String,
+    pub(super) acf_macros: String,
+    /// A shell command to run before iocInit; may be repeated
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) before_init: Vec<String>,
+    /// A shell command to run as soon as the IOC serves; may be repeated
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) after_init: Vec<String>,
+    /// A start-up script to run as it is, in its own folder, instead of all that
+    #[arg(long, value_name = "ST.CMD", conflicts_with_all = ["db", "acf", "before_init", "pvs", "rate"])]
+    pub(super) cmd: Option<PathBuf>,
+    /// The softIoc or IOC to run [default: that of the script's first line, else our softIoc]
+    #[arg(long, value_name = "PROGRAM")]
+    pub(super) program: Option<PathBuf>,
+    /// A database definition to load instead of the program's own
+    #[arg(long, value_name = "FILE")]
+    pub(super) dbd: Option<PathBuf>,
+    /// How clients find its PVs: udp or name-server
+    #[arg(long, value_name = "LOOKUP", default_value = Lookup::Udp.option())]
+    pub(super) lookup: Lookup,
+    /// End after this time, such as 60s or 5m; it may outlive its parent then
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_time)]
+    pub(super) for_time: Option<Duration>,
+    /// Write what the IOC prints to a file
+    #[arg(long, value_name = "FILE")]
+    pub(super) log: Option<PathBuf>,
+    /// Speak JSON, one object a line (docs/ioc.md)
+    #[arg(long, conflicts_with_all = ["log", "command"])]
+    pub(super) json: bool,
+    /// A command to run with the IOC's environment; its exit code is passed on
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
+}
+
+impl IocArguments {
+    /// An option that only a softIoc knows, if one was given.
+    pub(super) fn option_of_a_soft_ioc(&self) -> Option<&'static str> {
+        let given = [
+            ("--db", !self.databases.files.is_empty()),
+            ("--acf", self.acf.is_some()),
+            ("--before-init", !self.before_init.is_empty()),
+            ("--after-init", !self.after_init.is_empty()),
+            ("--cmd", self.cmd.is_some()),
+            ("--program", self.program.is_some()),
+            ("--dbd", self.dbd.is_some()),
+            ("--log", self.log.is_some()),
+        ];
+        given.into_iter().find(|(_, is_given)| *is_given).map(|(option, _)| option)
+    }
+}
+
+/// A time such as `60s`, `5m` or `1h 30m`; a number alone means seconds.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no time; write 60s, 5m or 1h");
+    let time: jiff::SignedDuration = match text.parse::<u32>() {
+        Ok(seconds) => jiff::SignedDuration::from_secs(i64::from(seconds)),
+        Err(_) => text.parse().map_err(|_| wrong())?,
+    };
+    Duration::try_from(time).ok().filter(|time| !time.is_zero()).ok_or_else(wrong)
 }
 
 #[derive(Debug, Args)]

@@ -19,10 +19,16 @@ pub(super) const IOC: &str = "\
 Examples:
   epics-gauge ioc --pvs 100                           gauge:0 to gauge:99
   epics-gauge ioc --pvs 10 --rate 10                  the same, counting up ten times a second
-  epics-gauge ioc --db motor.db -m P=test:,M=m1       records of your own
-  epics-gauge ioc --server softioc-pva --pvs 1        over pvAccess too
+  epics-gauge ioc --db a.db -m P=t: --db b.substitutions --acf x.acf -- pytest tests
+  epics-gauge ioc --cmd st.cmd --program ../bin/linux-x86_64/myIoc
+  epics-gauge ioc --server softioc-pva --db a.db --for 60s &
+  epics-gauge ioc --db a.db --json                    for a program in any language
 
-It prints the `export` lines that a client in another terminal needs. `exit` ends it.";
+Without a command it prints the `export` lines that a client needs. It ends by `exit`, by
+SIGTERM or SIGINT, after --for, or with the process that started it. docs/ioc.md says more.
+
+Exit codes:
+  0 ended when told to, or the COMMAND's own    4 the IOC failed    64 bad arguments or input";
 
 pub(super) const LIST: &str = "\
 Examples:

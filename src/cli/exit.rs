@@ -9,26 +9,45 @@ use epics_gauge::record::FailureKind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
     /// Every verdict as expected.
-    Good = 0,
+    Good,
     /// A limit is broken, and fresh blocks confirm it.
-    LimitBroken = 1,
+    LimitBroken,
     /// A comparison found that something got worse.
-    Regressed = 2,
+    Regressed,
     /// Whether a limit is broken, or something got worse, is undecided.
-    Undecided = 3,
+    Undecided,
     /// An IOC or an approach failed or is missing; or nothing was measured.
-    CouldNotMeasure = 4,
+    CouldNotMeasure,
     /// Bad arguments or input.
-    Usage = 64,
+    Usage,
     /// A worker received what is not of the protocol (EX_DATAERR).
-    NotOfTheProtocol = 65,
+    NotOfTheProtocol,
     /// Stopped by the user: 128 + SIGINT.
-    Interrupted = 130,
+    Interrupted,
+    /// As the user's own command of `ioc … -- COMMAND` ended.
+    OfCommand(u8),
+}
+
+impl Exit {
+    /// The number.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Exit::Good => 0,
+            Exit::LimitBroken => 1,
+            Exit::Regressed => 2,
+            Exit::Undecided => 3,
+            Exit::CouldNotMeasure => 4,
+            Exit::Usage => 64,
+            Exit::NotOfTheProtocol => 65,
+            Exit::Interrupted => 130,
+            Exit::OfCommand(code) => code,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(exit as u8)
+        ExitCode::from(exit.code())
     }
 }
 

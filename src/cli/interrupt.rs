@@ -14,7 +14,11 @@ use super::exit::Exit;
 pub(super) fn listen() -> io::Result<()> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, Arc::clone(&asked))?;
+        flag::register_conditional_shutdown(
+            signal,
+            i32::from(Exit::Interrupted.code()),
+            Arc::clone(&asked),
+        )?;
         let asked = Arc::clone(&asked);
         // SAFETY: the handler only stores to atomics, which is
         // async-signal-safe.

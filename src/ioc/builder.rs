@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::program::{self, Kind, Program};
+use super::records::{Records, absolute, macro_text, path_word};
 use super::scan_menu::check_rate;
 use super::shell::Shell;
-use super::start_up::{AFTER_INIT, DEFINITION, Definition, Records, START_UP, StartUp};
-use super::{IocError, Place, SoftIoc};
+use super::start_up::{AFTER_INIT, DEFINITION, START_UP, StartUp};
+use super::{IocError, Place, Pool, SoftIoc};
 use crate::embedded;
 use crate::missing::Missing;
-use crate::process::{ArrayLimit, Command, Deadline, ProcessError, server_environment};
+use crate::process::{ArrayLimit, Command, Deadline, Peers, ProcessError, server_environment};
 
 /// The most PVs that one IOC is given. Base keeps names in 512 lists, which it
 /// searches one by one: loading 200 000 takes 7 s, a million over half a minute.
@@ -40,6 +42,8 @@ pub struct Builder {
     deadline: Option<Duration>,
     program: Option<PathBuf>,
     cores: Vec<usize>,
+    /// Other IOCs that its links find.
+    pub(super) peers: Peers,
 }
 
 impl Builder {
@@ -51,6 +55,7 @@ impl Builder {
             deadline: None,
             program: None,
             cores: Vec::new(),
+            peers: Peers::default(),
         }
     }
 
@@ -117,15 +122,49 @@ impl Builder {
     }
 
     /// Loads records given as database text, with macros `$(NAME)`. Of the scan
-    /// rates over 10 Hz the IOC has those that records and commands name.
+    /// rates over 10 Hz the IOC has those that records, files that they include, macros and
+    /// commands name.
     pub fn db(mut self, text: impl Into<String>, macros: &[(&str, &str)]) -> Builder {
-        self.start_up.records.push(Records::Text { text: text.into(), macros: owned(macros) });
+        let macros = macro_text(macros);
+        self.start_up.records.push(Records::Text { text: text.into(), macros });
         self
     }
 
-    /// Loads a database file, with macros `$(NAME)`.
-    pub fn db_file(mut self, file: impl Into<PathBuf>, macros: &[(&str, &str)]) -> Builder {
-        self.start_up.records.push(Records::File { file: file.into(), macros: owned(macros) });
+    /// Loads a file with macros `$(NAME)`: by `dbLoadTemplate` if its name ends in
+    /// `.substitutions`, `.subs` or `.sub`, else by `dbLoadRecords`. What it includes is
+    /// looked for in its own folder, in those of `EPICS_DB_INCLUDE_PATH`, and in the working
+    /// folder of this process.
+    pub fn db_file(self, file: impl Into<PathBuf>, macros: &[(&str, &str)]) -> Builder {
+        self.db_file_with(file, macro_text(macros))
+    }
+
+    /// The same with macros as macLib reads them, `P=t:,N="a,b"`, quotes and all.
+    pub fn db_file_with(mut self, file: impl Into<PathBuf>, macros: impl Into<String>) -> Builder {
+        self.start_up.records.push(Records::File { file: file.into(), macros: macros.into() });
+        self
+    }
+
+    /// Has access security follow the rules of a file, with macros as macLib reads them.
+    pub fn access_security(
+        mut self,
+        file: impl Into<PathBuf>,
+        macros: impl Into<String>,
+    ) -> Builder {
+        self.start_up.access_security = Some((file.into(), macros.into()));
+        self
+    }
+
+    /// Runs a start-up script of the user's own as it is, in its own folder, as
+    /// `cd FOLDER; PROGRAM SCRIPT` would: it may load its database definition, register,
+    /// set its prompt and call `iocInit`, which is called after it if it does not. Its
+    /// program is the one of its first line (`#!`), or of [`Builder::program`], else the
+    /// softIoc of this crate.
+    ///
+    /// Everything that is loaded before `iocInit` belongs into the script then:
+    /// [`Builder::start`] refuses records and commands before `iocInit` beside it. Errors of
+    /// the script are in [`SoftIoc::log`]; they do not end it.
+    pub fn script(mut self, script: impl Into<PathBuf>) -> Builder {
+        self.start_up.script = Some(script.into());
         self
     }
 
@@ -161,17 +200,32 @@ impl Builder {
         self
     }
 
-    /// Runs another `softIoc` than the one that this crate was built with.
+    /// Runs another program than the `softIoc` that this crate was built with: a softIoc of
+    /// another EPICS Base, or an IOC with device support of its own, of Base 7.0.4 or newer.
+    /// A name without `/` is looked up in `PATH`. The program is asked for its usage (`-h`)
+    /// to learn which of the two it is.
     pub fn program(mut self, program: impl Into<PathBuf>) -> Builder {
         self.program = Some(program.into());
         self
     }
 
-    /// Takes another database definition than that of this crate.
-    #[cfg(feature = "cli")]
-    pub(super) fn definition(mut self, definition: Definition) -> Builder {
-        self.start_up.definition = definition;
+    /// Takes this database definition instead of the one that belongs to the program.
+    pub fn dbd(mut self, definition: impl Into<PathBuf>) -> Builder {
+        self.start_up.definition = Some(absolute(&definition.into()));
         self
+    }
+
+    /// Has links of this IOC find the records of `other`, over Channel Access and pvAccess.
+    /// For IOCs that see each other see [`SoftIoc::start_together`].
+    pub fn sees(mut self, other: &SoftIoc) -> Builder {
+        self.peers.add(other.ports());
+        self
+    }
+
+    /// Keeps `ready` IOCs of this kind started, for tests that each take one. Blocks for
+    /// nothing: the first is ready when [`Pool::take`] returns it.
+    pub fn pool(&self, ready: usize) -> Pool {
+        Pool::of(self.clone(), ready)
     }
 
     /// Starts the IOC; blocks until it serves, proved by finding a PV of its own
@@ -182,8 +236,12 @@ impl Builder {
     /// does not serve within the deadline, refuses a record or a command, or
     /// does not get its ports.
     pub fn start(&self) -> Result<SoftIoc, IocError> {
+        self.start_at(Place::take()?)
+    }
+
+    /// The same in a place that was taken before.
+    pub(super) fn start_at(&self, place: Place) -> Result<SoftIoc, IocError> {
         self.check()?;
-        let place = Place::take()?;
         let mut shell = self.start_in(&place, None)?;
         let base =
             shell.run_all(&["coreRelease".to_owned()])?.iter().find_map(|told| release(told));
@@ -199,34 +257,83 @@ impl Builder {
     ) -> Result<Shell, IocError> {
         let deadline =
             Deadline::after(self.deadline.unwrap_or_else(|| usual_deadline(self.start_up.pvs)));
-        self.start_up.write(place, missing)?;
-        let mut shell = Shell::start(&self.command(place)?, START_UP, &deadline)?;
-        place.prove(&mut shell, &deadline)?;
+        let program = self.found_program()?;
+        let has_definition = self.start_up.write_definition(place, program.as_ref())?;
+        let command = self.command(place, program.as_ref(), has_definition)?;
+        let mut shell = Shell::start(&command, &deadline)?;
+        let served = match &self.start_up.script {
+            Some(script) => run_user_script(&mut shell, place, script, &deadline),
+            None => self.run_own_script(&mut shell, place, missing, program.as_ref(), &deadline),
+        };
+        shell.with_output(served)?;
         if self.start_up.has_pv_access {
             place.prove_pv_access(&mut shell, &deadline)?;
         }
         if !self.start_up.after_init.is_empty() {
-            shell.run_script(AFTER_INIT, &deadline, "run the commands after iocInit")?;
+            self.start_up.write_after_init(place)?;
+            let script = path_word(&place.folder.path().join(AFTER_INIT))?;
+            shell.run_script(&script, &deadline, "run the commands after iocInit")?;
         }
         Ok(shell)
     }
 
-    fn command(&self, place: &Place) -> Result<Command, IocError> {
-        let program = match &self.program {
-            Some(program) => program.clone(),
-            None if self.start_up.has_pv_access => embedded::tool("softIocPvx")?,
-            None => embedded::tool("softIoc")?,
+    fn run_own_script(
+        &self,
+        shell: &mut Shell,
+        place: &Place,
+        missing: Option<usize>,
+        program: Option<&Program>,
+        deadline: &Deadline,
+    ) -> Result<(), IocError> {
+        let declare = match program {
+            Some(Program { kind: Kind::Application(_), path }) => declarations(shell, path)?,
+            _ => String::new(),
         };
-        let command = match self.start_up.definition {
-            Definition::OfProgram => Command::new(program),
-            _ => Command::new(program).argument("-D").argument(DEFINITION),
+        self.start_up.write(place, missing, &declare)?;
+        shell.run_script(START_UP, deadline, "serve")?;
+        place.prove(deadline)
+    }
+
+    /// The program of the caller's own, if there is one.
+    fn found_program(&self) -> Result<Option<Program>, IocError> {
+        let of_script = || self.start_up.script.as_deref().and_then(program::of_script);
+        self.program.clone().or_else(of_script).map(|path| Program::found(&path)).transpose()
+    }
+
+    fn command(
+        &self,
+        place: &Place,
+        program: Option<&Program>,
+        has_definition: bool,
+    ) -> Result<Command, IocError> {
+        let mut command = match program {
+            Some(program) => Command::new(&program.path),
+            None if self.start_up.has_pv_access => Command::new(embedded::tool("softIocPvx")?),
+            None => Command::new(embedded::tool("softIoc")?),
         };
+        let is_application = program.is_some_and(|p| matches!(p.kind, Kind::Application(_)));
+        if is_application && !has_definition && self.start_up.script.is_none() {
+            return Err(no_definition(program));
+        }
+        if has_definition && !is_application {
+            command = command.argument("-D").argument(place.folder.path().join(DEFINITION));
+        }
+        let folders = std::env::join_paths(self.start_up.definition_folders()).ok();
         Ok(command
             .cores(&self.cores)
-            .folder(place.folder.path())
+            .folder(self.working_folder(place))
             .removed_with_harness(place.folder.path())
-            .environment(server_environment(&place.ports, self.array_limit()))
+            .environment(folders.map(|folders| ("EPICS_DB_INCLUDE_PATH".to_owned(), folders)))
+            .environment(server_environment(&place.ports, &self.peers, self.array_limit()))
             .environment(Shell::environment()))
+    }
+
+    /// A script of the user's own names its files from its own folder.
+    fn working_folder(&self, place: &Place) -> PathBuf {
+        match self.start_up.script.as_deref().map(absolute) {
+            Some(script) => script.parent().unwrap_or(place.folder.path()).to_owned(),
+            None => place.folder.path().to_owned(),
+        }
     }
 
     pub(super) fn array_limit(&self) -> ArrayLimit {
@@ -257,9 +364,10 @@ impl Builder {
     }
 
     fn check(&self) -> Result<(), IocError> {
-        if self.start_up.has_pv_access {
+        if self.start_up.has_pv_access && self.program.is_none() {
             crate::PV_ACCESS.map_err(|why| Missing(why.to_owned()))?;
         }
+        self.check_script()?;
         if self.start_up.pvs > MAX_PVS {
             let asked = self.start_up.pvs;
             return Err(IocError::InvalidRequest(format!(
@@ -285,6 +393,75 @@ impl Builder {
     }
 }
 
+impl Builder {
+    /// A script of the user's own comes alone.
+    fn check_script(&self) -> Result<(), IocError> {
+        let Some(script) = &self.start_up.script else { return Ok(()) };
+        let invalid = |message: String| Err(IocError::InvalidRequest(message));
+        if let Err(error) = std::fs::File::open(script) {
+            return invalid(format!("cannot read the script {}: {error}", script.display()));
+        }
+        if self.start_up.is_empty_before_init() {
+            return Ok(());
+        }
+        invalid(format!(
+            "{} is run as it is, so records, access security and commands before iocInit cannot \
+             come beside it; load them in the script, or leave the script out",
+            script.display()
+        ))
+    }
+}
+
+/// Runs a script of the user's own, and `iocInit` if it did not do that.
+fn run_user_script(
+    shell: &mut Shell,
+    place: &Place,
+    script: &std::path::Path,
+    deadline: &Deadline,
+) -> Result<(), IocError> {
+    let script = absolute(script);
+    shell.run_foreign_script(&path_word(&script)?, deadline)?;
+    if place.prove_by_report(shell, deadline)? {
+        return Ok(());
+    }
+    shell.run("iocInit")?;
+    match place.prove_by_report(shell, deadline)? {
+        true => Ok(()),
+        false => Err(shell.refused(0)),
+    }
+}
+
+/// The commands that make the record types of an IOC application known.
+fn declarations(shell: &mut Shell, program: &std::path::Path) -> Result<String, IocError> {
+    const SUFFIX: &str = "_registerRecordDeviceDriver";
+    let known = shell.run("help")?;
+    let registering: Vec<&str> =
+        known.split_whitespace().filter(|word| word.ends_with(SUFFIX)).collect();
+    let own = program.file_name().map(|name| name.to_string_lossy().replace('-', "_"));
+    let own = registering.iter().find(|word| own.as_deref() == word.strip_suffix(SUFFIX));
+    match (own, registering.as_slice()) {
+        (Some(command), _) | (None, [command]) => {
+            Ok(format!("dbLoadDatabase {DEFINITION}\n{command} pdbbase\n"))
+        }
+        (None, found) => Err(IocError::InvalidRequest(format!(
+            "{} is no softIoc (its usage has no -D), and its shell has {} commands that end in \
+             {SUFFIX}, of which none has its name; give it a script that loads its database \
+             definition and registers (`Builder::script`, `--cmd`)",
+            program.display(),
+            found.len()
+        ))),
+    }
+}
+
+fn no_definition(program: Option<&Program>) -> IocError {
+    let name = program.map(|program| program.path.display().to_string()).unwrap_or_default();
+    IocError::InvalidRequest(format!(
+        "{name} is no softIoc (its usage has no -D), and no database definition was found at \
+         dbd/NAME.dbd of its top folder; give one (`Builder::dbd`, `--dbd`), or a script that \
+         loads it (`Builder::script`, `--cmd`)"
+    ))
+}
+
 /// The release in the answer to `coreRelease`, such as `## EPICS R7.0.8`.
 fn release(told: &str) -> Option<String> {
     let release = told.lines().find_map(|line| line.strip_prefix("## EPICS "))?;
@@ -293,8 +470,4 @@ fn release(told: &str) -> Option<String> {
 
 fn usual_deadline(pvs: usize) -> Duration {
     START_DEADLINE + Duration::from_micros(200) * u32::try_from(pvs).unwrap_or(u32::MAX)
-}
-
-fn owned(macros: &[(&str, &str)]) -> Vec<(String, String)> {
-    macros.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

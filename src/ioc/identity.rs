@@ -75,18 +75,31 @@ fn search(port: u16, pv: &str, deadline: &Deadline) -> io::Result<u16> {
     Err(io::ErrorKind::TimedOut.into())
 }
 
+/// Whether a Channel Access server behind TCP `port` of loopback takes circuits.
+pub(super) fn speaks_channel_access(port: u16, deadline: &Deadline) -> Result<(), String> {
+    let mut greeting = Vec::new();
+    channel_access::encode_greeting(&mut greeting, "epics-gauge", "localhost");
+    await_message(port, &greeting, channel_access::CA_PROTO_VERSION, deadline)
+        .map_err(|error| format!("TCP port {port} does not speak Channel Access: {error}"))
+}
+
 fn create_channel(port: u16, pv: &str, deadline: &Deadline) -> io::Result<()> {
+    let mut request = Vec::new();
+    channel_access::encode_greeting(&mut request, "epics-gauge", "localhost");
+    channel_access::encode_create_channel(&mut request, OUR_CID, pv);
+    await_message(port, &request, channel_access::CA_PROTO_CREATE_CHAN, deadline)
+}
+
+/// Sends `request` on a new circuit, and waits for a message with this command.
+fn await_message(port: u16, request: &[u8], command: u16, deadline: &Deadline) -> io::Result<()> {
     let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let patience = deadline.remaining().max(RESEND);
     let mut circuit = TcpStream::connect_timeout(&server, patience)?;
     circuit.set_read_timeout(Some(patience))?;
-    let mut request = Vec::new();
-    channel_access::encode_greeting(&mut request, "epics-gauge", "localhost");
-    channel_access::encode_create_channel(&mut request, OUR_CID, pv);
-    circuit.write_all(&request)?;
+    circuit.write_all(request)?;
     let mut received = Vec::new();
     let mut buffer = [0; 2048];
-    while first(&received, channel_access::CA_PROTO_CREATE_CHAN).is_none() {
+    while first(&received, command).is_none() {
         match circuit.read(&mut buffer)? {
             0 => return Err(io::ErrorKind::ConnectionReset.into()),
             length => received.extend_from_slice(&buffer[..length]),

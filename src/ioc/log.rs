@@ -133,6 +133,14 @@ impl Log {
         new
     }
 
+    /// The first line that was not taken before.
+    pub(super) fn take_next(&mut self) -> Option<LogLine> {
+        let first = self.taken.max(self.dropped);
+        let next = self.since(first).next().cloned()?;
+        self.taken = first + 1;
+        Some(next)
+    }
+
     /// How often each event was reported that was.
     pub(super) fn counts(&self) -> BTreeMap<LogEvent, u64> {
         self.events.clone()
@@ -174,6 +182,11 @@ mod tests {
         log.push(LogLine::of_stdout("two".to_owned()));
         assert_eq!(log.since(1).count(), 1);
         assert_eq!(texts(&mut log), ["two"]);
+        assert!(log.take_next().is_none());
+        log.push(LogLine::of_stdout("three".to_owned()));
+        log.push(LogLine::of_stdout("four".to_owned()));
+        assert_eq!(log.take_next().unwrap().text, "three");
+        assert_eq!(texts(&mut log), ["four"]);
         for number in 0..2 * KEPT_LINES {
             log.push(LogLine::of_stdout(number.to_string()));
         }

@@ -27,11 +27,17 @@ mod counters;
 mod fleet;
 mod identity;
 mod log;
+mod named_rates;
 #[cfg(feature = "cli")]
 mod other_soft_ioc;
 mod place;
+mod pool;
+mod program;
 #[cfg(feature = "cli")]
 mod protocol_server;
+mod records;
+mod refusal;
+mod restart;
 mod scan_menu;
 mod scanning;
 #[cfg(feature = "cli")]
@@ -40,6 +46,8 @@ mod shell;
 mod shell_counts;
 mod soft_ioc;
 mod start_up;
+mod together;
+mod values;
 
 pub use crate::embedded::UnpackError;
 pub use crate::missing::Missing;
@@ -48,6 +56,8 @@ pub use builder::{Builder, MAX_FRAME_PIXELS, MAX_PVS, PVS_WITH_INDEX};
 pub use counters::ServerCounters;
 pub use fleet::Fleet;
 pub use log::{LogEvent, LogLine};
+pub use pool::Pool;
+pub use restart::Restart;
 pub use scan_menu::SCAN_RATES_HZ;
 pub use soft_ioc::SoftIoc;
 
@@ -115,6 +125,15 @@ pub enum IocError {
         reason: String,
         /// The port that it was to have.
         port: u16,
+    },
+    /// No ports are left for another IOC.
+    #[error(
+        "cannot reserve ports for an IOC: {reason}; end IOCs that are not needed any more, or \
+         programs that hold these ports (`ss -tulpn` shows them)"
+    )]
+    NoPorts {
+        /// What was seen.
+        reason: String,
     },
     /// One IOC of several failed.
     #[error("IOC {number} of {iocs}, which has {pvs}: {error}")]

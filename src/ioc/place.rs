@@ -15,8 +15,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn take() -> Result<Place, IocError> {
-        let ports = Ports::reserve()
-            .map_err(|source| IocError::Files { action: "reserve ports".to_owned(), source })?;
+        let ports = reserved_ports()?;
         let folder =
             tempfile::Builder::new().prefix("epics-gauge-ioc-").tempdir().map_err(|source| {
                 IocError::Files {
@@ -27,17 +26,46 @@ impl Place {
         Ok(Place { folder, ports })
     }
 
+    /// Moves to other ports, which are free, and keeps the folder.
+    pub(super) fn move_to_other_ports(&mut self) -> Result<(), IocError> {
+        // Those of before are given back afterwards, so that these are others.
+        self.ports = reserved_ports()?;
+        Ok(())
+    }
+
     /// A text that no other IOC has.
     pub(super) fn identity(&self) -> String {
         format!("{}-{}", std::process::id(), self.ports.ca_server())
     }
 
-    /// Proves that the IOC of this shell serves Channel Access here.
-    pub(super) fn prove(&self, shell: &mut Shell, deadline: &Deadline) -> Result<(), IocError> {
+    /// Proves that an IOC that holds the record of this place serves Channel Access here.
+    pub(super) fn prove(&self, deadline: &Deadline) -> Result<(), IocError> {
         let port = self.ports.ca_server();
-        has_port(shell, "RSRV_SERVER_PORT", port)?;
         identity::prove(port, &format!("epics-gauge:{}", self.identity()), deadline)
             .map_err(|reason| IocError::Ports { reason, port })
+    }
+
+    /// Proves it for an IOC whose records are not known: by its own word, and by the
+    /// protocol. Returns whether it serves at all: an IOC that is not initialized does not.
+    pub(super) fn prove_by_report(
+        &self,
+        shell: &mut Shell,
+        deadline: &Deadline,
+    ) -> Result<bool, IocError> {
+        const TOLD: &str = "CAS-TCP server on ";
+        let port = self.ports.ca_server();
+        let report = shell.run("casr 2")?;
+        let told = report.lines().find_map(|line| line.trim().strip_prefix(TOLD));
+        let Some(told) = told.and_then(|rest| rest.split_whitespace().next()) else {
+            return Ok(false);
+        };
+        // The name of this host may stand before the port.
+        if !told.ends_with(&format!(":{port}")) {
+            return Err(IocError::Ports { reason: format!("it serves TCP on {told}"), port });
+        }
+        identity::speaks_channel_access(port, deadline)
+            .map_err(|reason| IocError::Ports { reason, port })?;
+        Ok(true)
     }
 
     /// Proves that it serves pvAccess here, too.
@@ -47,18 +75,20 @@ impl Place {
         deadline: &Deadline,
     ) -> Result<(), IocError> {
         let port = self.ports.pva_server();
-        has_port(shell, "PVXS_SERVER_PORT", port)?;
+        // A pvxs whose port is taken serves elsewhere, and says so in a variable; other
+        // servers say nothing there.
+        const VARIABLE: &str = "PVXS_SERVER_PORT";
+        let shown = shell.run(&format!("epicsEnvShow {VARIABLE}"))?;
+        if let Some(told) = shown.trim().strip_prefix(&format!("{VARIABLE}="))
+            && told != port.to_string()
+        {
+            return Err(IocError::Ports { reason: format!("it serves pvAccess on {told}"), port });
+        }
         identity::speaks_pv_access(port, deadline)
             .map_err(|reason| IocError::Ports { reason, port })
     }
 }
 
-/// A server whose port is taken serves elsewhere, and says so in a variable.
-fn has_port(shell: &mut Shell, variable: &str, port: u16) -> Result<(), IocError> {
-    let shown = shell.run(&format!("epicsEnvShow {variable}"))?;
-    if shown.trim() == format!("{variable}={port}") {
-        return Ok(());
-    }
-    let reason = format!("it serves TCP with `{}`", shown.trim());
-    Err(IocError::Ports { reason, port })
+fn reserved_ports() -> Result<Ports, IocError> {
+    Ports::reserve().map_err(|error| IocError::NoPorts { reason: error.to_string() })
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use super::builder::MAX_PVS;
 use super::{Counted, IocError, Place, Server, Wanted};
 use crate::lookup::Lookup;
-use crate::process::{ArrayLimit, Command, Deadline, client_environment, server_environment};
+use crate::process::{
+    ArrayLimit, Command, Deadline, Peers, client_environment, server_environment,
+};
 use crate::protocol::Protocol;
 use conversation::Conversation;
 use messages::{FromServer, Hello, PROTOCOL_VERSION, Serve, ToServer};
@@ -109,7 +111,7 @@ impl ServerProgram {
             .cores(&self.wanted.cores)
             .folder(place.folder.path())
             .removed_with_harness(place.folder.path())
-            .environment(server_environment(&place.ports, self.array_limit()))
+            .environment(server_environment(&place.ports, &Peers::default(), self.array_limit()))
     }
 
     fn array_limit(&self) -> ArrayLimit {

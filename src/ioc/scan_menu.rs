@@ -35,11 +35,15 @@ pub(super) fn scan_choice(rate_hz: f64) -> String {
     }
 }
 
-/// The database definition with just the fast choices that `is_named` affirms:
-/// without others that it has, and with those that it lacks, as the softIoc of another
-/// Base does.
-pub(super) fn with_named_rates(dbd: &str, is_named: impl Fn(&str) -> bool) -> String {
-    let kept = without_unnamed_rates(dbd, &is_named);
+/// The database definition with the fast choices that `is_named` affirms: with those that
+/// it lacks, as the softIoc of another Base does, and, unless it `keeps_all`, without
+/// others that it has.
+pub(super) fn with_named_rates(
+    dbd: &str,
+    keeps_all: bool,
+    is_named: impl Fn(&str) -> bool,
+) -> String {
+    let kept = without_unnamed_rates(dbd, |choice| keeps_all || is_named(choice));
     let lacking = |choice: &String| {
         choice.ends_with(" Hz") && is_named(choice) && !kept.contains(&format!("\"{choice}\""))
     };
@@ -118,13 +122,17 @@ mod tests {
         let dbd = "menu(menuPini) {\n    choice(menuPiniNO, \"NO\")\n}\nmenu(menuScan) {\n    \
                    choice(menuScanPassive, \"Passive\")\n}\nrecordtype(ai) {\n    \
                    field(SCAN,DBF_MENU) {\n        menu(menuScan)\n    }\n}\n";
-        let made = with_named_rates(dbd, |choice| choice == "120 Hz");
+        let made = with_named_rates(dbd, false, |choice| choice == "120 Hz");
         let (menu, rest) = made.split_once("recordtype").unwrap();
         assert!(menu.ends_with("choice(menuScan120_Hz, \"120 Hz\")\n}\n"), "{made}");
         assert_eq!(made.matches(" Hz").count(), 1, "{made}");
         assert!(!rest.contains("choice"), "{made}");
+        // A menu of the user's own keeps what it has.
+        let own = dbd.replace("\"Passive\")", "\"Passive\")\n    choice(menuScan7_Hz, \"7 Hz\")");
+        let made_own = with_named_rates(&own, true, |choice| choice == "120 Hz");
+        assert!(made_own.contains("7 Hz") && made_own.contains("120 Hz"), "{made_own}");
         // A menu that has the rate keeps it as it is.
-        assert_eq!(with_named_rates(&made, |choice| choice == "120 Hz"), made);
-        assert_eq!(with_named_rates("registrar(x)\n", |_| true), "registrar(x)\n");
+        assert_eq!(with_named_rates(&made, false, |choice| choice == "120 Hz"), made);
+        assert_eq!(with_named_rates("registrar(x)\n", false, |_| true), "registrar(x)\n");
     }
 }

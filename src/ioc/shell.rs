@@ -4,6 +4,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::log::Log;
+use super::refusal;
 use super::start_up::SCRIPT_ENDED;
 use super::{IocError, LogLine};
 use crate::process::{Child, Command, Deadline, Event, ProcessError};
@@ -11,6 +12,12 @@ use crate::process::{Child, Command, Deadline, Event, ProcessError};
 /// The shell's prompt. It ends in a line end, so that reading lines shows when a
 /// command is over.
 const PROMPT: &str = "epics-gauge: the shell is ready";
+
+/// The variable that has the prompt with its line end, which a command could not contain.
+const PROMPT_VARIABLE: &str = "IOC_FIXTURE_PROMPT";
+
+/// What the shell prints when it has taken the prompt.
+const PROMPT_TAKEN: &str = "epics-gauge: the prompt is set";
 
 /// How long a shell command may take.
 pub(super) const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
@@ -44,26 +51,60 @@ pub(super) struct Shell {
 impl Shell {
     /// What the process needs in its environment.
     pub(super) fn environment() -> Vec<(String, String)> {
-        vec![("IOCSH_PS1".to_owned(), format!("{PROMPT}\n"))]
+        vec![
+            ("IOCSH_PS1".to_owned(), format!("{PROMPT}\n")),
+            (PROMPT_VARIABLE.to_owned(), format!("{PROMPT}\n")),
+            // A Base that was built with readline would repeat every command.
+            ("IOCSH_HISTEDIT_DISABLE".to_owned(), "1".to_owned()),
+        ]
     }
 
-    /// Starts `command` and runs the script `start_up` in its shell. The script
-    /// is not an argument: softIoc would sleep 0.2 s after it.
-    pub(super) fn start(
-        command: &Command,
-        start_up: &str,
-        deadline: &Deadline,
-    ) -> Result<Shell, IocError> {
+    /// Starts `command`, whose shell then waits for commands. Scripts are no arguments:
+    /// softIoc would sleep 0.2 s after one.
+    pub(super) fn start(command: &Command, deadline: &Deadline) -> Result<Shell, IocError> {
         let child = command.start()?;
         let mut shell = Shell { child, command: command.described(), log: Log::default() };
-        let started = shell
-            .until_prompt(deadline, "start its shell")
-            .and_then(|_| shell.run_script(start_up, deadline, "serve"));
-        match started {
-            Ok(()) => Ok(shell),
-            Err(IocError::Process(error)) => Err(error.with_output(shell.output()).into()),
-            Err(error) => Err(error),
+        let started = shell.take_prompt(deadline);
+        shell.with_output(started)?;
+        Ok(shell)
+    }
+
+    /// An error of the process with everything that it printed.
+    pub(super) fn with_output<T>(&self, result: Result<T, IocError>) -> Result<T, IocError> {
+        result.map_err(|error| match error {
+            IocError::Process(error) => error.with_output(self.output()).into(),
+            error => error,
+        })
+    }
+
+    /// Has the shell use the prompt of this crate, whichever it has: programs and scripts
+    /// set their own.
+    fn take_prompt(&mut self, deadline: &Deadline) -> Result<(), IocError> {
+        const WHAT: &str = "start its shell";
+        self.child.write_line(&format!("epicsEnvSet IOCSH_PS1 \"$({PROMPT_VARIABLE})\""));
+        self.child.write_line(&format!("echo \"{PROMPT_TAKEN}\""));
+        loop {
+            match self.child.next_event(deadline, WHAT)? {
+                // Another prompt may stand before it, on the same line.
+                Event::Stdout(line) if line.ends_with(PROMPT_TAKEN) => break,
+                Event::Stdout(line) if line.ends_with(PROMPT) => {}
+                Event::Stdout(line) => self.log.push(LogLine::of_stdout(line)),
+                Event::Stderr(line) => self.log.push(LogLine::of_stderr(line)),
+                Event::Ended(status) => return Err(self.ended_early(status)),
+            }
         }
+        self.until_prompt(deadline, WHAT).map(drop)
+    }
+
+    /// Runs a script of the user's own as it is: its errors are in the log. It may set
+    /// another prompt.
+    pub(super) fn run_foreign_script(
+        &mut self,
+        script: &str,
+        deadline: &Deadline,
+    ) -> Result<(), IocError> {
+        self.child.write_line(&format!("< {script}"));
+        self.take_prompt(deadline)
     }
 
     /// Runs a script of its folder that breaks on errors and ends in
@@ -76,12 +117,30 @@ impl Shell {
     ) -> Result<(), IocError> {
         let logged = self.log.total();
         let printed = self.run_until(&format!("< {script}"), deadline, what)?;
-        if printed.lines().any(|line| line == SCRIPT_ENDED) {
+        // Some releases go on after a file that they could not load.
+        if printed.lines().any(|line| line == SCRIPT_ENDED) && !self.has_unloaded(logged)? {
             return Ok(());
         }
-        let reason = self.first_error(logged);
-        let output = self.child.output();
-        Err(IocError::Refused { reason, command: self.command.clone(), output })
+        self.await_break(logged);
+        Err(self.refused(logged))
+    }
+
+    fn has_unloaded(&mut self, logged: u64) -> Result<bool, IocError> {
+        let mut lines = self.log()?.since(logged);
+        Ok(lines.any(|line| line.is_error && refusal::says_not_loaded(&line.text)))
+    }
+
+    /// The error for what the log says from its line `logged` on.
+    pub(super) fn refused(&self, logged: u64) -> IocError {
+        let errors: Vec<&str> = self
+            .log
+            .since(logged)
+            .filter(|line| line.is_error)
+            .map(|line| line.text.as_str())
+            .collect();
+        let reason =
+            refusal::reason(&errors).unwrap_or_else(|| "it did not finish its script".to_owned());
+        IocError::Refused { reason, command: self.command.clone(), output: self.output() }
     }
 
     /// Runs one command and returns what it printed on stdout.
@@ -178,9 +237,9 @@ impl Shell {
         }
     }
 
-    /// What a script did not get past, in the log from its line `logged` on.
-    fn first_error(&mut self, logged: u64) -> String {
-        // Error lines come on another stream than the prompt and may be late.
+    /// Waits for the line that a script ends with when it breaks: error lines come on
+    /// another stream than the prompt and may be late.
+    fn await_break(&mut self, logged: u64) {
         let grace = Deadline::after(Duration::from_millis(500));
         let stopped = |line: &LogLine| line.text.contains("iocsh Error: Break");
         while !self.log.since(logged).any(stopped) {
@@ -190,12 +249,6 @@ impl Shell {
                 Ok(Event::Ended(_)) | Err(_) => break,
             }
         }
-        let tells = |line: &&LogLine| {
-            let text = line.text.to_lowercase();
-            line.is_error && (text.contains("error") || text.contains("not found"))
-        };
-        let told = self.log.since(logged).find(tells);
-        told.map_or("it did not finish its script".to_owned(), |line| line.text.clone())
     }
 
     /// The error for an IOC that served and died, with its last words: what the
@@ -221,12 +274,51 @@ impl Shell {
         }
     }
 
+    /// Everything that it printed, without its prompts.
     pub(super) fn output(&self) -> String {
-        self.child.output()
+        let output = self.child.output();
+        let is_its_own = |line: &&str| !line.ends_with(PROMPT) && !line.ends_with(PROMPT_TAKEN);
+        output.lines().filter(is_its_own).map(|line| format!("{line}\n")).collect()
     }
 
     pub(super) fn pid(&self) -> u32 {
         self.child.pid()
+    }
+
+    /// Stops the process in whatever it does, until [`Shell::resume`].
+    pub(super) fn pause(&self) {
+        self.child.pause();
+    }
+
+    pub(super) fn resume(&self) {
+        self.child.resume();
+    }
+
+    /// Has the IOC leave by itself, and blocks until it is gone; kills it after two seconds.
+    pub(super) fn end_cleanly(&mut self) {
+        self.child.write_line("exit");
+        let deadline = Deadline::after(LEAVE_PATIENCE);
+        while let Ok(event) = self.child.next_event(&deadline, "end") {
+            if matches!(event, Event::Ended(_)) {
+                return;
+            }
+        }
+        self.kill();
+    }
+
+    /// The next line that it prints, within `deadline`; none if it prints none.
+    pub(super) fn next_line(&mut self, deadline: &Deadline) -> Result<Option<LogLine>, IocError> {
+        if let Some(line) = self.log.take_next() {
+            return Ok(Some(line));
+        }
+        match self.child.next_event(deadline, "") {
+            Ok(Event::Stdout(line)) => self.log.push(LogLine::of_stdout(line)),
+            Ok(Event::Stderr(line)) => self.log.push(LogLine::of_stderr(line)),
+            Ok(Event::Ended(status)) => return Err(self.ended_early(status)),
+            Err(ProcessError::TimedOut { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(self.log.take_next())
     }
 
     pub(super) fn timed_out(&self, deadline: &Deadline, what: &str) -> IocError {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::shell::{COMMAND_DEADLINE, Shell};
 use super::{Builder, IocError, LogEvent, LogLine, Place};
 use crate::lookup::Lookup;
-use crate::process::{Deadline, client_environment};
+use crate::process::{Deadline, Ports, client_environment};
 
 /// The factor between the count of processings and the index in a PV's value.
 const PROCESSED_FACTOR: f64 = 1_048_576.0;
@@ -18,7 +18,7 @@ pub struct SoftIoc {
     // Fields are dropped in this order: the process must be gone before its
     // folder and its ports are.
     pub(super) shell: Shell,
-    place: Place,
+    pub(super) place: Place,
     pub(super) builder: Builder,
     /// The release of EPICS Base that it says it is of.
     base: Option<String>,
@@ -207,34 +207,30 @@ impl SoftIoc {
         self.shell.kill();
     }
 
-    /// Starts the IOC again as its [`Builder`] says, on the same ports and in the
-    /// same folder; one that lives is killed before. Blocks until it serves.
-    /// Records begin anew: with their initial values, with frame 0, and scanned
-    /// as at the first start. So do counters and the log.
-    ///
-    /// With an index in `without` the calc record `gauge:index` is left out: a PV
-    /// that disappears. It comes back with the next restart.
+    /// Stops the process of the IOC in whatever it does (SIGSTOP), until
+    /// [`SoftIoc::resume`]: a server that hangs. Its connections stay. Whatever asks its
+    /// shell meanwhile runs into its deadline.
+    pub fn pause(&self) {
+        self.shell.pause();
+    }
+
+    /// Lets a paused IOC go on.
+    pub fn resume(&self) {
+        self.shell.resume();
+    }
+
+    /// Blocks until the IOC prints a line that no call has returned before, for `timeout` at
+    /// most; none if it prints none.
     ///
     /// # Errors
-    /// Those of [`Builder::start`], after which the IOC is down; and when there is
-    /// no such record.
-    pub fn restart(&mut self, without: Option<usize>) -> Result<(), IocError> {
-        let pvs = self.builder.start_up.indices();
-        if let Some(index) = without.filter(|index| !pvs.contains(index)) {
-            return Err(IocError::InvalidRequest(format!(
-                "there is no gauge:{index} to leave out: the IOC has {} PVs",
-                pvs.len()
-            )));
-        }
-        self.shell.kill();
-        self.shell = self.builder.start_in(&self.place, without)?;
-        let rate_hz = self.builder.start_up.rate_hz;
-        self.missing = without;
-        self.scanning_hz = rate_hz;
-        self.scanned_hz = rate_hz.into_iter().collect();
-        self.scanned.clear();
-        self.ticks = 0;
-        Ok(())
+    /// When the IOC is dead.
+    pub fn next_log_line(&mut self, timeout: Duration) -> Result<Option<LogLine>, IocError> {
+        self.shell.next_line(&Deadline::after(timeout))
+    }
+
+    /// The ports that it serves on.
+    pub(super) fn ports(&self) -> &Ports {
+        &self.place.ports
     }
 }
 

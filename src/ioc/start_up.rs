@@ -6,6 +6,11 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::named_rates::NamedRates;
+use super::program::{Kind, Program};
+use super::records::{
+    IncludePath, Records, absolute, load_file, macro_text, path_word, substitutions, word,
+};
 use super::scan_menu::{scan_choice, with_named_rates};
 use super::{IocError, Place};
 use crate::embedded;
@@ -29,33 +34,15 @@ pub(super) const AFTER_INIT: &str = "after-init.cmd";
 /// What a script prints when none of its commands failed.
 pub(super) const SCRIPT_ENDED: &str = "epics-gauge: the script is over";
 
-/// Records of the caller's own.
-#[derive(Debug, Clone)]
-pub(super) enum Records {
-    Template { file: PathBuf, instances: Vec<Vec<(String, String)>> },
-    Text { text: String, macros: Vec<(String, String)> },
-    File { file: PathBuf, macros: Vec<(String, String)> },
-}
-
-/// Where the database definition of an IOC comes from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Definition {
-    /// From this crate, for its own softIoc.
-    #[default]
-    OfCrate,
-    /// From a file, for the softIoc that was built with it.
-    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the fixture has its own"))]
-    File(PathBuf),
-    /// The program finds its own.
-    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the fixture has its own"))]
-    OfProgram,
-}
-
 /// What an IOC holds and runs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StartUp {
-    /// Its database definition.
-    pub(super) definition: Definition,
+    /// A database definition of the caller's own, instead of that of the program.
+    pub(super) definition: Option<PathBuf>,
+    /// A start-up script of the caller's own, which is run as it is, in its own folder.
+    pub(super) script: Option<PathBuf>,
+    /// An access security file, and its macros.
+    pub(super) access_security: Option<(PathBuf, String)>,
     /// Records of the caller's own.
     pub(super) records: Vec<Records>,
     /// How many of the calc records of this crate.
@@ -82,11 +69,20 @@ impl StartUp {
         self.first_pv..self.first_pv.saturating_add(self.pvs)
     }
 
+    /// Whether nothing is loaded or run before `iocInit`.
+    pub(super) fn is_empty_before_init(&self) -> bool {
+        self.records.is_empty()
+            && self.before_init.is_empty()
+            && self.access_security.is_none()
+            && self.pvs == 0
+            && self.frame_pixels.is_none()
+    }
+
     /// Whether the IOC's scan menu has this rate of the whole menu: those up to
     /// 10 Hz are Base's own and always there.
     pub(super) fn may_scan(&self, rate_hz: f64) -> bool {
         let choice = scan_choice(rate_hz);
-        !choice.ends_with(" Hz") || self.names_choice(&choice)
+        !choice.ends_with(" Hz") || self.named_rates().names(&choice)
     }
 
     /// Bytes of the largest message that this crate's own records need.
@@ -95,13 +91,47 @@ impl StartUp {
     }
 
     /// Writes `st.cmd` and what it loads, without the calc record of index
-    /// `missing`. `on error break` makes the first refused command end the script,
-    /// which the IOC then says.
-    pub(super) fn write(&self, place: &Place, missing: Option<usize>) -> Result<(), IocError> {
+    /// `missing`; `declare` are the commands that make record types known, where the
+    /// program does not do that itself. `on error break` makes the first refused command end
+    /// the script, which the IOC then says.
+    pub(super) fn write(
+        &self,
+        place: &Place,
+        missing: Option<usize>,
+        declare: &str,
+    ) -> Result<(), IocError> {
         let folder = place.folder.path();
-        let mut script = String::from("on error break\n");
+        let include_path = IncludePath::of_caller();
+        let mut script = format!("on error break\n{declare}");
+        script += &self.load_own_records(place, missing)?;
+        for (number, records) in self.records.iter().enumerate() {
+            script += &load_records(folder, number, records, &include_path)?;
+        }
+        if let Some((file, macros)) = &self.access_security {
+            let _ = writeln!(script, "asSetFilename {}", path_word(&absolute(file))?);
+            if !macros.is_empty() {
+                let _ = writeln!(script, "asSetSubstitutions {}", word(macros));
+            }
+        }
+        for command in &self.before_init {
+            let _ = writeln!(script, "{command}");
+        }
+        let _ = writeln!(script, "iocInit\necho \"{SCRIPT_ENDED}\"");
+        write(folder, START_UP, &script)
+    }
+
+    /// Writes the script of the commands that run as soon as the IOC serves.
+    pub(super) fn write_after_init(&self, place: &Place) -> Result<(), IocError> {
+        let after_init = self.after_init.join("\n");
+        let script = format!("on error break\n{after_init}\necho \"{SCRIPT_ENDED}\"\n");
+        write(place.folder.path(), AFTER_INIT, &script)
+    }
+
+    /// The commands that load the records of this crate.
+    fn load_own_records(&self, place: &Place, missing: Option<usize>) -> Result<String, IocError> {
+        let mut script = String::new();
         let gauge = embedded::tool("gauge.db")?;
-        load(&mut script, &gauge, &[("IDENTITY".to_owned(), place.identity())]);
+        load(&mut script, &gauge, &[("IDENTITY", &place.identity())])?;
         let indices = || self.indices().filter(|index| Some(*index) != missing);
         if indices().next().is_some() {
             let scan = self.rate_hz.map_or("Event".to_owned(), scan_choice);
@@ -109,138 +139,111 @@ impl StartUp {
             let instances = indices().map(|index| {
                 vec![("SCAN".to_owned(), scan.clone()), ("INDEX".to_owned(), index.to_string())]
             });
-            write(folder, "calc.substitutions", &substitutions(&template, instances))?;
+            let text = substitutions(&template, instances);
+            write(place.folder.path(), "calc.substitutions", &text)?;
             script += "dbLoadTemplate calc.substitutions\n";
         }
         if let Some(pixels) = self.frame_pixels {
             let template = embedded::tool("frame.template")?;
-            load(&mut script, &template, &[("PIXELS".to_owned(), pixels.to_string())]);
+            load(&mut script, &template, &[("PIXELS", &pixels.to_string())])?;
         }
-        for (number, records) in self.records.iter().enumerate() {
-            match records {
-                Records::Template { file, instances } => {
-                    let name = format!("user-{number}.substitutions");
-                    let text = substitutions(&absolute(file), instances.iter().cloned());
-                    write(folder, &name, &text)?;
-                    let _ = writeln!(script, "dbLoadTemplate {name}");
-                }
-                Records::Text { text, macros } => {
-                    let name = format!("user-{number}.db");
-                    write(folder, &name, text)?;
-                    load(&mut script, Path::new(&name), macros);
-                }
-                Records::File { file, macros } => load(&mut script, &absolute(file), macros),
-            }
-        }
-        for command in &self.before_init {
-            let _ = writeln!(script, "{command}");
-        }
-        let _ = writeln!(script, "iocInit\necho \"{SCRIPT_ENDED}\"");
-        write(folder, START_UP, &script)?;
-        self.write_definition(folder)?;
-        let after_init = self.after_init.join("\n");
-        let script = format!("on error break\n{after_init}\necho \"{SCRIPT_ENDED}\"\n");
-        write(folder, AFTER_INIT, &script)
+        Ok(script)
     }
 
-    fn write_definition(&self, folder: &Path) -> Result<(), IocError> {
-        let complete = match &self.definition {
-            Definition::OfProgram => return Ok(()),
-            Definition::File(file) => file.clone(),
-            Definition::OfCrate if self.has_pv_access => embedded::tool("softIocPvx.dbd")?,
-            Definition::OfCrate => embedded::tool("softIoc.dbd")?,
-        };
-        let dbd = fs::read_to_string(&complete).map_err(|source| IocError::Files {
-            action: format!("read {}", complete.display()),
+    /// Writes the database definition that the IOC of this program is given, and says
+    /// whether it is given one: else the program has its own. Rates over 10 Hz are in its
+    /// scan menu where they are named; a definition of the caller's own keeps all that it
+    /// has.
+    pub(super) fn write_definition(
+        &self,
+        place: &Place,
+        program: Option<&Program>,
+    ) -> Result<bool, IocError> {
+        let Some(complete) = self.definition_for(program)? else { return Ok(false) };
+        let reading = |source| IocError::Files {
+            action: format!("read the database definition {}", complete.display()),
             source,
-        })?;
-        write(folder, DEFINITION, &with_named_rates(&dbd, |choice| self.names_choice(choice)))
-    }
-
-    fn names_choice(&self, choice: &str) -> bool {
-        // A rate may be put together from a macro: `$(RATE) Hz`.
-        let names = |text: &String| [choice, ") Hz", "} Hz"].iter().any(|n| text.contains(n));
-        self.texts_of_records().iter().any(names)
-    }
-
-    /// Everything that may name a scan rate.
-    fn texts_of_records(&self) -> Vec<String> {
-        let values = |macros: &[(String, String)]| {
-            macros.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join("\n")
         };
-        let rates = self.rate_hz.iter().chain(&self.may_scan_hz);
-        let mut texts: Vec<String> = rates.copied().map(scan_choice).collect();
-        texts.extend(self.before_init.iter().chain(&self.after_init).cloned());
+        let dbd = fs::read(&complete).map_err(reading)?;
+        let named = self.named_rates();
+        let keeps_all = self.definition.is_some();
+        let dbd = match String::from_utf8(dbd) {
+            Ok(text) => {
+                with_named_rates(&text, keeps_all, |choice| named.names(choice)).into_bytes()
+            }
+            // Bytes are bytes: Base reads them as they are.
+            Err(other) => other.into_bytes(),
+        };
+        write(place.folder.path(), DEFINITION, &dbd)?;
+        Ok(true)
+    }
+
+    /// The file that Base is to read; none if the program finds its own.
+    fn definition_for(&self, program: Option<&Program>) -> Result<Option<PathBuf>, IocError> {
+        if let Some(own) = &self.definition {
+            return Ok(Some(own.clone()));
+        }
+        Ok(match program.map(|program| &program.kind) {
+            Some(Kind::SoftIoc(found) | Kind::Application(found)) => found.clone(),
+            None if self.has_pv_access => Some(embedded::tool("softIocPvx.dbd")?),
+            None => Some(embedded::tool("softIoc.dbd")?),
+        })
+    }
+
+    /// The folders that Base searches for what a database definition includes.
+    pub(super) fn definition_folders(&self) -> Vec<PathBuf> {
+        IncludePath::of_caller().for_file(self.definition.as_deref())
+    }
+
+    fn named_rates(&self) -> NamedRates {
+        let include_path = IncludePath::of_caller();
+        let mut named = NamedRates::default();
+        for rate_hz in self.rate_hz.iter().chain(&self.may_scan_hz) {
+            named.add_text(scan_choice(*rate_hz));
+        }
+        for command in self.before_init.iter().chain(&self.after_init) {
+            named.add_command(command);
+        }
         for records in &self.records {
-            let (text, macros) = match records {
-                Records::Template { file, instances } => {
-                    let macros = instances.iter().map(|instance| values(instance)).collect();
-                    (fs::read_to_string(file).unwrap_or_default(), macros)
-                }
-                Records::Text { text, macros } => (text.clone(), vec![values(macros)]),
-                Records::File { file, macros } => {
-                    (fs::read_to_string(file).unwrap_or_default(), vec![values(macros)])
-                }
-            };
-            texts.push(text);
-            texts.extend(macros);
+            named.add_records(records, &include_path);
         }
-        texts
-    }
-}
-
-fn load(script: &mut String, file: &Path, macros: &[(String, String)]) {
-    let macros: Vec<String> =
-        macros.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
-    let (file, macros) = (word(&file.to_string_lossy()), word(&macros.join(",")));
-    let _ = writeln!(script, "dbLoadRecords {file} {macros}");
-}
-
-/// A macro's value as macLib reads it: without quotes it ends at a comma.
-fn quoted(value: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "_-.:/".contains(letter);
-    match value {
-        _ if !value.is_empty() && value.chars().all(is_plain) => value.to_owned(),
-        _ if value.contains('"') => format!("'{value}'"),
-        _ => format!("\"{value}\""),
-    }
-}
-
-/// One argument as the shell reads it: a backslash means nothing to it between
-/// quotes, and `$` has a meaning everywhere else.
-fn word(text: &str) -> String {
-    if !text.contains(['"', '$']) {
-        return format!("\"{text}\"");
-    }
-    let mut escaped = String::new();
-    for letter in text.chars() {
-        if !letter.is_alphanumeric() {
-            escaped.push('\\');
+        if let Some(script) = &self.script {
+            named.add_script(script);
         }
-        escaped.push(letter);
+        named
     }
-    escaped
 }
 
-/// One `file` block; each instance names its macros, so that the order is free.
-fn substitutions(file: &Path, instances: impl Iterator<Item = Vec<(String, String)>>) -> String {
-    let mut text = format!("file \"{}\" {{\n", file.display());
-    for macros in instances {
-        text.push('{');
-        for (name, value) in macros {
-            let _ = write!(text, " {name}=\"{value}\"");
+fn load_records(
+    folder: &Path,
+    number: usize,
+    records: &Records,
+    include_path: &IncludePath,
+) -> Result<String, IocError> {
+    match records {
+        Records::Template { file, instances } => {
+            let name = format!("user-{number}.substitutions");
+            let text = substitutions(&absolute(file), instances.iter().cloned());
+            write(folder, &name, &text)?;
+            Ok(format!("{}dbLoadTemplate {name}\n", include_path.command(Some(file))?))
         }
-        text += " }\n";
+        Records::Text { text, macros } => {
+            let name = format!("user-{number}.db");
+            write(folder, &name, text)?;
+            let include = include_path.command(None)?;
+            let file = path_word(&folder.join(name))?;
+            Ok(format!("{include}dbLoadRecords {file} {}\n", word(macros)))
+        }
+        Records::File { file, macros } => load_file(file, macros, include_path),
     }
-    text + "}\n"
 }
 
-/// The IOC runs in another folder than its caller.
-fn absolute(file: &Path) -> PathBuf {
-    std::path::absolute(file).unwrap_or_else(|_| file.to_owned())
+fn load(script: &mut String, file: &Path, macros: &[(&str, &str)]) -> Result<(), IocError> {
+    let _ = writeln!(script, "dbLoadRecords {} {}", path_word(file)?, word(&macro_text(macros)));
+    Ok(())
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> Result<(), IocError> {
+fn write(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> Result<(), IocError> {
     let path = folder.join(name);
     fs::write(&path, text)
         .map_err(|source| IocError::Files { action: format!("write {}", path.display()), source })

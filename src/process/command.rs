@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use super::cores::CoreSet;
-use super::{Child, Deadline, Event, ProcessError, mark};
+use super::{AttachedChild, Child, Deadline, Event, ProcessError, mark};
 use crate::embedded;
 
 /// How long leash may take to start the command.
@@ -106,6 +106,25 @@ impl Command {
         })
     }
 
+    /// Starts a command of the user's own that shares this process's terminal, streams and
+    /// process group.
+    ///
+    /// # Errors
+    /// [`ProcessError::Start`] when the program cannot be executed.
+    pub fn start_attached(&self) -> Result<AttachedChild, ProcessError> {
+        let leash = embedded::tool("leash")?;
+        let attached = || {
+            let mut command = std::process::Command::new(leash);
+            command.arg("--attached");
+            let (leash, lifeline, pid) = self.spawn_under(command)?;
+            Ok(AttachedChild::around(leash, lifeline, pid))
+        };
+        attached().map_err(|error: io::Error| ProcessError::Start {
+            command: self.described(),
+            reason: error.to_string(),
+        })
+    }
+
     /// Runs to the end, within `allowed`; `on_line` sees each line as it comes.
     ///
     /// # Errors
@@ -128,13 +147,23 @@ impl Command {
     }
 
     fn start_under(&self, leash: &Path) -> io::Result<Child> {
+        let mut command = std::process::Command::new(leash);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (leash, lifeline, pid) = self.spawn_under(command)?;
+        Ok(Child::around(leash, lifeline, pid, self.described()))
+    }
+
+    /// Has leash run the command. Answers with it, with its lifeline, and with the process id
+    /// of the command.
+    fn spawn_under(
+        &self,
+        mut command: std::process::Command,
+    ) -> io::Result<(std::process::Child, UnixStream, u32)> {
         let (lifeline, their_end) = UnixStream::pair()?;
         let their_end_number = their_end.as_raw_fd();
-        let mut command = std::process::Command::new(leash);
         command.arg(their_end_number.to_string());
         command.arg(self.removed_with_harness.as_deref().unwrap_or(Path::new("")));
         command.arg(&self.program).args(&self.arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("EPICS_") {
                 command.env_remove(name);
@@ -158,14 +187,13 @@ impl Command {
         }
         let mut leash = command.spawn()?;
         drop(their_end);
-        let pid = match started(&lifeline) {
-            Ok(pid) => pid,
+        match started(&lifeline) {
+            Ok(pid) => Ok((leash, lifeline, pid)),
             Err(error) => {
                 let _ = leash.wait();
-                return Err(error);
+                Err(error)
             }
-        };
-        Ok(Child::around(leash, lifeline, pid, self.described()))
+        }
     }
 }
 

@@ -119,29 +119,87 @@ pub fn client_environment(
     lookup: Lookup,
     arrays: ArrayLimit,
 ) -> Vec<(String, String)> {
-    let mut environment = common_environment(ports, ports.pva_beacons(), arrays);
-    let on_loopback = |port: u16| format!("127.0.0.1:{port}");
+    client_environment_of(&[ports], lookup, arrays)
+}
+
+/// The same for several IOCs, of which there is at least one. Beacons of the first one reach
+/// the client.
+///
+/// # Panics
+/// Without any.
+pub fn client_environment_of(
+    iocs: &[&Ports],
+    lookup: Lookup,
+    arrays: ArrayLimit,
+) -> Vec<(String, String)> {
+    let mut environment = common_environment(iocs[0], iocs[0].pva_beacons(), arrays);
+    let on_loopback = |port: fn(&Ports) -> u16| -> String {
+        let addresses: Vec<String> =
+            iocs.iter().map(|ports| format!("127.0.0.1:{}", port(ports))).collect();
+        addresses.join(" ")
+    };
     environment.extend(match lookup {
         Lookup::Udp => owned([
-            ("EPICS_CA_ADDR_LIST", "127.0.0.1".to_owned()),
-            ("EPICS_PVA_ADDR_LIST", on_loopback(ports.pva_search())),
+            (
+                "EPICS_CA_ADDR_LIST",
+                match iocs {
+                    // Its port is that of EPICS_CA_SERVER_PORT.
+                    [_] => "127.0.0.1".to_owned(),
+                    _ => on_loopback(Ports::ca_server),
+                },
+            ),
+            ("EPICS_PVA_ADDR_LIST", on_loopback(Ports::pva_search)),
         ]),
         // A list that is absent would mean the same, but not to every client.
         Lookup::NameServer => owned([
             ("EPICS_CA_ADDR_LIST", String::new()),
-            ("EPICS_CA_NAME_SERVERS", on_loopback(ports.ca_server())),
-            ("EPICS_PVA_NAME_SERVERS", on_loopback(ports.pva_server())),
+            ("EPICS_CA_NAME_SERVERS", on_loopback(Ports::ca_server)),
+            ("EPICS_PVA_NAME_SERVERS", on_loopback(Ports::pva_server)),
         ]),
     });
     environment
 }
 
-/// What an IOC needs to serve on `ports` of loopback only. Its own CA links find itself;
-/// its own pvAccess client searches nowhere: it would connect to itself.
-pub fn server_environment(ports: &Ports, arrays: ArrayLimit) -> Vec<(String, String)> {
+/// Other IOCs on loopback whose records the links of an IOC find.
+#[derive(Debug, Clone, Default)]
+pub struct Peers {
+    /// Ports on which they hear searches over Channel Access, and over pvAccess.
+    search_ports: Vec<(u16, u16)>,
+}
+
+impl Peers {
+    /// Adds the IOC on `ports`.
+    pub fn add(&mut self, ports: &Ports) {
+        self.search_ports.push((ports.ca_server(), ports.pva_search()));
+    }
+
+    /// The IOC's own address, and theirs.
+    fn ca_addresses(&self) -> String {
+        let peers = self.search_ports.iter().map(|(ca, _)| format!(" 127.0.0.1:{ca}"));
+        std::iter::once("127.0.0.1".to_owned()).chain(peers).collect()
+    }
+
+    /// Theirs alone.
+    fn pva_addresses(&self) -> String {
+        let peers: Vec<String> =
+            self.search_ports.iter().map(|(_, pva)| format!("127.0.0.1:{pva}")).collect();
+        peers.join(" ")
+    }
+}
+
+/// What an IOC needs to serve on `ports` of loopback only. Its own CA links find itself and
+/// `peers`; its own pvAccess client searches `peers` only: it would connect to itself.
+pub fn server_environment(
+    ports: &Ports,
+    peers: &Peers,
+    arrays: ArrayLimit,
+) -> Vec<(String, String)> {
     let mut environment = common_environment(ports, ports.pva_search(), arrays);
+    if !peers.search_ports.is_empty() {
+        environment.extend(owned([("EPICS_PVA_ADDR_LIST", peers.pva_addresses())]));
+    }
     environment.extend(owned([
-        ("EPICS_CA_ADDR_LIST", "127.0.0.1".to_owned()),
+        ("EPICS_CA_ADDR_LIST", peers.ca_addresses()),
         ("EPICS_CAS_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
         ("EPICS_CAS_SERVER_PORT", ports.ca_server().to_string()),
         ("EPICS_CAS_BEACON_ADDR_LIST", "127.0.0.1".to_owned()),
@@ -217,13 +275,28 @@ mod tests {
     fn a_server_sends_its_beacons_to_its_clients_and_searches_pvs_of_its_own_over_ca_only() {
         let ports = Ports::reserve().unwrap();
         let server: BTreeMap<String, String> =
-            server_environment(&ports, ArrayLimit::RoomFor(0)).into_iter().collect();
+            server_environment(&ports, &Peers::default(), ArrayLimit::RoomFor(0))
+                .into_iter()
+                .collect();
         let beacons = format!("127.0.0.1:{}", ports.pva_beacons());
         assert_eq!(server["EPICS_PVAS_BEACON_ADDR_LIST"], beacons);
         assert_eq!(server["EPICS_PVAS_BROADCAST_PORT"], ports.pva_search().to_string());
         for variable in ["EPICS_PVA_ADDR_LIST", "EPICS_PVA_NAME_SERVERS"] {
             assert!(!server.contains_key(variable), "{server:?}");
         }
+    }
+
+    #[test]
+    fn a_server_with_peers_searches_them_and_itself_over_ca() {
+        let (ports, other) = (Ports::reserve().unwrap(), Ports::reserve().unwrap());
+        let mut peers = Peers::default();
+        peers.add(&other);
+        let server: BTreeMap<String, String> =
+            server_environment(&ports, &peers, ArrayLimit::RoomFor(0)).into_iter().collect();
+        let ca = format!("127.0.0.1 127.0.0.1:{}", other.ca_server());
+        assert_eq!(server["EPICS_CA_ADDR_LIST"], ca);
+        let pva = format!("127.0.0.1:{}", other.pva_search());
+        assert_eq!(server["EPICS_PVA_ADDR_LIST"], pva);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! descendants when it ends, when its [`Child`] is dropped, and when the
 //! harness dies in any way, SIGKILL included.
 
+mod attached;
 mod child;
 mod command;
 mod cores;
@@ -20,11 +21,14 @@ mod repeater;
 #[cfg(feature = "cli")]
 mod usage;
 
+pub use attached::AttachedChild;
 pub use child::{Child, Event};
 pub use command::Command;
 pub use cores::usable_cores;
 pub use deadline::{Deadline, Stopped, interrupt, interrupted};
-pub use isolation::{ArrayLimit, Ports, client_environment, server_environment};
+pub use isolation::{
+    ArrayLimit, Peers, Ports, client_environment, client_environment_of, server_environment,
+};
 #[cfg(feature = "cli")]
 pub use lock_holder::{LockHolder, descends_from, lock_holder};
 #[cfg(feature = "cli")]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use epics_gauge::embedded;
-use epics_gauge::ioc::{IocError, LogEvent, SoftIoc};
+use epics_gauge::ioc::{Builder, IocError, LogEvent, SoftIoc};
 use epics_gauge::process::ProcessError;
 
 use crate::processes::proc_files::{process, signal, wait_until, wait_until_gone};
@@ -234,7 +234,10 @@ fn a_program_that_is_no_ioc_is_an_error_with_its_command() {
     assert!(matches!(error, IocError::Process(ProcessError::Ended { .. })), "{error:?}");
     assert!(error.to_string().contains("/bin/false"), "{error}");
     let error = SoftIoc::builder().program("/nowhere/softIoc").start().unwrap_err();
-    assert!(matches!(error, IocError::Process(ProcessError::Start { .. })), "{error:?}");
+    assert!(matches!(error, IocError::InvalidRequest(_)), "{error:?}");
+    for part in ["/nowhere/softIoc", "no such file", "EPICS_BASE/bin"] {
+        assert!(error.to_string().contains(part), "no {part} in: {error}");
+    }
 }
 
 #[test]
@@ -305,14 +308,14 @@ fn it_leaves_by_itself_when_it_is_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let program = ioc_that_tells_its_exit_code(folder.path());
     let exit_code = || fs::read_to_string(folder.path().join("exit-code"));
-    let ioc = SoftIoc::builder().program(&program).start().unwrap();
+    let ioc = around_own(&program).start().unwrap();
     let (seen, own_folder) = (process(ioc.pid()).unwrap(), ioc.folder().to_owned());
     ioc.stop();
     assert!(!seen.lives());
     assert!(!own_folder.exists());
     assert_eq!(exit_code().unwrap(), "0\n");
     fs::remove_file(folder.path().join("exit-code")).unwrap();
-    drop(SoftIoc::builder().program(&program).start().unwrap());
+    drop(around_own(&program).start().unwrap());
     assert!(exit_code().is_err(), "drop should not wait for it");
 }
 
@@ -403,6 +406,12 @@ fn an_overflow_of_each_callback_queue_is_an_event_in_the_log() {
     assert!(lost >= overflows as f64, "{lost} lost in {overflows} overflows");
 }
 
+/// A script around the softIoc of this crate, with its database definition.
+fn around_own(program: &Path) -> Builder {
+    let definition = embedded::tool("softIoc.dbd").unwrap();
+    SoftIoc::builder().program(program).dbd(definition)
+}
+
 /// The softIoc of this crate with another Base's words: `edits` are those of sed.
 fn in_other_words(folder: &Path, edits: &str) -> PathBuf {
     let program = folder.join("softIoc");
@@ -423,7 +432,7 @@ fn counters_in_other_words_are_errors_with_the_answer_and_never_0() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let program = in_other_words(folder.path(), edits);
-        let mut ioc = SoftIoc::builder().pvs(1).rate_hz(10.0).program(program).start().unwrap();
+        let mut ioc = around_own(&program).pvs(1).rate_hz(10.0).start().unwrap();
         let error = ioc.counters().unwrap_err();
         let IocError::UnknownAnswer { command, answer, .. } = &error else { panic!("{error:?}") };
         assert!(command == wrong && answer.contains(shown), "{edits}: {error}");
@@ -437,7 +446,7 @@ fn a_count_that_an_older_base_does_not_have_is_absent() {
     let folder = tempfile::tempdir().unwrap();
     let edits = "/^PRIORITY/d;/^ *cb[LMH]/d;/callbackQueueShow/d";
     let program = in_other_words(folder.path(), edits);
-    let mut older = SoftIoc::builder().pvs(1).program(program).start().unwrap();
+    let mut older = around_own(&program).pvs(1).start().unwrap();
     assert_eq!(older.counters().unwrap().callback_overflows, None);
     let mut ours = SoftIoc::builder().pvs(1).start().unwrap();
     assert_eq!(ours.counters().unwrap().callback_overflows, Some(0));

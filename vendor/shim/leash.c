@@ -1,6 +1,6 @@
 /* leash: runs one command and takes it along, with all its descendants.
  *
- *   leash LIFELINE-FD FOLDER COMMAND [ARGUMENT...]
+ *   leash [--attached] LIFELINE-FD FOLDER COMMAND [ARGUMENT...]
  *
  * LIFELINE-FD is one end of a socket pair whose other end only the harness
  * holds. It works when the harness can do nothing any more (SIGKILL): the
@@ -9,6 +9,10 @@
  *
  * leash writes one line to the lifeline: "started PID" or "error ERRNO". It
  * ends like the command did: with the same exit code, or by the same signal.
+ *
+ * With --attached the command stays in the process group of the harness, as a
+ * command that a shell starts does: it may read the terminal, and Ctrl-C reaches
+ * it. Signals that ask to end are the command's then, and leash waits for it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,6 +32,7 @@
 #endif
 
 static int wake_up[2];
+static int is_attached;
 
 static void on_signal(int number)
 {
@@ -67,7 +72,8 @@ static void die_with_parent(pid_t parent)
 
 static void run_command(char **command, int lifeline, int failed, pid_t parent)
 {
-    setpgid(0, 0);
+    if (!is_attached)
+        setpgid(0, 0);
     die_with_parent(parent);
     signal(SIGPIPE, SIG_DFL);
     close(lifeline);
@@ -101,7 +107,7 @@ static int kill_adopted_children(void)
 
 static void kill_everything(pid_t command)
 {
-    kill(-command, SIGKILL);
+    kill(is_attached ? command : -command, SIGKILL);
     /* Killing a child may hand its own children to leash: again until none. */
     while (kill_adopted_children() > 0)
         while (waitpid(-1, NULL, 0) < 0 && errno == EINTR)
@@ -164,7 +170,8 @@ static void guard(pid_t command, int lifeline, const char *folder)
         char byte;
         if (poll(watched, 2, -1) < 0)
             continue;
-        if (watched[1].revents && read(wake_up[0], &byte, 1) == 1 && byte != SIGCHLD) {
+        if (watched[1].revents && read(wake_up[0], &byte, 1) == 1 && byte != SIGCHLD &&
+            !is_attached) {
             kill_everything(command);
             _exit(128 + byte);
         }
@@ -179,15 +186,19 @@ static void guard(pid_t command, int lifeline, const char *folder)
 
 int main(int argc, char **argv)
 {
+    is_attached = argc > 1 && strcmp(argv[1], "--attached") == 0;
+    argc -= is_attached;
+    argv += is_attached;
     if (argc < 4) {
-        fprintf(stderr, "usage: leash LIFELINE-FD FOLDER COMMAND [ARGUMENT...]\n");
+        fprintf(stderr, "usage: leash [--attached] LIFELINE-FD FOLDER COMMAND [ARGUMENT...]\n");
         return 64;
     }
     int lifeline = atoi(argv[1]);
     int failed[2];
     /* A session of its own: Ctrl-C reaches the harness only, which then ends
      * everything in order. */
-    setsid();
+    if (!is_attached)
+        setsid();
 #ifdef __linux__
     prctl(PR_SET_CHILD_SUBREAPER, 1);
 #endif
