@@ -11,9 +11,9 @@ use epics_gauge::record::Pixels;
 use epics_gauge::report::{Described, Format};
 use epics_gauge::worker_protocol::Mode;
 
+use super::databases::Databases;
 use super::examples;
 use super::formats::{Written, formats, formats_and_csv};
-use super::ioc::Databases;
 
 /// Measures EPICS clients and IOCs and checks every value that comes back.
 ///

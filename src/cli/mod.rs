@@ -3,6 +3,7 @@
 mod arguments;
 mod calibrate;
 mod compare;
+mod databases;
 mod doctor;
 mod examples;
 mod exit;

@@ -1,6 +1,6 @@
 //! What an IOC is to hold, and starting it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::program::{self, Kind, Program};
@@ -286,7 +286,9 @@ impl Builder {
         deadline: &Deadline,
     ) -> Result<(), IocError> {
         let declare = match program {
-            Some(Program { kind: Kind::Application(_), path }) => declarations(shell, path)?,
+            Some(Program { kind: Kind::Application(_), path }) => {
+                declarations(shell, path, &place.folder.path().join(DEFINITION))?
+            }
             _ => String::new(),
         };
         self.start_up.write(place, missing, &declare)?;
@@ -318,7 +320,7 @@ impl Builder {
         if has_definition && !is_application {
             command = command.argument("-D").argument(place.folder.path().join(DEFINITION));
         }
-        let folders = std::env::join_paths(self.start_up.definition_folders()).ok();
+        let folders = std::env::join_paths(self.start_up.folders_to_search()).ok();
         Ok(command
             .cores(&self.cores)
             .folder(self.working_folder(place))
@@ -416,7 +418,7 @@ impl Builder {
 fn run_user_script(
     shell: &mut Shell,
     place: &Place,
-    script: &std::path::Path,
+    script: &Path,
     deadline: &Deadline,
 ) -> Result<(), IocError> {
     let script = absolute(script);
@@ -432,16 +434,16 @@ fn run_user_script(
 }
 
 /// The commands that make the record types of an IOC application known.
-fn declarations(shell: &mut Shell, program: &std::path::Path) -> Result<String, IocError> {
+fn declarations(shell: &mut Shell, program: &Path, definition: &Path) -> Result<String, IocError> {
     const SUFFIX: &str = "_registerRecordDeviceDriver";
-    let known = shell.run("help")?;
+    let known = shell.run_all(&["help".to_owned()])?.concat();
     let registering: Vec<&str> =
         known.split_whitespace().filter(|word| word.ends_with(SUFFIX)).collect();
     let own = program.file_name().map(|name| name.to_string_lossy().replace('-', "_"));
     let own = registering.iter().find(|word| own.as_deref() == word.strip_suffix(SUFFIX));
     match (own, registering.as_slice()) {
         (Some(command), _) | (None, [command]) => {
-            Ok(format!("dbLoadDatabase {DEFINITION}\n{command} pdbbase\n"))
+            Ok(format!("dbLoadDatabase {}\n{command} pdbbase\n", path_word(definition)?))
         }
         (None, found) => Err(IocError::InvalidRequest(format!(
             "{} is no softIoc (its usage has no -D), and its shell has {} commands that end in \

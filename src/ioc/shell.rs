@@ -19,6 +19,9 @@ const PROMPT_VARIABLE: &str = "IOC_FIXTURE_PROMPT";
 /// What the shell prints when it has taken the prompt.
 const PROMPT_TAKEN: &str = "epics-gauge: the prompt is set";
 
+/// What is said where Base said nothing.
+const UNKNOWN_REASON: &str = "it did not finish its script";
+
 /// How long a shell command may take.
 pub(super) const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -116,7 +119,10 @@ impl Shell {
         what: &str,
     ) -> Result<(), IocError> {
         let logged = self.log.total();
-        let printed = self.run_until(&format!("< {script}"), deadline, what)?;
+        let printed = match self.run_until(&format!("< {script}"), deadline, what) {
+            Ok(printed) => printed,
+            Err(error) => return Err(self.refused_before_crash(logged, error)),
+        };
         // Some releases go on after a file that they could not load.
         if printed.lines().any(|line| line == SCRIPT_ENDED) && !self.has_unloaded(logged)? {
             return Ok(());
@@ -128,6 +134,20 @@ impl Shell {
     fn has_unloaded(&mut self, logged: u64) -> Result<bool, IocError> {
         let mut lines = self.log()?.since(logged);
         Ok(lines.any(|line| line.is_error && refusal::says_not_loaded(&line.text)))
+    }
+
+    /// Base may crash on what it refuses: then that is the error, not the crash.
+    fn refused_before_crash(&self, logged: u64, error: IocError) -> IocError {
+        match (&error, self.refused(logged)) {
+            (
+                IocError::Process(ProcessError::Ended { status, .. }),
+                IocError::Refused { reason, command, output },
+            ) if reason != UNKNOWN_REASON => {
+                let reason = format!("{reason}\nThen it ended with {status}");
+                IocError::Refused { reason, command, output }
+            }
+            _ => error,
+        }
     }
 
     /// The error for what the log says from its line `logged` on.

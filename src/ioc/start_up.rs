@@ -190,9 +190,17 @@ impl StartUp {
         })
     }
 
-    /// The folders that Base searches for what a database definition includes.
-    pub(super) fn definition_folders(&self) -> Vec<PathBuf> {
-        IncludePath::of_caller().for_file(self.definition.as_deref())
+    /// The folders that Base searches for what a database definition includes, and for what
+    /// a script of the user's own names: in its own folder, where it runs, as Base would.
+    pub(super) fn folders_to_search(&self) -> Vec<PathBuf> {
+        let include_path = IncludePath::of_caller();
+        match &self.script {
+            None => include_path.for_file(self.definition.as_deref()),
+            Some(script) => {
+                let own = self.definition.as_deref().and_then(Path::parent).map(Path::to_owned);
+                own.into_iter().chain(include_path.for_file(Some(script))).collect()
+            }
+        }
     }
 
     fn named_rates(&self) -> NamedRates {

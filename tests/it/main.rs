@@ -8,12 +8,15 @@ mod chosen_versions;
 mod command_line;
 mod compare;
 mod data_outputs;
+mod databases;
 mod documents;
 mod fleet;
 #[cfg(feature = "pvaccess")]
 mod floor;
 mod handicaps;
 mod import_cycles;
+mod ioc_command;
+mod ioc_lives;
 mod isolation;
 mod judged;
 mod lock;

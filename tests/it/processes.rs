@@ -4,6 +4,7 @@
 pub(crate) mod proc_files;
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -96,7 +97,7 @@ fn inherited_epics_variables_do_not_reach_a_process() {
         ioc.is_some()
     });
     let environment = fs::read(format!("/proc/{}/environ", ioc.unwrap().pid)).unwrap();
-    drop(child.stdin.take());
+    writeln!(child.stdin.take().unwrap(), "exit").unwrap();
     child.wait().unwrap();
     let environment = String::from_utf8_lossy(&environment);
     assert!(environment.contains("EPICS_CA_ADDR_LIST=127.0.0.1\0"), "{environment}");
@@ -260,6 +261,11 @@ impl Started {
         family
     }
 
+    /// Waits until it says this on stderr.
+    fn wait_for_word(&self, word: &str) {
+        wait_until(word, || fs::read_to_string(&self.stderr).unwrap().contains(word));
+    }
+
     /// As a terminal does on Ctrl-C: to the whole foreground group.
     fn interrupt(&self, number: i32) {
         let group = libc::pid_t::try_from(self.child.id()).unwrap();
@@ -368,18 +374,54 @@ fn an_interrupted_run_keeps_the_records_it_has() {
 }
 
 #[test]
-fn signals_and_the_end_of_its_input_end_an_ioc_command() {
+fn signals_and_exit_end_an_ioc_command() {
     let ask: [(fn(&mut Started), i32); 3] = [
-        (|started| started.interrupt(libc::SIGINT), 130),
-        (|started| started.interrupt(libc::SIGTERM), 130),
-        (|started| drop(started.child.stdin.take()), 0),
+        (|started| started.interrupt(libc::SIGINT), 0),
+        (|started| started.interrupt(libc::SIGTERM), 0),
+        (|started| writeln!(started.child.stdin.as_ref().unwrap(), "exit").unwrap(), 0),
     ];
     for (stop, code) in ask {
         let mut started = Started::ioc(&["--pvs", "10"]);
         let family = started.wait_for(&["softIoc"]);
+        started.wait_for_word("the IOC serves");
         stop(&mut started);
         started.ends_with_code(code);
         assert!(family.iter().all(|process| !process.lives()), "{family:?}");
         assert_eq!(started.left_files(), [""; 0]);
     }
+}
+
+/// Pipes and /dev/null end at once; that says nothing of the time that an IOC is needed.
+#[test]
+fn an_ioc_command_survives_the_end_of_its_input_and_ends_with_its_time() {
+    let mut started = Started::ioc(&["--for", "2s"]);
+    drop(started.child.stdin.take());
+    started.wait_for_word("the IOC serves");
+    let family = started.wait_for(&["softIoc"]);
+    thread::sleep(Duration::from_millis(500));
+    assert!(started.child.try_wait().unwrap().is_none(), "it ended with its input");
+    started.ends_with_code(0);
+    assert!(family.iter().all(|process| !process.lives()), "{family:?}");
+}
+
+#[test]
+fn an_ioc_command_ends_with_the_process_that_started_it() {
+    let stderr = tempfile::NamedTempFile::new().unwrap();
+    let told = || fs::read_to_string(&stderr).unwrap();
+    let script = format!("{} ioc </dev/null >/dev/null & sleep 100", program().display());
+    let mut shell = std::process::Command::new("/bin/sh")
+        .args(["-c", &script])
+        .stderr(stderr.reopen().unwrap())
+        .spawn()
+        .unwrap();
+    wait_until("it serves", || told().contains("the IOC serves"));
+    let family = descendants(shell.id());
+    assert!(family.iter().any(|process| process.name == "softIoc"), "{family:?}");
+    shell.kill().unwrap();
+    shell.wait().unwrap();
+    wait_until("it says why it ends", || told().contains("the process that started it is gone"));
+    let (sleeping, others): (Vec<Seen>, Vec<Seen>) =
+        family.into_iter().partition(|process| process.name == "sleep");
+    wait_until_gone(&others);
+    sleeping.iter().for_each(|process| signal(process.pid, libc::SIGKILL));
 }

@@ -2,7 +2,6 @@
 //! that speaks JSON, or for a time.
 
 mod command;
-mod databases;
 mod end;
 mod fixture;
 mod json;
@@ -21,8 +20,6 @@ use super::stdout::print;
 use super::{Failure, interrupt, servers};
 use end::{Ending, Reason};
 use fixture::{Fixture, failure};
-
-pub(super) use databases::Databases;
 
 /// How often the IOC's own messages, and reasons to end, are looked for.
 const LOOK: Duration = Duration::from_millis(100);

@@ -11,8 +11,8 @@ const MACROS: &str = "macros";
 
 /// Databases, each with its macros.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Databases {
-    pub(crate) files: Vec<(PathBuf, String)>,
+pub(super) struct Databases {
+    pub(super) files: Vec<(PathBuf, String)>,
 }
 
 impl Args for Databases {
