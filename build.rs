@@ -75,6 +75,8 @@ struct Base {
     includes: Vec<PathBuf>,
     /// Where the linker finds `ca` and `Com`.
     libraries: PathBuf,
+    /// What those need of the system, beside what every Base needs.
+    needed: Vec<&'static str>,
     /// What `coreRelease` of its IOC reports, without "EPICS R".
     version: String,
     /// Where it came from, for reports.
@@ -112,7 +114,7 @@ fn build() -> Outcome<()> {
 }
 
 fn from_pinned_source() -> Outcome<(Base, SoftIoc)> {
-    let source = pins::pinned("epicscorelibs")?;
+    let source = pins::base()?;
     let tree = fetch::unpacked_archive(&source)?;
     let built = compile::base(&tree, &source)?;
     let soft_ioc = link::programs(&built)?;

@@ -46,6 +46,7 @@ mod shell;
 mod shell_counts;
 mod soft_ioc;
 mod start_up;
+mod starting;
 mod together;
 mod values;
 

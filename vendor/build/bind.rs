@@ -60,9 +60,13 @@ pub(crate) fn write_pvxs_client(target: &Path) -> Outcome<()> {
 
 fn builder(header: &Path, includes: &[PathBuf]) -> Outcome<bindgen::Builder> {
     load_libclang()?;
+    // Headers of a Base that was installed for gcc refuse clang before 7.0.8, though what
+    // they declare is the same.
+    let is_for_gcc = includes.iter().any(|folder| folder.ends_with("compiler/gcc"));
     Ok(bindgen::Builder::default()
         .header(header.display().to_string())
         .clang_args(includes.iter().map(|folder| format!("-I{}", folder.display())))
+        .clang_args(is_for_gcc.then_some("-U__clang__"))
         .clang_args(compiler_headers()?)
         .generate_comments(false)
         .derive_default(true))

@@ -12,7 +12,7 @@ use crate::fetch::sha256_hex;
 use crate::generate;
 use crate::libraries::{LIBRARIES, operating_system, targets_macos};
 use crate::pins::Source;
-use crate::stop::{Outcome, Stop, copy, make_folder, out_dir, remove, write};
+use crate::stop::{Outcome, Stop, copy, make_folder, out_dir, read, remove, write};
 use crate::system_packages::Need;
 
 /// EPICS Base, built into OUT_DIR.
@@ -33,13 +33,9 @@ const PROGRAM_SOURCES: [&str; 4] = [
     "modules/ca/src/client/catimeMain.c",
 ];
 
-const DEFINES: [(&str, Option<&str>); 5] = [
-    ("UNIX", None),
-    ("USE_TYPED_RSET", None),
-    ("USE_TYPED_DSET", None),
-    ("USE_TYPED_DRVET", None),
-    ("EPICS_COMMANDLINE_LIBRARY", Some("EPICS_COMMANDLINE_LIBRARY_EPICS")),
-];
+/// What every release is compiled with.
+const DEFINES: [(&str, Option<&str>); 2] =
+    [("UNIX", None), ("EPICS_COMMANDLINE_LIBRARY", Some("EPICS_COMMANDLINE_LIBRARY_EPICS"))];
 
 pub(crate) fn base(tree: &Path, source: &Source) -> Outcome<Built> {
     let folder = out_dir().join("base");
@@ -74,6 +70,7 @@ impl Built {
         Base {
             includes: vec![self.include],
             libraries: self.libraries,
+            needed: Vec::new(),
             version: self.version,
             origin: format!("{} {} sha256:{}", source.name, source.version, source.sha256),
             compiler: self.compiler,
@@ -116,6 +113,9 @@ fn compile_all(tree: &Path, tables: &Path, built: &Built, objects: &Path) -> Out
     owners.push((tables.to_path_buf(), Some("Com")));
     owners.extend(PROGRAM_SOURCES.iter().map(|file| (tree.join(file), None)));
 
+    let typed = typed_tables(tree)?;
+    let mut defines = DEFINES.to_vec();
+    defines.extend(typed.iter().map(|name| (name.as_str(), None)));
     let mut compiled: Vec<(PathBuf, Option<&str>)> = Vec::new();
     for cpp in [true, false] {
         let (files, names): (Vec<_>, Vec<_>) = owners
@@ -124,7 +124,7 @@ fn compile_all(tree: &Path, tables: &Path, built: &Built, objects: &Path) -> Out
             .cloned()
             .unzip();
         let outputs =
-            Compilation { what: "EPICS Base", cpp, defines: &DEFINES, includes: &includes }
+            Compilation { what: "EPICS Base", cpp, defines: &defines, includes: &includes }
                 .run(&files, objects)?;
         for ((file, name), output) in files.iter().zip(names).zip(outputs) {
             match PROGRAM_SOURCES.iter().find(|program| file.ends_with(program)) {
@@ -138,6 +138,17 @@ fn compile_all(tree: &Path, tables: &Path, built: &Built, objects: &Path) -> Out
         archive(library.name, members.map(|(object, _)| object.as_path()), &built.libraries)?;
     }
     Ok(())
+}
+
+/// Which tables of functions have types, as the archive's own build says: releases differ.
+fn typed_tables(tree: &Path) -> Outcome<Vec<String>> {
+    let text = read(&tree.join("setup.py"))?;
+    let quoted = text.split('\'').skip(1).step_by(2);
+    let mut names: Vec<String> =
+        quoted.filter(|word| word.starts_with("USE_TYPED_")).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
 }
 
 /// Files that are compiled in one go, with what the compiler is told of them.

@@ -26,6 +26,7 @@ pub(crate) fn from_variable() -> Outcome<Option<(Base, SoftIoc)>> {
 
     let version_header = found(&root, root.join("include/epicsVersion.h"))?;
     let version = version(&root, &read(&version_header)?)?;
+    check_release(&root, &version)?;
     found(&root, root.join("include/cadef.h"))?;
     for program in ["caRepeater", "catime"] {
         link_program(&found(&root, programs.join(program))?, &out_dir().join(program))?;
@@ -41,11 +42,14 @@ pub(crate) fn from_variable() -> Outcome<Option<(Base, SoftIoc)>> {
     ];
     let absolute = std::path::absolute(&libraries).trying(|| "find the libraries".to_string())?;
     let soft_ioc = link::installed_soft_ioc(&includes, &absolute)?;
+    let archive = absolute.join("libCom.a");
+    let needed = if archive.is_file() { link::needed_by(&archive)? } else { Vec::new() };
     let base = Base {
         includes,
         libraries: libraries_to_link(&root, &libraries)?,
         version,
         origin: root.display().to_string(),
+        needed,
         compiler: "not known: EPICS_BASE was compiled elsewhere".to_string(),
     };
     Ok(Some((base, soft_ioc)))
@@ -98,6 +102,25 @@ fn found(root: &Path, path: PathBuf) -> Outcome<PathBuf> {
     }
     println!("cargo:rerun-if-changed={}", path.display());
     std::path::absolute(&path).trying(|| format!("find {}", path.display()))
+}
+
+/// Our softIoc finds the support of record types by a function that older releases lack.
+fn check_release(root: &Path, version: &str) -> Outcome<()> {
+    const OLDEST: [u32; 3] = [7, 0, 5];
+    let numbers = version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    if numbers.collect::<Vec<_>>().as_slice() >= OLDEST.as_slice() {
+        return Ok(());
+    }
+    Err(Stop {
+        tried: format!("use the EPICS Base installed at EPICS_BASE={}", root.display()),
+        why: format!(
+            "it is of release {version}, which has no registerAllRecordDeviceDrivers (Base 7.0.5)"
+        ),
+        mend:
+            "`unset EPICS_BASE` to build the pinned EPICS Base; the softIoc of that release works \
+               all the same, as `epics-gauge ioc --program PATH` and `compare --ioc-a PATH`"
+                .to_string(),
+    })
 }
 
 fn not_a_base(root: &Path, why: &str) -> Stop {

@@ -1,6 +1,7 @@
 //! Links the programs that the package starts, and tells cargo what the
 //! package itself links.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,7 +10,7 @@ use crate::compile::Built;
 use crate::compiler::{compiler, identity};
 use crate::libraries::{LIBRARIES, targets_macos};
 use crate::pvxs::{self, Pvxs};
-use crate::stop::{Outcome, make_folder, out_dir, remove, run, watch};
+use crate::stop::{Outcome, Trying, make_folder, out_dir, remove, run, watch};
 
 /// Parts of ours in every softIoc.
 const SOFT_IOC_SHIMS: [&str; 2] =
@@ -34,12 +35,14 @@ pub(crate) struct SoftIoc {
     /// Where Base's libraries are.
     folder: PathBuf,
     kind: Libraries,
+    /// What those need of the system, beside [`SYSTEM_LIBRARIES`].
+    needed: Vec<&'static str>,
 }
 
 impl SoftIoc {
     /// The IOC that serves Channel Access only.
     fn link(&self) -> Outcome<()> {
-        link("softIoc", &self.objects, &[], &self.folder, self.kind)
+        self.link_as("softIoc", &[])
     }
 
     /// The IOC that serves pvAccess too.
@@ -47,7 +50,11 @@ impl SoftIoc {
         let file = |name: &str| pvxs.libraries.join(format!("lib{name}.a"));
         let mut libraries = whole(&[file(pvxs::IOC_LIBRARY)]);
         libraries.extend(pvxs::LIBRARIES.map(|name| file(name).display().to_string()));
-        link("softIocPvx", &self.objects, &libraries, &self.folder, self.kind)
+        self.link_as("softIocPvx", &libraries)
+    }
+
+    fn link_as(&self, program: &str, libraries: &[String]) -> Outcome<()> {
+        link(program, &self.objects, libraries, &self.folder, self.kind, &self.needed)
     }
 }
 
@@ -57,12 +64,17 @@ pub(crate) fn programs(built: &Built) -> Outcome<SoftIoc> {
     let object = |source| built.program_object(source);
     let mut objects = compiled_shims(&SOFT_IOC_SHIMS, std::slice::from_ref(&built.include))?;
     objects.push(object("modules/database/src/std/softIoc/softMain.cpp"));
-    let soft_ioc = SoftIoc { objects, folder: folder.clone(), kind: Libraries::WholeArchives };
+    let soft_ioc = SoftIoc {
+        objects,
+        folder: folder.clone(),
+        kind: Libraries::WholeArchives,
+        needed: Vec::new(),
+    };
     soft_ioc.link()?;
     let repeater = object("modules/ca/src/client/caRepeater.cpp");
-    link("caRepeater", &[repeater], &[], folder, Libraries::Archives)?;
+    link("caRepeater", &[repeater], &[], folder, Libraries::Archives, &[])?;
     let catime = ["modules/ca/src/client/catimeMain.c", "modules/ca/src/client/catime.c"];
-    link("catime", &catime.map(object), &[], folder, Libraries::Archives)?;
+    link("catime", &catime.map(object), &[], folder, Libraries::Archives, &[])?;
     Ok(soft_ioc)
 }
 
@@ -81,9 +93,22 @@ pub(crate) fn installed_soft_ioc(includes: &[PathBuf], libraries: &Path) -> Outc
         _ => (files(shared), Libraries::Shared),
     };
     files.iter().for_each(|file| watch(&file.display().to_string()));
-    let soft_ioc = SoftIoc { objects, folder: libraries.to_path_buf(), kind };
+    let needed = match kind {
+        Libraries::Shared => Vec::new(),
+        _ => needed_by(&libraries.join("libCom.a"))?,
+    };
+    let soft_ioc = SoftIoc { objects, folder: libraries.to_path_buf(), kind, needed };
     soft_ioc.link()?;
     Ok(soft_ioc)
+}
+
+/// What an archive of libCom needs of the system beside [`SYSTEM_LIBRARIES`]: Base's make
+/// compiles it with readline where that is installed. A shared libCom names what it needs.
+pub(crate) fn needed_by(lib_com: &Path) -> Outcome<Vec<&'static str>> {
+    const SIGNS: [(&str, &str); 2] = [("rl_bind_key", "readline"), ("gl_get_line", "tecla")];
+    let archive = fs::read(lib_com).trying(|| format!("read {}", lib_com.display()))?;
+    let has = |symbol: &str| archive.windows(symbol.len()).any(|word| word == symbol.as_bytes());
+    Ok(SIGNS.iter().filter(|(symbol, _)| has(symbol)).map(|(_, library)| *library).collect())
 }
 
 /// Our C interface to pvxs' client, as a library beside those of pvxs.
@@ -138,7 +163,7 @@ fn link_with_package(base: &Base, pvxs: Option<&Pvxs>) {
         println!("cargo:rustc-link-lib=dylib={library}");
     }
     if !targets_macos() {
-        for library in SYSTEM_LIBRARIES {
+        for library in SYSTEM_LIBRARIES.iter().chain(&base.needed) {
             println!("cargo:rustc-link-lib=dylib={library}");
         }
     }
@@ -153,13 +178,15 @@ enum Libraries {
     Shared,
 }
 
-/// `libraries` come between the objects and Base's libraries in `folder`.
+/// `libraries` come between the objects and Base's libraries in `folder`, those that are
+/// `needed` of the system after them.
 fn link(
     program: &str,
     objects: &[PathBuf],
     libraries: &[String],
     folder: &Path,
     kind: Libraries,
+    needed: &[&str],
 ) -> Outcome<()> {
     let path = out_dir().join(program);
     remove(&path)?;
@@ -167,12 +194,14 @@ fn link(
     command.arg("-o").arg(&path).args(objects).args(libraries);
     add_libraries(&mut command, folder, kind);
     if !targets_macos() {
-        command.args(SYSTEM_LIBRARIES.each_ref().map(|library| format!("-l{library}")));
+        let of_system = SYSTEM_LIBRARIES.iter().chain(needed);
+        command.args(of_system.map(|library| format!("-l{library}")));
     }
     command.args(strip_flags());
     run(&mut command, |_| {
-        "see that the C++ compiler above can link a program; an EPICS_BASE has to be of version \
-         7.0.5 or later"
+        "see that the C++ compiler above can link a program. An EPICS_BASE has to be of version \
+         7.0.5 or later, and the libraries that it was built with (readline) have to be \
+         installed with their headers, such as libreadline-dev"
             .to_string()
     })
     .map(drop)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::stop::{Outcome, Stop, Trying, cargo_variable, read, watch};
+use crate::stop::{Outcome, Stop, Trying, cargo_variable, read, variable, watch};
 
 /// One pin, with the one file of it that this machine needs.
 pub(crate) struct Source {
@@ -39,10 +39,35 @@ struct PinnedFile {
     platform: Option<String>,
 }
 
-/// The pin called `name`, narrowed to the file for the building machine.
+/// The first pin called `name`, narrowed to the file for the building machine.
 pub(crate) fn pinned(name: &str) -> Outcome<Source> {
+    pinned_where(name, |_| true)
+}
+
+/// The pin of EPICS Base: the first one, or that of the release which `EPICS_GAUGE_BASE` names.
+pub(crate) fn base() -> Outcome<Source> {
+    const VARIABLE: &str = "EPICS_GAUGE_BASE";
+    const NAME: &str = "epicscorelibs";
+    let Some(release) = variable(VARIABLE).map(|value| value.to_string_lossy().into_owned()) else {
+        return pinned(NAME);
+    };
+    let is_of = |version: &str| {
+        version.strip_prefix(&release).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    if !all()?.iter().any(|pin| pin.name == NAME && is_of(&pin.version)) {
+        let versions = all()?.into_iter().filter(|pin| pin.name == NAME).map(|pin| pin.version);
+        return Err(Stop {
+            tried: format!("use the release of EPICS Base that {VARIABLE}={release} names"),
+            why: format!("vendor/sources.toml pins {}", versions.collect::<Vec<_>>().join(" and ")),
+            mend: format!("name one of these, add a pin there, or `unset {VARIABLE}`"),
+        });
+    }
+    pinned_where(NAME, |pin| is_of(&pin.version))
+}
+
+fn pinned_where(name: &str, is_meant: impl Fn(&Pin) -> bool) -> Outcome<Source> {
     let platform = host_platform();
-    let pin = all()?.into_iter().find(|pin| pin.name == name);
+    let pin = all()?.into_iter().find(|pin| pin.name == name && is_meant(pin));
     let source = pin.and_then(|pin| {
         let file = pin.files.into_iter().find(|file| match &file.platform {
             Some(wanted) => *wanted == platform,
