@@ -103,6 +103,15 @@ pub fn tool(name: &str) -> Result<PathBuf, UnpackError> {
     Ok(folder()?.join(name))
 }
 
+/// The folder to put into `PYTHONPATH` for a program that imports `epics_gauge`.
+///
+/// # Errors
+/// When the cache folder cannot be written.
+#[cfg(feature = "cli")]
+pub fn python_folder() -> Result<PathBuf, UnpackError> {
+    Ok(folder()?.join("python"))
+}
+
 /// The manifests of this crate's approaches.
 #[cfg(feature = "cli")]
 pub fn approaches() -> Vec<Placed<ApproachManifest>> {
@@ -178,6 +187,7 @@ fn unpack(folder: &Path) -> io::Result<()> {
     let beside = tempfile::Builder::new().prefix("unpacking-").tempdir_in(parent)?;
     for file in files() {
         let path = beside.path().join(file.name);
+        make_folder_of(&path)?;
         fs::write(&path, file.bytes)?;
         let mode = if file.executable { 0o755 } else { 0o644 };
         fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
@@ -190,12 +200,18 @@ fn unpack(folder: &Path) -> io::Result<()> {
         // A damaged folder stands in the way: replace it file by file.
         Err(_) if folder.is_dir() => {
             for file in files() {
-                fs::rename(beside.path().join(file.name), folder.join(file.name))?;
+                let path = folder.join(file.name);
+                make_folder_of(&path)?;
+                fs::rename(beside.path().join(file.name), path)?;
             }
             Ok(())
         }
         Err(error) => Err(error),
     }
+}
+
+fn make_folder_of(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 
 #[cfg(test)]
@@ -220,5 +236,15 @@ mod tests {
             }
         }
         assert!(!approaches().is_empty() && !servers().is_empty());
+    }
+
+    #[test]
+    fn the_python_package_travels_inside_as_a_package() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+        for name in ["__init__.py", "worker/loop.py", "server/loop.py", "soft_ioc.py"] {
+            let name = format!("epics_gauge/{name}");
+            let unpacked = fs::read(python_folder().unwrap().join(&name)).unwrap();
+            assert_eq!(unpacked, fs::read(root.join(&name)).unwrap(), "{name}");
+        }
     }
 }

@@ -1,10 +1,15 @@
 //! Programs of the user's own, as files of approaches and of servers name them.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::path::{Path, PathBuf};
 
 use super::{Missing, PythonSite, python_program};
+use crate::embedded::{self, UnpackError};
 use crate::process::Command;
+
+/// Where Python looks for modules first.
+const PYTHONPATH: &str = "PYTHONPATH";
 
 /// The user's own command, from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +78,8 @@ impl UserCommand {
             .iter()
             .map(|(name, value)| Ok((name.clone(), fill(value)?)))
             .collect::<Result<Vec<(String, String)>, Missing>>()?;
-        Ok(Command::new(program).arguments(words).environment(environment).folder(&self.folder))
+        let command = Command::new(program).arguments(words).folder(&self.folder);
+        Ok(command.environment(with_package(environment)?))
     }
 
     /// Replaces `{site}`, `{python}` and `{folder}`.
@@ -87,5 +93,38 @@ impl UserCommand {
             filled = filled.replace("{python}", &python_program()?.to_string_lossy());
         }
         Ok(filled)
+    }
+}
+
+/// Lets Python programs import `epics_gauge` of this build, whose protocol is that of the
+/// harness, before any other that is installed.
+fn with_package(
+    mut environment: Vec<(String, String)>,
+) -> Result<Vec<(String, String)>, UnpackError> {
+    let given = environment.iter().rposition(|(name, _)| name == PYTHONPATH);
+    let others = match given {
+        Some(place) => environment.remove(place).1,
+        None => env::var(PYTHONPATH).unwrap_or_default(),
+    };
+    let mut path = embedded::python_folder()?.display().to_string();
+    if !others.is_empty() {
+        path = format!("{path}:{others}");
+    }
+    environment.push((PYTHONPATH.to_owned(), path));
+    Ok(environment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_package_comes_before_what_the_file_puts_into_pythonpath() {
+        let package = embedded::python_folder().unwrap().display().to_string();
+        let own = vec![(PYTHONPATH.to_owned(), "/mine".to_owned()), ("A".to_owned(), "1".to_owned())];
+        let made = with_package(own).unwrap();
+        assert_eq!(made[0], ("A".to_owned(), "1".to_owned()));
+        assert_eq!(made[1], (PYTHONPATH.to_owned(), format!("{package}:/mine")));
+        assert!(Path::new(&package).join("epics_gauge/worker/__init__.py").is_file());
     }
 }

@@ -18,7 +18,8 @@ use crate::support::Gauge;
 const NOTEBOOK: &str = "
 import json, sys
 sys.path[:0] = sys.argv[1:3]
-import numpy, update_log
+import numpy
+from epics_gauge.worker from epics_gauge.worker import update_log
 asked = json.load(sys.stdin)
 log = update_log.UpdateLog(asked['monitor'], 10)
 log.epoch_ns = 1000
@@ -32,11 +33,11 @@ assert log.take() == {'runs': [], 'latencies': []}
 print(json.dumps(taken))
 ";
 
-/// `sys.path` for workers: the pinned packages and the workers' own folder.
+/// `sys.path` for workers: the pinned packages and the package that workers share.
 fn search_path() -> [String; 2] {
     let site = PythonSite::install(|_| ()).unwrap();
-    let worker = embedded::tool("update_log.py").unwrap();
-    [site.folder(), worker.parent().unwrap()].map(|folder| folder.display().to_string())
+    let package = embedded::python_folder().unwrap();
+    [site.folder(), &package].map(|folder| folder.display().to_string())
 }
 
 fn noted(asked: &Value) -> Value {
@@ -105,7 +106,7 @@ fn each_of_a_pvs_subscriptions_has_runs_of_its_own() {
 const FIRST_UPDATES: &str = "
 import json, sys, threading
 sys.path[:0] = sys.argv[1:3]
-import update_log
+from epics_gauge.worker import update_log
 asked = {'content': 'scalars', 'step': 1, 'room': 0, 'monitors': 3}
 log = update_log.UpdateLog(asked, 4)
 finished = threading.Event()
@@ -191,8 +192,8 @@ fn counted_together(latencies: &Value) -> Vec<(i64, u64)> {
 
 /// With what a worker ends that is told this command; nothing when it answers.
 fn exit_code_after(stage: &str, field: &str, value: &Value) -> Option<i32> {
-    let [site, folder] = search_path();
-    let main = Path::new(&folder).join("main.py");
+    let [site, _] = search_path();
+    let main = embedded::tool("main.py").unwrap();
     let command = Command::new(python_program().unwrap())
         .arguments(["-I", "-S"])
         .argument(main)

@@ -12,6 +12,8 @@ use crate::stop::{Outcome, Stop, Trying, cargo_variable, out_dir, read, watch, w
 const APPROACHES: [&str; 2] = ["src/worker/native", "src/worker/python"];
 /// Where those of servers lie.
 const SERVERS: [&str; 2] = ["src/ioc/native", "src/ioc/python"];
+/// The package that all Python workers and servers use.
+const PACKAGE: &str = "python/epics_gauge";
 
 pub(crate) fn write_embedded() -> Outcome<()> {
     let approaches = checked::<ApproachManifest>(&APPROACHES)?;
@@ -19,10 +21,17 @@ pub(crate) fn write_embedded() -> Outcome<()> {
     checked::<ServerManifest>(&SERVERS)?;
     let mut code = String::new();
     for (list, folders) in [("APPROACHES", APPROACHES), ("SERVERS", SERVERS)] {
-        list_of_files(&mut code, list, &folders, "toml", "(&str, &str)", "include_str!")?;
+        let files = files_in(&folders, "toml")?.into_iter().map(|path| (path.clone(), path));
+        list_of_files(&mut code, list, files, "(&str, &str)", "include_str!");
     }
-    let python = [APPROACHES[1], SERVERS[1]];
-    list_of_files(&mut code, "PYTHON", &python, "py", "(&str, &[u8])", "include_bytes!")?;
+    let beside_manifests = files_in(&[APPROACHES[1], SERVERS[1]], "py")?;
+    let flat = beside_manifests.into_iter().map(|path| {
+        let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
+        (name, path)
+    });
+    let package = files_in(&folders_of_package()?, "py")?.into_iter();
+    let python = flat.chain(package.map(|path| (path.clone(), path)));
+    list_of_files(&mut code, "PYTHON", python, "(&str, &[u8])", "include_bytes!");
     write(&out_dir().join("manifests.rs"), &code)
 }
 
@@ -42,9 +51,8 @@ fn checked<M: Manifest>(folders: &[&str]) -> Outcome<Vec<Placed<M>>> {
     }
     for path in files_in(&folders[1..], "py")? {
         let is_code = path.contains(&format!("/{}_", M::PREFIX));
-        // What the servers share is called so too.
-        let is_shared =
-            ["server_main.py", "server_messages.py"].iter().any(|it| path.ends_with(it));
+        // What starts the servers is called so too.
+        let is_shared = path.ends_with("server_main.py");
         if is_code && !is_shared && !found.iter().any(|one| path.ends_with(&one.python_file())) {
             return Err(wrong(&path, "it has no manifest: NAME.toml beside it".to_owned()));
         }
@@ -78,32 +86,43 @@ fn wrong(path: &str, why: String) -> Stop {
     }
 }
 
-/// Writes a constant with a name and the content of each file.
+/// The package's folder and those in it.
+fn folders_of_package() -> Outcome<Vec<String>> {
+    let mut folders = vec![PACKAGE.to_owned()];
+    for entry in fs::read_dir(PACKAGE).trying(|| format!("look into {PACKAGE}"))? {
+        let path = entry.trying(|| format!("look into {PACKAGE}"))?.path();
+        if path.join("__init__.py").is_file() {
+            folders.push(path.display().to_string());
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// Writes a constant with a name and the content of each file, given as name and path.
 fn list_of_files(
     code: &mut String,
     list: &str,
-    folders: &[&str],
-    extension: &str,
+    files: impl Iterator<Item = (String, String)>,
     item: &str,
     include: &str,
-) -> Outcome<()> {
+) {
     let root = cargo_variable("CARGO_MANIFEST_DIR");
     let mut lines = format!("pub(crate) const {list}: &[{item}] = &[\n");
-    for path in files_in(folders, extension)? {
-        let name = if extension == "py" { path.rsplit('/').next().unwrap_or(&path) } else { &path };
+    for (name, path) in files {
         let file = Path::new(&root).join(&path);
         let _ = writeln!(lines, "    ({name:?}, {include}({file:?})),");
     }
     lines += "];\n";
     *code += &lines;
-    Ok(())
 }
 
 /// The files in these folders, not below them, in the order of their names. A folder is
 /// watched as a whole: a new file in it runs the build script again.
-fn files_in(folders: &[&str], extension: &str) -> Outcome<Vec<String>> {
+fn files_in(folders: &[impl AsRef<str>], extension: &str) -> Outcome<Vec<String>> {
     let mut files = Vec::new();
     for folder in folders {
+        let folder = folder.as_ref();
         watch(folder);
         let entries = fs::read_dir(folder).trying(|| format!("look into {folder}"))?;
         for entry in entries {

@@ -11,11 +11,11 @@ import threading
 import time
 
 import caproto
-from asyncio_scans import AsyncioServer
+from epics_gauge.server.asyncio_server import AsyncioServer
 from caproto.asyncio.server import Context
 from caproto.server import PVGroup, pvproperty
-from gauge_server import DEADLINE_S, ServerError, pv_name, value_of
-from gauge_worker import distribution_versions
+from epics_gauge.server import DEADLINE_S, ServerError, pv_name, value_of
+from epics_gauge.worker import distribution_versions
 
 
 class Gauge(PVGroup):

@@ -7,8 +7,13 @@ user's own Python leaks in.
 """
 
 import argparse
+import importlib
 import os
 import sys
+
+# Where the package epics_gauge is: beside this file where the program has unpacked both,
+# else at the root of the source.
+PACKAGES = ("python", "../../../python")
 
 
 def main():
@@ -20,11 +25,12 @@ def main():
     module = "server_" + arguments.server.replace("-", "_")
     if not os.path.exists(os.path.join(here, module + ".py")):
         parser.error(f"there is no server {arguments.server!r}: {here} has no {module}.py")
-    sys.path[:0] = [os.path.abspath(arguments.site), here]
+    packages = [os.path.join(here, folder) for folder in PACKAGES]
+    sys.path[:0] = [os.path.abspath(arguments.site), here, *packages]
 
-    import gauge_server
+    from epics_gauge.server import serve
 
-    gauge_server.run(arguments.server, module)
+    serve(lambda: importlib.import_module(module).Server, arguments.server)
 
 
 if __name__ == "__main__":

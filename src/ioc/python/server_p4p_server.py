@@ -8,9 +8,9 @@ import re
 import threading
 import time
 
-from gauge_server import DEADLINE_S, Pace, ServerError, pv_name, value_of
-from gauge_server import Server as GaugeServer
-from gauge_worker import distribution_versions
+from epics_gauge.server import DEADLINE_S, Pace, ServerError, pv_name, value_of
+from epics_gauge.server import Server as GaugeServer
+from epics_gauge.worker import distribution_versions
 from p4p.nt import NTScalar
 from p4p.server import Server as PvaServer
 from p4p.server.thread import SharedPV

@@ -8,8 +8,8 @@ which processes the record: a full queue loses it.
 import time
 
 import softioc_parts
-from asyncio_scans import AsyncioServer
-from gauge_server import DEADLINE_S, ServerError, pv_name, value_of
+from epics_gauge.server.asyncio_server import AsyncioServer
+from epics_gauge.server import DEADLINE_S, ServerError, pv_name, value_of
 from softioc import asyncio_dispatcher, builder
 
 # Requests that are made before a tick waits for them; the queue holds 2000.

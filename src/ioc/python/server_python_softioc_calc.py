@@ -9,8 +9,8 @@ import re
 import time
 
 import softioc_parts
-from gauge_server import DEADLINE_S, UPDATE_FACTOR, Server as GaugeServer
-from gauge_server import ServerError, pv_name
+from epics_gauge.server import DEADLINE_S, UPDATE_FACTOR, Server as GaugeServer
+from epics_gauge.server import ServerError, pv_name
 from softioc import asyncio_dispatcher, builder, softioc
 
 # The scan menu of the packaged database definition; Base names the periods.

@@ -7,7 +7,7 @@ import re
 import tempfile
 
 from epicscorelibs.ioc import Com, dbCore
-from gauge_worker import distribution_versions
+from epics_gauge.worker import distribution_versions
 from softioc import builder, fields, imports, softioc
 
 LIBC = ctypes.CDLL(None)

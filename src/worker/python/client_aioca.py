@@ -8,8 +8,8 @@ import numpy  # noqa: F401  (aioca uses it)
 import aioca
 from epicscorelibs.ca import cadef
 
-import asyncio_client
-import gauge_worker
+from epics_gauge import worker
+from epics_gauge.worker.asyncio_client import AsyncioClient
 import loaded_libca
 
 # After a timeout, how long the PVs are asked again to find out which are silent:
@@ -17,7 +17,7 @@ import loaded_libca
 SECOND_CHANCE_S = 0.5
 
 
-class Client(asyncio_client.Client):
+class Client(AsyncioClient):
     # Without `create`: `connect` does both.
     stages = ("context", "connect", "get", "put", "subscribe")
 
@@ -27,7 +27,7 @@ class Client(asyncio_client.Client):
 
     def versions(self):
         return {
-            **gauge_worker.distribution_versions("aioca", "epicscorelibs", "numpy"),
+            **worker.distribution_versions("aioca", "epicscorelibs", "numpy"),
             **loaded_libca.versions(cadef.libca),
         }
 
@@ -36,7 +36,7 @@ class Client(asyncio_client.Client):
         aioca.get_channel_infos()
 
     async def create(self):
-        raise gauge_worker.StageError("aioca cannot create without connecting")
+        raise worker.StageError("aioca cannot create without connecting")
 
     async def connect(self, mode):
         deadline = self.job.deadline()

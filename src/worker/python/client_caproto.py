@@ -9,7 +9,7 @@ import numpy  # noqa: F401  (caproto uses it when it is there)
 from caproto import CaprotoTimeoutError, SubscriptionType
 from caproto.threading.client import Batch, Context
 
-import gauge_worker
+from epics_gauge import worker
 
 SHARED = (
     "the subscriptions to a PV share one of the server's: the library answers equal requests "
@@ -19,7 +19,7 @@ SHARED = (
 LOOK_S = 0.001
 
 
-class Client(gauge_worker.Client):
+class Client(worker.Client):
     def __init__(self):
         self.library_context = None
         self.pvs = []
@@ -27,7 +27,7 @@ class Client(gauge_worker.Client):
         self.callbacks = []
 
     def versions(self):
-        return gauge_worker.distribution_versions("caproto", "numpy")
+        return worker.distribution_versions("caproto", "numpy")
 
     def context(self):
         self.library_context = Context()
@@ -61,7 +61,7 @@ class Client(gauge_worker.Client):
             answers[pv] = response.data[0]
             pending.arrived(pv)
 
-        pending = gauge_worker.Pending(pvs)
+        pending = worker.Pending(pvs)
         deadline = self.job.deadline()
         with self.batch(pvs) as batch:
             for pv in pvs:
@@ -86,7 +86,7 @@ class Client(gauge_worker.Client):
         if mode == "serial":
             self.put_serial(pvs, values)
             return
-        pending = gauge_worker.Pending(pvs)
+        pending = worker.Pending(pvs)
         deadline = self.job.deadline()
         with self.batch(pvs) as batch:
             for pv, value in zip(pvs, values):
@@ -118,7 +118,7 @@ class Client(gauge_worker.Client):
     def on_update(self, number, _subscription, response):
         arrived_ns = time.time_ns()
         stamp = response.metadata.stamp
-        stamp_ns = gauge_worker.unix_ns(stamp.secondsSinceEpoch, stamp.nanoSeconds)
+        stamp_ns = worker.unix_ns(stamp.secondsSinceEpoch, stamp.nanoSeconds)
         data = response.data
         self.log.note(number, data if self.log.has_sums else data[0], stamp_ns, arrived_ns)
 

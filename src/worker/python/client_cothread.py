@@ -13,11 +13,11 @@ import numpy  # noqa: F401  (cothread uses it)
 import cothread
 from cothread import cadef, catools
 
-import gauge_worker
+from epics_gauge import worker
 import loaded_libca
 
 
-class Client(gauge_worker.Client):
+class Client(worker.Client):
     # Without `context`: importing catools makes it. Without `create`: `connect` does both.
     stages = ("connect", "get", "put", "subscribe")
     warnings = ("import makes the context: the library does it when it is loaded",)
@@ -27,7 +27,7 @@ class Client(gauge_worker.Client):
 
     def versions(self):
         return {
-            **gauge_worker.distribution_versions("cothread", "epicscorelibs", "numpy"),
+            **worker.distribution_versions("cothread", "epicscorelibs", "numpy"),
             **loaded_libca.versions(cadef.libca),
         }
 
@@ -35,7 +35,7 @@ class Client(gauge_worker.Client):
         """Made already."""
 
     def create(self):
-        raise gauge_worker.StageError("cothread cannot create without connecting")
+        raise worker.StageError("cothread cannot create without connecting")
 
     def connect(self, mode):
         deadline = self.job.deadline()
@@ -65,7 +65,7 @@ class Client(gauge_worker.Client):
 
     def groups(self, mode, pvs):
         """The names for each call: all of them as a list, or one by one."""
-        for done, some in gauge_worker.groups(mode, pvs):
+        for done, some in worker.groups(mode, pvs):
             names = [self.job.pvs[pv] for pv in some]
             yield done, names if mode == "bulk" else names[0]
 
@@ -81,11 +81,11 @@ class Client(gauge_worker.Client):
         if error.errorcode == cadef.ECA_TIMEOUT:
             missing = [pv for pv, _ in errors] + list(pvs[done:])
             raise self.job.unfinished(what, missing, len(pvs))
-        raise gauge_worker.StageError(f"{self.job.pvs[pv]} not {what}: {error}")
+        raise worker.StageError(f"{self.job.pvs[pv]} not {what}: {error}")
 
     def subscribe(self, mode, pvs):
         deadline = self.job.deadline()
-        for done, some in gauge_worker.groups(mode, pvs):
+        for done, some in worker.groups(mode, pvs):
             finished = Finished()
             self.log.first_updates.expect(some, finished)
             self.monitor(some, deadline)

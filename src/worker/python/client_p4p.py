@@ -5,7 +5,7 @@ import time
 
 from p4p.client.thread import Context, TimeoutError
 
-import gauge_worker
+from epics_gauge import worker
 import over_pvxs
 
 # After a timeout, how long the PVs are asked again to find out which are silent:
@@ -13,7 +13,7 @@ import over_pvxs
 SECOND_CHANCE_S = 0.5
 
 
-class Client(gauge_worker.Client):
+class Client(worker.Client):
     stages = over_pvxs.STAGES
     warnings = over_pvxs.WARNINGS
 
@@ -36,7 +36,7 @@ class Client(gauge_worker.Client):
     def read(self, what, mode, pvs):
         deadline = self.job.deadline()
         values = []
-        for _, some in gauge_worker.groups(mode, pvs):
+        for _, some in worker.groups(mode, pvs):
             answers = self.answers(some, deadline.remaining_s())
             silent = silent_pvs(some, answers)
             if silent:
@@ -55,7 +55,7 @@ class Client(gauge_worker.Client):
 
     def put(self, mode, pvs, values):
         deadline = self.job.deadline()
-        for done, some in gauge_worker.groups(mode, pvs):
+        for done, some in worker.groups(mode, pvs):
             names = [self.job.pvs[pv] for pv in some]
             new = values[done - len(some) : done]
             answers = self.library_context.put(
@@ -88,7 +88,7 @@ class Client(gauge_worker.Client):
             if isinstance(answer, Exception)
         ]
         if errors:
-            raise gauge_worker.StageError(
+            raise worker.StageError(
                 f"{len(errors)} of {len(pvs)} PVs not {what}, first {errors[0]}"
             )
 

@@ -9,14 +9,14 @@ import time
 
 from p4p.client.asyncio import Context
 
-import asyncio_client
+from epics_gauge.worker.asyncio_client import AsyncioClient
 import over_pvxs
 
 # After a timeout, how long the PVs are asked again to find out which are silent.
 SECOND_CHANCE_S = 0.5
 
 
-class Client(asyncio_client.Client):
+class Client(AsyncioClient):
     stages = over_pvxs.STAGES
     warnings = over_pvxs.WARNINGS
 

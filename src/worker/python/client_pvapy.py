@@ -20,7 +20,7 @@ import numpy  # noqa: F401  (pvaccess uses it)
 
 import pvaccess
 
-import gauge_worker
+from epics_gauge import worker
 
 VALUE = "field(value)"
 UPDATE = "field(value,timeStamp)"
@@ -29,7 +29,7 @@ MULTICAST_GROUP = "224.0.0.128"
 THREADS = 16
 
 
-class Client(gauge_worker.Client):
+class Client(worker.Client):
     # Without `context`: the first connection makes it.
     stages = ("create", "connect", "get", "put", "subscribe")
     warnings = (
@@ -51,7 +51,7 @@ class Client(gauge_worker.Client):
         self.callbacks = []
 
     def versions(self):
-        return gauge_worker.distribution_versions("pvapy", "numpy")
+        return worker.distribution_versions("pvapy", "numpy")
 
     def context(self):
         """The first connection makes it."""
@@ -78,7 +78,7 @@ class Client(gauge_worker.Client):
     def connect_at_once(self):
         deadline = self.job.deadline()
         pvs = range(len(self.channels))
-        pending = gauge_worker.Pending(pvs)
+        pending = worker.Pending(pvs)
         for pv in pvs:
             first_update = functools.partial(arrived, pending, pv)
             self.call_back(self.channels[pv], first_update, VALUE)
@@ -136,7 +136,7 @@ class Client(gauge_worker.Client):
         which had `error`."""
         if "timed out" in str(error):
             return self.job.unfinished(what, missing, total)
-        return gauge_worker.StageError(f"{self.job.pvs[missing[0]]} not {what}: {error}")
+        return worker.StageError(f"{self.job.pvs[missing[0]]} not {what}: {error}")
 
     def monitor(self, pvs, _deadline):
         for number, pv in self.log.subscriptions(pvs):

@@ -12,7 +12,7 @@ import numpy  # noqa: F401  (pyca is linked to it)
 
 import pyca
 
-import gauge_worker
+from epics_gauge import worker
 import loaded_libca
 
 # For `get_data`: the value with its time stamp, not with its control limits.
@@ -28,7 +28,7 @@ MORE_CHANNELS = (
 )
 
 
-class Client(gauge_worker.Client):
+class Client(worker.Client):
     # Without `context`: importing pyca makes it.
     stages = ("create", "connect", "get", "put", "subscribe")
     warnings = (
@@ -40,12 +40,12 @@ class Client(gauge_worker.Client):
         self.pvs = []
         # The objects of second and further subscriptions, by their numbers.
         self.more = {}
-        self.pending = gauge_worker.Pending(())
+        self.pending = worker.Pending(())
         self.errors = []
 
     def versions(self):
         return {
-            **gauge_worker.distribution_versions("pyca_epics", "numpy"),
+            **worker.distribution_versions("pyca_epics", "numpy"),
             **loaded_libca.versions(ctypes.CDLL(pyca.__file__)),
         }
 
@@ -154,7 +154,7 @@ class Client(gauge_worker.Client):
             print(f"an update of {channel.name}: {error}", file=sys.stderr, flush=True)
             return
         data = channel.data
-        stamp_ns = gauge_worker.unix_ns(data["secs"], data["nsec"])
+        stamp_ns = worker.unix_ns(data["secs"], data["nsec"])
         self.log.note(number, data["value"], stamp_ns, arrived_ns)
 
     def require_connected(self, pvs):
@@ -186,7 +186,7 @@ class Client(gauge_worker.Client):
     def expect(self, pvs):
         """To be called before a request: from now on only its answers count."""
         self.errors = []
-        self.pending = gauge_worker.Pending(pvs)
+        self.pending = worker.Pending(pvs)
 
     def wait(self, what, pvs, deadline, done=None):
         """Waits for the answers; `done` PVs were finished before in serial mode."""
@@ -194,6 +194,6 @@ class Client(gauge_worker.Client):
         if missing:
             raise self.job.unfinished(what, missing if done is None else pvs[done:], len(pvs))
         if self.errors:
-            raise gauge_worker.StageError(
+            raise worker.StageError(
                 f"{len(self.errors)} of {len(pvs)} PVs not {what}, first {self.errors[0]}"
             )

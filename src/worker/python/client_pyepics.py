@@ -16,14 +16,14 @@ import numpy  # noqa: F401  (pyepics uses it when it is there)
 import epics
 from epics import ca
 
-import gauge_worker
+from epics_gauge import worker
 import loaded_libca
 
 # pyepics loads libca on first use; loading belongs to the import stage.
 LIBCA = ctypes.CDLL(ca.find_libca())
 
 
-class Client(gauge_worker.Client):
+class Client(worker.Client):
     def __init__(self):
         self.pvs = []
         # The objects of second and further subscriptions.
@@ -31,7 +31,7 @@ class Client(gauge_worker.Client):
 
     def versions(self):
         return {
-            **gauge_worker.distribution_versions("pyepics", "numpy"),
+            **worker.distribution_versions("pyepics", "numpy"),
             **loaded_libca.versions(LIBCA),
         }
 

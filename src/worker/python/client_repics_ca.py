@@ -9,10 +9,10 @@ import numpy  # noqa: F401  (repics uses it)
 import repics
 from repics import ca
 
-import gauge_worker
+from epics_gauge import worker
 
 
-class Client(gauge_worker.Client):
+class Client(worker.Client):
     # Without `create`: `connect` does both.
     stages = ("context", "connect", "get", "put", "subscribe")
 
@@ -20,18 +20,18 @@ class Client(gauge_worker.Client):
         self.subscriptions = []
 
     def versions(self):
-        return gauge_worker.distribution_versions("repics", "numpy")
+        return worker.distribution_versions("repics", "numpy")
 
     def context(self):
         repics.context()
 
     def create(self):
-        raise gauge_worker.StageError("repics cannot create without connecting")
+        raise worker.StageError("repics cannot create without connecting")
 
     def connect(self, mode):
         deadline = self.job.deadline()
         pvs = range(len(self.job.pvs))
-        for done, some in gauge_worker.groups(mode, pvs):
+        for done, some in worker.groups(mode, pvs):
             answers = ca.connect(self.names(some), timeout=deadline.remaining_s(), throw=False)
             self.check("connected", pvs, done, answers)
 
@@ -104,4 +104,4 @@ class Client(gauge_worker.Client):
         if error.errorcode == ca.ECA_TIMEOUT:
             missing = [pv for pv, _ in errors] + list(pvs[done:])
             raise self.job.unfinished(what, missing, len(pvs))
-        raise gauge_worker.StageError(f"{self.job.pvs[pv]} not {what}: {error}")
+        raise worker.StageError(f"{self.job.pvs[pv]} not {what}: {error}")

@@ -14,13 +14,13 @@ import numpy  # noqa: F401  (repics uses it)
 
 from repics import pva
 
-import gauge_worker
+from epics_gauge import worker
 
 VALUE = "field(value)"
 UPDATE = "field(value,timeStamp)"
 
 
-class Client(gauge_worker.Client):
+class Client(worker.Client):
     # Without `create`: `connect` does both.
     stages = ("context", "connect", "get", "put", "subscribe")
     warnings = (
@@ -34,7 +34,7 @@ class Client(gauge_worker.Client):
         self.subscriptions = []
 
     def versions(self):
-        return gauge_worker.distribution_versions("repics", "numpy")
+        return worker.distribution_versions("repics", "numpy")
 
     def context(self):
         self.beacon_port = held_beacon_port()
@@ -49,7 +49,7 @@ class Client(gauge_worker.Client):
     def read(self, what, mode, pvs):
         deadline = self.job.deadline()
         values = []
-        for done, some in gauge_worker.groups(mode, pvs):
+        for done, some in worker.groups(mode, pvs):
             answers = self.library_context.get(
                 self.names(some), VALUE, timeout=deadline.remaining_s(), throw=False
             )
@@ -60,7 +60,7 @@ class Client(gauge_worker.Client):
 
     def put(self, mode, pvs, values):
         deadline = self.job.deadline()
-        for done, some in gauge_worker.groups(mode, pvs):
+        for done, some in worker.groups(mode, pvs):
             answers = self.library_context.put(
                 self.names(some),
                 list(values[done - len(some) : done]),
@@ -98,7 +98,7 @@ class Client(gauge_worker.Client):
         if isinstance(error, pva.TimeoutError):
             missing = [pv for pv, _ in errors] + list(pvs[done:])
             raise self.job.unfinished(what, missing, len(pvs))
-        raise gauge_worker.StageError(f"{self.job.pvs[pv]} not {what}: {error}")
+        raise worker.StageError(f"{self.job.pvs[pv]} not {what}: {error}")
 
 
 def held_beacon_port():

@@ -16,14 +16,14 @@ import numpy
 
 import spvirit
 
-import gauge_worker
+from epics_gauge import worker
 
 # The connections to a server that the library keeps for later calls: a call beyond them
 # opens and closes one of its own.
 THREADS = 4
 
 
-class Client(gauge_worker.Client):
+class Client(worker.Client):
     # Without `create`: it has no channels of its own. `connect` reads once.
     stages = ("context", "connect", "get", "put", "subscribe")
     warnings = (
@@ -38,7 +38,7 @@ class Client(gauge_worker.Client):
         self.subscriptions = []
 
     def versions(self):
-        return gauge_worker.distribution_versions("spvirit", "numpy")
+        return worker.distribution_versions("spvirit", "numpy")
 
     def context(self):
         self.library_client = searching().timeout(self.job.timeout_s).build()
@@ -91,7 +91,7 @@ class Client(gauge_worker.Client):
         pv, error = failed[0]
         if isinstance(error, (spvirit.TimeoutError, spvirit.SearchError)):
             raise self.job.unfinished(what, [pv for pv, _ in failed], len(pvs))
-        raise gauge_worker.StageError(f"{self.job.pvs[pv]} not {what}: {error}")
+        raise worker.StageError(f"{self.job.pvs[pv]} not {what}: {error}")
 
     def monitor(self, pvs, _deadline):
         for number, pv in self.log.subscriptions(pvs):

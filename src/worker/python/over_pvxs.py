@@ -5,7 +5,7 @@ import numpy  # noqa: F401  (p4p uses it)
 from p4p import _p4p
 from p4p.client.raw import Context
 
-import gauge_worker
+from epics_gauge import worker
 
 # The library asks for whole structures unless it is told which fields are wanted.
 VALUE = Context.makeRequest("field(value)")
@@ -24,7 +24,7 @@ WARNINGS = (
 
 def versions():
     return {
-        **gauge_worker.distribution_versions("p4p", "pvxslibs", "epicscorelibs", "numpy"),
+        **worker.distribution_versions("p4p", "pvxslibs", "epicscorelibs", "numpy"),
         "pvxs": _p4p.version_str().removeprefix("PVXS "),
     }
 

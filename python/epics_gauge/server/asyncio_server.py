@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gauge_server import DEADLINE_S, Pace, Server
+from .loop import DEADLINE_S, Pace, Server
 
 
 class AsyncioServer(Server):

@@ -4,15 +4,14 @@ The protocol is described in `docs/server-protocol.md`. Every library is a
 subclass of `Server` in a file of its own.
 """
 
-import importlib
 import os
 import platform
 import sys
 import time
 import traceback
 
-from gauge_worker import lines_from_stdin, take_over_stdout
-from server_messages import PROTOCOL_VERSION, ProtocolError, parse, say
+from ..worker.loop import distribution_versions, lines_from_stdin, take_over_stdout
+from .messages import PROTOCOL_VERSION, ProtocolError, parse, say
 
 # EX_DATAERR of sysexits.h: what came on stdin is not of the protocol.
 EXIT_PROTOCOL = 65
@@ -43,9 +42,12 @@ class Server:
     # Rounds of updates that took longer than their period.
     overruns = 0
 
+    # The Python packages whose versions `versions` returns.
+    packages = ()
+
     def versions(self):
         """Versions of everything below the server, as texts."""
-        raise NotImplementedError
+        return distribution_versions(*self.packages)
 
     def serve(self, identity):
         """Makes the PVs of `self.indices` and one called `identity`, and serves
@@ -111,15 +113,20 @@ def pv_name(index):
     return f"gauge:{index}"
 
 
-def run(name, module):
-    """Serves one harness on stdin and stdout until stdin ends; never returns. `module`
-    has the `Server` called `name`."""
+def serve(server, name=None):
+    """Serves one harness on stdin and stdout until stdin ends; never returns.
+
+    `server` is a subclass of `Server`, or a function that imports and returns one. `name`
+    is what to say hello with: the class's in lower case when there is none."""
+    is_class = isinstance(server, type)
+    if name is None:
+        name = server.__name__.lower()
     answers = take_over_stdout()
     lines = lines_from_stdin()
     # Always os._exit: shutting down Python under a library's threads may take
     # seconds or crash.
     try:
-        server = importlib.import_module(module).Server()
+        server = server() if is_class else server()()
         say(answers, hello(name, server))
         state = State(server)
         while True:

@@ -2,10 +2,10 @@
 
 import asyncio
 
-import gauge_worker
+from . import loop
 
 
-class Client(gauge_worker.Client):
+class AsyncioClient(loop.Client):
     """The methods that work on the library are coroutines, except `monitor`."""
 
     def __init__(self):
@@ -16,7 +16,7 @@ class Client(gauge_worker.Client):
 
     async def subscribe(self, mode, pvs):
         deadline = self.job.deadline()
-        for done, some in gauge_worker.groups(mode, pvs):
+        for done, some in loop.groups(mode, pvs):
             finished = asyncio.Event()
             self.log.first_updates.expect(some, finished)
             self.monitor(some, deadline)
@@ -37,7 +37,7 @@ class Client(gauge_worker.Client):
 
 
 async def timed_in_loop(work, slow_down):
-    clock = gauge_worker.Clock()
+    clock = loop.Clock()
     result = await work()
     slow_down(clock)
     return result, clock.until_now()

@@ -5,7 +5,6 @@ The Python twin of `src/worker/serve.rs`; the protocol is described in
 its own.
 """
 
-import importlib
 import math
 import os
 import platform
@@ -16,9 +15,8 @@ import time
 import traceback
 from importlib import metadata
 
-import chosen_version
-import handicap
-from messages import MODES, PROTOCOL_VERSION, ProtocolError, parse, say
+from . import handicap
+from .messages import MODES, PROTOCOL_VERSION, ProtocolError, parse, say
 
 # From the Unix epoch to the start of 1990, which EPICS counts from.
 EPICS_EPOCH_S = 631_152_000
@@ -27,6 +25,15 @@ EXIT_PROTOCOL = 65
 EXIT_CRASH = 1
 # Stages whose PVs are timed each when they are treated one by one.
 ONE_BY_ONE = ("get", "get-again", "put", "readback")
+# The stages that a client can have, and the method that makes each of them possible.
+STAGES = (
+    ("context", "context"),
+    ("create", "create"),
+    ("connect", "connect"),
+    ("get", "get"),
+    ("put", "put"),
+    ("subscribe", "monitor"),
+)
 
 
 class Client:
@@ -36,8 +43,11 @@ class Client:
     `self.job.timeout_s`. PVs are named by their index in `self.job.pvs`.
     """
 
-    # The stages that the library can separate.
-    stages = ("context", "create", "connect", "get", "put", "subscribe")
+    # The stages that the library can separate; where this is None, those whose methods
+    # the class has.
+    stages = None
+    # The Python packages whose versions `versions` returns.
+    packages = ()
     # What a reader of the figures should know.
     warnings = ()
     job = None
@@ -52,7 +62,7 @@ class Client:
 
     def versions(self):
         """Versions of everything below the approach, as texts."""
-        raise NotImplementedError
+        return distribution_versions(*self.packages)
 
     def context(self):
         """Makes the library's context; touches no PV."""
@@ -214,20 +224,25 @@ def unix_ns(seconds, nanoseconds):
     return (seconds + EPICS_EPOCH_S) * 1_000_000_000 + nanoseconds
 
 
-def serve(approach, module, chosen_package=None):
+def serve(client, approach=None):
     """Serves one harness on stdin and stdout until stdin ends; never returns.
 
-    `module` has the approach's `Client`. `chosen_package` is the package whose version
-    the user chose."""
+    `client` is a subclass of `Client`, or a function that imports and returns one. The
+    stage `import` is the time of that function; without one it lasts from the import of
+    `epics_gauge.worker`, which therefore comes before that of the library. `approach` is
+    the name to say hello with: that of the class in lower case when there is none."""
+    is_class = isinstance(client, type)
+    if approach is None:
+        approach = client.__name__.lower()
     answers = take_over_stdout()
     lines = lines_from_stdin()
     # Always os._exit: shutting down Python under a library's threads may take
     # seconds or crash.
     try:
-        clock = Clock()
-        client = load(module, chosen_package)
+        clock = IMPORTED if is_class else Clock()
+        client = client() if is_class else client()()
         span = clock.until_now()
-        say(answers, hello(approach, client, span, chosen_package))
+        say(answers, hello(approach, client, span))
         while True:
             obey(client, parse(client.next_line(lines)), answers)
     except ProtocolError as error:
@@ -260,31 +275,29 @@ def lines_from_stdin():
     return lines
 
 
-def load(module, chosen_package):
-    """Imports the library and makes its client."""
-    try:
-        return importlib.import_module(module).Client()
-    except Exception as error:
-        if chosen_package is None:
-            raise
-        raise RuntimeError(chosen_version.misfit(chosen_package, error)) from error
-
-
-def hello(approach, client, span, chosen_package):
+def hello(approach, client, span):
     message = {
         "message": "hello",
         "protocol": PROTOCOL_VERSION,
         "approach": approach,
         "pid": os.getpid(),
         "versions": {"python": platform.python_version(), **client.versions()},
-        "stages": list(client.stages),
+        "stages": list(stages_of(client)),
         "modes": list(MODES),
         "import": span,
     }
-    warnings = [*client.warnings, *chosen_version.warnings(chosen_package)]
-    if warnings:
-        message["warnings"] = warnings
+    if client.warnings:
+        message["warnings"] = list(client.warnings)
     return message
+
+
+def stages_of(client):
+    """The stages that a client says it has, else those whose methods are its own."""
+    if client.stages is not None:
+        return client.stages
+    methods = {method for _, method in STAGES}
+    own = {name for name in methods if getattr(type(client), name) is not getattr(Client, name)}
+    return [stage for stage, method in STAGES if method in own]
 
 
 def distribution_versions(*names):
@@ -347,7 +360,7 @@ def work_of(client, command):
         if command.get("monitor") is None:
             raise StageError("subscribe without `monitor`")
         # Not before: it loads numpy, which belongs to the import of the clients.
-        from update_log import UpdateLog
+        from .update_log import UpdateLog
 
         client.log = UpdateLog(command["monitor"], len(client.job.pvs))
         return lambda: client.subscribe(mode, pvs), None
@@ -364,7 +377,7 @@ def work_of(client, command):
 
 def connect(client, mode):
     """Creates the channels of all PVs first, if nobody has asked for that."""
-    if mode == "bulk" and "create" in client.stages and not client.is_created:
+    if mode == "bulk" and "create" in stages_of(client) and not client.is_created:
         client.create()
     return client.connect(mode)
 
@@ -407,3 +420,7 @@ def finite(job, pvs, values):
         if not math.isfinite(value):
             raise StageError(f"the value of {job.pvs[pv]} is {value}")
     return values
+
+
+# When the import of a client may have begun.
+IMPORTED = Clock()

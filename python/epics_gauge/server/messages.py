@@ -3,7 +3,7 @@
 
 import json
 
-from messages import (
+from ..worker.messages import (
     ProtocolError,
     check,
     check_fields,
