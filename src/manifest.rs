@@ -71,6 +71,20 @@ pub struct Simplicity {
     pub reason: String,
 }
 
+impl Simplicity {
+    /// What is wrong with that of an approach which is no floor, naming the key.
+    ///
+    /// # Errors
+    /// When it has no rank or no reason.
+    pub fn check(&self) -> Result<(), String> {
+        match self.rank {
+            None => Err("`simplicity.rank` is missing: 1 is the simplest".to_owned()),
+            Some(0) => Err("`simplicity.rank` is 0; 1 is the simplest".to_owned()),
+            Some(_) => one_line("simplicity.reason", &self.reason),
+        }
+    }
+}
+
 /// A cargo feature that builds approaches or servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -208,13 +222,12 @@ impl Manifest for ApproachManifest {
 
     fn check(&self) -> Result<(), String> {
         one_line("description", &self.description)?;
-        one_line("simplicity.reason", &self.simplicity.reason)?;
         match (self.floor, self.simplicity.rank) {
             (true, Some(_)) => Err("`simplicity.rank` is not for a floor".to_owned()),
-            (false, None) => Err("`simplicity.rank` is missing: 1 is the simplest".to_owned()),
-            (false, Some(0)) => Err("`simplicity.rank` is 0; 1 is the simplest".to_owned()),
-            _ => check_weaknesses(&self.weaknesses),
-        }
+            (true, None) => one_line("simplicity.reason", &self.simplicity.reason),
+            (false, _) => self.simplicity.check(),
+        }?;
+        check_weaknesses(&self.weaknesses)
     }
 }
 

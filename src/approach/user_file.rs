@@ -6,7 +6,7 @@ use std::mem::take;
 use serde::Deserialize;
 
 use super::{Approach, Kind};
-use crate::manifest::Capabilities;
+use crate::manifest::{Capabilities, Simplicity};
 use crate::protocol::Protocol;
 use crate::python_site::{UserCommand, UserEntry, UserFile};
 
@@ -26,6 +26,7 @@ pub(super) struct Entry {
     hello: Option<String>,
     #[serde(default, alias = "provider")]
     protocol: Protocol,
+    simplicity: Option<Simplicity>,
     #[serde(default)]
     env: BTreeMap<String, String>,
 }
@@ -49,6 +50,13 @@ impl UserEntry for Entry {
     }
 
     fn made(self, name: String, command: UserCommand) -> Result<Approach, String> {
+        let simplicity = match self.simplicity {
+            Some(given) => {
+                given.check().map_err(|why| format!("approach.{name}: {why}"))?;
+                given
+            }
+            None => Simplicity { rank: None, reason: "nobody has ranked it".to_owned() },
+        };
         Ok(Approach {
             name,
             description: self.description,
@@ -59,8 +67,8 @@ impl UserEntry for Entry {
             protocol: self.protocol,
             floor: false,
             is_usual: true,
-            simplicity: None,
-            simplicity_reason: "nobody has ranked it".to_owned(),
+            simplicity: simplicity.rank,
+            simplicity_reason: simplicity.reason,
             over: None,
             capabilities: Capabilities::default(),
             weaknesses: Vec::new(),

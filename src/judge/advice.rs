@@ -30,6 +30,9 @@ pub struct Advice {
     pub simplest: Option<String>,
     /// Why it counts as the simplest.
     pub simplest_reason: Option<String>,
+    /// Acceptable ones that were not considered for it, because nobody has said how simple
+    /// they are.
+    pub unranked: Vec<String>,
 }
 
 /// An approach that is too slow, and where.
@@ -92,6 +95,11 @@ fn on_server(run: &RunRecords, verdicts: &[Verdict], server: &str) -> Advice {
         pvs,
         simplest: simplest.map(|facts| facts.name.clone()),
         simplest_reason: simplest.map(|facts| facts.simplicity_reason.clone()),
+        unranked: acceptable
+            .iter()
+            .filter(|facts| facts.simplicity.is_none())
+            .map(|facts| facts.name.clone())
+            .collect(),
         acceptable: acceptable.into_iter().map(|facts| facts.name.clone()).collect(),
         too_slow,
         unknown,

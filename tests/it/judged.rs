@@ -325,6 +325,19 @@ fn the_simplest_of_the_fast_enough_is_advised_and_the_slow_is_named() {
 }
 
 #[test]
+fn who_was_not_considered_for_want_of_a_simplicity_is_named() {
+    let close = Speed { connect: 2e-5, ..FAST };
+    let mut run = run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", close), ("mine", FAST)]);
+    let words = "Not considered as the simplest: ";
+    assert!(judge(&run).advice[0].unranked.is_empty() && !rendered(&run, Format::Markdown).contains(words));
+    run.run.approaches.last_mut().unwrap().simplicity = None;
+    let advice = judge(&run).advice.remove(0);
+    assert_eq!(advice.unranked, ["mine"]);
+    assert_eq!(advice.simplest.as_deref(), Some("aioca"));
+    assert!(rendered(&run, Format::Markdown).contains(&format!("{words}mine; no `simplicity`")));
+}
+
+#[test]
 fn who_is_too_slow_is_told_by_what_is_furthest_over_its_limit() {
     for (connect, get, expected) in [(9e-4, 2e-2, "connect bulk"), (2e-4, 9e-2, "get serial")] {
         let run = run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", Speed { connect, get })]);

@@ -71,6 +71,19 @@ fn an_environment_that_would_leave_loopback_is_refused() {
 }
 
 #[test]
+fn a_simplicity_without_rank_or_reason_is_refused() {
+    for (simplicity, words) in [
+        ("{ reason = \"r\" }", "approach.mine: `simplicity.rank` is missing"),
+        ("{ rank = 0, reason = \"r\" }", "approach.mine: `simplicity.rank` is 0"),
+        ("{ rank = 1, reason = \" \" }", "approach.mine: `simplicity.reason` must be one line"),
+        ("{ rank = 1 }", "missing field `reason`"),
+    ] {
+        let text = format!("[approach.mine]\ncommand = [\"worker\"]\nsimplicity = {simplicity}\n");
+        refused(&text, &[words]);
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_refused() {
     let ended = Invocation::of("run connect --approaches FOLDER/none.toml").finish();
     ended.exits_with(64).says(&["cannot read", "none.toml", "No such file"]);

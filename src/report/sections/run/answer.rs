@@ -262,14 +262,26 @@ fn advice(advice: &Advice) -> Vec<String> {
         [] => {}
         [only] => statements.push(format!("At {pvs}, only {only} is fast enough.")),
         several => statements.push(format!(
-            "At {pvs}, these are fast enough in connecting and reading: {}.{simplest}",
-            several.join(", ")
+            "At {pvs}, these are fast enough in connecting and reading: {}.{simplest}{}",
+            several.join(", "),
+            not_considered(&advice.unranked)
         )),
     }
     if !advice.unknown.is_empty() {
         statements.push(format!("Not judged at {pvs}: {}.", advice.unknown.join(", ")));
     }
     statements
+}
+
+/// Who may be simpler, but nobody has said so.
+fn not_considered(unranked: &[String]) -> String {
+    match unranked {
+        [] => String::new(),
+        names => format!(
+            " Not considered as the simplest: {}; no `simplicity` is given in the approaches file.",
+            names.join(", ")
+        ),
+    }
 }
 
 /// What is over its limit, or better than it, against what the limits file expects.
