@@ -1,4 +1,4 @@
-"""A complete server of epics-gauge, with p4p.
+"""The server protocol itself, without the package epics_gauge; with p4p.
 
 Its argument is a folder with the Python packages of vendor/python.lock."""
 
@@ -14,7 +14,7 @@ import traceback
 def main():
     sys.path.insert(0, sys.argv[1])
     server = Server()
-    say("hello", protocol=1, server="minimal", pid=os.getpid(),
+    say("hello", protocol=1, server="protocol", pid=os.getpid(),
         versions={"p4p": importlib.metadata.version("p4p")})
     for line in sys.stdin:
         command = json.loads(line)

@@ -94,15 +94,15 @@ fn servers_that_die_or_never_get_ready_have_their_rows_and_the_others_are_measur
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples");
     fs::write(folder.path().join("dying.py"), DYING).unwrap();
     let servers = format!(
-        "[server.minimal]\n\
-         command = ['{{python}}', '{{folder}}/dying.py', '{examples}/minimal_server.py', '{{site}}']\n\
+        "[server.protocol]\n\
+         command = ['{{python}}', '{{folder}}/dying.py', '{examples}/protocol_server.py', '{{site}}']\n\
          protocols = ['pva']\n\
          [server.silent]\ncommand = ['sleep', '600']\nprotocols = ['pva']\n"
     );
     let file = folder.path().join("servers.toml");
     fs::write(&file, servers).unwrap();
     let ran = Gauge::run(
-        "scale --server minimal,silent,p4p-server --approach p4p --pvs 2 --rate 10 --monitors 1 \
+        "scale --server protocol,silent,p4p-server --approach p4p --pvs 2 --rate 10 --monitors 1 \
          --seconds 4 --servers",
     )
     .argument(&file)
@@ -110,7 +110,7 @@ fn servers_that_die_or_never_get_ready_have_their_rows_and_the_others_are_measur
     assert_eq!(ran.code, Some(4), "{}", ran.stderr);
     let records = ran.records();
     let of = |server: &str| records.iter().find(|record| record.server == server).unwrap();
-    for (server, words) in [("minimal", "ended early"), ("silent", "within 30")] {
+    for (server, words) in [("protocol", "ended early"), ("silent", "within 30")] {
         let failure = of(server).failure.as_ref().unwrap();
         assert_eq!(failure.kind, FailureKind::Ioc, "{server}: {}", failure.message);
         assert!(failure.message.contains(words), "{server}: {}", failure.message);

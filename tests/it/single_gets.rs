@@ -16,7 +16,7 @@ fn approaches() -> String {
         "[approach.stalling]\nhello = 'pyepics'\ncommand = ['{{python}}', \
          '{root}/tests/it/workers/stalling_worker.py', '{root}/src/worker/python/main.py', \
          '--site', '{{site}}', 'pyepics']\n\n\
-         [approach.minimal]\ncommand = ['{{python}}', '{root}/docs/examples/minimal_worker.py', \
+         [approach.protocol]\ncommand = ['{{python}}', '{root}/docs/examples/protocol_worker.py', \
          '{{site}}']\n"
     )
 }
@@ -71,7 +71,7 @@ fn who_does_not_time_each_get_is_shown_by_its_workers() {
     let file = folder.path().join("mine.toml");
     std::fs::write(&file, approaches()).unwrap();
     let gauge = Gauge::run(
-        "connect --approach wire,minimal --pvs 3 --mode serial --blocks 2 --fresh-blocks 0 \
+        "connect --approach wire,protocol --pvs 3 --mode serial --blocks 2 --fresh-blocks 0 \
          --approaches",
     );
     let ran = gauge.argument(&file).finish();
@@ -82,7 +82,7 @@ fn who_does_not_time_each_get_is_shown_by_its_workers() {
         .output()
         .unwrap();
     let figure = String::from_utf8(figure.stdout).unwrap();
-    for words in ["wire, longest: ", "minimal, block 0: ", "Who does not time each get"] {
+    for words in ["wire, longest: ", "protocol, block 0: ", "Who does not time each get"] {
         assert!(figure.contains(words), "{words} is not in {figure}");
     }
 }
