@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .program import program
+    from .locate import program
     from .soft_ioc import IocError, LogLine, SoftIoc
 
 __all__ = ["IocError", "LogLine", "SoftIoc", "program"]
@@ -24,7 +24,7 @@ HOMES = {
     "IocError": "conversation",
     "LogLine": "conversation",
     "SoftIoc": "soft_ioc",
-    "program": "program",
+    "program": "locate",
 }
 
 

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any, NamedTuple, Optional
 
 # How much of an IOC's log and of the program's own messages is kept.
@@ -18,10 +17,6 @@ LOG_LINES = 20_000
 MESSAGE_LINES = 100
 # How long the program has to end after it was asked to; its IOC ends with it.
 EXIT_GRACE_S = 10.0
-
-# Starts every program. Linux may end a child together with the thread that started it,
-# and threads of the caller, such as those of an event loop, come and go.
-STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="epics-gauge-starter")
 
 
 class IocError(Exception):
@@ -43,13 +38,13 @@ class Conversation:
     def __init__(self, command: Sequence[str]) -> None:
         self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
         self.logged = threading.Condition()
-        # Why the IOC ended by itself.
+        # Why the IOC ended by itself; the program stays and may start it again.
         self.ended: Optional[str] = None
         self.turn = threading.Lock()
         self.answers: queue.SimpleQueue[Optional[dict[str, Any]]] = queue.SimpleQueue()
         self.messages: deque[str] = deque(maxlen=MESSAGE_LINES)
         try:
-            self.process = STARTER.submit(start, command).result()
+            self.process = start(command)
         except OSError as error:
             raise IocError(f"cannot start {command[0]}: {error}") from error
         assert self.process.stdout is not None and self.process.stderr is not None
@@ -91,8 +86,6 @@ class Conversation:
                 self.logged.notify_all()
         elif event == "ended":
             self.ended = message["error"]
-            # Whoever waits for an answer gets none.
-            self.answers.put({"event": "refused", "error": self.ended})
         else:
             self.answers.put(message)
 
@@ -105,24 +98,22 @@ class Conversation:
 
     def ask(self, request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         """Sends a request and waits for its answer. Raises IocError with the program's
-        own words when it refuses, or when there is no IOC any more."""
+        own words when it refuses, or when there is no IOC any more; `restart` then makes
+        one again."""
         with self.turn:
-            self.check()
+            if request["request"] == "restart":
+                self.ended = None
+            elif self.ended is not None:
+                raise IocError(self.ended)
             try:
                 self.send(request)
-            except OSError:
+            # A pipe that is broken, and one that `close` has closed.
+            except (OSError, ValueError):
                 raise IocError(f"epics-gauge has ended{self.how_it_ended()}") from None
             message = self.next_answer(f"do {request['request']!r}", timeout_s)
         if message["event"] != "answer":
             raise IocError(message.get("error") or f"an unknown event came: {message}")
         return message
-
-    def check(self) -> None:
-        """Raises IocError when the IOC has ended."""
-        if self.ended is not None:
-            raise IocError(self.ended)
-        if self.process.poll() is not None:
-            raise IocError(f"epics-gauge has ended{self.how_it_ended()}")
 
     def send(self, request: Mapping[str, Any]) -> None:
         assert self.process.stdin is not None

@@ -256,8 +256,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     started_s = item.stash.get(STARTED_S, 0.0)
     for ioc in [*item.stash.get(OWN, []), *item.config.stash[IOCS].shared]:
         lines = [line.text for line in ioc.log_lines if line.unix_s >= started_s]
+        if not lines:
+            continue
         left_out = len(lines) - LOG_LINES
         if left_out > 0:
             lines[:left_out] = [f"({left_out} lines before)"]
-        text = "\n".join(lines) or "(it printed nothing during this test)"
-        report.sections.append((f"log of {ioc!r}", text))
+        report.sections.append((f"log of {ioc!r}", "\n".join(lines)))

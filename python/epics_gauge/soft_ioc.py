@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Optional, Union
 
 from .conversation import Conversation, IocError, LogLine, end
-from .program import program as find_program
+from .locate import program as find_program
 
 __all__ = ["IocError", "LogLine", "SoftIoc", "replace_client_settings"]
 
@@ -46,6 +46,7 @@ class SoftIoc:
     cmd: a start-up script of your own.
     program, dbd: an IOC of your own instead of the softIoc that comes with this package.
     before_init, after_init: commands of the IOC's shell around `iocInit`.
+    lookup: how clients find its PVs, `udp` or `name-server`.
     arguments: further arguments of `epics-gauge ioc`.
     gauge: the program `epics-gauge`; found as `epics_gauge.program()` says.
     start_timeout_s, timeout_s: how long it may take to start, and to do one thing.
@@ -69,6 +70,7 @@ class SoftIoc:
         dbd: Optional[FilePath] = None,
         before_init: Sequence[str] = (),
         after_init: Sequence[str] = (),
+        lookup: Optional[str] = None,
         arguments: Sequence[str] = (),
         gauge: Optional[FilePath] = None,
         start_timeout_s: float = 60.0,
@@ -96,8 +98,9 @@ class SoftIoc:
             *option("--cmd", cmd),
             *option("--program", program),
             *option("--dbd", dbd),
-            *(word for line in before_init for word in ("--before-init", line)),
-            *(word for line in after_init for word in ("--after-init", line)),
+            *(f"--before-init={line}" for line in before_init),
+            *(f"--after-init={line}" for line in after_init),
+            *option("--lookup", lookup),
             *arguments,
         ]
         self._conversation: Optional[Conversation] = None
@@ -189,8 +192,8 @@ class SoftIoc:
 
     @property
     def ports(self) -> dict[str, int]:
-        """Its ports by protocol."""
-        return dict(self._fact("ports"))
+        """Its ports: `ca`, `pva` and `repeater`, those that it has."""
+        return {name: port for name, port in self._fact("ports").items() if port is not None}
 
     @property
     def base(self) -> Optional[str]:
@@ -199,9 +202,10 @@ class SoftIoc:
         return self._ready.get("base")
 
     @property
-    def folder(self) -> Path:
-        """Its private working folder, which is removed with it."""
-        return Path(self._fact("folder"))
+    def folder(self) -> Optional[Path]:
+        """Its private working folder, which is removed with it, when it is a softIoc."""
+        folder = self._fact("folder")
+        return None if folder is None else Path(folder)
 
     @property
     def log_lines(self) -> list[LogLine]:
@@ -228,12 +232,18 @@ class SoftIoc:
         """Processes the records of `pvs` once; returns when all have new values."""
         self._ask("process")
 
-    def restart(self, *, same_port: bool = True) -> None:
-        """Ends the IOC and starts it again. With other ports `environment` changes."""
-        answer = self._ask("restart", self.start_timeout_s, port="same" if same_port else "other")
-        self._ready.update(
-            {name: answer[name] for name in ("pid", "ports", "environment") if name in answer}
-        )
+    def restart(
+        self, *, same_port: bool = True, values: bool = False, clean: bool = False
+    ) -> None:
+        """Kills the IOC and starts it again, also one that has ended by itself.
+
+        same_port: else it gets other ports, and `environment` changes.
+        values: its records get back the values that they had.
+        clean: it is asked to end instead of being killed.
+        """
+        port = "same" if same_port else "other"
+        answer = self._ask("restart", self.start_timeout_s, port=port, values=values, clean=clean)
+        self._ready.update(answer)
 
     def pause(self) -> None:
         """Stops the process of the IOC as it is: connections stay, nothing comes."""
@@ -266,7 +276,7 @@ class SoftIoc:
         state = f"pid {self._ready['pid']}" if self.is_running and self._ready else "not running"
         return f"<SoftIoc {self.server}, {state}>"
 
-    def _ask(self, request: str, timeout_s: Optional[float] = None, **fields: str) -> Any:
+    def _ask(self, request: str, timeout_s: Optional[float] = None, **fields: Any) -> Any:
         message = {"request": request, **fields}
         return self._talk().ask(message, timeout_s or self.timeout_s)
 
@@ -283,7 +293,8 @@ class SoftIoc:
 def option(name: str, value: object) -> list[str]:
     if value is None:
         return []
-    return [name, os.fspath(value) if isinstance(value, os.PathLike) else str(value)]
+    text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+    return [f"{name}={text}"]
 
 
 def databases_of(
@@ -314,7 +325,7 @@ def database_arguments(files: Iterable[tuple[str, Macros]]) -> list[str]:
     return [
         word
         for path, macros in files
-        for word in ("--db", path, *option("-m", macro_text(macros) or None))
+        for word in (f"--db={path}", *option("--macros", macro_text(macros) or None))
     ]
 
 

@@ -19,7 +19,7 @@ const NOTEBOOK: &str = "
 import json, sys
 sys.path[:0] = sys.argv[1:3]
 import numpy
-from epics_gauge.worker from epics_gauge.worker import update_log
+from epics_gauge.worker import update_log
 asked = json.load(sys.stdin)
 log = update_log.UpdateLog(asked['monitor'], 10)
 log.epoch_ns = 1000

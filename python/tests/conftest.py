@@ -1,0 +1,3 @@
+"""`pytester` runs the plugin on small projects of their own."""
+
+pytest_plugins = ["pytester"]
