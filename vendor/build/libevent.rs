@@ -60,15 +60,14 @@ const ON_MACOS: &str = "\
     STRLCPY STRUCT_SOCKADDR_IN6_SIN6_LEN STRUCT_SOCKADDR_IN_SIN_LEN SYSCTL SYS_EVENT_H \
     SYS_SYSCTL_H WORKING_KQUEUE";
 
-/// The one thing that differs among today's systems: where glibc has this
-/// function, libevent's own of the same name does not compile.
+/// glibc has had functions of these names since 2.36. libevent's own are static, so a
+/// header of such a glibc contradicts them; calling glibc's would make that glibc the
+/// oldest that the programs run with.
 const NEW_IN_GLIBC: &str = "
 #ifdef __linux__
-#include <features.h>
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 36) && !defined(EVENT__HAVE_ARC4RANDOM)
-#define EVENT__HAVE_ARC4RANDOM 1
-#define EVENT__HAVE_ARC4RANDOM_BUF 1
-#endif
+#include <stdlib.h>
+#define arc4random libevent_arc4random
+#define arc4random_buf libevent_arc4random_buf
 #endif
 ";
 
