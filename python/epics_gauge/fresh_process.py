@@ -10,11 +10,9 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, Optional, TypeVar
+from typing import Literal, Optional
 
 import pytest
-
-T = TypeVar("T")
 
 
 class HandOver:
@@ -47,11 +45,12 @@ def run(item: pytest.Item, nextitem: Optional[pytest.Item]) -> Iterator[pytest.T
     """Runs a test in a fresh process; its reports."""
     with tempfile.TemporaryDirectory(prefix="epics-gauge-fresh-") as folder:
         path = Path(folder) / "reports.jsonl"
-        begun = call(lambda: started(item, path), "call")
+        ended: list[subprocess.CompletedProcess[str]] = []
+        begun = call(lambda: ended.append(started(item, path)), "call")
         if begun.excinfo is not None:
             yield pytest.TestReport.from_item_and_call(item, begun)
         else:
-            yield from reports(item, path, begun.result)
+            yield from reports(item, path, ended[0])
     # What earlier tests of its module and class have set up and later ones do not need.
     setup_state = item.session._setupstate
     left = call(lambda: setup_state.teardown_exact(nextitem), "teardown")
@@ -59,7 +58,7 @@ def run(item: pytest.Item, nextitem: Optional[pytest.Item]) -> Iterator[pytest.T
         yield pytest.TestReport.from_item_and_call(item, left)
 
 
-def call(work: Callable[[], T], when: Literal["call", "teardown"]) -> pytest.CallInfo[T]:
+def call(work: Callable[[], None], when: Literal["call", "teardown"]) -> pytest.CallInfo[None]:
     interruptions = (KeyboardInterrupt, pytest.exit.Exception)
     return pytest.CallInfo.from_call(work, when=when, reraise=interruptions)
 

@@ -216,7 +216,7 @@ def options_of(node: pytest.Item) -> Optional[dict[str, Any]]:
     return options
 
 
-def beside(test: Path, file: Any) -> Path:
+def beside(test: Path, file: str) -> Path:
     return test.parent / file
 
 

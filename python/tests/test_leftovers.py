@@ -90,7 +90,7 @@ def test_nothing_is_left_of_an_ioc_whose_start_is_interrupted(tmp_path):
         "threading.Timer(float(os.environ['AFTER']), os.kill, (os.getpid(), signal.SIGKILL)).start()\n"
         "SoftIoc(pvs=1).start(); time.sleep(60)\n"
     )
-    mark = f"EPICS_GAUGE_TEST_{os.getpid()}_{time.monotonic_ns()}"
+    mark = f"GAUGE_TEST_{os.getpid()}_{time.monotonic_ns()}"
     for after in (0.1, 0.3, 0.6, 1.0):
         environment = {**os.environ, "AFTER": str(after), mark: "1"}
         subprocess.run([sys.executable, "-c", code], env=environment)
