@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use epics_gauge::embedded;
+use epics_gauge::python_site::PythonSite;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -131,6 +132,69 @@ impl Repository {
             assert!(output.status.success(), "{line}: {output:?}");
         }
         Ended::of(self.shell(last))
+    }
+}
+
+/// A library that is slower by a time for each PV, and the files of the document that measure it.
+fn write_python_library(repository: &Repository, delay_s: f64) {
+    let site = PythonSite::install(|_| ()).unwrap();
+    let library = LIBRARY
+        .replace("SITE", &site.folder().display().to_string())
+        .replace("DELAY_S", &delay_s.to_string());
+    repository.write("my_library/__init__.py", &library);
+    for name in ["benchmark/gauge_worker.py", "benchmark/gauge.toml"] {
+        repository.write(name, &file(name));
+    }
+}
+
+/// Somebody's library: caproto by another name.
+const LIBRARY: &str = "
+import sys, time
+sys.path.append('SITE')
+from caproto.threading.client import Context
+
+__version__ = '1.0-DELAY_S'
+context = Context()
+
+
+class PV:
+    def __init__(self, name):
+        (self.pv,) = context.get_pvs(name)
+
+    def wait_for_connection(self, timeout):
+        self.pv.wait_for_connection(timeout=timeout)
+        time.sleep(DELAY_S)
+
+    def get(self, timeout):
+        return self.pv.read(timeout=timeout).data[0]
+";
+
+#[test]
+fn the_documented_worker_compares_a_python_library_in_two_checkouts() {
+    let repository = Repository::of("", "");
+    let commit = |message: &str| {
+        repository.git("add --all");
+        repository.git(&format!(
+            "-c user.name=nobody -c user.email=nobody@localhost commit --quiet -m {message}"
+        ));
+        let asked = repository.shell("git rev-parse --short=9 HEAD");
+        String::from_utf8(asked.stdout).unwrap().trim().to_owned()
+    };
+    write_python_library(&repository, 0.0);
+    let before = commit("fast");
+    write_python_library(&repository, 0.001);
+    let after = commit("slow");
+    repository.git("worktree add --quiet before HEAD^1");
+    let marker = "With the change checked out, and what it changes in a second checkout called \
+                  `before`:";
+    let ended = Ended::of(repository.shell(&shell_command(marker)));
+    assert_eq!(ended.code, 2, "{}", ended.all);
+    let report = fs::read_to_string(repository.path("gauge/report.md")).unwrap();
+    for versions in [
+        format!("A is before: commit {before}, my-library 1.0-0, python "),
+        format!("B is after: commit {after}, my-library 1.0-0.001, python "),
+    ] {
+        assert!(report.contains(&versions), "{versions} is not in {report}");
     }
 }
 
