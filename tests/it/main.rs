@@ -42,6 +42,7 @@ mod single_gets;
 mod slow;
 mod softioc;
 mod support;
+mod testing_your_code;
 mod tidy;
 mod use_in_ci;
 mod wire_fleet;
