@@ -10,6 +10,7 @@ mod compare;
 mod data_outputs;
 mod databases;
 mod documents;
+mod examples;
 mod fleet;
 #[cfg(feature = "pvaccess")]
 mod floor;
