@@ -21,7 +21,7 @@ Examples:
   epics-gauge ioc --pvs 10 --rate 10                  the same, counting up ten times a second
   epics-gauge ioc --db a.db -m P=t: --db b.substitutions --acf x.acf -- pytest tests
   epics-gauge ioc --cmd st.cmd --program ../bin/linux-x86_64/myIoc
-  epics-gauge ioc --server softioc-pva --db a.db --for 60s &
+  epics-gauge ioc --server softioc-pva --db a.db --for 60s
   epics-gauge ioc --db a.db --json                    for a program in any language
 
 Without a command it prints the `export` lines that a client needs. It ends by `exit`, by

@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn the_package_comes_before_what_the_file_puts_into_pythonpath() {
         let package = embedded::python_folder().unwrap().display().to_string();
-        let own = vec![(PYTHONPATH.to_owned(), "/mine".to_owned()), ("A".to_owned(), "1".to_owned())];
+        let own =
+            vec![(PYTHONPATH.to_owned(), "/mine".to_owned()), ("A".to_owned(), "1".to_owned())];
         let made = with_package(own).unwrap();
         assert_eq!(made[0], ("A".to_owned(), "1".to_owned()));
         assert_eq!(made[1], (PYTHONPATH.to_owned(), format!("{package}:/mine")));

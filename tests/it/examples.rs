@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-
 use crate::support::{Gauge, Ran};
 
 /// The clients of `docs/examples/approaches.toml`.
@@ -66,12 +65,13 @@ fn the_example_clients_go_through_every_scenario_and_keep_the_limit_on_growth() 
         for scenario in SLOW {
             let ran = run_with_client(approach, scenario);
             if scenario.contains("--seconds 30") {
-                let report = std::fs::read_to_string(ran.out.path().join("run/report.json")).unwrap();
+                let report =
+                    std::fs::read_to_string(ran.out.path().join("run/report.json")).unwrap();
                 let report: serde_json::Value = serde_json::from_str(&report).unwrap();
                 let verdicts = report["judgement"]["verdicts"].as_array().unwrap();
-                let growth = verdicts.iter().find(|one| {
-                    one["approach"] == approach && one["metric"] == "growth"
-                });
+                let growth = verdicts
+                    .iter()
+                    .find(|one| one["approach"] == approach && one["metric"] == "growth");
                 assert_eq!(growth.unwrap()["outcome"], "within", "{approach}: {growth:?}");
             }
         }

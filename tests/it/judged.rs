@@ -329,7 +329,10 @@ fn who_was_not_considered_for_want_of_a_simplicity_is_named() {
     let close = Speed { connect: 2e-5, ..FAST };
     let mut run = run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", close), ("mine", FAST)]);
     let words = "Not considered as the simplest: ";
-    assert!(judge(&run).advice[0].unranked.is_empty() && !rendered(&run, Format::Markdown).contains(words));
+    assert!(
+        judge(&run).advice[0].unranked.is_empty()
+            && !rendered(&run, Format::Markdown).contains(words)
+    );
     run.run.approaches.last_mut().unwrap().simplicity = None;
     let advice = judge(&run).advice.remove(0);
     assert_eq!(advice.unranked, ["mine"]);
