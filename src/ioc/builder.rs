@@ -295,8 +295,12 @@ impl Builder {
     fn check_script(&self) -> Result<(), IocError> {
         let Some(script) = &self.start_up.script else { return Ok(()) };
         let invalid = |message: String| Err(IocError::InvalidRequest(message));
-        if let Err(error) = std::fs::File::open(script) {
-            return invalid(format!("cannot read the script {}: {error}", script.display()));
+        match std::fs::metadata(script) {
+            Ok(found) if found.is_file() => {}
+            Ok(_) => return invalid(format!("the script {} is not a file", script.display())),
+            Err(error) => {
+                return invalid(format!("cannot read the script {}: {error}", script.display()));
+            }
         }
         if self.start_up.is_empty_before_init() {
             return Ok(());

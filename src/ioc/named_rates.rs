@@ -39,7 +39,7 @@ impl NamedRates {
 
     /// Adds a script: its commands.
     pub(super) fn add_script(&mut self, script: &Path) {
-        let text = fs::read(script).unwrap_or_default();
+        let text = if script.is_file() { fs::read(script).unwrap_or_default() } else { Vec::new() };
         self.add_command(&String::from_utf8_lossy(&text));
     }
 
@@ -70,6 +70,10 @@ impl NamedRates {
             return;
         }
         seen.push(file.to_owned());
+        // A pipe would block here, where no deadline is.
+        if !file.is_file() {
+            return;
+        }
         let Ok(text) = fs::read(file) else { return };
         self.follow(&text, Some(file), include_path, seen);
         self.texts.push(text);

@@ -8,7 +8,7 @@ use crate::process::ProcessError;
 
 /// How many IOCs are started at the same time. Each mostly sleeps, but loads its database
 /// definition in some 50 ms of CPU time.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 16;
 
 /// IOCs of one kind, some of them always ready: [`Builder::pool`]. Dropping it ends those
 /// that nobody took.

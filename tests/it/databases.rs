@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use epics_gauge::embedded;
 use epics_gauge::ioc::{Builder, IocError, SoftIoc};
@@ -210,6 +211,35 @@ fn an_application_registers_by_itself_and_serves() {
     assert!(shown(&mut ioc, "gauge:1.SCAN").contains("50 Hz"));
     let unknown = files.program("bin/arch/unknown", &text);
     refused(&SoftIoc::builder().program(&unknown), &["no softIoc", "dbd/NAME.dbd", "--dbd"]);
+}
+
+#[test]
+fn a_database_that_never_ends_is_an_error_when_the_deadline_passes() {
+    let files = Files::of(&[]);
+    let pipe = files.path("pipe.db");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let builder = SoftIoc::builder().db_file(&pipe, &[]).deadline(Duration::from_secs(2));
+    refused(&builder, &["serve", "2 s", "pipe"]);
+    refused(&SoftIoc::builder().script(files.folder.path()), &["is not a file"]);
+}
+
+/// It prints faster than anybody reads, and answers all the same.
+#[test]
+fn an_ioc_that_prints_without_end_still_obeys() {
+    let files = Files::of(&[]);
+    let text = format!(
+        "[ \"$1\" = -h ] && exec '{0}' -h\n(yes 'a line that nobody asked for' & echo $! > \"$0.pid\"; wait) &\n\
+         exec '{0}' \"$@\"",
+        embedded::tool("softIoc").unwrap().display()
+    );
+    let program = files.program("noisy", &text);
+    let definition = embedded::tool("softIoc.dbd").unwrap();
+    let mut ioc = SoftIoc::builder().program(&program).dbd(definition).pvs(1).start().unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    ioc.tick().unwrap();
+    assert_eq!(ioc.field_value("gauge:0").unwrap(), ioc.expected_value(0));
+    assert!(ioc.log().unwrap().len() <= 10_000);
 }
 
 #[test]

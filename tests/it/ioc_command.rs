@@ -104,6 +104,36 @@ fn a_signal_ends_the_command_first() {
 }
 
 #[test]
+fn an_ioc_that_dies_is_said_with_its_last_words() {
+    let folder = folder();
+    let child = Command::new(program())
+        .arg("ioc")
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ioc = None;
+    wait_until("its IOC lives", || {
+        ioc = descendants(child.id()).into_iter().find(|process| process.name == "softIoc");
+        ioc.is_some()
+    });
+    signal(ioc.unwrap().pid, libc::SIGKILL);
+    ends_with(&child.wait_with_output().unwrap(), 4, &["ended early", "signal: 9"]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named_with_how_to_mend_it() {
+    let output = Command::new(program())
+        .args(["ioc", "--for", "1s"])
+        .env("TMPDIR", "/proc/nowhere")
+        .output()
+        .unwrap();
+    ends_with(&output, 4, &["/proc/nowhere", "TMPDIR"]);
+}
+
+#[test]
 fn arguments_that_cannot_be_are_refused() {
     let folder = folder();
     for (arguments, said) in [

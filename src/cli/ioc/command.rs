@@ -61,6 +61,7 @@ fn attend(
 ) -> Result<u8, Failure> {
     let mut asked_to_end: Option<Instant> = None;
     loop {
+        meanwhile()?;
         if let Some(status) = child.ended().map_err(Failure::unmeasured)? {
             return Ok(AttachedChild::exit_code(status));
         }
@@ -80,7 +81,6 @@ fn attend(
             }
             _ => {}
         }
-        meanwhile()?;
         thread::sleep(LOOK);
     }
 }
