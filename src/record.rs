@@ -20,8 +20,9 @@ use crate::protocol::Protocol;
 use crate::worker_protocol::{Handicap, Mode, Stage};
 pub use fleet::{FleetShape, FleetUse, Searches, SearchesCounted};
 pub use monitored::{
-    Cores, Disturbance, Load, Losses, MachineUse, Monitored, Network, NetworkSample, Pixels,
-    PvLosses, Recovery, ServerCounters, Steady, Usage, UsageSample,
+    Cores, Disturbance, LatencyOverTime, Load, Losses, MachineUse, Monitored, Network,
+    NetworkSample, Pixels, PvLosses, Recovery, ServerCounters, SlowestPv, Steady, Usage,
+    UsageSample,
 };
 pub use scenario::{Scenario, UnknownScenario};
 pub use witnessed::{Unclaimed, Witnessed};

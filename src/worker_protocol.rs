@@ -324,10 +324,55 @@ pub struct Updates {
     /// of updates that took so long. At least three digits are kept. Updates
     /// that arrived before `collect` began have none.
     pub latencies: Vec<(i64, u64)>,
+    /// The same latencies over time; none where the worker does not report it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_over_time: Option<LatencyOverTime>,
     /// What the library itself counts, by the names that it gives: updates that
     /// it dropped or merged, for instance.
     #[serde(default)]
     pub counters: BTreeMap<String, u64>,
+}
+
+/// Latencies of updates over time, and the PVs with the longest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LatencyOverTime {
+    /// How long each slice of time is.
+    pub slice_ns: u64,
+    /// The slices in which updates arrived, in order. Together they hold every latency.
+    pub slices: Vec<LatencySlice>,
+    /// At least half of the PVs never had a longer latency.
+    pub median_pv_ns: i64,
+    /// The PVs with the longest latency, in this order; none where there is one PV.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slowest_pvs: Vec<SlowestPv>,
+}
+
+/// The latencies of the updates that arrived in one slice of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LatencySlice {
+    /// When the slice begins, on the system's monotonic clock.
+    pub start_ns: u64,
+    /// How many updates arrived in it.
+    pub count: u64,
+    /// The median.
+    pub p50_ns: i64,
+    /// 99 of 100 are not longer.
+    pub p99_ns: i64,
+    /// The longest.
+    pub max_ns: i64,
+}
+
+/// One of the PVs with the longest latency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlowestPv {
+    /// The PV, by its index in the job.
+    pub pv: usize,
+    /// When each slice begins in which an update of it arrived, and its longest latency
+    /// there.
+    pub longest_ns: Vec<(u64, i64)>,
 }
 
 /// Updates of one subscription that followed on one another without a gap.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::CONFIDENCE_WANTED;
 use super::failed::FailedApproaches;
 use super::figures::difference;
+use super::latency_series::{LatencySeries, latency_series};
 use super::losses::{LossCauses, UpdateCounts, causes};
 use super::verdict::Verdict;
 use crate::lookup::Lookup;
@@ -95,6 +96,8 @@ pub struct MonitorRow {
     pub causes: LossCauses,
     /// Time from the server's time stamp to the callback.
     pub latency: Option<Percentiles>,
+    /// The same over time; none where the worker does not report it.
+    pub latency_series: Option<LatencySeries>,
     /// Bytes that the client received, and the least that it could.
     pub received_bytes: Option<u64>,
     /// The least bytes that the updates received can take.
@@ -230,6 +233,7 @@ pub(super) fn row(blocks: &[&Monitored], load: &Load) -> MonitorRow {
         causes: causes(&updates, load, received_bytes, least_bytes),
         updates,
         latency: percentiles(&latencies),
+        latency_series: latency_series(blocks),
         received_bytes,
         least_bytes,
         sampler_percent: medians(sampler_percent),

@@ -161,6 +161,7 @@ mod tests {
             network: None,
             recovery: None,
             losses: None,
+            latency_over_time: None,
         };
         let load: Load = serde_json::from_str(r#"{"rate_hz":10.0,"seconds":1.0}"#).unwrap();
         let record =

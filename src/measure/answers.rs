@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::latency_over_time;
 use super::stop::{Stop, failed, garbage};
 use crate::record::FailureKind;
 use crate::scenario;
@@ -116,7 +117,8 @@ impl Asked<'_> {
             let message = format!("it took updates for {took_s:.3} s of {asked_s:.3} s");
             return Err(garbage(Some(stage), message));
         }
-        Ok(())
+        let Some(updates) = &done.updates else { return Ok(()) };
+        latency_over_time::check(updates, self.pvs).map_err(|wrong| garbage(Some(stage), wrong))
     }
 }
 

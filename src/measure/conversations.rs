@@ -307,3 +307,15 @@ fn collecting_takes_the_time_that_was_asked_and_brings_updates() {
     let unasked = at("get", |answer| answer["updates"] = json!({"runs": [], "latencies": []}));
     caught(unasked, FailureKind::Garbage, GET, &["the answer came with updates"]);
 }
+
+#[test]
+fn latencies_over_time_that_do_not_fit_the_latencies_are_refused() {
+    let contradicts = at("collect", |answer| {
+        answer["updates"]["latency_over_time"] =
+            json!({"slice_ns": 1, "slices": [], "median_pv_ns": 0});
+        answer["updates"]["latencies"] = json!([[5, 1]]);
+    });
+    let words = ["`latency_over_time` of the updates", "hold 0 updates, `latencies` 1"];
+    let outcome = with(contradicts, true, monitors());
+    held_against(outcome, FailureKind::Garbage, Some(Stage::Collect), &words);
+}

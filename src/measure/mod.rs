@@ -12,6 +12,7 @@ mod driven;
 mod driver;
 mod fleet;
 mod floor;
+mod latency_over_time;
 mod lookup;
 mod losses;
 mod machine;

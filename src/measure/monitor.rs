@@ -8,6 +8,7 @@ use self::observe::Observed;
 use super::Cell;
 use super::arrivals::{Subscribed, Tally, tally};
 use super::driven::Driven;
+use super::latency_over_time;
 use super::losses::losses;
 use super::session::{Answer, PendingStages};
 use super::stop::{Stop, failed};
@@ -188,6 +189,9 @@ impl Watch<'_, '_> {
             late: tallies.last().map_or(0, |tally| tally.late),
             latencies: updates.latencies,
             library_counters: updates.counters,
+            latency_over_time: updates
+                .latency_over_time
+                .map(|series| latency_over_time::recorded(series, |pv| self.name_of(pv))),
             losses: losses(tallies, (observed.start_ns, observed.end_ns), |pv| self.name_of(pv)),
             recovery: tallies.last().and_then(|tally| self.recovery(observed, tally)),
             server_counters: ServerCounters::default(),

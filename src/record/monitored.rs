@@ -7,7 +7,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::worker_protocol::Content;
+use crate::worker_protocol::{Content, LatencySlice};
 
 /// What monitors were to take.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -189,6 +189,35 @@ pub struct Monitored {
     /// Which PVs lost updates, and when; none where nothing was lost.
     #[serde(default)]
     pub losses: Option<Losses>,
+    /// The same latencies over time, the warm-up before `start_ns` among them; none where
+    /// the worker does not report it.
+    #[serde(default)]
+    pub latency_over_time: Option<LatencyOverTime>,
+}
+
+/// Latencies of updates over time, and the PVs with the longest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LatencyOverTime {
+    /// How long each slice of time is.
+    pub slice_ns: u64,
+    /// The slices in which updates arrived, in order.
+    pub slices: Vec<LatencySlice>,
+    /// At least half of the PVs never had a longer latency.
+    pub median_pv_ns: i64,
+    /// The PVs with the longest latency, in this order; none where there is one PV.
+    pub slowest_pvs: Vec<SlowestPv>,
+}
+
+/// One of the PVs with the longest latency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SlowestPv {
+    /// The name of the PV.
+    pub pv: String,
+    /// When each slice begins in which an update of it arrived, on the system's monotonic
+    /// clock, and its longest latency there.
+    pub longest_ns: Vec<(u64, i64)>,
 }
 
 /// Which PVs lost updates, and when.

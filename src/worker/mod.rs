@@ -13,6 +13,7 @@ mod epics_ca;
 mod floor;
 mod future_client;
 mod job;
+mod latency_over_time;
 mod libca;
 mod natives;
 mod outcome;

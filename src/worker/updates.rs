@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::clock::read;
+use super::latency_over_time::{Timed, latency_over_time};
 use crate::worker_protocol::{Content, Monitor, UpdateRun, Updates};
 
 /// Digits of a latency that are kept.
@@ -129,6 +130,7 @@ impl UpdateLog {
         let updates = Updates {
             runs: self.runs(entries),
             latencies: self.latencies(entries),
+            latency_over_time: latency_over_time(self.timed(entries), self.numbering.pvs),
             counters: BTreeMap::new(),
         };
         self.recorded = 0;
@@ -166,10 +168,18 @@ impl UpdateLog {
         runs
     }
 
-    fn latencies(&self, entries: &[Entry]) -> Vec<(i64, u64)> {
+    /// The updates that have a latency.
+    fn timed(&self, entries: &[Entry]) -> impl Iterator<Item = Timed> + Clone {
         let collected = entries.iter().filter(|entry| entry.arrived_ns >= self.latencies_from_ns);
-        let mut latencies: Vec<i64> =
-            collected.map(|entry| rounded(entry.arrived_ns - entry.update.stamp_ns)).collect();
+        collected.map(|entry| Timed {
+            pv: self.numbering.pv(entry.subscription as usize),
+            arrived_ns: entry.arrived_ns - self.epoch_ns,
+            latency_ns: rounded(entry.arrived_ns - entry.update.stamp_ns),
+        })
+    }
+
+    fn latencies(&self, entries: &[Entry]) -> Vec<(i64, u64)> {
+        let mut latencies: Vec<i64> = self.timed(entries).map(|one| one.latency_ns).collect();
         latencies.sort_unstable();
         latencies
             .chunk_by(|one, next| one == next)

@@ -20,6 +20,7 @@ mod ioc_command;
 mod ioc_lives;
 mod isolation;
 mod judged;
+mod latency_over_time;
 mod lock;
 mod lookup;
 mod measured;

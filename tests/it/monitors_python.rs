@@ -186,6 +186,59 @@ fn latencies_count_from_collecting_on_and_keep_three_digits() {
     assert_eq!(counted_together(&taken["latencies"]), counted_together(&counted));
 }
 
+/// As `src/worker/latency_over_time.rs` has it: four PVs, each every 100 ms, the third of
+/// them late once.
+#[test]
+fn latencies_over_time_are_those_of_the_native_workers() {
+    const MS: i64 = 1_000_000;
+    let late = |pv: i64, scan: i64| if (pv, scan) == (2, 30) { 50 * MS } else { MS };
+    let arrived_ns = |pv: i64, scan: i64| 10_000 * MS + scan * 100 * MS + pv;
+    let updates: Vec<Value> = (0..60)
+        .flat_map(|scan| (0..4).map(move |pv| (pv, scan)))
+        .map(|(pv, scan)| {
+            let at_ns = arrived_ns(pv, scan);
+            json!([pv, 0.0, at_ns - late(pv, scan), at_ns])
+        })
+        .collect();
+    let taken = noted(&json!({
+        "monitor": monitor("scalars", 1.0), "latencies_from_ns": 3000, "updates": updates,
+    }));
+    // What the monotonic clock is behind.
+    let start_ns = |scan: i64| arrived_ns(0, scan) - 1000;
+    let slice = |scan: i64| {
+        let longest_ns = late(2, scan);
+        json!({"start_ns": start_ns(scan), "count": 4, "p50_ns": MS, "p99_ns": longest_ns,
+               "max_ns": longest_ns})
+    };
+    let series = |pv: i64| {
+        let each = (0..60).map(|scan| json!([start_ns(scan), late(pv, scan)]));
+        json!({"pv": pv, "longest_ns": each.collect::<Vec<Value>>()})
+    };
+    let expected = json!({
+        "slice_ns": 100 * MS,
+        "slices": (0..60).map(slice).collect::<Vec<Value>>(),
+        "median_pv_ns": MS,
+        "slowest_pvs": [series(2), series(0), series(1)],
+    });
+    assert_eq!(taken["latency_over_time"], expected);
+}
+
+#[test]
+fn a_python_worker_with_one_pv_has_longer_slices_and_no_slowest_pv() {
+    let minutes_ns = 600_000_000_000_i64;
+    let at = |arrived_ns: i64| json!([0, 0.0, arrived_ns - 5, arrived_ns]);
+    let first_ns = 4000;
+    let taken = noted(&json!({
+        "monitor": monitor("scalars", 1.0), "latencies_from_ns": 3000,
+        "updates": [at(first_ns), at(first_ns + minutes_ns), at(first_ns + minutes_ns - 1)],
+    }));
+    let series = &taken["latency_over_time"];
+    assert_eq!(series["slice_ns"], 10_000_000_001_i64);
+    let counts = series["slices"].as_array().unwrap().iter().map(|slice| slice["count"].clone());
+    assert_eq!(counts.collect::<Vec<Value>>(), [1, 2]);
+    assert_eq!((&series["slowest_pvs"], &series["median_pv_ns"]), (&json!([]), &json!(5)));
+}
+
 fn counted_together(latencies: &Value) -> Vec<(i64, u64)> {
     serde_json::from_value(latencies.clone()).unwrap()
 }

@@ -177,6 +177,15 @@ impl WorkerDriver {
         }
     }
 
+    /// Stops the worker's process for a while; gives when that began.
+    pub(crate) fn stopped_for(&self, duration: Duration) -> u64 {
+        let since_ns = epics_gauge::process::monotonic_ns();
+        self.child.pause();
+        std::thread::sleep(duration);
+        self.child.resume();
+        since_ns
+    }
+
     fn say(&self, message: &ToWorker) {
         self.child.write_line(&serde_json::to_string(message).unwrap());
     }

@@ -24,6 +24,11 @@ NOTE_TYPE = numpy.dtype(
     ]
 )
 
+# Latencies over time: the most slices, the shortest, and how many PVs have their own.
+MOST_SLICES = 60
+SHORTEST_SLICE_NS = 100_000_000
+SLOWEST_PVS = 3
+
 POWERS_OF_TEN = 10 ** numpy.arange(19, dtype=numpy.int64)
 
 
@@ -89,7 +94,18 @@ class UpdateLog:
             noted = bytes(memoryview(self.notes)[: self.noted_bytes])
             self.noted_bytes = 0
         notes = numpy.frombuffer(noted, NOTE_TYPE)
-        return {"runs": self.runs(notes), "latencies": self.latencies(notes)}
+        taken = {"runs": self.runs(notes), "latencies": []}
+        if self.latencies_from_ns is None:
+            return taken
+        collected = notes[notes["arrived_ns"] >= self.latencies_from_ns]
+        latencies_ns = rounded(collected["arrived_ns"] - collected["stamp_ns"])
+        values, counts = numpy.unique(latencies_ns, return_counts=True)
+        taken["latencies"] = [list(pair) for pair in zip(values.tolist(), counts.tolist())]
+        if len(collected):
+            pvs = collected["subscription"] % self.pvs
+            arrived_ns = collected["arrived_ns"] - self.epoch_ns
+            taken["latency_over_time"] = latency_over_time(pvs, arrived_ns, latencies_ns)
+        return taken
 
     def runs(self, notes):
         """Whatever does not follow on the update before begins a new run."""
@@ -115,14 +131,6 @@ class UpdateLog:
             for run, start in zip(runs, starts.tolist()):
                 run["sums"] = notes["sum"][start : start + run["count"]].tolist()
         return runs
-
-    def latencies(self, notes):
-        if self.latencies_from_ns is None:
-            return []
-        collected = notes[notes["arrived_ns"] >= self.latencies_from_ns]
-        latencies_ns = rounded(collected["arrived_ns"] - collected["stamp_ns"])
-        values, counts = numpy.unique(latencies_ns, return_counts=True)
-        return [list(pair) for pair in zip(values.tolist(), counts.tolist())]
 
 
 class FirstUpdates:
@@ -165,6 +173,57 @@ def frame_number_and_sum(elements):
     # What an IOC sends before its first frame may be empty.
     low, high = pixels[:2].tolist() if len(pixels) > 1 else (0, 0)
     return low + 65536 * high, pixels.sum(dtype=numpy.uint64)
+
+
+def latency_over_time(pvs, arrived_ns, latencies_ns):
+    """What `src/worker/latency_over_time.rs` makes of the same updates."""
+    first_ns = int(arrived_ns.min())
+    slice_ns = max((int(arrived_ns.max()) - first_ns) // MOST_SLICES + 1, SHORTEST_SLICE_NS)
+    slices = ((arrived_ns - first_ns) // slice_ns).astype(numpy.uint8)
+
+    def by_slice(slices, latencies_ns):
+        """When each slice begins, and its latencies."""
+        order = numpy.argsort(slices, kind="stable")
+        numbers, begins = numpy.unique(slices[order], return_index=True)
+        groups = numpy.split(latencies_ns[order], begins[1:])
+        starts_ns = [first_ns + number * slice_ns for number in numbers.tolist()]
+        return list(zip(starts_ns, groups))
+
+    names, places = numpy.unique(pvs, return_inverse=True)
+    longest_ns = numpy.full(len(names), latencies_ns.min())
+    numpy.maximum.at(longest_ns, places, latencies_ns)
+    by_longest = numpy.argsort(-longest_ns, kind="stable")
+    slowest = [names[place] for place in by_longest[:SLOWEST_PVS]] if len(names) > 1 else []
+    return {
+        "slice_ns": slice_ns,
+        "slices": [slice_figures(*one) for one in by_slice(slices, latencies_ns)],
+        "median_pv_ns": int(longest_ns[by_longest[len(names) // 2]]),
+        "slowest_pvs": [
+            {
+                "pv": int(pv),
+                "longest_ns": [
+                    [start_ns, int(group.max())]
+                    for start_ns, group in by_slice(slices[pvs == pv], latencies_ns[pvs == pv])
+                ],
+            }
+            for pv in slowest
+        ],
+    }
+
+
+def slice_figures(start_ns, latencies_ns):
+    ordered = numpy.sort(latencies_ns)
+
+    def at(percent):
+        return int(ordered[-(-len(ordered) * percent // 100) - 1])
+
+    return {
+        "start_ns": start_ns,
+        "count": len(ordered),
+        "p50_ns": at(50),
+        "p99_ns": at(99),
+        "max_ns": int(ordered[-1]),
+    }
 
 
 def rounded(latencies_ns):

@@ -5,8 +5,9 @@
 use serde::Serialize;
 
 use crate::judge::worker_figures::{WorkerFigure, worker_figures};
+use crate::metric::{Unit, trusted};
 use crate::record::{FailureKind, Record, RunRecords, Side};
-use crate::worker_protocol::{Mode, Stage};
+use crate::worker_protocol::{LatencySlice, Mode, Stage};
 
 /// One figure of one worker. The names of the fields are the columns.
 #[derive(Default, Serialize)]
@@ -40,6 +41,7 @@ struct Row<'a> {
     stage_mode: Option<Mode>,
     value: Option<f64>,
     unit: Option<&'static str>,
+    at_s: Option<f64>,
     failure: Option<FailureKind>,
     failure_stage: Option<Stage>,
     failure_message: Option<&'a str>,
@@ -49,6 +51,9 @@ struct Row<'a> {
 /// The metric of the row that each failed worker has, beside those of what it did
 /// before.
 pub const FAILED: &str = "failed";
+
+/// The metric of the rows with the longest latency in a slice of a monitor run.
+const LONGEST_LATENCY: &str = "longest latency";
 
 /// Writes all records of these runs: a heading, one row per figure of a worker, and
 /// one per failure.
@@ -87,10 +92,25 @@ fn rows<'a>(run: &'a RunRecords, record: &'a Record) -> Vec<Row<'a>> {
         ..without_figure(run, record)
     };
     let mut rows: Vec<Row<'a>> = worker_figures(record).into_iter().map(with).collect();
+    rows.extend(latencies_over_time(run, record));
     if record.failure.is_some() {
         rows.push(Row { metric: FAILED.to_owned(), ..without_figure(run, record) });
     }
     rows
+}
+
+/// A row for each slice of time of a monitor run.
+fn latencies_over_time<'a>(run: &'a RunRecords, record: &'a Record) -> Vec<Row<'a>> {
+    let Some(monitored) = trusted(record) else { return Vec::new() };
+    let slices = monitored.latency_over_time.iter().flat_map(|series| &series.slices);
+    let row = |slice: &LatencySlice| Row {
+        metric: LONGEST_LATENCY.to_owned(),
+        value: Some(slice.max_ns as f64 / 1e9),
+        unit: Some(Unit::Seconds.name()),
+        at_s: Some((slice.start_ns as f64 - monitored.start_ns as f64) / 1e9),
+        ..without_figure(run, record)
+    };
+    slices.map(row).collect()
 }
 
 fn without_figure<'a>(run: &'a RunRecords, record: &'a Record) -> Row<'a> {
@@ -128,6 +148,7 @@ fn without_figure<'a>(run: &'a RunRecords, record: &'a Record) -> Row<'a> {
         stage_mode: None,
         value: None,
         unit: None,
+        at_s: None,
         failure: failure.map(|failure| failure.kind),
         failure_stage: failure.and_then(|failure| failure.stage),
         failure_message: failure.map(|failure| failure.message.as_str()),

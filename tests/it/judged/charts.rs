@@ -1,7 +1,10 @@
 //! What the charts of a page show of literal records.
 
-use epics_gauge::record::{Load, Losses, Monitored, PvLosses, Record, RunRecords};
+use epics_gauge::record::{
+    LatencyOverTime, Load, Losses, Monitored, PvLosses, Record, RunRecords, SlowestPv,
+};
 use epics_gauge::report::Format;
+use epics_gauge::worker_protocol::LatencySlice;
 
 use super::monitors::monitored;
 use super::{BLOCKS, FAST, FLOOR, PVS, Speed, monitors, rendered, run_of, run_with};
@@ -72,4 +75,62 @@ fn the_pvs_that_lost_most_updates_are_drawn_with_when() {
     let figure = figure(&page, "lossy-pvs-scalars-10-pvs-at-100-hz");
     assert!(figure.contains("aioca, gauge:7: 98 updates lost"), "{figure}");
     assert!(figure.contains("aioca lost updates of 3 PVs"), "{figure}");
+}
+
+/// A second between slices from 1 s before the figures on, one of them with this latency.
+fn late_once(late_slice: usize, max_ns: i64, median_pv_ns: i64) -> Monitored {
+    let start_ns = |slice: usize| slice as u64 * monitors::SECOND_NS;
+    let longest_ns = |slice| if slice == late_slice { max_ns } else { 200_000 };
+    let slice = |at| LatencySlice {
+        start_ns: start_ns(at),
+        count: 1000,
+        p50_ns: 100_000,
+        p99_ns: 150_000,
+        max_ns: longest_ns(at),
+    };
+    let slowest = SlowestPv {
+        pv: "gauge:7".to_owned(),
+        longest_ns: (0..20).map(|at| (start_ns(at), longest_ns(at))).collect(),
+    };
+    Monitored {
+        start_ns: start_ns(1),
+        latency_over_time: Some(LatencyOverTime {
+            slice_ns: monitors::SECOND_NS,
+            slices: (0..20).map(slice).collect(),
+            median_pv_ns,
+            slowest_pvs: vec![slowest],
+        }),
+        ..monitored()
+    }
+}
+
+fn of_ten_scalars(records: [(&str, Monitored); 2]) -> String {
+    let load = Load::of_scalars(100.0, 60.0);
+    let names = records.each_ref().map(|(approach, _)| *approach);
+    let records = records.map(|(approach, monitored)| Record {
+        pvs: 10,
+        ..monitors::record("scalars", approach, load, monitored)
+    });
+    rendered(&run_with(&names, records.into()), Format::Html)
+}
+
+#[test]
+fn latency_over_time_is_drawn_of_each_approach_and_of_pvs_that_differ() {
+    let alike = late_once(3, 900_000, 880_000);
+    let page = of_ten_scalars([("wire", alike), ("aioca", late_once(5, 33_000_000, 200_000))]);
+    let approaches = figure(&page, "latency-over-time-scalars-10-pvs-at-100-hz");
+    assert!(approaches.contains("wire 900 µs at 2.0 s, aioca 33 ms at 4.0 s"), "{approaches}");
+    assert!(approaches.contains("aioca from 4 s on: 1 000 updates"), "{approaches}");
+    assert!(approaches.contains("wire from -1 s on"), "the warm-up is left out");
+    let pvs = figure(&page, "slowest-pvs-scalars-10-pvs-at-100-hz");
+    assert!(pvs.contains("aioca, gauge:7 33 ms at 4.0 s (median PV 200 µs)"), "{pvs}");
+    assert!(!pvs.contains("wire"), "{pvs}");
+}
+
+#[test]
+fn without_latency_over_time_nothing_is_drawn() {
+    let page = of_ten_scalars([("wire", monitored()), ("aioca", monitored())]);
+    for id in ["latency-over-time-", "slowest-pvs-"] {
+        assert!(!page.contains(&format!("<figure id=\"{id}")), "{id}");
+    }
 }

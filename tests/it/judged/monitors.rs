@@ -61,6 +61,7 @@ pub(super) fn monitored() -> Monitored {
         network: Some(Network { received_bytes: 1001, sent_bytes: 10, least_bytes: Some(1000) }),
         recovery: None,
         losses: None,
+        latency_over_time: None,
     }
 }
 

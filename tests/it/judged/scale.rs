@@ -58,6 +58,7 @@ fn monitored(lost: u64, client: Usage, server: Usage) -> Monitored {
         network: None,
         recovery: None,
         losses: None,
+        latency_over_time: None,
     }
 }
 

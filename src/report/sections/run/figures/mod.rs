@@ -6,6 +6,7 @@ mod connect_cost;
 mod fleet;
 mod gets;
 mod latency;
+mod latency_over_time;
 mod losses;
 mod over_time;
 mod percentiles;
@@ -28,6 +29,7 @@ pub(super) fn all(run: &RunRecords, judgement: &Judgement, budget_s: f64) -> Vec
     all.extend(over_time::figures(run, judgement, &styles));
     all.extend(losses::figures(run, judgement, &styles));
     all.extend(latency::figures(run, judgement, &styles));
+    all.extend(latency_over_time::figures(run, judgement, &styles));
     all.extend(scale::figures(run, judgement));
     all.extend(capacity::figures(run, judgement, &styles));
     all.extend(fleet::figures(run, judgement, &styles));
