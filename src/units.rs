@@ -92,6 +92,11 @@ pub fn counted(count: usize, thing: &str) -> String {
     format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
+/// A part of such things: `1 of 1 PV`, `3 of 10 000 PVs`.
+pub fn counted_of(part: usize, all: usize, thing: &str) -> String {
+    format!("{} of {}", grouped(part), counted(all, thing))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +110,10 @@ mod tests {
         assert_eq!(
             [0, 1, 10_000].map(|count| counted(count, "PV")),
             ["0 PVs", "1 PV", "10 000 PVs"]
+        );
+        assert_eq!(
+            [(1, 1), (1, 2), (0, 10_000)].map(|(part, all)| counted_of(part, all, "PV")),
+            ["1 of 1 PV", "1 of 2 PVs", "0 of 10 000 PVs"]
         );
         assert_eq!(percent(28.776), "28.8");
         assert_eq!(

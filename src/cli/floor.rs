@@ -5,7 +5,7 @@ use epics_gauge::measure::{self, Candidate, Shown, ShownStage, Took};
 use epics_gauge::protocol::Protocol;
 use epics_gauge::python_site::Missing;
 use epics_gauge::stats::{CONFIDENCE_WANTED, Interval, median, median_interval};
-use epics_gauge::units::grouped;
+use epics_gauge::units::counted;
 
 use super::arguments::FloorArguments;
 use super::exit::Exit;
@@ -83,10 +83,10 @@ fn table(shown: &Shown) -> String {
     };
     let rule = HEADINGS.map(|_| "---".to_owned());
     let mut text = format!(
-        "\n{} on {}, {} PVs, by name server\n\n",
+        "\n{} on {}, {}, by name server\n\n",
         shown.approach,
         shown.server,
-        grouped(shown.pvs)
+        counted(shown.pvs, "PV")
     );
     for (at, row) in cells.iter().enumerate() {
         text += &line(row);

@@ -5,7 +5,7 @@ use epics_gauge::manifest::Weakness;
 use epics_gauge::metric::document;
 use epics_gauge::report::hanging;
 use epics_gauge::scenario::{self, published::TABLES};
-use epics_gauge::units::grouped;
+use epics_gauge::units::counted;
 
 use super::arguments::{ListArguments, Listed};
 use super::exit::Exit;
@@ -69,7 +69,7 @@ fn limits(limits: &Limits) -> String {
     for limit in &limits.limits {
         let mut what = limit.measure.name().to_owned();
         if limit.least_pvs > 0 {
-            what += &format!(" from {} PVs on", grouped(limit.least_pvs));
+            what += &format!(" from {} on", counted(limit.least_pvs, "PV"));
         }
         if let Some(rate_hz) = limit.rate_hz_at_most {
             what += &format!(" up to {rate_hz} Hz");

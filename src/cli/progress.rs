@@ -11,6 +11,7 @@ use epics_gauge::measure::Cell;
 use epics_gauge::python_site::{Missing, PythonSite};
 use epics_gauge::record::Record;
 use epics_gauge::scenario::Words;
+use epics_gauge::units::counted_of;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const TEMPLATE: &str = "{bar:24} {pos}/{len} workers, {eta} left  {wide_msg}";
@@ -89,7 +90,8 @@ impl State {
                 format!(", about {} left", rounded(passed.mul_f64(left as f64 / finished as f64)))
             }
         };
-        format!("{} of {} workers{left}: {}", self.finished, self.workers, self.now)
+        let workers = counted_of(self.finished, self.workers, "worker");
+        format!("{workers}{left}: {}", self.now)
     }
 }
 

@@ -6,6 +6,7 @@ use super::latency_over_time;
 use super::stop::{Stop, failed, garbage};
 use crate::record::FailureKind;
 use crate::scenario;
+use crate::units::counted;
 use crate::worker_protocol::{
     Done, FromWorker, Hello, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
 };
@@ -79,7 +80,8 @@ impl Asked<'_> {
         if got == expected {
             return Ok(());
         }
-        let message = format!("{got} values came back for {expected} PVs");
+        let message =
+            format!("{} came back for {}", counted(got, "value"), counted(expected, "PV"));
         Err(failed(FailureKind::WrongValue, Some(stage), message))
     }
 
@@ -94,7 +96,8 @@ impl Asked<'_> {
         let timed = if self.command.mode == Mode::Serial && treats { self.meant() } else { 0 };
         let told = done.each_ns.len();
         if told != timed {
-            return Err(garbage(Some(stage), format!("times of {told} PVs came back for {timed}")));
+            let told = counted(told, "PV");
+            return Err(garbage(Some(stage), format!("times of {told} came back for {timed}")));
         }
         let sum_ns = done.each_ns.iter().fold(0, |sum: u64, one| sum.saturating_add(*one));
         let took_ns = took.as_nanos();

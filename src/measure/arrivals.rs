@@ -3,6 +3,7 @@
 use crate::frame;
 use crate::record::Pixels;
 use crate::scenario::{PROCESSED_FACTOR, pv_name};
+use crate::units::counted;
 use crate::worker_protocol::UpdateRun;
 
 /// The updates that an IOC made from its start, or from a subscription, to its
@@ -153,7 +154,8 @@ fn check_counts(instance: &IocInstance, pixels: Option<Pixels>) -> Result<(), St
         None => Ok(()),
         Some((pv, (first, last))) => {
             let name = name_of(pv, pixels);
-            Err(format!("the IOC counted {first} updates of {name}, and {last} later"))
+            let first = counted(*first as usize, "update");
+            Err(format!("the IOC counted {first} of {name}, and {last} later"))
         }
     }
 }
@@ -182,13 +184,14 @@ fn scalar_numbers(run: &UpdateRun) -> Result<std::ops::Range<u64>, String> {
         return Err(format!("{} sent {}, which it never had", pv_name(run.pv), run.first));
     }
     let first = (run.first / PROCESSED_FACTOR) as u64;
-    counted(first, run.count)
+    numbers_of(first, run.count)
 }
 
 /// A frame's sum tells whether all of it is of the same frame.
 fn frame_numbers(run: &UpdateRun, pixels: Pixels) -> Result<std::ops::Range<u64>, String> {
     if run.sums.len() as u64 != run.count {
-        return Err(format!("{} sums came for {} frames", run.sums.len(), run.count));
+        let (sums, frames) = (counted(run.sums.len(), "sum"), counted(run.count as usize, "frame"));
+        return Err(format!("{sums} came for {frames}"));
     }
     let first = run.first as u64;
     for (number, sum) in (first..).zip(&run.sums) {
@@ -201,11 +204,11 @@ fn frame_numbers(run: &UpdateRun, pixels: Pixels) -> Result<std::ops::Range<u64>
             ));
         }
     }
-    counted(first, run.count)
+    numbers_of(first, run.count)
 }
 
 /// The numbers of `count` updates from `first` on.
-fn counted(first: u64, count: u64) -> Result<std::ops::Range<u64>, String> {
+fn numbers_of(first: u64, count: u64) -> Result<std::ops::Range<u64>, String> {
     let end = first.checked_add(count);
     end.map(|end| first..end).ok_or_else(|| format!("{count} updates from {first} on cannot be"))
 }

@@ -182,9 +182,9 @@ fn a_wrong_count_of_values_is_refused() {
     });
     caught(too_many, FailureKind::WrongValue, GET, &["21 values came back for 20 PVs"]);
     let none = at("get", |answer| answer["values"] = Value::Null);
-    caught(none, FailureKind::WrongValue, GET, &["0 values came back for 1 PVs"]);
+    caught(none, FailureKind::WrongValue, GET, &["0 values came back for 1 PV"]);
     let of_put = at("put", |answer| answer["values"] = json!([1.0]));
-    let words = ["1 values came back for 0 PVs"];
+    let words = ["1 value came back for 0 PVs"];
     caught(of_put, FailureKind::WrongValue, Some(Stage::Put), &words);
 }
 

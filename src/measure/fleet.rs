@@ -24,6 +24,7 @@ use crate::record::{
     Failure, FailureKind, FleetShape, FleetUse, Record, Searches, SearchesCounted,
 };
 use crate::scenario::{pv_name, sampled_pvs};
+use crate::units::counted;
 use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
 
 /// From so many PVs on, who was slow with fewer is not tried.
@@ -132,7 +133,11 @@ impl Fleets {
         match largest.filter(|_| cell.pvs >= LARGE_PVS) {
             None => Ok(()),
             Some(Took { pvs, seconds: None, .. }) => {
-                let message = format!("it failed with {pvs} PVs, so {} were not tried", cell.pvs);
+                let message = format!(
+                    "it failed with {}, so {} were not tried",
+                    counted(*pvs, "PV"),
+                    cell.pvs
+                );
                 Err(failed(FailureKind::LeftOut, None, message))
             }
             Some(Took { pvs, seconds: Some(seconds), .. }) => {
@@ -141,8 +146,9 @@ impl Fleets {
                     return Ok(());
                 }
                 let message = format!(
-                    "it needed {per_pv:.1e} s per PV with {pvs} PVs, more than {MOST_S_PER_PV:.0e} \
-                     s, so {} were not tried",
+                    "it needed {per_pv:.1e} s per PV with {}, more than {MOST_S_PER_PV:.0e} s, so {} \
+                     were not tried",
+                    counted(*pvs, "PV"),
                     cell.pvs
                 );
                 Err(failed(FailureKind::LeftOut, None, message))
@@ -206,8 +212,8 @@ fn with_progress(stop: Stop, fleet: &mut Fleet) -> Stop {
     if kinds.contains(&failure.kind)
         && let Ok(channels) = fleet.channels()
     {
-        let pvs = fleet.pvs();
-        failure.message += &format!("\nthe IOCs had {channels} channels then, for {pvs} PVs");
+        let (channels, pvs) = (counted(channels, "channel"), counted(fleet.pvs(), "PV"));
+        failure.message += &format!("\nthe IOCs had {channels} then, for {pvs}");
     }
     Stop::Failed(failure)
 }
@@ -363,9 +369,9 @@ mod tests {
         assert_eq!(refusal(Lookup::Udp, Some(9.9)), None);
         let slow = refusal(Lookup::Udp, Some(10.1)).unwrap();
         assert_eq!(slow.kind, FailureKind::LeftOut);
-        assert!(slow.message.contains("1.0e-4 s per PV with 100000 PVs"), "{}", slow.message);
+        assert!(slow.message.contains("1.0e-4 s per PV with 100 000 PVs"), "{}", slow.message);
         let failed = refusal(Lookup::Udp, None).unwrap();
-        assert!(failed.message.contains("it failed with 100000 PVs"), "{}", failed.message);
+        assert!(failed.message.contains("it failed with 100 000 PVs"), "{}", failed.message);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! recorded. No I/O, no clock.
 
 use crate::record;
+use crate::units::counted;
 use crate::worker_protocol::{LatencyOverTime, Updates};
 
 /// Refuses series that contradict themselves or the other latencies.
@@ -10,11 +11,14 @@ use crate::worker_protocol::{LatencyOverTime, Updates};
 /// What is wrong, and where.
 pub(super) fn check(updates: &Updates, pvs: usize) -> Result<(), String> {
     let Some(series) = &updates.latency_over_time else { return Ok(()) };
-    let counted = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0, u64::saturating_add);
-    let in_slices = counted(&mut series.slices.iter().map(|slice| slice.count));
-    let in_all = counted(&mut updates.latencies.iter().map(|(_, count)| *count));
+    let total = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0, u64::saturating_add);
+    let in_slices = total(&mut series.slices.iter().map(|slice| slice.count));
+    let in_all = total(&mut updates.latencies.iter().map(|(_, count)| *count));
     if in_slices != in_all {
-        return wrong(&format!("its slices hold {in_slices} updates, `latencies` {in_all}"));
+        return wrong(&format!(
+            "its slices hold {}, `latencies` {in_all}",
+            counted(in_slices as usize, "update")
+        ));
     }
     for (number, slice) in series.slices.iter().enumerate() {
         if slice.count == 0 || slice.p50_ns > slice.p99_ns || slice.p99_ns > slice.max_ns {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::client::StageError;
 use super::completions::{Failure, NotRunning};
+use crate::units::counted_of;
 use crate::worker_protocol::Mode;
 
 /// What is asked for together: one PV in serial mode, all in bulk mode.
@@ -92,8 +93,8 @@ pub(super) fn unfinished(
     after: Duration,
     first: &str,
 ) -> StageError {
-    let after = after.as_secs_f64();
-    StageError(format!("{missing} of {all} PVs not {what} after {after} s, first {first}"))
+    let (pvs, after) = (counted_of(missing, all, "PV"), after.as_secs_f64());
+    StageError(format!("{pvs} not {what} after {after} s, first {first}"))
 }
 
 /// What is named `subject`, a PV or a call, failed.

@@ -8,6 +8,7 @@ use super::clock::Clock;
 use super::per_pv_times::PerPvTimes;
 use super::slowdown::Slowdown;
 
+use crate::units::counted;
 use crate::worker_protocol::{
     Done, Failed, FromWorker, Hello, Job, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
     ToWorker, Updates,
@@ -151,7 +152,8 @@ fn run_stage<C: Client>(
         Stage::Put => {
             let values = command.values.as_deref().unwrap_or_default();
             if values.len() != pvs.len() {
-                return Err(StageError(format!("{} values for {} PVs", values.len(), pvs.len())));
+                let (values, pvs) = (counted(values.len(), "value"), counted(pvs.len(), "PV"));
+                return Err(StageError(format!("{values} for {pvs}")));
             }
             made(client)?.put(command.mode, pvs, values, times).map(nothing)
         }

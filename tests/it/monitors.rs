@@ -164,7 +164,7 @@ fn a_frame_too_large_for_the_client_is_told_as_that() {
     for approach in ["libca", "epics-ca"] {
         assert_eq!(
             error_of_frames(approach, environment.clone()),
-            "1 of 1 PVs not subscribed after 5 s, first gauge:frame: its 652800 bytes are more \
+            "1 of 1 PV not subscribed after 5 s, first gauge:frame: its 652800 bytes are more \
              than EPICS_CA_MAX_ARRAY_BYTES=20000, and EPICS_CA_AUTO_ARRAY_BYTES=NO"
         );
     }

@@ -39,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "python_site",
         ],
     ),
-    ("worker", &["channel_access", "pv_access", "worker_protocol", "sys"]),
+    ("worker", &["channel_access", "pv_access", "worker_protocol", "sys", "units"]),
     (
         "approach",
         &["embedded", "lookup", "manifest", "process", "protocol", "python_site", "record"],
@@ -59,6 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "python_site",
             "record",
             "scenario",
+            "units",
         ],
     ),
     ("metric", &["worker_protocol", "record", "scenario", "stats", "units"]),

@@ -158,14 +158,15 @@ class Job:
     def unfinished(self, what, missing, total):
         """The error of a stage that ran into its timeout; `missing` are indices."""
         return StageError(
-            f"{len(missing)} of {total} PVs not {what} after {self.timeout_s:g} s, "
+            f"{len(missing)} of {counted(total, 'PV')} not {what} after {self.timeout_s:g} s, "
             f"first {self.pvs[min(missing)]}"
         )
 
     def disconnected(self, missing, total):
         """The error of a request that needs connected PVs; `missing` are indices."""
         return StageError(
-            f"{len(missing)} of {total} PVs not connected, first {self.pvs[min(missing)]}"
+            f"{len(missing)} of {counted(total, 'PV')} not connected, "
+            f"first {self.pvs[min(missing)]}"
         )
 
 
@@ -354,7 +355,7 @@ def work_of(client, command):
     if stage == "put":
         values = command.get("values") or []
         if len(values) != len(pvs):
-            raise StageError(f"{len(values)} values for {len(pvs)} PVs")
+            raise StageError(f"{counted(len(values), 'value')} for {counted(len(pvs), 'PV')}")
         return lambda: client.put(mode, pvs, values), None
     if stage == "subscribe":
         if command.get("monitor") is None:
@@ -385,6 +386,11 @@ def connect(client, mode):
 def differences(start_ns, ends_ns):
     """How long each lap took."""
     return [end_ns - begun_ns for begun_ns, end_ns in zip([start_ns, *ends_ns], ends_ns)]
+
+
+def counted(count, thing):
+    """A count of things whose plural ends in s, as `src/units.rs` writes it."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}".replace(",", " ")
 
 
 def pvs_meant(job, command):

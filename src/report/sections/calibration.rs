@@ -4,7 +4,7 @@ use crate::judge::{Calibrated, Calibration, Change, Rate, Redrawn, WholeRuns};
 use crate::report::document::{Columns, Detail, Document, Part, Role, Section, Table};
 use crate::report::words::part;
 use crate::stats::median;
-use crate::units::{grouped, percent};
+use crate::units::{counted, percent};
 
 pub(super) fn document(calibrated: &Calibrated) -> Document {
     Document {
@@ -56,11 +56,13 @@ fn summary(calibrated: &Calibrated) -> String {
 /// long it takes.
 fn section(calibrated: &Calibrated, level: u8) -> Vec<Part> {
     let Calibrated { approach, server, pvs, date, machine, .. } = calibrated;
-    let pvs = grouped(*pvs);
+    let pvs = counted(*pvs, "PV");
     let mut parts = vec![Part::Text(format!(
-        "{approach} connecting {pvs} PVs on {server}, compared with itself and with itself slowed \
-         by the harness, on {} ({} cores, {}), {date}.",
-        machine.model, machine.cores, machine.system
+        "{approach} connecting {pvs} on {server}, compared with itself and with itself slowed by \
+         the harness, on {} ({}, {}), {date}.",
+        machine.model,
+        counted(machine.cores, "core"),
+        machine.system
     ))];
     for metric in &calibrated.metrics {
         parts.extend(of_metric(metric, level));
@@ -125,12 +127,12 @@ fn found(calibration: &Calibration) -> String {
     });
     format!(
         "The smallest slowdown found in 95 of 100: {} by the rates, {} by the lower ends of their \
-         intervals. Drawn {} times from {} measured pairs of alike sides and {} of each slowdown, \
+         intervals. Drawn {} from {} of alike sides that were measured and {} of each slowdown, \
          four neighbours at a time; a difference under {} % is no difference.{bias}",
         smallest(calibration.smallest_found.by_estimate),
         smallest(calibration.smallest_found.by_interval),
-        grouped(calibration.experiments),
-        calibration.alike.measured_pairs,
+        counted(calibration.experiments, "time"),
+        counted(calibration.alike.measured_pairs, "pair"),
         calibration.slowdowns.first().map_or(0, |slowed| slowed.measured_pairs),
         percent(100.0 * calibration.rule.tolerance),
     )

@@ -10,7 +10,7 @@ use crate::report::document::{
 };
 use crate::report::words::{amount, or_dash, sentence, signed_percent, unit_name};
 use crate::stats::Interval;
-use crate::units::percent;
+use crate::units::{counted, percent};
 
 pub(super) fn document(
     judgement: &ComparisonJudgement,
@@ -45,10 +45,10 @@ fn answer(judgement: &ComparisonJudgement) -> Vec<Part> {
         Part::List(sentences.collect()),
         Part::Table(table(judgement)),
         Part::Text(format!(
-            "{} pairs, A B B A, of fresh processes; no difference means less than {} % either way. \
+            "{}, A B B A, of fresh processes; no difference means less than {} % either way. \
              Decided on pairs measured after the first suspicion only; the chance of a change where \
              there is none is at most 1 % for all metrics{} together.",
-            judgement.pairs,
+            counted(judgement.pairs, "pair"),
             percent(100.0 * contest.tolerance),
             match contest.comparisons {
                 0 | 1 => String::new(),

@@ -3,7 +3,7 @@
 use super::amounts::signed_percent;
 use crate::judge::compared::ComparisonJudgement;
 use crate::judge::{Change, MetricChange};
-use crate::units::percent;
+use crate::units::{counted, percent};
 
 /// The answer in one sentence.
 pub(in crate::report) fn sentence(
@@ -14,11 +14,11 @@ pub(in crate::report) fn sentence(
     let interval = match &change.ratio {
         None => "no pair was whole".to_owned(),
         Some(ratio) => format!(
-            "{} ({} to {}) over {} pairs",
+            "{} ({} to {}) over {}",
             signed_percent(ratio.median),
             signed_percent(ratio.low),
             signed_percent(ratio.high),
-            change.pairs
+            counted(change.pairs, "pair")
         ),
     };
     let tolerance = percent(100.0 * contest.tolerance);

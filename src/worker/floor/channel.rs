@@ -1,6 +1,7 @@
 //! What is known of each PV's channel, in few bytes: a job may have a million.
 
 use super::names::Names;
+use crate::units::counted_of;
 
 /// How far a channel is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,8 @@ pub(super) fn why_not_connected(
         .collect();
     let first = first.map_or("none", |index| names.get(index as u32));
     let count: usize = counts.iter().sum();
-    format!("{count} of {all} PVs not connected{after}, first {first}: {}", reasons.join(", "))
+    let pvs = counted_of(count, all, "PV");
+    format!("{pvs} not connected{after}, first {first}: {}", reasons.join(", "))
 }
 
 #[cfg(test)]

@@ -89,7 +89,8 @@ class Client(worker.Client):
         ]
         if errors:
             raise worker.StageError(
-                f"{len(errors)} of {len(pvs)} PVs not {what}, first {errors[0]}"
+                f"{len(errors)} of {worker.counted(len(pvs), 'PV')} not {what}, "
+                f"first {errors[0]}"
             )
 
 

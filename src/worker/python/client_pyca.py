@@ -195,5 +195,6 @@ class Client(worker.Client):
             raise self.job.unfinished(what, missing if done is None else pvs[done:], len(pvs))
         if self.errors:
             raise worker.StageError(
-                f"{len(self.errors)} of {len(pvs)} PVs not {what}, first {self.errors[0]}"
+                f"{len(self.errors)} of {worker.counted(len(pvs), 'PV')} not {what}, "
+                f"first {self.errors[0]}"
             )

@@ -382,7 +382,7 @@ fn what_cannot_be_written_is_said_each_time() {
     let times = &mut PerPvTimes::new(Mode::Bulk, 1);
     for _ in 0..2 {
         let refused = client.put(Mode::Bulk, &[0], &[1.0], times).unwrap_err().0;
-        assert_eq!(refused, "1 of 1 PVs not written, first pv:0: the field `value` is no double");
+        assert_eq!(refused, "1 of 1 PV not written, first pv:0: the field `value` is no double");
     }
     drop(client);
     played.join().unwrap();

@@ -176,7 +176,7 @@ fn the_report_shows_loss_subscriptions_and_what_was_published() {
         "scale: python-softioc-calc against aioca",
         "overloaded, first to give way: the client's CPU; the server made 10.0 Hz, 10.0 % of",
         "the server reported \"callback queue full\" 2 times",
-        "10 000 monitors were 1 000 subscriptions at the server",
+        "10 000 monitors made 1 000 subscriptions at the server",
         "CPU use was not steady when the figures began",
         // 500 kB/s of 24.4 bytes each for 100 000 updates/s.
         "| 20.5 |",

@@ -7,6 +7,7 @@ use crate::judge::history::{History, HistoryRun, MachineHistory, Nature, Series,
 use crate::report::document::{Columns, Document, Part, Role, Section, Table};
 use crate::report::words::{amount_with_range, unit_name};
 use crate::scenario::Words;
+use crate::units::counted;
 
 pub(super) fn document(history: &History) -> Document {
     let mut sections = vec![Section::new(Role::Body, introduction(history))];
@@ -37,7 +38,8 @@ fn introduction(history: &History) -> Vec<Part> {
 
 fn of_machine(history: &MachineHistory) -> Vec<Part> {
     let machine = &history.machine;
-    let heading = format!("{}, {} cores, {}", machine.model, machine.cores, machine.system);
+    let heading =
+        format!("{}, {}, {}", machine.model, counted(machine.cores, "core"), machine.system);
     let mut parts = vec![Part::Heading(2, heading), Part::Table(runs(&history.runs))];
     if !history.versions.is_empty() {
         parts.push(Part::List(history.versions.iter().map(version).collect()));

@@ -6,6 +6,7 @@ use crate::judge::Judgement;
 use crate::record::RunRecords;
 use crate::report::document::Part;
 use crate::report::words::relation;
+use crate::units::counted;
 
 pub(super) fn method(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
     let facts = &run.run;
@@ -24,8 +25,8 @@ pub(super) fn method(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
          of the process and its descendants, client and server apart"
             .to_owned(),
         format!(
-            "machine: {} cores of {}, {}, kernel {}, {:.1} GB of memory",
-            machine.cores,
+            "machine: {} of {}, {}, kernel {}, {:.1} GB of memory",
+            counted(machine.cores, "core"),
             machine.model,
             machine.system,
             machine.kernel,

@@ -4,6 +4,7 @@ use crate::judge::is_contended;
 use crate::record::RunRecords;
 use crate::report::document::Part;
 use crate::stats::median;
+use crate::units::counted;
 
 /// What was measured, where and when.
 pub(super) fn lead(run: &RunRecords) -> String {
@@ -11,8 +12,12 @@ pub(super) fn lead(run: &RunRecords) -> String {
     // Where it was fetched from, and its hash, are of the method.
     let base = run.run.base.split(' ').next().unwrap_or_default();
     format!(
-        "Measured {} on {} cores of {}, {}, by epics-gauge {} with EPICS Base {base}.",
-        run.run.started_utc, machine.cores, machine.model, machine.system, run.run.version
+        "Measured {} on {} of {}, {}, by epics-gauge {} with EPICS Base {base}.",
+        run.run.started_utc,
+        counted(machine.cores, "core"),
+        machine.model,
+        machine.system,
+        run.run.version
     )
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{Hears, Session};
+use crate::units::counted_of;
 use crate::worker::client::StageError;
 use crate::worker::floor::channel::ChannelState;
 use crate::worker::floor::lookup::Lookup;
@@ -117,8 +118,8 @@ impl<P: Hears> Session<P> {
         };
         let count = all.iter().filter(|pv| !is_running(pv)).count();
         let first = all.iter().find(|pv| !is_running(pv)).map_or(0, |pv| *pv);
-        let (of, first) = (all.len(), self.names.get(first as u32));
-        StageError(format!("{count} of {of} PVs not subscribed, first {first}: {why}"))
+        let (pvs, first) = (counted_of(count, all.len(), "PV"), self.names.get(first as u32));
+        StageError(format!("{pvs} not subscribed, first {first}: {why}"))
     }
 
     /// Subscribes to a PV that is connected.

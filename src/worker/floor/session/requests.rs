@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Hears, Session};
+use crate::units::counted_of;
 use crate::worker::client::StageError;
 use crate::worker::floor::channel::ChannelState;
 use crate::worker::floor::protocol::Request;
@@ -65,6 +66,7 @@ impl<P: Hears> Session<P> {
     fn failed(&self, pvs: &[usize], count: usize, position: usize, why: &str) -> StageError {
         let done = if self.requests.are_writes() { "written" } else { "read" };
         let first = self.names.get(pvs[position] as u32);
-        StageError(format!("{count} of {} PVs not {done}, first {first}: {why}", pvs.len()))
+        let pvs = counted_of(count, pvs.len(), "PV");
+        StageError(format!("{pvs} not {done}, first {first}: {why}"))
     }
 }

@@ -52,8 +52,8 @@ fn figure(
         id: format!("fleet-{}", slug(lookup.name())),
         title: format!("What a PV costs in fleets of IOCs, found by {lookup}"),
         summary: format!(
-            "Time to connect over PVs. With {} PVs: {}.",
-            grouped(most),
+            "Time to connect over PVs. With {}: {}.",
+            counted(most, "PV"),
             each.join(", ")
         ),
         chart: Chart::Lines(LineChart {

@@ -6,7 +6,7 @@ use crate::record::{RunRecords, Scenario};
 use crate::report::document::{Chart, Columns, Figure, HeatCell, HeatMap, Table, slug};
 use crate::report::words::or_dash;
 use crate::stats::CpuLoad;
-use crate::units::{counted, grouped};
+use crate::units::{counted, counted_of, grouped};
 
 /// One map for each server and client with several loads.
 pub(super) fn figures(run: &RunRecords, judgement: &Judgement) -> Vec<Figure> {
@@ -114,9 +114,8 @@ fn tip(row: &ScaleRow) -> String {
                 or_dash(load.as_ref(), |load| format!("{:.0} %", load.mean_percent))
             };
             format!(
-                "{} of {} updates lost\nCPU: server {}, client {}",
-                grouped(updates.lost as usize),
-                grouped(updates.expected as usize),
+                "{} lost\nCPU: server {}, client {}",
+                counted_of(updates.lost as usize, updates.expected as usize, "update"),
                 cpu(&figures.row.server_cpu),
                 cpu(&figures.row.client_cpu)
             )
@@ -136,9 +135,8 @@ fn summary(pair: &Scale) -> String {
         .filter_map(|row| Some((lost_part(row)?, row)))
         .max_by(|(a, _), (b, _)| a.total_cmp(b));
     let mut summary = format!(
-        "Each cell is a load and says what part of the updates did not arrive. {lossless} of {} \
-         loads lost none.",
-        pair.rows.len()
+        "Each cell is a load and says what part of the updates did not arrive. {} lost none.",
+        counted_of(lossless, pair.rows.len(), "load")
     );
     if let Some((part, row)) = worst.filter(|(part, _)| *part > 0.0) {
         summary += &format!(

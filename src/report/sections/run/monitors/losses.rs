@@ -2,7 +2,7 @@
 
 use crate::judge::{LossCauses, MonitorRow};
 use crate::record::{Losses, PvLosses};
-use crate::units::grouped;
+use crate::units::{counted, counted_of, grouped};
 
 /// The losses of an approach, cause by cause; none where nothing was lost nor came twice.
 pub(super) fn losses(row: &MonitorRow) -> Option<String> {
@@ -13,17 +13,16 @@ pub(super) fn losses(row: &MonitorRow) -> Option<String> {
     let mut statements = Vec::new();
     if updates.lost > 0 {
         statements.push(format!(
-            "{} of {} updates lost: {}",
-            grouped(updates.lost as usize),
-            grouped(updates.expected as usize),
+            "{} lost: {}",
+            counted_of(updates.lost as usize, updates.expected as usize, "update"),
             causes(row).join("; "),
         ));
         statements.extend(row.losses.as_ref().map(where_and_when));
     }
     if updates.repeated > 0 {
         statements.push(format!(
-            "{} frames arrived twice (the server sends an array as it is when its turn comes)",
-            grouped(updates.repeated as usize)
+            "{} arrived twice (the server sends an array as it is when its turn comes)",
+            counted(updates.repeated as usize, "frame")
         ));
     }
     Some(format!("{}: {}.", row.approach, statements.join("; ")))

@@ -3,7 +3,7 @@
 use super::updates::arrived;
 use crate::judge::ScaleRow;
 use crate::report::words::scale_load;
-use crate::units::grouped;
+use crate::units::counted;
 
 pub(super) fn notes(row: &ScaleRow) -> Vec<String> {
     let mut notes = Vec::new();
@@ -23,16 +23,14 @@ pub(super) fn notes(row: &ScaleRow) -> Vec<String> {
     }
     let Some(figures) = &row.figures else { return notes };
     for (event, count) in &figures.row.updates.server.overloads {
-        note(format!("the server reported \"{event}\" {count} times"));
+        note(format!("the server reported \"{event}\" {}", counted(*count as usize, "time")));
     }
     if let Some(seen) = figures.row.updates.server.subscriptions
         && seen != figures.asked_subscriptions as u64
     {
-        let asked = grouped(figures.asked_subscriptions);
-        note(format!(
-            "{asked} monitors were {} subscriptions at the server",
-            grouped(seen as usize)
-        ));
+        let asked = counted(figures.asked_subscriptions, "monitor");
+        let seen = counted(seen as usize, "subscription");
+        note(format!("{asked} made {seen} at the server"));
     }
     if figures.steady.is_some_and(|steady| !steady.reached) {
         note("CPU use was not steady when the figures began".to_owned());
