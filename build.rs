@@ -102,7 +102,7 @@ fn build() -> Outcome<()> {
         Some(found) => found,
         None => from_pinned_source()?,
     };
-    link::leash()?;
+    link::supervisor()?;
     #[cfg(feature = "cli")]
     bind::write_libca(&base.includes, &out_dir().join("ca.rs"))?;
     let pvxs = match env::var_os("CARGO_FEATURE_PVACCESS") {

@@ -70,7 +70,7 @@ fn files() -> impl Iterator<Item = File> {
 
 /// What is not Python.
 const FILES: &[File] = &[
-    program!("leash"),
+    program!("supervisor"),
     program!("softIoc"),
     #[cfg(feature = "pvaccess")]
     program!("softIocPvx"),

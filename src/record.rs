@@ -71,14 +71,14 @@ pub struct Run {
     /// What is known of each approach, in the order of the catalogue.
     pub approaches: Vec<ApproachFacts>,
     /// What was compared; none when approaches were held to limits.
-    #[serde(default)]
-    pub contest: Option<Contest>,
+    #[serde(default, rename = "contest")]
+    pub comparison: Option<ComparisonRequest>,
 }
 
 /// Two sides that were compared, and what was asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Contest {
+pub struct ComparisonRequest {
     /// What side A was, in the user's words.
     pub a: String,
     /// What side B was.

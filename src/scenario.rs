@@ -15,7 +15,7 @@ pub use definition::{
     Definition, Dimension, Lookups, Model, PartOf, Single, Sizes, Told, TooMuch, Values,
 };
 pub use definitions::DEFINITIONS;
-pub use faults::{Course, Fault, Happening, Watching, course};
+pub use faults::{Course, Fault, Happening, RunLength, course};
 
 /// A server that makes fewer than this part of its updates has given way itself,
 /// in a search for a capacity.

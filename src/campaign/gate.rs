@@ -8,8 +8,8 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::screening::{Screening, ScreeningEvent};
 use super::store::{Store, Writing};
-use super::trial::{Trial, TrialEvent};
 use super::{IfBusy, header, measuring_lock, now_utc};
 use crate::approach::Approach;
 use crate::ioc::Servers;
@@ -127,14 +127,14 @@ impl Gate {
         let header = header(&approaches, plan.seed, plan.blocks(), Vec::new());
         let mut writing = self.store.begin(&group.name)?;
         writing.add(&Line::Run(Box::new(header.clone())))?;
-        let trial = Trial {
+        let screening = Screening {
             plan: &plan,
             servers: &self.servers,
             candidates: &self.candidates,
             limits: &self.limits,
             most_fresh: MOST_FRESH_BLOCKS,
         };
-        let mut tried = trial.run(header, |told| written(told, &mut writing))?;
+        let mut tried = screening.run(header, |told| written(told, &mut writing))?;
         let end = End {
             ended_utc: now_utc(),
             interrupted: !tried.completed,
@@ -150,9 +150,11 @@ impl Gate {
     }
 }
 
-fn written(told: TrialEvent<'_>, writing: &mut Writing) -> Result<(), String> {
+fn written(told: ScreeningEvent<'_>, writing: &mut Writing) -> Result<(), String> {
     match told {
-        TrialEvent::Worker(Progress::Finished { record, .. }) => writing.add(&Line::Record(record)),
+        ScreeningEvent::Worker(Progress::Finished { record, .. }) => {
+            writing.add(&Line::Record(record))
+        }
         _ => Ok(()),
     }
 }

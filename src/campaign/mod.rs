@@ -11,8 +11,8 @@ mod header;
 mod lock;
 mod measured;
 mod pools;
+mod screening;
 mod store;
-mod trial;
 
 pub use cache::{keep_calibration, kept_calibrations};
 pub use calibrating::{Draws, calibration_of, label};
@@ -22,4 +22,4 @@ pub use header::{candidates, header, now_utc};
 pub use lock::{IfBusy, LockError, MeasuringLock, measuring_lock};
 pub use measured::gate_of;
 pub use pools::{INJECTED, Pool, measure_pools};
-pub use trial::{Trial, TrialEvent, Tried};
+pub use screening::{Screened, Screening, ScreeningEvent};

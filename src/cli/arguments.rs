@@ -135,7 +135,7 @@ pub(super) struct RunArguments {
     /// which else has scalars
     #[arg(long, value_name = "WxH", value_parser = parse_pixels)]
     pub(super) pixels: Option<Pixels>,
-    /// Seconds that monitors watch, or have to come back after a restart
+    /// Seconds of a monitor run, or have to come back after a restart
     /// [default: waveform 10, scalars 5, capacity 3, scale 20, disturbed 25]
     #[arg(long, value_name = "S", value_parser = parse_watch, allow_negative_numbers = true)]
     pub(super) seconds: Option<f64>,
@@ -143,7 +143,7 @@ pub(super) struct RunArguments {
     /// libraries [default: what the frames need]
     #[arg(long, value_name = "BYTES", value_parser = parse_array_bytes)]
     pub(super) array_bytes: Option<u64>,
-    /// A client that holds more memory while monitors watch is stopped, in MiB
+    /// A client that holds more memory during a monitor run is stopped, in MiB
     /// [default: a quarter of the machine's]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) most_memory: Option<u32>,
@@ -227,7 +227,7 @@ pub(super) struct CompareArguments {
     /// Size of frames in waveform [default: 680x480]
     #[arg(long, value_name = "WxH", value_parser = parse_pixels)]
     pub(super) pixels: Option<Pixels>,
-    /// Seconds that monitors watch [default: 3]
+    /// Seconds of a monitor run [default: 3]
     #[arg(long, value_name = "S", value_parser = parse_watch, allow_negative_numbers = true)]
     pub(super) seconds: Option<f64>,
     /// What is compared, separated by commas, such as `connect bulk` or `get bulk cpu`

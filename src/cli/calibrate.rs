@@ -9,7 +9,7 @@ use epics_gauge::campaign::{
 use epics_gauge::ioc::Servers;
 use epics_gauge::judge::pair_metrics::{CALIBRATED, OF_CONNECT};
 use epics_gauge::judge::{Calibrated, Change, Rule, WholeRuns, compare};
-use epics_gauge::measure::{Candidate, Cell, Contestant, PairRunner, this_machine};
+use epics_gauge::measure::{Candidate, Cell, PairRunner, SideSetup, this_machine};
 use epics_gauge::metric::Metric;
 use epics_gauge::process::{interrupted, processes_left};
 use epics_gauge::python_site::Missing;
@@ -147,7 +147,7 @@ impl<'a> Calibration<'a> {
     }
 
     fn runner(&self, handicap: Option<Handicap>) -> PairRunner<'a> {
-        let side = |handicap| Contestant {
+        let side = |handicap| SideSetup {
             candidate: self.candidate.clone(),
             server: self.server.to_owned(),
             handicap,

@@ -10,11 +10,11 @@ use epics_gauge::judge::Change;
 use epics_gauge::judge::compared::{ComparisonJudgement, judge_comparison, rule_of};
 use epics_gauge::judge::pair_metrics::{OF_CONNECT, OF_MONITORS, is_of_connecting};
 use epics_gauge::lookup::Lookup;
-use epics_gauge::measure::{Cell, Contestant, PairRunner, this_machine};
+use epics_gauge::measure::{Cell, PairRunner, SideSetup, this_machine};
 use epics_gauge::metric::{Metric, can_be_compared};
 use epics_gauge::process::processes_left;
 use epics_gauge::python_site::Missing;
-use epics_gauge::record::{Contest, End, Line, Load, RunRecords, Scenario};
+use epics_gauge::record::{ComparisonRequest, End, Line, Load, RunRecords, Scenario};
 use epics_gauge::report::{Format, Subject, annotations, render, render_csv};
 use epics_gauge::scenario::{Definition, Single, Values, singles};
 use epics_gauge::worker_protocol::Mode;
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     let metrics = metrics(arguments, &cell)?;
     let cell =
         if metrics.iter().all(|metric| is_of_connecting(*metric)) { cell.brief() } else { cell };
-    let contest = Contest {
+    let request = ComparisonRequest {
         a: asked.labels[0].clone(),
         b: asked.labels[1].clone(),
         metrics: metrics.iter().map(Metric::to_string).collect(),
@@ -51,20 +51,20 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
         most_pairs: arguments.most_pairs as usize,
         comparisons: arguments.comparisons as usize,
     };
-    refuse_what_cannot_find(&contest)?;
+    refuse_what_cannot_find(&request)?;
     let seed = arguments.seed.unwrap_or_else(random_seed);
     let _lock = measuring_lock(arguments.no_wait)?;
     let mut header =
         campaign::header(&asked.approaches, seed, 1, std::env::args().skip(1).collect());
-    header.contest = Some(contest.clone());
+    header.comparison = Some(request.clone());
     let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
-    let (sides, servers) = contestants(&asked, servers)?;
+    let (sides, servers) = side_setups(&asked, servers)?;
     output.add(&Line::Run(Box::new(header)))?;
     let most_memory = this_machine().memory_bytes / 4;
     let timeout = arguments.timeout.map(Duration::from_secs_f64);
     let mut pairs = PairRunner::new(&servers, cell, sides, timeout, most_memory);
-    let rule = rule_of(&contest);
-    let bar = PairBar::of(rule.screen + contest.most_pairs);
+    let rule = rule_of(&request);
+    let bar = PairBar::of(rule.screen + request.most_pairs);
     let ended = campaign::compare_in_pairs(&mut pairs, &metrics, &rule, seed, |record, log| {
         bar.finished(record);
         output.add(&Line::Record(Box::new(record.clone())))?;
@@ -80,19 +80,19 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
 }
 
 /// A comparison that could not come out bad is none.
-fn refuse_what_cannot_find(contest: &Contest) -> Result<(), Failure> {
-    let metrics = contest.metrics.len();
-    if rule_of(contest).can_find(metrics) {
+fn refuse_what_cannot_find(request: &ComparisonRequest) -> Result<(), Failure> {
+    let metrics = request.metrics.len();
+    if rule_of(request).can_find(metrics) {
         return Ok(());
     }
     let can_find = |most_pairs: &usize| {
-        rule_of(&Contest { most_pairs: *most_pairs, ..contest.clone() }).can_find(metrics)
+        rule_of(&ComparisonRequest { most_pairs: *most_pairs, ..request.clone() }).can_find(metrics)
     };
-    let enough = (contest.most_pairs..).find(can_find).unwrap_or(usize::MAX);
+    let enough = (request.most_pairs..).find(can_find).unwrap_or(usize::MAX);
     Err(Failure::usage(format!(
         "{} pairs cannot show that a side is worse, however much it is; allow for {enough} with \
          --most-pairs, or ask for fewer metrics or comparisons",
-        contest.most_pairs
+        request.most_pairs
     )))
 }
 
@@ -256,7 +256,7 @@ fn metrics(arguments: &CompareArguments, cell: &Cell) -> Result<Vec<Metric>, Fai
     Ok(metrics)
 }
 
-fn contestants(asked: &Asked, servers: Servers) -> Result<([Contestant; 2], Servers), Failure> {
+fn side_setups(asked: &Asked, servers: Servers) -> Result<([SideSetup; 2], Servers), Failure> {
     let server_needs = |name: &String| servers.get(name).is_some_and(|kind| kind.needs_python_site);
     let needs_site = asked.approaches.iter().any(Approach::needs_python_site)
         || asked.servers.iter().any(server_needs);
@@ -265,12 +265,12 @@ fn contestants(asked: &Asked, servers: Servers) -> Result<([Contestant; 2], Serv
         false => Err(Missing("nobody asked for the Python packages".to_owned())),
     };
     let candidates = campaign::candidates(&asked.approaches, &own_program()?, &site);
-    let contestant = |side: usize| Contestant {
+    let setup = |side: usize| SideSetup {
         candidate: candidates[side].clone(),
         server: asked.servers[side].clone(),
         handicap: None,
     };
-    Ok(([contestant(0), contestant(1)], servers.with_site(site)))
+    Ok(([setup(0), setup(1)], servers.with_site(site)))
 }
 
 fn conclude(

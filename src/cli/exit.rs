@@ -71,11 +71,14 @@ impl Exit {
             .iter()
             .any(|failure| !(asked.allow_missing && failure.kind == FailureKind::Missing));
         let timed = judgement.figures.iter().any(|cell| cell.rows.iter().any(|row| !row.floor));
-        let watched = judgement.monitors.iter().any(|cell| cell.rows.iter().any(|row| !row.floor))
+        let monitored = judgement
+            .monitors
+            .iter()
+            .any(|cell| cell.rows.iter().any(|row| !row.floor))
             || judgement.capacities.iter().any(|capacity| !capacity.floor)
             || judgement.scale.iter().any(|pair| pair.rows.iter().any(|row| row.figures.is_some()))
             || judgement.fleets.iter().any(|row| !row.floor && row.cost_s.is_some());
-        if failed || !(timed || watched) {
+        if failed || !(timed || monitored) {
             Exit::CouldNotMeasure
         } else if judgement.verdicts.iter().any(|verdict| verdict.is_worse_than_expected()) {
             Exit::LimitBroken

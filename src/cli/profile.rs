@@ -22,7 +22,7 @@ use super::arguments::{Profile, RunArguments};
 /// The write-ups' camera.
 pub(super) const USUAL_PIXELS: Pixels = Pixels { width: 680, height: 480 };
 
-/// Makes a load that monitors watch for so many seconds, unless the user said how
+/// Makes a load of a monitor run of so many seconds, unless the user said how
 /// many.
 type LoadOf<'a> = &'a dyn Fn(f64) -> Load;
 

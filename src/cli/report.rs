@@ -54,7 +54,7 @@ fn figure(runs: &[RunRecords], arguments: &ReportArguments, id: &str) -> Result<
     let [run] = runs else {
         return Err(Failure::usage("--figure is of one run: name one"));
     };
-    if run.run.contest.is_some() {
+    if run.run.comparison.is_some() {
         return Err(Failure::usage("--figure is of a run, and this is a comparison"));
     }
     let judgement = judgement_of(run, &limits(arguments.limits_file.as_deref(), run)?);

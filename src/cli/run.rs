@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use epics_gauge::approach::{Approach, Catalogue};
-use epics_gauge::campaign::{self, Trial, TrialEvent};
+use epics_gauge::campaign::{self, Screening, ScreeningEvent};
 use epics_gauge::embedded;
 use epics_gauge::ioc::Servers;
 use epics_gauge::judge::{Limits, judge};
@@ -58,14 +58,14 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let candidates = campaign::candidates(&approaches, &own_program()?, &site);
     let servers = servers.with_site(site);
     output.add(&Line::Run(Box::new(header.clone())))?;
-    let trial = Trial {
+    let screening = Screening {
         plan: &plan,
         servers: &servers,
         candidates: &candidates,
         limits: &limits,
         most_fresh: arguments.fresh_blocks as usize,
     };
-    let completed = measure(&trial, header, &mut output)?;
+    let completed = measure(&screening, header, &mut output)?;
     output.add(&Line::End(End {
         ended_utc: campaign::now_utc(),
         interrupted: !completed,
@@ -129,27 +129,33 @@ fn check_names(what: &str, names: &[String], known: &[&str]) -> Result<(), Failu
 /// The program that workers inside this crate run in. A cache that cannot be
 /// written is told here, once, not by every worker.
 pub(super) fn own_program() -> Result<PathBuf, Failure> {
-    embedded::tool("leash").map_err(Failure::unmeasured)?;
+    embedded::tool("supervisor").map_err(Failure::unmeasured)?;
     std::env::current_exe().map_err(Failure::unmeasured)
 }
 
-fn measure(trial: &Trial<'_>, header: Run, output: &mut OutputFolder) -> Result<bool, Failure> {
+fn measure(
+    screening: &Screening<'_>,
+    header: Run,
+    output: &mut OutputFolder,
+) -> Result<bool, Failure> {
     let workers = |cell: &Cell| {
-        let kind = trial.servers.get(&cell.server);
+        let kind = screening.servers.get(&cell.server);
         let is_taken = |candidate: &&Candidate| cell.takes(&candidate.approach, kind);
-        cell.blocks * trial.candidates.iter().filter(is_taken).count()
+        cell.blocks * screening.candidates.iter().filter(is_taken).count()
     };
-    let bar = Bar::of(trial.plan.cells.iter().map(workers).sum());
-    let tried = trial.run(header, |told| {
+    let bar = Bar::of(screening.plan.cells.iter().map(workers).sum());
+    let tried = screening.run(header, |told| {
         match told {
-            TrialEvent::Confirming(cells) => bar.more(cells.iter().map(workers).sum()),
-            TrialEvent::Worker(Progress::Started { cell, approach }) => bar.started(cell, approach),
-            TrialEvent::Worker(Progress::Finished { record, log }) => {
+            ScreeningEvent::Confirming(cells) => bar.more(cells.iter().map(workers).sum()),
+            ScreeningEvent::Worker(Progress::Started { cell, approach }) => {
+                bar.started(cell, approach)
+            }
+            ScreeningEvent::Worker(Progress::Finished { record, log }) => {
                 let line = Line::Record(record.clone());
                 output.add(&line)?;
                 output.add_log(&record, &log)?;
             }
-            TrialEvent::Worker(Progress::Done | Progress::LeftOut) => bar.finished(),
+            ScreeningEvent::Worker(Progress::Done | Progress::LeftOut) => bar.finished(),
         }
         Ok::<(), Failure>(())
     })?;

@@ -7,14 +7,15 @@ use super::CONFIDENCE_WANTED;
 use super::pair_metrics::{family, side_figures};
 use super::{Comparison, Rule, compare};
 use crate::metric::{Metric, Party, Unit, UnknownMetric};
-use crate::record::{Contest, Failure, RunRecords, Side};
+use crate::record::{ComparisonRequest, Failure, RunRecords, Side};
 use crate::stats::{Interval, median_interval};
 
 /// Everything that the judge concludes from a comparison.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ComparisonJudgement {
     /// What was compared, and how.
-    pub contest: Contest,
+    #[serde(rename = "contest")]
+    pub request: ComparisonRequest,
     /// The figures of both sides, metric by metric.
     pub figures: Vec<ComparedFigures>,
     /// What is different.
@@ -41,13 +42,13 @@ pub struct ComparedFigures {
 }
 
 /// The rule that decides a comparison.
-pub fn rule_of(contest: &Contest) -> Rule {
+pub fn rule_of(request: &ComparisonRequest) -> Rule {
     let usual = Rule::default();
     let mut looks: Vec<usize> =
-        usual.looks.iter().copied().filter(|look| *look < contest.most_pairs).collect();
-    looks.push(contest.most_pairs);
-    let alpha = usual.alpha / contest.comparisons.max(1) as f64;
-    Rule { looks, tolerance: contest.tolerance, alpha, ..usual }
+        usual.looks.iter().copied().filter(|look| *look < request.most_pairs).collect();
+    looks.push(request.most_pairs);
+    let alpha = usual.alpha / request.comparisons.max(1) as f64;
+    Rule { looks, tolerance: request.tolerance, alpha, ..usual }
 }
 
 /// Judges a comparison; none when the run is no comparison.
@@ -55,17 +56,17 @@ pub fn rule_of(contest: &Contest) -> Rule {
 /// # Errors
 /// When it names a metric that this build does not know.
 pub fn judge_comparison(run: &RunRecords) -> Result<Option<ComparisonJudgement>, UnknownMetric> {
-    let Some(contest) = &run.run.contest else { return Ok(None) };
+    let Some(request) = &run.run.comparison else { return Ok(None) };
     let metrics: Vec<Metric> =
-        contest.metrics.iter().map(|name| named(name, run.run.format)).collect::<Result<_, _>>()?;
+        request.metrics.iter().map(|name| named(name, run.run.format)).collect::<Result<_, _>>()?;
     let figures: Vec<ComparedFigures> =
         metrics.iter().map(|metric| figures_of(run, *metric)).collect();
     let samples = |interval: &Option<Interval>| interval.map_or(0, |interval| interval.samples);
     let pairs = figures.iter().map(|figures| samples(&figures.a)).max().unwrap_or(0);
     let failed = |record: &crate::record::Record| Some((record.side?, record.failure.clone()?));
     Ok(Some(ComparisonJudgement {
-        contest: contest.clone(),
-        comparison: compare(&family(&run.records, &metrics), &rule_of(contest)),
+        request: request.clone(),
+        comparison: compare(&family(&run.records, &metrics), &rule_of(request)),
         figures,
         versions: [Side::A, Side::B].map(|side| versions(run, side)),
         pairs,
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn several_comparisons_share_one_rate_of_false_alarms() {
-        let contest = |comparisons| Contest {
+        let request = |comparisons| ComparisonRequest {
             a: "before".to_owned(),
             b: "after".to_owned(),
             metrics: vec!["connect bulk".to_owned()],
@@ -118,7 +119,7 @@ mod tests {
             most_pairs: 24,
             comparisons,
         };
-        let (one, six) = (rule_of(&contest(1)), rule_of(&contest(6)));
+        let (one, six) = (rule_of(&request(1)), rule_of(&request(6)));
         assert_eq!(one.looks, [12, 17, 24]);
         assert_eq!(one.tolerance, 0.03);
         assert_eq!((one.alpha, six.alpha), (0.01, 0.01 / 6.0));

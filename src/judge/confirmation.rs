@@ -260,7 +260,7 @@ mod tests {
     }
 
     /// The worst case: every figure exactly at its limit, all of them in question, and
-    /// the blocks looked at as often as a trial does.
+    /// the blocks looked at as often as a screening does.
     #[test]
     fn figures_at_their_limits_are_called_over_in_one_run_of_a_hundred_at_most() {
         const RUNS: usize = 10_000;

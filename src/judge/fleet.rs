@@ -255,7 +255,7 @@ mod tests {
                 memory_bytes: 0,
             },
             approaches: vec![facts("wire"), facts("libca")],
-            contest: None,
+            comparison: None,
         };
         RunRecords { run, records, end: None }
     }

@@ -162,7 +162,7 @@ pub fn history(runs: &[(String, RunRecords)]) -> Result<History, NoHistory> {
 
 fn check(runs: &[(String, RunRecords)]) -> Result<(), NoHistory> {
     for (at, (name, run)) in runs.iter().enumerate() {
-        if run.run.contest.is_some() || run.records.iter().any(|record| record.side.is_some()) {
+        if run.run.comparison.is_some() || run.records.iter().any(|record| record.side.is_some()) {
             let is_slowed = run.records.iter().any(|record| record.handicap.is_some());
             return Err(match is_slowed {
                 true => NoHistory::IsCalibration(name.clone()),

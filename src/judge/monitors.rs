@@ -13,7 +13,7 @@ use super::latency_series::{LatencySeries, latency_series};
 use super::losses::{LossCauses, UpdateCounts, causes};
 use super::verdict::Verdict;
 use crate::lookup::Lookup;
-use crate::metric::{CPU_WINDOW_NS, trusted, watched_memory};
+use crate::metric::{CPU_WINDOW_NS, memory_of_run, trusted};
 use crate::record::{
     Disturbance, Load, Losses, Monitored, Record, Recovery, RunRecords, Scenario, ServerCounters,
     Usage,
@@ -254,10 +254,10 @@ fn cpu(blocks: &[&Monitored], of: fn(&Monitored) -> &Usage) -> Option<CpuLoad> {
     for block in blocks {
         let samples: Vec<(u64, u64)> =
             of(block).samples.iter().map(|sample| (sample.at_ns, sample.cpu_ns)).collect();
-        let watched = between(&samples, block.start_ns, block.end_ns);
-        let Some(first) = watched.first().copied() else { continue };
+        let during = between(&samples, block.start_ns, block.end_ns);
+        let Some(first) = during.first().copied() else { continue };
         let end = joined.last().copied().unwrap_or((0, 0));
-        let shifted = watched
+        let shifted = during
             .iter()
             .map(|(at, cpu)| (at - first.0 + end.0, cpu.saturating_sub(first.1) + end.1));
         joined.extend(shifted);
@@ -266,7 +266,7 @@ fn cpu(blocks: &[&Monitored], of: fn(&Monitored) -> &Usage) -> Option<CpuLoad> {
 }
 
 fn memory(blocks: &[&Monitored], of: fn(&Monitored) -> &Usage) -> Memory {
-    let during = |block: &&Monitored| watched_memory(block, of(block));
+    let during = |block: &&Monitored| memory_of_run(block, of(block));
     let medians = |bytes: Vec<Option<u64>>| {
         let known: Vec<f64> = bytes.into_iter().flatten().map(|bytes| bytes as f64).collect();
         median(&known)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::figures::interval;
 use super::monitors::growth_over;
-use crate::metric::{Metric, Party, Pooled, Timed, cpu_percent, trusted, watched_memory};
+use crate::metric::{Metric, Party, Pooled, Timed, cpu_percent, memory_of_run, trusted};
 use crate::record::{Record, Scenario};
 use crate::scenario::Configuration;
 use crate::stats::{Interval, theil_sen};
@@ -96,8 +96,8 @@ pub(super) fn told(own: &[&Record], measure: Metric, figures: &ByBlock) -> Optio
 /// How fast memory grows, over blocks.
 fn growth_between(own: &[&Record], measure: Metric) -> Option<Interval> {
     let Metric::Growth(party) = measure else { return None };
-    let watched = own.iter().filter_map(|record| trusted(record));
-    growth_over(watched.map(|one| watched_memory(one, party.usage(one))).collect())
+    let monitored = own.iter().filter_map(|record| trusted(record));
+    growth_over(monitored.map(|one| memory_of_run(one, party.usage(one))).collect())
 }
 
 /// The slope of each block that has every count of PVs.

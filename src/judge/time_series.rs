@@ -76,8 +76,8 @@ fn since(at_ns: u64, start_ns: u64) -> f64 {
 fn cpu(usage: &Usage, (start_ns, end_ns): (u64, u64), width_ns: u64) -> Vec<(f64, f64)> {
     let samples: Vec<(u64, u64)> =
         usage.samples.iter().map(|sample| (sample.at_ns, sample.cpu_ns)).collect();
-    let watched = crate::stats::between(&samples, start_ns, end_ns);
-    let windows = cpu_windows(&watched, width_ns);
+    let during = crate::stats::between(&samples, start_ns, end_ns);
+    let windows = cpu_windows(&during, width_ns);
     windows.into_iter().map(|(at_ns, percent)| (since(at_ns, start_ns), percent)).collect()
 }
 

@@ -30,7 +30,7 @@ mod witness;
 
 pub use floor::{Shown, ShownStage, Took, Traffic, show as show_floor};
 pub use machine::this_machine;
-pub use pairs::{Contestant, PairRunner};
+pub use pairs::{PairRunner, SideSetup};
 pub use plan::{Cell, Plan};
 
 use std::collections::BTreeMap;

@@ -50,10 +50,10 @@ pub(super) fn run(
     driven.require_mode(hello, Mode::Bulk)?;
     driven.context(hello)?;
     driven.connect(Mode::Bulk, cell.pvs)?;
-    let watched = Watch { driven, cell, load, given }.watch()?;
-    let made_hz = watched.monitored.made_hz;
-    driven.record.monitored = Some(Box::new(watched.monitored));
-    if let Some(wrong) = watched.wrong {
+    let finished = MonitorRun { driven, cell, load, given }.take()?;
+    let made_hz = finished.monitored.made_hz;
+    driven.record.monitored = Some(Box::new(finished.monitored));
+    if let Some(wrong) = finished.wrong {
         return Err(failed(FailureKind::WrongUpdate, Some(Stage::Collect), wrong));
     }
     if load.disturbance.is_none() && made_hz < RATE_HELD * load.rate_hz && !cell.may_be_overloaded()
@@ -68,21 +68,21 @@ pub(super) fn run(
     Ok(())
 }
 
-/// What came of a watch, and the first update that was wrong.
-struct Watched {
+/// What came of a monitor run, and the first update that was wrong.
+struct Finished {
     monitored: Monitored,
     wrong: Option<String>,
 }
 
-struct Watch<'a, 'b> {
+struct MonitorRun<'a, 'b> {
     driven: &'a mut Driven<'b>,
     cell: &'a Cell,
     load: Load,
     given: Given,
 }
 
-impl Watch<'_, '_> {
-    fn watch(mut self) -> Result<Watched, Stop> {
+impl MonitorRun<'_, '_> {
+    fn take(mut self) -> Result<Finished, Stop> {
         let first = self.made()?;
         self.subscribe()?;
         let counters_before = self.driven.ioc.counted()?;
@@ -110,7 +110,7 @@ impl Watch<'_, '_> {
             least_bytes: self.least_bytes(&monitored),
         });
         self.driven.record.warnings.extend(recorded.warnings);
-        Ok(Watched { monitored, wrong })
+        Ok(Finished { monitored, wrong })
     }
 
     fn subscribe(&mut self) -> Result<(), Stop> {
@@ -232,7 +232,7 @@ impl Watch<'_, '_> {
     /// Not known for pvAccess, nor where subscriptions share their updates.
     fn least_bytes(&self, monitored: &Monitored) -> Option<u64> {
         let is_known = self.given.protocol == Protocol::Ca && self.load.monitors == 1;
-        let sent = sent_while_watched(monitored.received, monitored.repeated, self.cell.pvs);
+        let sent = sent_meanwhile(monitored.received, monitored.repeated, self.cell.pvs);
         is_known.then(|| sent * least_update_bytes(self.load.pixels))
     }
 }
@@ -240,7 +240,7 @@ impl Watch<'_, '_> {
 /// The first update of each subscription was counted before the recorded were opened. A
 /// frame that came twice was sent twice: the server sends what a record holds when an
 /// update's turn comes, which may be the next frame already.
-fn sent_while_watched(received: u64, repeated: u64, pvs: usize) -> u64 {
+fn sent_meanwhile(received: u64, repeated: u64, pvs: usize) -> u64 {
     (received + repeated).saturating_sub(pvs as u64)
 }
 
@@ -252,7 +252,7 @@ mod tests {
     fn a_frame_that_came_twice_was_sent_twice() {
         // Counted by the kernel for pyepics, which had 1394 frames and one of them twice.
         let camera = Some(crate::record::Pixels { width: 680, height: 480 });
-        assert_eq!(sent_while_watched(1394, 1, 1) * least_update_bytes(camera), 910_058_960);
-        assert_eq!(sent_while_watched(0, 0, 1), 0);
+        assert_eq!(sent_meanwhile(1394, 1, 1) * least_update_bytes(camera), 910_058_960);
+        assert_eq!(sent_meanwhile(0, 0, 1), 0);
     }
 }

@@ -20,7 +20,7 @@ const PAIRS_PER_SERVER: usize = 20;
 
 /// What runs on one side.
 #[derive(Debug, Clone)]
-pub struct Contestant {
+pub struct SideSetup {
     /// Which approach, and what starts it.
     pub candidate: Candidate,
     /// Against which server.
@@ -33,7 +33,7 @@ pub struct Contestant {
 pub struct PairRunner<'a> {
     servers: &'a Servers,
     cell: Cell,
-    sides: [Contestant; 2],
+    sides: [SideSetup; 2],
     bounds: Bounds,
     /// How many pairs were begun.
     begun: usize,
@@ -45,7 +45,7 @@ impl<'a> PairRunner<'a> {
     pub fn new(
         servers: &'a Servers,
         cell: Cell,
-        sides: [Contestant; 2],
+        sides: [SideSetup; 2],
         timeout: Option<Duration>,
         most_memory_bytes: u64,
     ) -> PairRunner<'a> {
@@ -89,15 +89,15 @@ impl<'a> PairRunner<'a> {
         position: usize,
         confirms: bool,
     ) -> Option<(Record, String)> {
-        let contestant = &self.sides[side as usize];
-        let cell = self.cell.on(&contestant.server);
-        let name = &contestant.candidate.approach.name;
+        let setup = &self.sides[side as usize];
+        let cell = self.cell.on(&setup.server);
+        let name = &setup.candidate.approach.name;
         let mut record = Record {
             block,
             confirms,
             position,
             side: Some(side),
-            handicap: contestant.handicap,
+            handicap: setup.handicap,
             ..single::empty_record(&cell, name)
         };
         let mut log = String::new();

@@ -126,7 +126,7 @@ impl Cell {
 pub(super) struct Bounds {
     /// How long one stage may take; by the count of PVs when not given.
     pub(super) timeout: Option<Duration>,
-    /// A client that holds more memory while monitors watch is stopped.
+    /// A client that holds more memory during a monitor run is stopped.
     pub(super) most_memory_bytes: u64,
 }
 
@@ -139,7 +139,7 @@ pub struct Plan {
     pub seed: u64,
     /// How long one stage may take; by the count of PVs when not given.
     pub timeout: Option<Duration>,
-    /// A client that holds more memory while monitors watch is stopped.
+    /// A client that holds more memory during a monitor run is stopped.
     pub most_memory_bytes: u64,
     /// The number of the first block; later parts of a run go on after the blocks
     /// before them.

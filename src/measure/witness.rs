@@ -150,11 +150,11 @@ fn check_time(
 
 /// The kernel counts CPU time too. What it counts beyond the claim was used outside of the
 /// span, where there was time for it on every core.
-fn check_cpu(stage: Stage, witnessed: &Witnessed, watched: Duration) -> Result<(), Stop> {
+fn check_cpu(stage: Stage, witnessed: &Witnessed, witnessed_for: Duration) -> Result<(), Stop> {
     let Some(cpu_ns) = witnessed.cpu_ns else { return Ok(()) };
     check_most_cpu(stage, witnessed.claimed_cpu_ns, cpu_ns)?;
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-    let outside_ns = nanoseconds(watched).saturating_sub(witnessed.claimed_ns);
+    let outside_ns = nanoseconds(witnessed_for).saturating_sub(witnessed.claimed_ns);
     let allowed_ns = CPU_BESIDE_NS.saturating_add(outside_ns.saturating_mul(cores));
     if cpu_ns.saturating_sub(witnessed.claimed_cpu_ns) <= allowed_ns {
         return Ok(());

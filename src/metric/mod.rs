@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::record::Record;
 pub use document::{can_be_compared, can_be_limited, document};
 pub(crate) use monitored::CPU_WINDOW_NS;
-pub use monitored::{cpu_percent, mean_cpu_percent, trusted, watched_memory};
+pub use monitored::{cpu_percent, mean_cpu_percent, memory_of_run, trusted};
 pub use table::{Better, Pooled, Row, Source, has_failed, is_wrong, rows};
 pub use timed::{Percentile, Timed};
 pub use unit::Unit;

@@ -27,7 +27,7 @@ pub fn cpu_percent(usage: &Usage, start_ns: u64, end_ns: u64) -> Option<f64> {
 
 /// Resident memory of one side while the figures were taken, with the time of each
 /// sample.
-pub fn watched_memory(monitored: &Monitored, usage: &Usage) -> Vec<(u64, u64)> {
+pub fn memory_of_run(monitored: &Monitored, usage: &Usage) -> Vec<(u64, u64)> {
     let within = monitored.start_ns..=monitored.end_ns;
     let samples = usage.samples.iter().filter(|sample| within.contains(&sample.at_ns));
     samples.map(|sample| (sample.at_ns, sample.rss_bytes)).collect()

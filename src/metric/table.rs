@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::monitored::{mean_cpu_percent, trusted, watched_memory};
+use super::monitored::{mean_cpu_percent, memory_of_run, trusted};
 use super::{Metric, Party, Percentile, Timed, Unit};
 use crate::record::{FailureKind, FleetUse, Network, Record, Scenario};
 use crate::scenario::{DEFINITIONS, Told, is_answer};
@@ -318,7 +318,7 @@ fn of_one_side(party: Party) -> Vec<Row> {
 
 fn of_side(metric: Metric, record: &Record) -> Option<f64> {
     let monitored = trusted(record)?;
-    let held = |party: Party| watched_memory(monitored, party.usage(monitored));
+    let held = |party: Party| memory_of_run(monitored, party.usage(monitored));
     let most = |party: Party| {
         // The samples have its descendants too, its own peak is exact.
         let sampled = held(party).iter().map(|(_, bytes)| *bytes).max()?;

@@ -1,4 +1,4 @@
-//! One process: started under leash, read line by line, ended for certain.
+//! One process: started under the supervisor, read line by line, ended for certain.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -43,8 +43,8 @@ pub enum Event {
 pub struct Child {
     command: String,
     pid: u32,
-    leash: std::process::Child,
-    lifeline: UnixStream,
+    supervisor: std::process::Child,
+    control_socket: UnixStream,
     stdin: Option<Sender<Vec<u8>>>,
     events: Receiver<(Event, Instant)>,
     /// When the latest event happened.
@@ -53,27 +53,27 @@ pub struct Child {
 }
 
 impl Child {
-    /// Takes over a started leash; `pid` is that of the command under it.
+    /// Takes over a started supervisor; `pid` is that of the command under it.
     pub(super) fn around(
-        mut leash: std::process::Child,
-        lifeline: UnixStream,
+        mut supervisor: std::process::Child,
+        control_socket: UnixStream,
         pid: u32,
         command: String,
     ) -> Child {
         let (sender, events) = mpsc::sync_channel(MOST_UNREAD_LINES);
         let output = Arc::new(Mutex::new(Output::default()));
-        if let Some(stdout) = leash.stdout.take() {
+        if let Some(stdout) = supervisor.stdout.take() {
             read_lines(stdout, Event::Stdout, sender.clone(), Arc::clone(&output));
         }
-        if let Some(stderr) = leash.stderr.take() {
+        if let Some(stderr) = supervisor.stderr.take() {
             read_lines(stderr, Event::Stderr, sender, Arc::clone(&output));
         }
-        let stdin = leash.stdin.take().map(write_lines);
+        let stdin = supervisor.stdin.take().map(write_lines);
         let event_at = Instant::now();
-        Child { command, pid, leash, lifeline, stdin, events, event_at, output }
+        Child { command, pid, supervisor, control_socket, stdin, events, event_at, output }
     }
 
-    /// The process id of the command itself, not of leash.
+    /// The process id of the command itself, not of the supervisor.
     pub fn pid(&self) -> u32 {
         self.pid
     }
@@ -112,7 +112,7 @@ impl Child {
 
     fn signal(&self, signal: libc::c_int) {
         if let Ok(pid) = libc::pid_t::try_from(self.pid) {
-            // SAFETY: only sends a signal. Leash has not waited for the process
+            // SAFETY: only sends a signal. The supervisor has not waited for the process
             // as long as it lives itself, so the number is still this process's.
             unsafe { libc::kill(pid, signal) };
         }
@@ -146,7 +146,7 @@ impl Child {
     fn end(&mut self, deadline: &Deadline, what: &str) -> Result<Event, ProcessError> {
         let dying = Deadline::after(TIME_TO_DIE);
         loop {
-            match self.leash.try_wait() {
+            match self.supervisor.try_wait() {
                 Ok(Some(status)) => return Ok(Event::Ended(status)),
                 Ok(None) if interrupted() => return Err(ProcessError::Interrupted),
                 Ok(None) if deadline.remaining().is_zero() && dying.remaining().is_zero() => {
@@ -195,13 +195,13 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // Leash sees the end of its lifeline, kills everything and ends.
-        let _ = self.lifeline.shutdown(Shutdown::Both);
+        // The supervisor sees the end of its control socket, kills everything and ends.
+        let _ = self.control_socket.shutdown(Shutdown::Both);
         let deadline = Deadline::after(END_DEADLINE);
-        while matches!(self.leash.try_wait(), Ok(None)) {
+        while matches!(self.supervisor.try_wait(), Ok(None)) {
             if deadline.remaining().is_zero() {
-                let _ = self.leash.kill();
-                let _ = self.leash.wait();
+                let _ = self.supervisor.kill();
+                let _ = self.supervisor.wait();
                 return;
             }
             thread::sleep(Duration::from_micros(500));

@@ -1,4 +1,4 @@
-//! What to run, and starting it under leash.
+//! What to run, and starting it under the supervisor.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader};
@@ -13,7 +13,7 @@ use super::cores::CoreSet;
 use super::{AttachedChild, Child, Deadline, Event, ProcessError, mark};
 use crate::embedded;
 
-/// How long leash may take to start the command.
+/// How long the supervisor may take to start the command.
 const START_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What to run.
@@ -74,7 +74,7 @@ impl Command {
     }
 
     /// Names a folder that is the harness's to remove; if the harness is killed,
-    /// leash removes it with the process.
+    /// the supervisor removes it with the process.
     pub fn removed_with_harness(mut self, folder: impl Into<PathBuf>) -> Command {
         self.removed_with_harness = Some(folder.into());
         self
@@ -99,8 +99,8 @@ impl Command {
     /// # Errors
     /// [`ProcessError::Start`] when the program cannot be executed.
     pub fn start(&self) -> Result<Child, ProcessError> {
-        let leash = embedded::tool("leash")?;
-        self.start_under(&leash).map_err(|error| ProcessError::Start {
+        let supervisor = embedded::tool("supervisor")?;
+        self.start_under(&supervisor).map_err(|error| ProcessError::Start {
             command: self.described(),
             reason: error.to_string(),
         })
@@ -112,12 +112,12 @@ impl Command {
     /// # Errors
     /// [`ProcessError::Start`] when the program cannot be executed.
     pub fn start_attached(&self) -> Result<AttachedChild, ProcessError> {
-        let leash = embedded::tool("leash")?;
+        let supervisor = embedded::tool("supervisor")?;
         let attached = || {
-            let mut command = std::process::Command::new(leash);
+            let mut command = std::process::Command::new(supervisor);
             command.arg("--attached");
-            let (leash, lifeline, pid) = self.spawn_under(command)?;
-            Ok(AttachedChild::around(leash, lifeline, pid))
+            let (supervisor, control_socket, pid) = self.spawn_under(command)?;
+            Ok(AttachedChild::around(supervisor, control_socket, pid))
         };
         attached().map_err(|error: io::Error| ProcessError::Start {
             command: self.described(),
@@ -146,20 +146,20 @@ impl Command {
         }
     }
 
-    fn start_under(&self, leash: &Path) -> io::Result<Child> {
-        let mut command = std::process::Command::new(leash);
+    fn start_under(&self, supervisor: &Path) -> io::Result<Child> {
+        let mut command = std::process::Command::new(supervisor);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let (leash, lifeline, pid) = self.spawn_under(command)?;
-        Ok(Child::around(leash, lifeline, pid, self.described()))
+        let (supervisor, control_socket, pid) = self.spawn_under(command)?;
+        Ok(Child::around(supervisor, control_socket, pid, self.described()))
     }
 
-    /// Has leash run the command. Answers with it, with its lifeline, and with the process id
+    /// Has the supervisor run the command. Answers with it, with its control socket, and with the process id
     /// of the command.
     fn spawn_under(
         &self,
         mut command: std::process::Command,
     ) -> io::Result<(std::process::Child, UnixStream, u32)> {
-        let (lifeline, their_end) = UnixStream::pair()?;
+        let (control_socket, their_end) = UnixStream::pair()?;
         let their_end_number = their_end.as_raw_fd();
         command.arg(their_end_number.to_string());
         command.arg(self.removed_with_harness.as_deref().unwrap_or(Path::new("")));
@@ -185,29 +185,29 @@ impl Command {
                 cores.enter()
             });
         }
-        let mut leash = command.spawn()?;
+        let mut supervisor = command.spawn()?;
         drop(their_end);
-        match started(&lifeline) {
-            Ok(pid) => Ok((leash, lifeline, pid)),
+        match started(&control_socket) {
+            Ok(pid) => Ok((supervisor, control_socket, pid)),
             Err(error) => {
-                let _ = leash.wait();
+                let _ = supervisor.wait();
                 Err(error)
             }
         }
     }
 }
 
-/// Reads leash's one line: the command's process id, or why there is none.
-fn started(lifeline: &UnixStream) -> io::Result<u32> {
-    lifeline.set_read_timeout(Some(START_DEADLINE))?;
+/// Reads the supervisor's one line: the command's process id, or why there is none.
+fn started(control_socket: &UnixStream) -> io::Result<u32> {
+    control_socket.set_read_timeout(Some(START_DEADLINE))?;
     let mut line = String::new();
-    BufReader::new(lifeline).read_line(&mut line)?;
+    BufReader::new(control_socket).read_line(&mut line)?;
     match line.trim_end().split_once(' ') {
         Some(("started", pid)) => pid.parse().map_err(io::Error::other),
         Some(("error", number)) => {
             let number = number.parse().map_err(io::Error::other)?;
             Err(io::Error::from_raw_os_error(number))
         }
-        _ => Err(io::Error::other("leash ended without a word")),
+        _ => Err(io::Error::other("the supervisor ended without a word")),
     }
 }

@@ -1,7 +1,7 @@
 //! The only place that starts processes.
 //!
 //! Every process has a deadline and a parent that takes it along: a child runs
-//! under `leash` (`vendor/shim/leash.c`), which kills it and all its
+//! under `supervisor` (`vendor/shim/supervisor.c`), which kills it and all its
 //! descendants when it ends, when its [`Child`] is dropped, and when the
 //! harness dies in any way, SIGKILL included.
 

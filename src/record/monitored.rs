@@ -101,7 +101,7 @@ impl FromStr for Pixels {
     }
 }
 
-/// What is done to client or server while monitors watch.
+/// What is done to client or server during a monitor run.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -255,7 +255,7 @@ impl Monitored {
     }
 }
 
-/// What the server counted while monitors watched; none where it does not count.
+/// What the server counted during a monitor run; none where it does not count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerCounters {

@@ -22,7 +22,7 @@ pub struct Definition {
     pub full: Sizes,
     /// By which lookups PVs are found where none is asked for.
     pub lookups: Lookups,
-    /// How many seconds monitors watch.
+    /// How many seconds a monitor run lasts.
     pub seconds: f64,
     /// Whether its PVs are scalars or one camera.
     pub values: Values,
@@ -128,7 +128,7 @@ pub struct Single {
     pub pvs: usize,
     /// Updates of one PV per second.
     pub rate_hz: f64,
-    /// Seconds that monitors watch.
+    /// Seconds of a monitor run.
     pub seconds: f64,
 }
 
@@ -188,7 +188,7 @@ pub enum Dimension {
     Table,
     /// The size of frames.
     Pixels,
-    /// How long monitors watch.
+    /// How long a monitor run lasts.
     Seconds,
     /// `EPICS_CA_MAX_ARRAY_BYTES`.
     ArrayBytes,

@@ -9,8 +9,8 @@ use crate::record::Disturbance;
 pub struct Course {
     /// What happens, in the order of time; none begins before the one before it is over.
     pub faults: &'static [Fault],
-    /// How long monitors watch after the last of them.
-    pub then: Watching,
+    /// How long the monitor run lasts after the last of them.
+    pub then: RunLength,
     /// What happens, for headings.
     pub about: &'static str,
 }
@@ -18,7 +18,7 @@ pub struct Course {
 /// Something that happens, and is over after some time.
 #[derive(Debug, Clone, Copy)]
 pub struct Fault {
-    /// When it begins, from the moment when monitors watch.
+    /// When it begins, from the start of the figures of usage.
     pub at: Duration,
     /// What.
     pub what: Happening,
@@ -39,16 +39,16 @@ pub enum Happening {
     },
 }
 
-/// How long monitors watch.
+/// How long a monitor run lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Watching {
+pub enum RunLength {
     /// So long.
     For(Duration),
     /// As long as the load says.
     AsTheLoadSays,
 }
 
-/// Monitors watch this long before anything is done to them.
+/// A monitor run lasts this long before anything is done to it.
 const UNDISTURBED: Duration = Duration::from_secs(1);
 
 /// How long a stalled client is stopped, and how long it then has to catch up.
@@ -67,7 +67,7 @@ static COURSES: [(Disturbance, Course); 3] = [
         Disturbance::Stall,
         Course {
             faults: &[Fault { at: UNDISTURBED, what: Happening::ClientStopped, lasts: STALL }],
-            then: Watching::For(CATCH_UP),
+            then: RunLength::For(CATCH_UP),
             about: "client stopped for 5 s",
         },
     ),
@@ -75,7 +75,7 @@ static COURSES: [(Disturbance, Course); 3] = [
         Disturbance::Restart,
         Course {
             faults: &[killed(None)],
-            then: Watching::AsTheLoadSays,
+            then: RunLength::AsTheLoadSays,
             about: "IOC killed and restarted",
         },
     ),
@@ -83,7 +83,7 @@ static COURSES: [(Disturbance, Course); 3] = [
         Disturbance::Vanish,
         Course {
             faults: &[killed(Some(0))],
-            then: Watching::AsTheLoadSays,
+            then: RunLength::AsTheLoadSays,
             about: "IOC restarted without the first PV",
         },
     ),

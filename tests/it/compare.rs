@@ -221,7 +221,7 @@ fn a_comparison_that_could_not_come_out_bad_is_refused_with_what_it_takes() {
 fn one_of_several_comparisons_says_so() {
     let ran = Ran::of("compare wire wire --pvs 5 --tolerance 100 --comparisons 6");
     assert!(matches!(ran.code(), Some(0 | 3)), "{}", ran.stderr());
-    assert_eq!(ran.run().run.contest.unwrap().comparisons, 6);
+    assert_eq!(ran.run().run.comparison.unwrap().comparisons, 6);
     let report = ran.file("report.md");
     assert!(report.contains("for all metrics of 6 comparisons together"), "{report}");
 }

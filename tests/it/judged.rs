@@ -87,7 +87,7 @@ fn run_with(approaches: &[&str], records: Vec<Record>) -> RunRecords {
                 memory_bytes: 1 << 30,
             },
             approaches: facts.collect(),
-            contest: None,
+            comparison: None,
         },
         records,
         end: Some(End {

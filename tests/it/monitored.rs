@@ -23,21 +23,21 @@ fn monitored<'a>(records: &'a [Record], approach: &str) -> &'a Monitored {
     record.monitored.as_ref().unwrap()
 }
 
-/// What must hold of every watch.
+/// What must hold of every monitor run.
 #[track_caller]
 fn is_whole(records: &[Record], approach: &str, least_updates: u64) {
-    let watch = monitored(records, approach);
-    assert_eq!(watch.lost(), 0, "{approach}: {watch:?}");
-    assert!(watch.expected >= least_updates, "{approach}: {}", watch.expected);
-    let timed: u64 = watch.latencies.iter().map(|(_, count)| count).sum();
-    assert!(timed >= least_updates && timed <= watch.received, "{approach}: {timed} latencies");
-    assert!(watch.latencies.iter().all(|(ns, _)| (0..2_000_000_000).contains(ns)), "{approach}");
-    for usage in [&watch.client, &watch.server] {
+    let run = monitored(records, approach);
+    assert_eq!(run.lost(), 0, "{approach}: {run:?}");
+    assert!(run.expected >= least_updates, "{approach}: {}", run.expected);
+    let timed: u64 = run.latencies.iter().map(|(_, count)| count).sum();
+    assert!(timed >= least_updates && timed <= run.received, "{approach}: {timed} latencies");
+    assert!(run.latencies.iter().all(|(ns, _)| (0..2_000_000_000).contains(ns)), "{approach}");
+    for usage in [&run.client, &run.server] {
         assert!(usage.samples.len() > 10, "{approach}: {} samples", usage.samples.len());
         assert!(usage.samples.windows(2).all(|pair| pair[0].cpu_ns <= pair[1].cpu_ns));
         assert!(usage.peak_rss_bytes > 1 << 20, "{approach}");
     }
-    let network = watch.network.unwrap();
+    let network = run.network.unwrap();
     let ratio = network.received_bytes as f64 / network.least_bytes.unwrap() as f64;
     assert!((1.0..1.2).contains(&ratio), "{approach}: {network:?}");
 }
@@ -81,8 +81,8 @@ fn sizes_and_rates_are_options() {
     rates.sort_by(f64::total_cmp);
     assert_eq!(rates, [20.0, 20.0, 50.0, 50.0]);
     for record in &records {
-        let (watch, load) = (record.monitored.as_ref().unwrap(), record.load.unwrap());
-        assert!((watch.made_hz / load.rate_hz - 1.0).abs() < 0.1, "{}", watch.made_hz);
+        let (run, load) = (record.monitored.as_ref().unwrap(), record.load.unwrap());
+        assert!((run.made_hz / load.rate_hz - 1.0).abs() < 0.1, "{}", run.made_hz);
         assert_eq!(load.pixels.unwrap().to_string(), "64x32");
     }
 }

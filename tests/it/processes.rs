@@ -312,7 +312,7 @@ fn run_that_hangs(forker: &Path) -> (Started, Vec<Seen>) {
     let started = Started::run(gauge);
     let daemons = || fs::read_to_string(forker.join("daemons")).unwrap_or_default();
     wait_until("the worker has forked its daemons", || daemons().ends_with("ready\n"));
-    let family = started.wait_for(&["softIoc", "leash", "sleep", "sh"]);
+    let family = started.wait_for(&["softIoc", "supervisor", "sleep", "sh"]);
     let daemons: Vec<Seen> = daemons().lines().filter(|line| *line != "ready").map(seen).collect();
     assert_eq!(daemons.len(), 2);
     for daemon in &daemons {
@@ -334,7 +334,7 @@ fn no_process_survives_sigkill_of_a_run() {
 #[test]
 fn no_process_survives_sigkill_of_an_ioc_command() {
     let mut started = Started::ioc(&["--pvs", "10", "--rate", "10"]);
-    let family = started.wait_for(&["softIoc", "leash"]);
+    let family = started.wait_for(&["softIoc", "supervisor"]);
     signal(started.child.id(), libc::SIGKILL);
     assert_eq!(started.wait().signal(), Some(libc::SIGKILL));
     wait_until_gone(&family);

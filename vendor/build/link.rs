@@ -119,11 +119,11 @@ pub(crate) fn pvxs_client(pvxs: &Pvxs) -> Outcome<()> {
 }
 
 /// Our small supervisor of child processes.
-pub(crate) fn leash() -> Outcome<()> {
-    const SOURCE: &str = "vendor/shim/leash.c";
+pub(crate) fn supervisor() -> Outcome<()> {
+    const SOURCE: &str = "vendor/shim/supervisor.c";
     watch(SOURCE);
     identity(&compiler(false))?;
-    let program = out_dir().join("leash");
+    let program = out_dir().join("supervisor");
     remove(&program)?;
     let mut command = compiler(false).get_compiler().to_command();
     command.args(["-std=c11", SOURCE, "-o"]).arg(&program).args(strip_flags());

@@ -3,8 +3,8 @@ use crate::judge::pair_metrics::OF_CONNECT;
 use crate::metric::Metric;
 use crate::protocol::Protocol;
 use crate::record::{
-    ApproachFacts, Contest, Failure, FailureKind, RECORD_FORMAT, Record, Run, Sample, Scenario,
-    Side,
+    ApproachFacts, ComparisonRequest, Failure, FailureKind, RECORD_FORMAT, Record, Run, Sample,
+    Scenario, Side,
 };
 use crate::worker_protocol::{Mode, Stage};
 
@@ -63,7 +63,7 @@ fn run(day: usize, cores: usize, records: Vec<Record>) -> (String, RunRecords) {
             simplicity: None,
             simplicity_reason: text(),
         }],
-        contest: None,
+        comparison: None,
     };
     (format!("day {day}"), RunRecords { run, records, end: None })
 }
@@ -179,7 +179,7 @@ fn what_is_no_run_is_refused_by_its_name() {
     let empty = [run(1, 4, blocks(1e-5)), run(2, 4, Vec::new())];
     assert_eq!(history(&empty).unwrap_err(), NoHistory::IsEmpty("day 2".to_owned()));
     let mut compared = run(2, 4, blocks(1e-5));
-    compared.1.run.contest = Some(Contest {
+    compared.1.run.comparison = Some(ComparisonRequest {
         a: String::new(),
         b: String::new(),
         metrics: Vec::new(),

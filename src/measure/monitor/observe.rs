@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::Watch;
+use super::MonitorRun;
 use super::steady::LONGEST_TO_SETTLE;
 use crate::measure::arrivals::IocInstance;
 use crate::measure::session::PendingStages;
@@ -11,7 +11,7 @@ use crate::measure::stop::{Stop, failed};
 use crate::measure::usage_recorder::UsageRecorder;
 use crate::process::monotonic_ns;
 use crate::record::{FailureKind, Steady};
-use crate::scenario::{Course, Fault, Happening, Watching, course};
+use crate::scenario::{Course, Fault, Happening, RunLength, course};
 use crate::worker_protocol::Stage;
 
 /// The worker's turn to begin collecting before the server begins to scan.
@@ -43,7 +43,7 @@ pub(super) struct Observed {
     pub(super) steady: Option<Steady>,
 }
 
-impl Watch<'_, '_> {
+impl MonitorRun<'_, '_> {
     /// Scans, with the faults of the load meanwhile, stops, and lets things drain.
     pub(super) fn observe(
         &mut self,
@@ -74,7 +74,7 @@ impl Watch<'_, '_> {
                 passed = fault.at + fault.lasts;
             }
         }
-        self.meanwhile(pending, usage, self.watch_time())?;
+        self.meanwhile(pending, usage, self.run_time())?;
         observed.end_ns = monotonic_ns();
         self.stop_scanning(scanning_ns, &mut observed)?;
         self.meanwhile(pending, usage, DRAIN)?;
@@ -171,12 +171,12 @@ impl Watch<'_, '_> {
         self.load.disturbance.map(course)
     }
 
-    /// How long to watch: without a disturbance all of it, with one the time that is left
+    /// How long the run lasts: without a disturbance all of it, with one the time that is left
     /// after it.
-    fn watch_time(&self) -> Duration {
+    fn run_time(&self) -> Duration {
         match self.course().map(|course| course.then) {
-            Some(Watching::For(duration)) => duration,
-            Some(Watching::AsTheLoadSays) | None => Duration::from_secs_f64(self.load.seconds),
+            Some(RunLength::For(duration)) => duration,
+            Some(RunLength::AsTheLoadSays) | None => Duration::from_secs_f64(self.load.seconds),
         }
     }
 
@@ -193,6 +193,6 @@ impl Watch<'_, '_> {
         let disturbed = self.course().map_or(Duration::ZERO, |course| {
             course.lasts() + IOC_START * u32::try_from(course.server_starts()).unwrap_or(u32::MAX)
         });
-        HEAD_START + self.warm_up() + disturbed + self.watch_time() + DRAIN + SPARE
+        HEAD_START + self.warm_up() + disturbed + self.run_time() + DRAIN + SPARE
     }
 }

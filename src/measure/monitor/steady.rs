@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Watch;
+use super::MonitorRun;
 use crate::measure::session::PendingStages;
 use crate::measure::stop::Stop;
 use crate::measure::usage_recorder::UsageRecorder;
@@ -23,7 +23,7 @@ const LITTLE: f64 = 0.02;
 /// After this time the figures begin in any case.
 pub(super) const LONGEST_TO_SETTLE: Duration = Duration::from_secs(6);
 
-impl Watch<'_, '_> {
+impl MonitorRun<'_, '_> {
     /// Lets windows pass until CPU use of both sides is the same in several of
     /// them, or it has taken too long.
     pub(super) fn settle(

@@ -28,7 +28,7 @@ pub(super) fn document(
         false => judge,
     };
     Document {
-        title: format!("{} against {}", judgement.contest.b, judgement.contest.a),
+        title: format!("{} against {}", judgement.request.b, judgement.request.a),
         lead: None,
         sections: vec![
             Section::new(Role::Body, answer),
@@ -39,7 +39,7 @@ pub(super) fn document(
 }
 
 fn answer(judgement: &ComparisonJudgement) -> Vec<Part> {
-    let contest = &judgement.contest;
+    let request = &judgement.request;
     let sentences = judgement.comparison.metrics.iter().map(|one| sentence(judgement, one));
     let mut parts = vec![
         Part::List(sentences.collect()),
@@ -49,14 +49,14 @@ fn answer(judgement: &ComparisonJudgement) -> Vec<Part> {
              Decided on pairs measured after the first suspicion only; the chance of a change where \
              there is none is at most 1 % for all metrics{} together.",
             counted(judgement.pairs, "pair"),
-            percent(100.0 * contest.tolerance),
-            match contest.comparisons {
+            percent(100.0 * request.tolerance),
+            match request.comparisons {
                 0 | 1 => String::new(),
                 more => format!(" of {more} comparisons"),
             }
         )),
     ];
-    let sides = ["A", "B"].into_iter().zip([&contest.a, &contest.b]).zip(&judgement.versions);
+    let sides = ["A", "B"].into_iter().zip([&request.a, &request.b]).zip(&judgement.versions);
     let described =
         sides.map(|((side, what), versions)| format!("{side} is {what}: {}", versions.join(", ")));
     parts.push(Part::List(described.collect()));
@@ -105,7 +105,7 @@ fn figure(judgement: &ComparisonJudgement) -> Option<Figure> {
         metrics.iter().map(|one| sentence(judgement, one.change)).collect();
     Some(Figure {
         id: "difference".to_owned(),
-        title: format!("{} over {}", judgement.contest.b, judgement.contest.a),
+        title: format!("{} over {}", judgement.request.b, judgement.request.a),
         summary: format!(
             "The marker is the difference within pairs, the bar its interval; on the right B takes \
              more. {}.",

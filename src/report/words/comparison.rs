@@ -10,7 +10,7 @@ pub(in crate::report) fn sentence(
     judgement: &ComparisonJudgement,
     change: &MetricChange,
 ) -> String {
-    let contest = &judgement.contest;
+    let request = &judgement.request;
     let interval = match &change.ratio {
         None => "no pair was whole".to_owned(),
         Some(ratio) => format!(
@@ -21,13 +21,13 @@ pub(in crate::report) fn sentence(
             counted(change.pairs, "pair")
         ),
     };
-    let tolerance = percent(100.0 * contest.tolerance);
+    let tolerance = percent(100.0 * request.tolerance);
     match change.outcome {
         Change::Regressed => {
-            format!("{}: {} is worse than {} by {interval}", change.metric, contest.b, contest.a)
+            format!("{}: {} is worse than {} by {interval}", change.metric, request.b, request.a)
         }
         Change::Improved => {
-            format!("{}: {} is better than {} by {interval}", change.metric, contest.b, contest.a)
+            format!("{}: {} is better than {} by {interval}", change.metric, request.b, request.a)
         }
         Change::NoDifference => {
             format!("{}: no difference beyond {tolerance} %: {interval}", change.metric)

@@ -24,11 +24,11 @@ const SCALARS: &str = "scalars --pvs 3 --rate 50 --seconds 2";
 fn caught(ended: &Ended, kind: FailureKind, words: &[&str]) {
     ended.exits_with(4);
     ended.has_failed("tampered", kind, Some(Stage::Collect), words);
-    assert!(watch(&ended.records_of("wire")[0]).lost() == 0);
+    assert!(monitored(&ended.records_of("wire")[0]).lost() == 0);
 }
 
 #[track_caller]
-fn watch(record: &Record) -> &Monitored {
+fn monitored(record: &Record) -> &Monitored {
     record.monitored.as_ref().unwrap_or_else(|| panic!("{record:?}"))
 }
 
@@ -37,15 +37,19 @@ fn an_honest_worker_passes_the_checks_that_catch_the_others() {
     for arguments in [FRAMES, SCALARS] {
         let ended = tampered("honest", arguments);
         ended.exits_with(0);
-        assert_eq!(watch(&ended.records_of("tampered")[0]).lost(), 0);
+        assert_eq!(monitored(&ended.records_of("tampered")[0]).lost(), 0);
     }
 }
 
 #[test]
 fn lost_updates_are_counted() {
     let ended = tampered("loses-updates", SCALARS);
-    let watch = watch(&ended.records_of("tampered")[0]).clone();
-    assert!(watch.lost() > 0 && watch.lost() < watch.expected / 10, "{}", watch.lost());
+    let monitored = monitored(&ended.records_of("tampered")[0]).clone();
+    assert!(
+        monitored.lost() > 0 && monitored.lost() < monitored.expected / 10,
+        "{}",
+        monitored.lost()
+    );
     assert!(ended.report().contains("tampered lost"), "{}", ended.report());
 }
 
@@ -55,10 +59,10 @@ fn a_subscription_that_gets_nothing_while_its_twin_does_is_counted_as_lost() {
         "starves-a-monitor",
         "scale --server softioc --pvs 2 --rate 10 --monitors 3 --seconds 1",
     );
-    let watch = watch(&ended.records_of("tampered")[0]).clone();
+    let monitored = monitored(&ended.records_of("tampered")[0]).clone();
     // One of six subscriptions has its first update only.
-    let starved = watch.expected / 6;
-    assert!(watch.lost() + 1 >= starved && watch.lost() <= starved, "{watch:?}");
+    let starved = monitored.expected / 6;
+    assert!(monitored.lost() + 1 >= starved && monitored.lost() <= starved, "{monitored:?}");
     assert!(ended.report().contains("overloaded, first to give way"), "{}", ended.report());
 }
 
@@ -94,8 +98,11 @@ fn a_rate_that_the_scan_cannot_hold_is_told_with_what_it_held() {
     ended.exits_with(4);
     let words = ["of 1000 updates per second", "ask for a lower --rate"];
     ended.has_failed("libca", FailureKind::RateNotHeld, Some(Stage::Collect), &words);
-    let watch = watch(&ended.records_of("libca")[0]).clone();
-    assert!(watch.made_hz < 950.0 && watch.server_counters.scan_overruns > Some(0), "{watch:?}");
+    let monitored = monitored(&ended.records_of("libca")[0]).clone();
+    assert!(
+        monitored.made_hz < 950.0 && monitored.server_counters.scan_overruns > Some(0),
+        "{monitored:?}"
+    );
     assert!(ended.report().contains("scans of the server took longer than their period"));
 }
 
@@ -178,7 +185,7 @@ fn a_client_that_stops_reading_loses_frames_and_catches_up() {
     let records = ended.records_of("libca");
     assert_eq!(records.len(), 2, "one PV cannot lose one of several");
     let is_stall = |record: &&Record| record.load.unwrap().disturbance == Some(Disturbance::Stall);
-    let stalled = watch(records.iter().find(is_stall).unwrap());
+    let stalled = monitored(records.iter().find(is_stall).unwrap());
     assert_eq!(stalled.recovery.unwrap().recovered, 1);
     // Five seconds at 60 Hz are 300 frames of 0.65 MB.
     assert!((150..310).contains(&stalled.lost()), "{} lost", stalled.lost());
@@ -191,7 +198,7 @@ fn came_back(ended: &Ended, approach: &str, disturbance: Disturbance) {
     let of = |record: &&Record| record.load.unwrap().disturbance == Some(disturbance);
     let record = records.iter().find(of).unwrap();
     assert_eq!(record.failure, None, "{approach}");
-    let recovery = watch(record).recovery.unwrap();
+    let recovery = monitored(record).recovery.unwrap();
     let wanted = if disturbance == Disturbance::Vanish { 4 } else { 5 };
     assert_eq!(recovery.wanted, wanted);
     assert_eq!(recovery.recovered, wanted, "{approach} after {}", disturbance.name());

@@ -87,7 +87,7 @@ pub(super) fn waveform(aioca: Monitored) -> RunRecords {
     )
 }
 
-/// The same with so many watches more, measured afresh.
+/// The same with so many monitor runs more, measured afresh.
 pub(super) fn with_fresh_watches(run: &RunRecords, count: usize) -> RunRecords {
     let mut all = run.clone();
     for block in 1..=count {
@@ -341,8 +341,8 @@ fn a_probe_that_ran_out_of_memory_is_an_answer_and_no_failure() {
     assert_eq!(judgement.capacities[0].lossless_pvs, Some(100));
     assert_eq!(exit_code_of(&run, &[]), 0);
     // Elsewhere it is a failure.
-    let watched = Record { scenario: Scenario::Scalars, ..eaten };
-    assert_eq!(exit_code_of(&run_with(&["wire", "aioca"], vec![watched]), &[]), 4);
+    let monitored_one = Record { scenario: Scenario::Scalars, ..eaten };
+    assert_eq!(exit_code_of(&run_with(&["wire", "aioca"], vec![monitored_one]), &[]), 4);
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn a_server_that_cannot_make_the_updates_is_not_the_clients_limit() {
     assert_eq!(judgement.capacities[0].lossless_pvs, Some(100));
 }
 
-/// A client that loses updates in every watch, on a machine that did this meanwhile.
+/// A client that loses updates in every monitor run, on a machine that did this meanwhile.
 fn lossy_on(machine: Option<MachineUse>) -> RunRecords {
     let lossy = Monitored { received: 7101, machine, ..monitored() };
     with_fresh_watches(&waveform(lossy), 12)

@@ -12,8 +12,8 @@ fn of_one_pv(run: &RunRecords) -> Vec<TimeSeries> {
     time_series(run, judgement.monitors.iter().find(|cell| cell.pvs == 1).unwrap())
 }
 
-/// Watched by `aioca`, which used so many per cent of a core.
-fn watched(percent: u64, block: usize) -> Record {
+/// A monitor run of `aioca`, which used so many per cent of a core.
+fn monitor_run(percent: u64, block: usize) -> Record {
     let client = usage(percent, 0);
     Record { block, ..record("waveform", "aioca", load(), Monitored { client, ..monitored() }) }
 }
@@ -28,10 +28,10 @@ fn each_row_of_a_cell_has_the_course_of_its_first_block() {
     let mut run = waveform(monitored());
     run.records.retain(|record| record.approach != "aioca");
     run.records.extend([
-        watched(40, 2),
-        watched(30, 1),
-        Record { confirms: true, ..watched(50, 0) },
-        Record { pvs: 2, ..watched(60, 0) },
+        monitor_run(40, 2),
+        monitor_run(30, 1),
+        Record { confirms: true, ..monitor_run(50, 0) },
+        Record { pvs: 2, ..monitor_run(60, 0) },
     ]);
     let time_series = of_one_pv(&run);
     let names: Vec<&str> = time_series.iter().map(|course| course.approach.as_str()).collect();

@@ -9,7 +9,7 @@ use crate::record::{Run, RunRecords};
 use crate::stats::Interval;
 
 /// What is held to limits.
-pub struct Trial<'a> {
+pub struct Screening<'a> {
     /// The screening blocks.
     pub plan: &'a Plan,
     /// The servers.
@@ -22,25 +22,25 @@ pub struct Trial<'a> {
     pub most_fresh: usize,
 }
 
-/// An event of a trial.
+/// An event of a screening.
 #[derive(Debug)]
-pub enum TrialEvent<'a> {
+pub enum ScreeningEvent<'a> {
     /// Of a worker.
     Worker(Progress<'a>),
     /// Fresh blocks of these configurations come next.
     Confirming(&'a [Cell]),
 }
 
-/// What a trial measured.
+/// What a screening measured.
 #[derive(Debug, Clone)]
-pub struct Tried {
+pub struct Screened {
     /// The records, without an end.
     pub records: RunRecords,
     /// Whether it ran to its end: not when the user stopped it.
     pub completed: bool,
 }
 
-impl Trial<'_> {
+impl Screening<'_> {
     /// Measures; blocks for as long as that takes. `report` is called before and after each
     /// worker. `header` is the first line of the record file.
     ///
@@ -52,8 +52,8 @@ impl Trial<'_> {
     pub fn run<E>(
         &self,
         header: Run,
-        mut report: impl FnMut(TrialEvent<'_>) -> Result<(), E>,
-    ) -> Result<Tried, E> {
+        mut report: impl FnMut(ScreeningEvent<'_>) -> Result<(), E>,
+    ) -> Result<Screened, E> {
         let mut records = RunRecords { run: header, records: Vec::new(), end: None };
         let mut plan = self.plan.clone();
         let (mut fresh, mut looks) = (0, 0);
@@ -62,16 +62,16 @@ impl Trial<'_> {
                 if let Progress::Finished { record, .. } = &progress {
                     records.records.push((**record).clone());
                 }
-                report(TrialEvent::Worker(progress))
+                report(ScreeningEvent::Worker(progress))
             })?;
             if !completed {
-                return Ok(Tried { records, completed });
+                return Ok(Screened { records, completed });
             }
             let cells = self.next_cells(&records, self.most_fresh.saturating_sub(fresh));
             if cells.is_empty() || looks == LOOKS {
-                return Ok(Tried { records, completed });
+                return Ok(Screened { records, completed });
             }
-            report(TrialEvent::Confirming(&cells))?;
+            report(ScreeningEvent::Confirming(&cells))?;
             plan.first_block += plan.blocks();
             plan.cells = cells;
             plan.confirms = true;

@@ -1,18 +1,18 @@
-/* leash: runs one command and takes it along, with all its descendants.
+/* supervisor: runs one command and takes it along, with all its descendants.
  *
- *   leash [--attached] LIFELINE-FD FOLDER COMMAND [ARGUMENT...]
+ *   supervisor [--attached] CONTROL-FD FOLDER COMMAND [ARGUMENT...]
  *
- * LIFELINE-FD is one end of a socket pair whose other end only the harness
+ * CONTROL-FD is one end of a socket pair whose other end only the harness
  * holds. It works when the harness can do nothing any more (SIGKILL): the
- * kernel closes the harness's end, and leash kills everything it started, and
+ * kernel closes the harness's end, and the supervisor kills everything it started, and
  * removes FOLDER unless that is empty: the harness cannot do it any more.
  *
- * leash writes one line to the lifeline: "started PID" or "error ERRNO". It
+ * The supervisor writes one line to the socket: "started PID" or "error ERRNO". It
  * ends like the command did: with the same exit code, or by the same signal.
  *
  * With --attached the command stays in the process group of the harness, as a
  * command that a shell starts does: it may read the terminal, and Ctrl-C reaches
- * it. Signals that ask to end are the command's then, and leash waits for it.
+ * it. Signals that ask to end are the command's then, and the supervisor waits for it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,11 +43,11 @@ static void on_signal(int number)
     errno = kept;
 }
 
-static void say(int lifeline, const char *word, long number)
+static void say(int control_socket, const char *word, long number)
 {
     char line[64];
     int length = snprintf(line, sizeof line, "%s %ld\n", word, number);
-    ssize_t ignored = write(lifeline, line, (size_t)length);
+    ssize_t ignored = write(control_socket, line, (size_t)length);
     (void)ignored;
 }
 
@@ -60,7 +60,7 @@ static void catch_signal(int number)
     sigaction(number, &action, NULL);
 }
 
-/* The command dies with leash, should somebody kill leash itself. */
+/* The command dies with the supervisor, should somebody kill that. */
 static void die_with_parent(pid_t parent)
 {
 #ifdef __linux__
@@ -70,13 +70,13 @@ static void die_with_parent(pid_t parent)
         _exit(125);
 }
 
-static void run_command(char **command, int lifeline, int failed, pid_t parent)
+static void run_command(char **command, int control_socket, int failed, pid_t parent)
 {
     if (!is_attached)
         setpgid(0, 0);
     die_with_parent(parent);
     signal(SIGPIPE, SIG_DFL);
-    close(lifeline);
+    close(control_socket);
     execvp(command[0], command);
     int error = errno;
     ssize_t ignored = write(failed, &error, sizeof error);
@@ -84,7 +84,7 @@ static void run_command(char **command, int lifeline, int failed, pid_t parent)
     _exit(127);
 }
 
-/* Descendants that left the command's group (daemons) were handed to leash,
+/* Descendants that left the command's group (daemons) were handed to the supervisor,
  * because it is their subreaper; they are its direct children now. */
 static int kill_adopted_children(void)
 {
@@ -108,7 +108,7 @@ static int kill_adopted_children(void)
 static void kill_everything(pid_t command)
 {
     kill(is_attached ? command : -command, SIGKILL);
-    /* Killing a child may hand its own children to leash: again until none. */
+    /* Killing a child may hand its own children to the supervisor: again until none. */
     while (kill_adopted_children() > 0)
         while (waitpid(-1, NULL, 0) < 0 && errno == EINTR)
             ;
@@ -140,32 +140,32 @@ static void remove_folder(const char *folder)
         nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
-static int harness_is_gone(int lifeline)
+static int harness_is_gone(int control_socket)
 {
     /* The harness never writes: anything here is the end of it. */
-    struct pollfd watched = {lifeline, POLLIN, 0};
+    struct pollfd watched = {control_socket, POLLIN, 0};
     return poll(&watched, 1, 0) > 0 && watched.revents;
 }
 
-static void reap(pid_t command, int lifeline, const char *folder)
+static void reap(pid_t command, int control_socket, const char *folder)
 {
     int status;
     pid_t ended;
     while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
         if (ended == command) {
             kill_everything(command);
-            /* An IOC may see the end of its stdin before leash that of its
-             * lifeline. */
-            if (harness_is_gone(lifeline))
+            /* An IOC may see the end of its stdin before the supervisor that of its
+             * control socket. */
+            if (harness_is_gone(control_socket))
                 remove_folder(folder);
             end_like(status);
         }
     }
 }
 
-static void guard(pid_t command, int lifeline, const char *folder)
+static void guard(pid_t command, int control_socket, const char *folder)
 {
-    struct pollfd watched[2] = {{lifeline, POLLIN, 0}, {wake_up[0], POLLIN, 0}};
+    struct pollfd watched[2] = {{control_socket, POLLIN, 0}, {wake_up[0], POLLIN, 0}};
     for (;;) {
         char byte;
         if (poll(watched, 2, -1) < 0)
@@ -175,8 +175,8 @@ static void guard(pid_t command, int lifeline, const char *folder)
             kill_everything(command);
             _exit(128 + byte);
         }
-        reap(command, lifeline, folder);
-        if (harness_is_gone(lifeline)) {
+        reap(command, control_socket, folder);
+        if (harness_is_gone(control_socket)) {
             kill_everything(command);
             remove_folder(folder);
             _exit(124);
@@ -190,10 +190,10 @@ int main(int argc, char **argv)
     argc -= is_attached;
     argv += is_attached;
     if (argc < 4) {
-        fprintf(stderr, "usage: leash [--attached] LIFELINE-FD FOLDER COMMAND [ARGUMENT...]\n");
+        fprintf(stderr, "usage: supervisor [--attached] CONTROL-FD FOLDER COMMAND [ARGUMENT...]\n");
         return 64;
     }
-    int lifeline = atoi(argv[1]);
+    int control_socket = atoi(argv[1]);
     int failed[2];
     /* A session of its own: Ctrl-C reaches the harness only, which then ends
      * everything in order. */
@@ -203,7 +203,7 @@ int main(int argc, char **argv)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
 #endif
     if (pipe(wake_up) || pipe(failed)) {
-        say(lifeline, "error", errno);
+        say(control_socket, "error", errno);
         return 126;
     }
     fcntl(wake_up[0], F_SETFD, FD_CLOEXEC);
@@ -218,25 +218,25 @@ int main(int argc, char **argv)
     pid_t self = getpid();
     pid_t command = fork();
     if (command < 0) {
-        say(lifeline, "error", errno);
+        say(control_socket, "error", errno);
         return 126;
     }
     if (command == 0)
-        run_command(argv + 3, lifeline, failed[1], self);
+        run_command(argv + 3, control_socket, failed[1], self);
     close(failed[1]);
 
     int error;
     if (read(failed[0], &error, sizeof error) == sizeof error) {
-        say(lifeline, "error", error);
+        say(control_socket, "error", error);
         return 127;
     }
     close(failed[0]);
-    say(lifeline, "started", (long)command);
-    /* The command's pipes are its own: leash must not keep them open. */
+    say(control_socket, "started", (long)command);
+    /* The command's pipes are its own: the supervisor must not keep them open. */
     int null = open("/dev/null", O_RDWR);
     dup2(null, 0);
     dup2(null, 1);
     dup2(null, 2);
-    guard(command, lifeline, argv[2]);
+    guard(command, control_socket, argv[2]);
     return 0;
 }
