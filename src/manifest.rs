@@ -33,6 +33,9 @@ pub struct ApproachManifest {
     pub usual: bool,
     /// How simple it is to use.
     pub simplicity: Simplicity,
+    /// The library's ordinary get with its defaults, as a program writes it, and what it
+    /// asks for where that cannot be measured; absent where it is not measured.
+    pub default_get: Option<String>,
     /// The cargo feature that builds it.
     pub feature: Option<Feature>,
     /// What it can do.
@@ -222,6 +225,7 @@ impl Manifest for ApproachManifest {
 
     fn check(&self) -> Result<(), String> {
         one_line("description", &self.description)?;
+        self.default_get.as_deref().map_or(Ok(()), |call| one_line("default_get", call))?;
         match (self.floor, self.simplicity.rank) {
             (true, Some(_)) => Err("`simplicity.rank` is not for a floor".to_owned()),
             (true, None) => one_line("simplicity.reason", &self.simplicity.reason),
@@ -340,6 +344,7 @@ source = "mine 1.0, mine.py:3"
             ("package = \"mine\"", "floor = true", ["`simplicity.rank`", "floor"]),
             ("package = \"mine\"", "", ["`package`", "python.lock"]),
             ("\"it is so\"", "\" \"", ["`simplicity.reason`", "one line"]),
+            ("package = \"mine\"", "default_get = \"\"", ["`default_get`", "one line"]),
             ("source", "where", ["`where`", "`source`"]),
             ("description = \"mine\"", "description = ", ["line 2", "description"]),
         ] {

@@ -4,6 +4,7 @@
 //! without its end is a run that was cut off; what it holds is still good.
 
 mod check;
+mod default_get;
 mod fleet;
 mod migrated;
 mod monitored;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::lookup::Lookup;
 use crate::protocol::Protocol;
 use crate::worker_protocol::{Handicap, Mode, Stage};
+pub use default_get::DefaultGet;
 pub use fleet::{FleetShape, FleetUse, Searches, SearchesCounted};
 pub use monitored::{
     Cores, Disturbance, LatencyOverTime, Load, Losses, MachineUse, Monitored, Network,
@@ -28,7 +30,7 @@ pub use scenario::{Scenario, UnknownScenario};
 pub use witnessed::{Unclaimed, Witnessed};
 
 /// The version of this format, which is written.
-pub const RECORD_FORMAT: u32 = 7;
+pub const RECORD_FORMAT: u32 = 8;
 
 /// The oldest that is read: what older files do not have is taken for absent, and what
 /// they say elsewhere is put where it belongs. Histories go over many versions.
@@ -136,6 +138,9 @@ pub struct ApproachFacts {
     pub simplicity: Option<u32>,
     /// Why it has this rank.
     pub simplicity_reason: String,
+    /// The library's ordinary get, as a program writes it; none where it is not measured.
+    #[serde(default)]
+    pub default_get: Option<String>,
 }
 
 /// Everything one worker produced.
@@ -251,6 +256,9 @@ pub struct Sample {
     /// together with a later one, and in files of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witnessed: Option<Witnessed>,
+    /// What was seen of an ordinary get; none of other stages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_get: Option<DefaultGet>,
 }
 
 impl Record {

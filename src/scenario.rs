@@ -88,6 +88,11 @@ pub enum Action {
     GetAgain(Which),
     /// Write new values to the sampled PVs, confirmed, then read them back.
     PutAndReadBack,
+    /// Let all records process once, then read the sampled PVs by the library's ordinary
+    /// get: a value from a cache is an answer.
+    GetDefault,
+    /// The same once more: what the first one opened may answer now.
+    GetDefaultAgain,
 }
 
 /// One step: an action in a mode.
@@ -125,6 +130,11 @@ pub fn connect_steps(mode: Mode, brief: bool) -> Vec<Step> {
             step(Action::PutAndReadBack, Mode::Bulk),
         ]);
     }
+    // Last: what they leave open would disturb the others.
+    steps.extend([
+        step(Action::GetDefault, Mode::Serial),
+        step(Action::GetDefaultAgain, Mode::Serial),
+    ]);
     steps
 }
 
@@ -161,7 +171,12 @@ pub fn has_one_server(load: &Load) -> bool {
 
 /// Which stages read values.
 pub fn reads(stage: Stage) -> bool {
-    matches!(stage, Stage::Get | Stage::GetAgain | Stage::Readback)
+    matches!(stage, Stage::Get | Stage::GetAgain | Stage::Readback) || reads_by_default(stage)
+}
+
+/// Which stages read values by a library's ordinary get.
+pub fn reads_by_default(stage: Stage) -> bool {
+    matches!(stage, Stage::GetDefault | Stage::GetDefaultAgain)
 }
 
 #[cfg(test)]

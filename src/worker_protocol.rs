@@ -35,6 +35,10 @@ pub enum Stage {
     Put,
     /// Reading back what was written.
     Readback,
+    /// The library's ordinary get, with its defaults and all that it brings.
+    GetDefault,
+    /// The same again, after all values have changed.
+    GetDefaultAgain,
     /// Subscribing, until every subscription has sent its first update.
     Subscribe,
     /// Taking updates for a given time.
@@ -43,7 +47,7 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage, in the order in which a worker meets them.
-    pub const ALL: [Stage; 10] = [
+    pub const ALL: [Stage; 12] = [
         Stage::Import,
         Stage::Context,
         Stage::Create,
@@ -52,6 +56,8 @@ impl Stage {
         Stage::GetAgain,
         Stage::Put,
         Stage::Readback,
+        Stage::GetDefault,
+        Stage::GetDefaultAgain,
         Stage::Subscribe,
         Stage::Collect,
     ];
@@ -67,6 +73,8 @@ impl Stage {
             Stage::GetAgain => "get-again",
             Stage::Put => "put",
             Stage::Readback => "readback",
+            Stage::GetDefault => "get-default",
+            Stage::GetDefaultAgain => "get-default-again",
             Stage::Subscribe => "subscribe",
             Stage::Collect => "collect",
         }
@@ -257,7 +265,8 @@ pub struct Hello {
     pub versions: BTreeMap<String, String>,
     /// The stages that the library can separate. Without `create`, `connect`
     /// does both and its figure is shown as joint. `subscribe` stands for
-    /// `collect` too; without it the approach has no monitors.
+    /// `collect` too; without it the approach has no monitors. `get-default` stands for
+    /// `get-default-again` too; without it the approach is not asked for either.
     pub stages: Vec<Stage>,
     /// The modes that `connect`, `get` and `put` can run in.
     pub modes: Vec<Mode>,

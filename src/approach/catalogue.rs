@@ -47,6 +47,8 @@ pub struct Approach {
     pub simplicity: Option<u32>,
     /// Why it has this rank.
     pub simplicity_reason: String,
+    /// The library's ordinary get, as a program writes it.
+    pub default_get: Option<String>,
     /// The library below it that speaks the protocol, if it does not itself.
     pub over: Option<Over>,
     /// What it can do.
@@ -114,6 +116,7 @@ impl Approach {
             is_usual: manifest.usual,
             simplicity: manifest.simplicity.rank,
             simplicity_reason: manifest.simplicity.reason,
+            default_get: manifest.default_get,
             over: manifest.over,
             capabilities: manifest.capabilities,
             weaknesses: manifest.weaknesses,
@@ -191,6 +194,7 @@ impl Approach {
             floor: self.floor,
             simplicity: self.simplicity,
             simplicity_reason: self.simplicity_reason.clone(),
+            default_get: self.default_get.clone(),
         }
     }
 }

@@ -24,6 +24,7 @@ pub(super) struct Entry {
     #[serde(default)]
     description: String,
     hello: Option<String>,
+    default_get: Option<String>,
     #[serde(default, alias = "provider")]
     protocol: Protocol,
     simplicity: Option<Simplicity>,
@@ -69,6 +70,7 @@ impl UserEntry for Entry {
             is_usual: true,
             simplicity: simplicity.rank,
             simplicity_reason: simplicity.reason,
+            default_get: self.default_get,
             over: None,
             capabilities: Capabilities::default(),
             weaknesses: Vec::new(),

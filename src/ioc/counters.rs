@@ -68,7 +68,11 @@ impl SoftIoc {
     /// When the IOC fails, and when its shell answers in words that are not known here
     /// ([`IocError::UnknownAnswer`]).
     pub fn counters(&mut self) -> Result<ServerCounters, IocError> {
-        let found = self.subscriptions()?;
+        let mut pvs: Vec<String> = self.indices().map(|index| format!("gauge:{index}")).collect();
+        if self.builder.start_up.frame_pixels.is_some() {
+            pvs.push("gauge:frame".to_owned());
+        }
+        let found = self.subscriptions(pvs)?;
         Ok(ServerCounters {
             subscriptions: found.count,
             undelivered_updates: found.undelivered,
@@ -86,11 +90,8 @@ impl SoftIoc {
         self.shell.understood("casr 1", None, channels)
     }
 
-    fn subscriptions(&mut self) -> Result<Subscriptions, IocError> {
-        let mut pvs: Vec<String> = self.indices().map(|index| format!("gauge:{index}")).collect();
-        if self.builder.start_up.frame_pixels.is_some() {
-            pvs.push("gauge:frame".to_owned());
-        }
+    /// The subscriptions to these records.
+    pub(super) fn subscriptions(&mut self, pvs: Vec<String>) -> Result<Subscriptions, IocError> {
         let commands: Vec<String> = pvs.iter().map(|pv| format!("dbel {pv} 3")).collect();
         let answers = self.shell.run_all(&commands)?;
         let mut all = Subscriptions::default();

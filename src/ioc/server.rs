@@ -113,6 +113,15 @@ pub trait Server {
     /// When the server fails.
     fn counted(&mut self) -> Result<Counted, IocError>;
 
+    /// Subscriptions of clients to the values of these PVs at this moment; none where the
+    /// server does not count them.
+    ///
+    /// # Errors
+    /// When the server fails.
+    fn subscriptions_to(&mut self, _pvs: &[usize]) -> Result<Option<u64>, IocError> {
+        Ok(None)
+    }
+
     /// Fails when the server has died.
     ///
     /// # Errors
@@ -182,6 +191,11 @@ impl Server for SoftIoc {
             callback_overflows: counters.callback_overflows,
             overloads: self.overloads()?,
         })
+    }
+
+    fn subscriptions_to(&mut self, pvs: &[usize]) -> Result<Option<u64>, IocError> {
+        let names = pvs.iter().map(|index| format!("gauge:{index}")).collect();
+        self.subscriptions(names).map(|found| Some(found.count))
     }
 
     fn check(&mut self) -> Result<(), IocError> {

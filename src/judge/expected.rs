@@ -5,7 +5,7 @@ use super::planned::Planned;
 use crate::metric::{Metric, Party, Pooled, Timed, rows};
 use crate::protocol::Protocol;
 use crate::record::{ApproachFacts, Scenario};
-use crate::scenario::{Configuration, word};
+use crate::scenario::{Configuration, reads_by_default, word};
 use crate::worker_protocol::{Mode, Stage};
 
 /// The name of the verdict on processes that outlive a run.
@@ -124,6 +124,9 @@ fn is_measured(measure: Metric, cell: &Planned, facts: &ApproachFacts, cells: &[
     if facts.floor && !measure.is_exact() || measure.is_of_the_run() {
         return false;
     }
+    if is_of_default_get(measure) && facts.default_get.is_none() {
+        return false;
+    }
     match measure {
         Metric::ConnectSlope => has_slope(cell, cells),
         Metric::BytesOverLeast => {
@@ -131,6 +134,17 @@ fn is_measured(measure: Metric, cell: &Planned, facts: &ApproachFacts, cells: &[
             facts.protocol == Protocol::Ca && is_unshared
         }
         _ => is_in(measure, cell.configuration.mode),
+    }
+}
+
+/// Whether it is a figure of an ordinary get, which not every approach is asked for.
+fn is_of_default_get(measure: Metric) -> bool {
+    match measure {
+        Metric::Time(timed)
+        | Metric::Cpu(timed)
+        | Metric::Each(timed, _)
+        | Metric::DefaultGet(timed, _) => reads_by_default(timed.stage),
+        _ => false,
     }
 }
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
+use super::default_gets::{DefaultGets, default_gets};
 use super::failed::FailedApproaches;
 use super::verdict::Verdict;
 use crate::lookup::Lookup;
@@ -70,6 +71,8 @@ pub struct Row {
     pub each: Option<Percentiles>,
     /// CPU seconds per PV that the worker used meanwhile, median.
     pub cpu_s: f64,
+    /// What was seen of an ordinary get beside its time; none of other stages.
+    pub default_get: Option<DefaultGets>,
     /// Difference to the floor, within blocks.
     pub over_floor_s: Option<Interval>,
     /// Difference to the fastest, within blocks.
@@ -181,6 +184,7 @@ fn rows(
                 modes: modes(own),
                 each: each(&records, metric),
                 cpu_s: cpu(&records, metric),
+                default_get: default_gets(&records, metric),
                 over_floor_s: compared(floor_of(facts.protocol)),
                 over_fastest_s: compared(fastest.map(|(_, fastest)| fastest)),
             })

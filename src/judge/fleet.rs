@@ -210,6 +210,7 @@ mod tests {
                 cpu_ns: 0,
                 each_ns: Vec::new(),
                 witnessed: None,
+                default_get: None,
             }],
             ..Record::default()
         }
@@ -236,6 +237,7 @@ mod tests {
             floor: name == "wire",
             simplicity: None,
             simplicity_reason: String::new(),
+            default_get: None,
         };
         let text = "";
         let run = Run {

@@ -103,6 +103,7 @@ mod tests {
             cpu_ns: 500_000_000,
             each_ns: Vec::new(),
             witnessed: None,
+            default_get: None,
         };
         let record = Record {
             pvs: 10,
@@ -130,6 +131,7 @@ mod tests {
             cpu_ns: 0,
             each_ns,
             witnessed: None,
+            default_get: None,
         };
         let each_ns = [1, 2, 1, 5].map(|s| s * 1_000_000_000).to_vec();
         let samples = vec![sample(Stage::Get, each_ns), sample(Stage::Put, Vec::new())];

@@ -2,7 +2,9 @@
 //! value that comes back.
 
 use super::Cell;
+use super::default_get::Watched;
 use super::driven::Driven;
+use super::past::Past;
 use super::stop::{Stop, failed};
 use crate::record::FailureKind;
 use crate::scenario::{Action, Which, connect_steps, pv_name, sampled_pvs};
@@ -10,7 +12,8 @@ use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
 
 /// Takes a worker that has said `hello` through all steps of its cell.
 pub(super) fn run(driven: &mut Driven<'_>, cell: &Cell, hello: &Hello) -> Result<(), Stop> {
-    Steps { driven, pvs: cell.pvs, puts: 0 }.take(hello, cell.mode, cell.brief)
+    let past = Past::default();
+    Steps { driven, pvs: cell.pvs, puts: 0, past }.take(hello, cell.mode, cell.brief)
 }
 
 struct Steps<'a, 'b> {
@@ -18,11 +21,17 @@ struct Steps<'a, 'b> {
     pvs: usize,
     /// How often values were put, so that no two puts write the same.
     puts: usize,
+    /// What the sampled PVs held since the worker was started.
+    past: Past,
 }
 
 impl Steps<'_, '_> {
     fn take(&mut self, hello: &Hello, mode: Mode, brief: bool) -> Result<(), Stop> {
         for step in connect_steps(mode, brief) {
+            let is_default = matches!(step.action, Action::GetDefault | Action::GetDefaultAgain);
+            if is_default && !hello.stages.contains(&Stage::GetDefault) {
+                continue;
+            }
             if step.action != Action::Context {
                 self.driven.require_mode(hello, step.mode)?;
             }
@@ -32,6 +41,8 @@ impl Steps<'_, '_> {
                 Action::Get(which) => self.get(Stage::Get, step.mode, which)?,
                 Action::GetAgain(which) => self.get(Stage::GetAgain, step.mode, which)?,
                 Action::PutAndReadBack => self.put_and_read_back(step.mode)?,
+                Action::GetDefault => self.get_default(Stage::GetDefault)?,
+                Action::GetDefaultAgain => self.get_default(Stage::GetDefaultAgain)?,
             }
         }
         Ok(())
@@ -39,7 +50,7 @@ impl Steps<'_, '_> {
 
     fn get(&mut self, stage: Stage, mode: Mode, which: Which) -> Result<(), Stop> {
         let before: Vec<f64> = (0..self.pvs).map(|pv| self.driven.ioc.expected_value(pv)).collect();
-        self.driven.ioc.tick()?;
+        self.tick()?;
         let (pvs, indices) = match which {
             Which::All => (None, (0..self.pvs).collect()),
             Which::Sampled => (Some(sampled_pvs(self.pvs)), sampled_pvs(self.pvs)),
@@ -57,6 +68,29 @@ impl Steps<'_, '_> {
         Ok(())
     }
 
+    /// Gives all PVs new values.
+    fn tick(&mut self) -> Result<(), Stop> {
+        self.driven.ioc.tick()?;
+        let sampled = sampled_pvs(self.pvs).into_iter();
+        let values = sampled.map(|pv| self.driven.ioc.expected_value(pv)).collect();
+        self.past.becomes(values, self.driven.session.now());
+        Ok(())
+    }
+
+    /// The ordinary get of the sampled PVs: what comes from a cache is an answer, what
+    /// the PV never held is none.
+    fn get_default(&mut self, stage: Stage) -> Result<(), Stop> {
+        let indices = sampled_pvs(self.pvs);
+        let watched = Watched::begin(&mut self.driven.session);
+        self.tick()?;
+        let command =
+            StageCommand { pvs: Some(indices.clone()), ..StageCommand::new(stage, Mode::Serial) };
+        let answer = self.driven.ask_one(command)?;
+        let default_get = watched.end(self.driven, &self.past, &indices, &answer.done)?;
+        self.driven.keep_with(&answer, indices.len(), Some(default_get));
+        Ok(())
+    }
+
     fn put_and_read_back(&mut self, mode: Mode) -> Result<(), Stop> {
         self.puts += 1;
         let indices = sampled_pvs(self.pvs);
@@ -70,6 +104,7 @@ impl Steps<'_, '_> {
         };
         let answer = self.driven.ask_one(put)?;
         self.check_in_ioc(&indices, &values)?;
+        self.past.becomes(values.clone(), self.driven.session.now());
         self.driven.keep(&answer, indices.len());
         let stage = Stage::Readback;
         let read = StageCommand { pvs: Some(indices.clone()), ..StageCommand::new(stage, mode) };

@@ -5,13 +5,15 @@ use serde_json::{Value, json};
 
 use super::Cell;
 use super::scripted::{
-    CPU_NS, LONG_SPAN_NS, Outcome, PVS, SPAN_NS, Says, Tamper, changed, connect_with, with,
+    BESIDE_NS, CPU_NS, LONG_SPAN_NS, Outcome, PVS, SPAN_NS, Says, Tamper, changed, connect_with,
+    with,
 };
-use crate::record::{FailureKind, Load, Scenario};
-use crate::worker_protocol::{Mode, Stage};
+use crate::record::{DefaultGet, FailureKind, Load, Scenario};
+use crate::scenario::PROCESSED_FACTOR;
+use crate::worker_protocol::{Mode, Stage, StageCommand};
 
 /// Stages of a complete record in bulk mode.
-const STAGES: usize = 12;
+const STAGES: usize = 14;
 
 #[track_caller]
 fn caught(tamper: Tamper, kind: FailureKind, stage: Option<Stage>, words: &[&str]) -> Outcome {
@@ -169,6 +171,90 @@ fn a_stale_value_is_called_stale() {
     });
     let words = ["get-again: gauge:0 answered", "a stale or cached answer"];
     caught(stale, FailureKind::WrongValue, Some(Stage::GetAgain), &words);
+}
+
+/// What was seen of the ordinary get and of its repetition.
+fn default_gets(outcome: &Outcome) -> Vec<DefaultGet> {
+    outcome.record.samples.iter().filter_map(|sample| sample.default_get).collect()
+}
+
+/// How many updates older the value is that `wanted` answers with.
+fn older(wanted: &'static str, updates: f64) -> Tamper {
+    at(wanted, move |answer| {
+        let value = answer["values"][0].as_f64().unwrap() - updates * PROCESSED_FACTOR;
+        answer["values"][0] = json!(value);
+    })
+}
+
+#[test]
+fn an_ordinary_get_that_asks_the_server_is_no_cache() {
+    let outcome = connect_with(changed(|_, _, _| {}), true);
+    let seen = default_gets(&outcome);
+    assert_eq!(seen.len(), 2);
+    for get in seen {
+        assert_eq!((get.outdated, get.oldest_ns, get.sent_bytes), (0, 0, Some(16)));
+        assert_eq!(get.from_cache(1), 0);
+    }
+}
+
+#[test]
+fn an_old_value_of_an_ordinary_get_is_recorded_with_its_age() {
+    let outcome = connect_with(older("get-default-again", 1.0), true);
+    assert_eq!(outcome.failure, None);
+    let [first, again] = default_gets(&outcome)[..] else { panic!("two ordinary gets") };
+    assert_eq!((first.outdated, first.from_cache(1)), (0, 0));
+    assert_eq!((again.outdated, again.from_cache(1)), (1, 1));
+    // Its value changed before it was asked; it was read in the middle of the span.
+    let age_ns = again.oldest_ns - SPAN_NS / 2;
+    assert!((1..=BESIDE_NS).contains(&age_ns), "{again:?}");
+    let of_the_get_before = connect_with(older("get-default-again", 2.0), true);
+    let oldest_ns = default_gets(&of_the_get_before)[1].oldest_ns;
+    assert!(oldest_ns > again.oldest_ns + SPAN_NS, "{oldest_ns} after {}", again.oldest_ns);
+}
+
+#[test]
+fn an_ordinary_get_may_answer_with_what_was_put_before() {
+    let last_put = at("get-default", |answer| answer["values"][0] = json!(-2.0));
+    let outcome = connect_with(last_put, true);
+    assert_eq!((outcome.failure.clone(), default_gets(&outcome)[0].outdated), (None, 1));
+}
+
+#[test]
+fn a_right_value_that_nobody_asked_the_server_for_is_from_a_cache() {
+    let cached = Box::new(|stage: &str, _: Option<&StageCommand>, answer: Value| {
+        let is_cached = stage == "get-default-again";
+        vec![if is_cached { Says::FromCache(answer) } else { Says::Answer(answer) }]
+    });
+    let outcome = connect_with(cached, true);
+    assert_eq!(outcome.failure, None);
+    let [first, again] = default_gets(&outcome)[..] else { panic!("two ordinary gets") };
+    assert_eq!((first.from_cache(1), again.from_cache(1), again.outdated), (0, 1, 0));
+}
+
+#[test]
+fn an_ordinary_get_of_a_value_that_was_never_there_fails() {
+    let words = ["get-default: gauge:0 answered", "the IOC holds", "never held that"];
+    for lie in [0.5, 1.0, -3.0 * PROCESSED_FACTOR / 2.0] {
+        let invented = at("get-default", move |answer| {
+            answer["values"][0] = json!(answer["values"][0].as_f64().unwrap() + lie);
+        });
+        caught(invented, FailureKind::WrongValue, Some(Stage::GetDefault), &words);
+    }
+    // Older than the worker.
+    let before = older("get-default", 6.0);
+    caught(before, FailureKind::WrongValue, Some(Stage::GetDefault), &words);
+    let none = at("get-default-again", |answer| answer["values"] = Value::Null);
+    let words = ["0 values came back for 1 PVs"];
+    caught(none, FailureKind::WrongValue, Some(Stage::GetDefaultAgain), &words);
+}
+
+#[test]
+fn a_worker_that_names_no_ordinary_get_is_not_asked_for_one() {
+    let without = at("hello", |hello| {
+        hello["stages"] = json!(["context", "create", "connect", "get", "put"]);
+    });
+    let outcome = connect_with(without, true);
+    assert_eq!((outcome.failure, outcome.record.samples.len()), (None, STAGES - 2));
 }
 
 #[test]

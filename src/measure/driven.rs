@@ -5,7 +5,7 @@ use super::session::{Answer, Session};
 use super::stop::{Stop, failed};
 use crate::approach::Approach;
 use crate::ioc::Server;
-use crate::record::{FailureKind, Record, Sample};
+use crate::record::{DefaultGet, FailureKind, Record, Sample};
 use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
 
 /// A worker that is driven through a scenario.
@@ -55,6 +55,7 @@ impl<'a> Driven<'a> {
             cpu_ns: hello.import.cpu_ns,
             each_ns: Vec::new(),
             witnessed: None,
+            default_get: None,
         });
         self.session.job(pvs, self.record.handicap);
         Ok(hello)
@@ -92,7 +93,17 @@ impl<'a> Driven<'a> {
     }
 
     /// Records the times of a stage that treated `pvs` PVs.
-    pub(super) fn keep(&mut self, Answer { done, witnessed }: &Answer, pvs: usize) {
+    pub(super) fn keep(&mut self, answer: &Answer, pvs: usize) {
+        self.keep_with(answer, pvs, None);
+    }
+
+    /// The same of an ordinary get, with what was seen of it.
+    pub(super) fn keep_with(
+        &mut self,
+        Answer { done, witnessed }: &Answer,
+        pvs: usize,
+        default_get: Option<DefaultGet>,
+    ) {
         for warning in &done.warnings {
             if !self.record.warnings.contains(warning) {
                 self.record.warnings.push(warning.clone());
@@ -107,6 +118,7 @@ impl<'a> Driven<'a> {
             cpu_ns: done.cpu_ns,
             each_ns: done.each_ns.clone(),
             witnessed: *witnessed,
+            default_get,
         });
     }
 

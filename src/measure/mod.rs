@@ -8,6 +8,7 @@ mod connect;
 #[cfg(test)]
 mod conversations;
 mod cores;
+mod default_get;
 mod driven;
 mod driver;
 mod fleet;
@@ -18,6 +19,7 @@ mod losses;
 mod machine;
 mod monitor;
 mod pairs;
+mod past;
 mod plan;
 #[cfg(test)]
 mod scripted;

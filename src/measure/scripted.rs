@@ -17,9 +17,9 @@ use super::{Cell, connect, driven::Driven, monitor, single};
 use crate::approach::Catalogue;
 use crate::ioc::{Counted, IocError, Server};
 use crate::lookup::Lookup;
-use crate::process::{ProcessError, ProcessTime};
+use crate::process::{NetworkBytes, ProcessError, ProcessTime};
 use crate::record::{Failure, Record, Scenario};
-use crate::scenario::pv_name;
+use crate::scenario::{pv_name, reads};
 use crate::worker_protocol::{Mode, PROTOCOL_VERSION, Stage, StageCommand, ToWorker};
 
 pub(super) const PVS: usize = 20;
@@ -32,12 +32,18 @@ pub(super) const CPU_NS: u64 = 60_000_000;
 pub(super) const LONG_SPAN_NS: u64 = 3 * SPAN_NS;
 
 /// What the harness waits beside.
-const BESIDE_NS: u64 = 200_000;
+pub(super) const BESIDE_NS: u64 = 200_000;
 
 /// The worker's clock when it was started.
 const START_NS: u64 = 5_000_000_000;
 
 const MS: u64 = 1_000_000;
+
+/// The process that the worker says it is.
+const WORKER: u32 = 7;
+
+/// What an honest request takes.
+const REQUEST_BYTES: u64 = 16;
 
 /// What a worker does with the honest answer to a stage, or with its hello.
 pub(super) type Tamper = Box<dyn FnMut(&str, Option<&StageCommand>, Value) -> Vec<Says>>;
@@ -45,6 +51,8 @@ pub(super) type Tamper = Box<dyn FnMut(&str, Option<&StageCommand>, Value) -> Ve
 /// What a worker does.
 pub(super) enum Says {
     Answer(Value),
+    /// The answer without having asked the server.
+    FromCache(Value),
     Text(&'static str),
     Log(&'static str),
     Exits(i32),
@@ -126,6 +134,7 @@ struct Worker {
     now_ns: Slot<u64>,
     cpu_ns: u64,
     pvs: usize,
+    sent_bytes: u64,
     says: VecDeque<(u64, Heard)>,
 }
 
@@ -133,12 +142,14 @@ impl Worker {
     fn new(tamper: Tamper, honest_puts: bool, held: Rc<RefCell<Held>>) -> Worker {
         let now_ns = Slot::new(0);
         let says = VecDeque::new();
-        let mut worker = Worker { tamper, honest_puts, held, now_ns, cpu_ns: 0, pvs: 0, says };
-        worker.cpu_ns = 30 * MS;
+        let (cpu_ns, pvs, sent_bytes) = (30 * MS, 0, 0);
+        let mut worker =
+            Worker { tamper, honest_puts, held, now_ns, cpu_ns, pvs, sent_bytes, says };
         let hello = json!({
-            "message": "hello", "protocol": PROTOCOL_VERSION, "approach": "libca", "pid": 7,
-            "versions": {}, "stages": ["context", "create", "connect", "get", "put", "subscribe"],
-            "modes": ["serial", "bulk"],
+            "message": "hello", "protocol": PROTOCOL_VERSION, "approach": "libca", "pid": WORKER,
+            "versions": {}, "modes": ["serial", "bulk"],
+            "stages":
+                ["context", "create", "connect", "get", "put", "get-default", "subscribe"],
             "import": {"start_ns": START_NS, "end_ns": START_NS + 20 * MS, "cpu_ns": 20 * MS},
         });
         worker.say_at(40 * MS, "hello", None, hello);
@@ -150,6 +161,10 @@ impl Worker {
             let at = Duration::from_nanos(at_ns);
             let heard = match says {
                 Says::Answer(answer) => Heard::Answer(Line { text: answer.to_string(), at }),
+                Says::FromCache(answer) => {
+                    self.sent_bytes -= asked_bytes(command);
+                    Heard::Answer(Line { text: answer.to_string(), at })
+                }
                 Says::Text(text) => Heard::Answer(Line { text: text.to_owned(), at }),
                 Says::Log(line) => Heard::Log(line.to_owned()),
                 Says::Exits(code) => Heard::Ended(ExitStatus::from_raw(code << 8)),
@@ -169,13 +184,14 @@ impl Worker {
         let took_ns = usual_ns.max((command.seconds.unwrap_or(0.0) * 1e9) as u64);
         let start_ns = START_NS + free_ns + BESIDE_NS / 2;
         self.cpu_ns += CPU_NS;
+        self.sent_bytes += asked_bytes(Some(command));
         let mut answer = json!({
             "message": "done", "stage": command.stage, "mode": command.mode,
             "start_ns": start_ns, "end_ns": start_ns + took_ns, "cpu_ns": CPU_NS,
         });
         let meant = command.pvs.clone().unwrap_or_else(|| (0..self.pvs).collect());
         match command.stage {
-            Stage::Get | Stage::GetAgain | Stage::Readback => {
+            stage if reads(stage) => {
                 let held = self.held.borrow();
                 let values: Vec<f64> = meant.iter().map(|pv| held.value(*pv)).collect();
                 answer["values"] = json!(values);
@@ -188,13 +204,20 @@ impl Worker {
             _ => {}
         }
         let is_timed = matches!(command.mode, Mode::Serial)
-            && matches!(command.stage, Stage::Get | Stage::GetAgain | Stage::Put | Stage::Readback);
+            && (reads(command.stage) || command.stage == Stage::Put);
         if is_timed {
             answer["each_ns"] = json!(vec![SPAN_NS / 2; meant.len()]);
         }
         let at_ns = free_ns + took_ns + BESIDE_NS;
         self.say_at(at_ns, command.stage.name(), Some(command), answer);
     }
+}
+
+/// What an honest worker sends for a command that names its PVs.
+fn asked_bytes(command: Option<&StageCommand>) -> u64 {
+    let asking = command.filter(|command| reads(command.stage));
+    let pvs = asking.and_then(|command| command.pvs.as_ref()).map_or(0, Vec::len);
+    REQUEST_BYTES * pvs as u64
 }
 
 impl Transport for Worker {
@@ -224,6 +247,12 @@ impl Transport for Worker {
 
     fn delayed_ns(&self) -> u64 {
         0
+    }
+
+    fn network(&mut self, worker: u32) -> Option<NetworkBytes> {
+        assert_eq!(worker, WORKER, "the process that says hello is asked for");
+        let (sent_bytes, received_bytes) = (self.sent_bytes, 0);
+        Some(NetworkBytes { received_bytes, sent_bytes, connections: 1 })
     }
 
     fn pause(&self) {}

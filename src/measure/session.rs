@@ -8,7 +8,7 @@ use super::answers::{Asked, check_hello};
 use super::stop::{Stop, failed, garbage, of_process};
 use super::transport::{Heard, Line, Pipes, Transport};
 use super::witness::{Moment, Witness};
-use crate::process::{Command, Output};
+use crate::process::{Command, NetworkBytes, Output};
 use crate::record::{FailureKind, Witnessed};
 use crate::worker_protocol::{
     Done, FromWorker, Handicap, Hello, Job, Stage, StageCommand, ToWorker,
@@ -56,6 +56,8 @@ impl Timeouts {
 pub(super) struct Session {
     transport: Box<dyn Transport>,
     log: Output,
+    /// The process that says hello.
+    worker: u32,
     pvs: usize,
     timeouts: Timeouts,
     /// When, by its own clock, the worker finished what it did last.
@@ -91,6 +93,7 @@ impl Session {
         Session {
             transport,
             log: Output::default(),
+            worker: 0,
             pvs: 0,
             timeouts,
             free_since_ns: 0,
@@ -107,6 +110,7 @@ impl Session {
         let counted = self.transport.times();
         self.witness.check_import(&hello.import, counted)?;
         self.free_since_ns = hello.import.end_ns;
+        self.worker = hello.pid;
         Ok(hello)
     }
 
@@ -231,6 +235,12 @@ impl Session {
     /// The process that was started: the worker itself, or what wraps it.
     pub(super) fn pid(&self) -> u32 {
         self.transport.pid()
+    }
+
+    /// What the worker's TCP connections have carried so far; none where the system does
+    /// not tell.
+    pub(super) fn network(&mut self) -> Option<NetworkBytes> {
+        self.transport.network(self.worker)
     }
 
     /// Ends the worker and gives what it printed on stderr.

@@ -5,8 +5,8 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use crate::process::{
-    Child, Command, Deadline, Event, ProcessClock, ProcessError, ProcessTime,
-    other_threads_delayed_ns,
+    Child, Command, Deadline, Event, NetworkBytes, NetworkCounter, ProcessClock, ProcessError,
+    ProcessTime, other_threads_delayed_ns,
 };
 
 /// What came from a worker.
@@ -50,6 +50,10 @@ pub(super) trait Transport {
     /// How long what carries the lines has waited for a core, up to now.
     fn delayed_ns(&self) -> u64;
 
+    /// What the TCP connections of the process that was started, and of `worker`, which
+    /// says hello, have carried so far; none where the system does not tell.
+    fn network(&mut self, worker: u32) -> Option<NetworkBytes>;
+
     /// Stops the worker in whatever it does, until [`Transport::resume`].
     fn pause(&self);
 
@@ -74,6 +78,7 @@ pub(super) struct Pipes {
     child: Child,
     started: Instant,
     clock: Option<ProcessClock>,
+    network: NetworkCounter,
 }
 
 impl Pipes {
@@ -85,7 +90,7 @@ impl Pipes {
         let started = Instant::now();
         let child = command.start()?;
         let clock = ProcessClock::of(child.pid());
-        Ok(Pipes { child, started, clock })
+        Ok(Pipes { child, started, clock, network: NetworkCounter::new() })
     }
 }
 
@@ -119,6 +124,12 @@ impl Transport for Pipes {
     fn delayed_ns(&self) -> u64 {
         // The threads that write to the worker and read from it are among them.
         other_threads_delayed_ns()
+    }
+
+    fn network(&mut self, worker: u32) -> Option<NetworkBytes> {
+        let mut pids = vec![self.child.pid(), worker];
+        pids.dedup();
+        self.network.read(&pids).ok()
     }
 
     fn pause(&self) {

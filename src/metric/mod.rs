@@ -4,6 +4,7 @@
 //! A new figure takes its variant of [`Metric`], its row in `table`, and whoever records
 //! what it is computed from.
 
+mod default_get;
 mod document;
 mod monitored;
 mod table;
@@ -18,6 +19,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::record::Record;
+pub use default_get::Seen;
 pub use document::{can_be_compared, can_be_limited, document};
 pub(crate) use monitored::CPU_WINDOW_NS;
 pub use monitored::{cpu_percent, mean_cpu_percent, memory_of_run, trusted};
@@ -34,6 +36,8 @@ pub enum Metric {
     Cpu(Timed),
     /// A percentile of the times of single PVs, where they are treated one by one.
     Each(Timed, Percentile),
+    /// What was seen of an ordinary get beside its time.
+    DefaultGet(Timed, Seen),
     /// The part of the time that the worker took and did not claim in its stages.
     UnclaimedTime,
     /// CPU time that the kernel counted in the stages and the worker did not claim.

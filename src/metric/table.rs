@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::monitored::{mean_cpu_percent, memory_of_run, trusted};
-use super::{Metric, Party, Percentile, Timed, Unit};
+use super::{Metric, Party, Percentile, Seen, Timed, Unit, default_get};
 use crate::record::{FailureKind, FleetUse, Network, Record, Scenario};
 use crate::scenario::{DEFINITIONS, Told, is_answer};
 use crate::stats::{CONFIDENCE_WANTED, counted_once, growth, percentiles};
@@ -85,6 +85,9 @@ pub enum Source {
 
 /// What nobody notices of memory, and of its growth in a minute.
 const NEGLIGIBLE_BYTES: f64 = 1_048_576.0;
+
+/// What nobody notices of the age of a value: an update takes as long to be on its way.
+const NEGLIGIBLE_AGE_S: f64 = 1e-3;
 
 /// All figures, in the order of reports.
 pub fn rows() -> &'static [Row] {
@@ -191,6 +194,7 @@ fn of_stages() -> Vec<Row> {
             ));
         }
     }
+    rows.extend(default_get::stages().flat_map(of_default_get));
     rows.push(sampled(
         Metric::UnclaimedTime,
         "unclaimed time",
@@ -219,6 +223,50 @@ fn of_stages() -> Vec<Row> {
         )
     });
     rows
+}
+
+fn of_default_get(timed: Timed) -> impl Iterator<Item = Row> {
+    Seen::ALL.into_iter().map(move |seen| {
+        let (unit, better, about) = match seen {
+            Seen::BytesSent => (
+                Unit::BytesPerPv,
+                Better::Neither,
+                "bytes that the client sent over TCP for it; a plain request takes 16 over \
+                 Channel Access, 17 over pvAccess",
+            ),
+            Seen::BytesReceived => (
+                Unit::BytesPerPv,
+                Better::Neither,
+                "bytes that came over TCP since the values changed, updates of monitors included",
+            ),
+            Seen::MonitorsOpen => (
+                Unit::CountPerPv,
+                Better::Neither,
+                "subscriptions to the PVs read that the server has afterwards",
+            ),
+            Seen::FromCache => (
+                Unit::Percent,
+                Better::Neither,
+                "values that were outdated, or that the client cannot have asked for",
+            ),
+            Seen::Outdated => (
+                Unit::Seconds,
+                Better::Lower,
+                "how long the server had held another value when the oldest was returned",
+            ),
+        };
+        let name = format!("{} {}", timed.name(), seen.name());
+        let row = sampled(
+            Metric::DefaultGet(timed, seen),
+            &name,
+            unit,
+            Told::Stages,
+            default_get::of,
+            about,
+        );
+        let negligible = if seen == Seen::Outdated { NEGLIGIBLE_AGE_S } else { 0.0 };
+        Row { better, negligible, ..row }
+    })
 }
 
 fn stage_time(metric: Metric, record: &Record) -> Option<f64> {

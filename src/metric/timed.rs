@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
-use crate::record::{Record, Sample};
+use crate::record::{DefaultGet, Record, Sample};
 use crate::stats::Percentiles;
 use crate::worker_protocol::{Mode, Stage};
 
@@ -83,8 +83,10 @@ impl Timed {
         let in_both = both
             .into_iter()
             .flat_map(|stage| [Mode::Bulk, Mode::Serial].map(|mode| Timed { stage, mode }));
+        let by_default = [Stage::GetDefault, Stage::GetDefaultAgain];
+        let one_by_one = by_default.map(|stage| Timed { stage, mode: Mode::Serial });
         let in_all = [Stage::Import, Stage::Context].map(|stage| Timed { stage, mode: Mode::Bulk });
-        in_both.chain(in_all).collect()
+        in_both.chain(one_by_one).chain(in_all).collect()
     }
 
     /// The name in tables and files, such as `get bulk`.
@@ -130,6 +132,12 @@ impl Timed {
     /// How long each PV took, in ns; nothing where the worker did not time each.
     pub fn each_ns_of(self, record: &Record) -> &[u64] {
         self.sample(record, self.stage).map_or(&[], |sample| &sample.each_ns)
+    }
+
+    /// What was seen of an ordinary get, and of how many PVs it was; none of other stages.
+    pub(super) fn default_get_of(self, record: &Record) -> Option<(&DefaultGet, usize)> {
+        let sample = self.sample(record, self.stage)?;
+        Some((sample.default_get.as_ref()?, sample.pvs.max(1)))
     }
 
     fn sample(self, record: &Record, stage: Stage) -> Option<&Sample> {

@@ -77,11 +77,13 @@ impl OnePvStage {
         }
     }
 
-    fn stage(self) -> Stage {
+    /// What is the same here: the published gets were ordinary ones, with what the first
+    /// brings. Where those were not measured, plain ones stand for them.
+    fn stages(self) -> &'static [Stage] {
         match self {
-            OnePvStage::Connect => Stage::Connect,
-            OnePvStage::Get => Stage::Get,
-            OnePvStage::GetAgain => Stage::GetAgain,
+            OnePvStage::Connect => &[Stage::Connect],
+            OnePvStage::Get => &[Stage::GetDefault, Stage::Get],
+            OnePvStage::GetAgain => &[Stage::GetDefaultAgain, Stage::GetAgain],
         }
     }
 
@@ -115,17 +117,21 @@ impl<'a> OnePv<'a> {
 
     pub(super) fn of(&self, stage: OnePvStage) -> Beside<&'a Row> {
         let published = SLAC.iter().find(|row| row.approach == self.approach);
+        Beside {
+            published: published.map(|row| stage.published(row)),
+            here: stage.stages().iter().find_map(|stage| self.here(*stage)),
+        }
+    }
+
+    fn here(&self, stage: Stage) -> Option<&'a Row> {
         let own = |figures: &&crate::judge::Figures| {
             let metric = figures.metric;
             figures.pvs == 1
-                && metric.stage == stage.stage()
-                && (metric.stage == Stage::Connect || metric.mode == Mode::Serial)
+                && metric.stage == stage
+                && (stage == Stage::Connect || metric.mode == Mode::Serial)
         };
         let mut cells = self.judgement.figures.iter().filter(own);
-        Beside {
-            published: published.map(|row| stage.published(row)),
-            here: cells.find_map(|cell| cell.rows.iter().find(|row| row.approach == self.approach)),
-        }
+        cells.find_map(|cell| cell.rows.iter().find(|row| row.approach == self.approach))
     }
 }
 

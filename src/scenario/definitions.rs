@@ -25,7 +25,7 @@ const RATES_HZ: &[f64] = &[10.0, 100.0, 1000.0];
 pub static DEFINITIONS: [Definition; 7] = [
     Definition {
         scenario: Scenario::Connect,
-        asks: "connect, get, get again and put, one by one and in bulk",
+        asks: "connect, get, get again and put, one by one and in bulk; ordinary gets",
         model: Model::Connect,
         part_of: PartOf::Quick,
         quick: connected(&[1, 100, 1_000, 10_000], 5, 10),

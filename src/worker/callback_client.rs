@@ -43,6 +43,17 @@ pub(super) trait CallbackLibrary: Sized {
     /// Asks for the value of a PV.
     fn get(&self, pv: usize, request: usize) -> Result<(), Self::Refusal>;
 
+    /// Reads a PV by the library's ordinary get, where that is not [`CallbackLibrary::get`];
+    /// it may block for as long as `timeout`.
+    fn get_default(
+        &self,
+        pv: usize,
+        request: usize,
+        _timeout: Duration,
+    ) -> Result<(), Self::Refusal> {
+        self.get(pv, request)
+    }
+
     /// Writes the value of a PV, to be confirmed by the server.
     fn put(&self, pv: usize, value: f64, request: usize) -> Result<(), Self::Refusal>;
 
@@ -119,6 +130,16 @@ impl<L: CallbackLibrary> Client for CallbackClient<L> {
         times: &mut PerPvTimes,
     ) -> Result<Vec<f64>, StageError> {
         self.ask(mode, "read", pvs, times, |pv, _, request| self.library.get(pv, request))
+    }
+
+    fn get_default(
+        &mut self,
+        pvs: &[usize],
+        times: &mut PerPvTimes,
+    ) -> Result<Vec<f64>, StageError> {
+        self.ask(Mode::Serial, "read", pvs, times, |pv, _, request| {
+            self.library.get_default(pv, request, self.timeout)
+        })
     }
 
     fn put(

@@ -47,6 +47,17 @@ pub(super) trait Client: Sized {
         times: &mut PerPvTimes,
     ) -> Result<Vec<f64>, StageError>;
 
+    /// Reads `pvs` one after another by the library's ordinary get with its defaults, and
+    /// marks `times` at each. Where the library has no other get than a plain one, that is
+    /// it.
+    fn get_default(
+        &mut self,
+        pvs: &[usize],
+        times: &mut PerPvTimes,
+    ) -> Result<Vec<f64>, StageError> {
+        self.get(Mode::Serial, pvs, times)
+    }
+
     /// Writes `values` to `pvs` and waits for each server's confirmation; in serial
     /// mode it marks `times` at each.
     fn put(
@@ -75,5 +86,13 @@ pub(super) trait Client: Sized {
 
 /// The stages of a library that does one after the other.
 pub(super) fn all_stages() -> Vec<Stage> {
-    vec![Stage::Context, Stage::Create, Stage::Connect, Stage::Get, Stage::Put, Stage::Subscribe]
+    vec![
+        Stage::Context,
+        Stage::Create,
+        Stage::Connect,
+        Stage::Get,
+        Stage::Put,
+        Stage::GetDefault,
+        Stage::Subscribe,
+    ]
 }

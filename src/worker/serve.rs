@@ -149,6 +149,9 @@ fn run_stage<C: Client>(
         Stage::Get | Stage::GetAgain | Stage::Readback => {
             made(client)?.get(command.mode, pvs, times).map(values)
         }
+        Stage::GetDefault | Stage::GetDefaultAgain => {
+            made(client)?.get_default(pvs, times).map(values)
+        }
         Stage::Put => {
             let values = command.values.as_deref().unwrap_or_default();
             if values.len() != pvs.len() {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use epics_gauge::approach::{Approach, Catalogue, Kind};
 use epics_gauge::manifest::Over;
 use epics_gauge::record::Record;
+use epics_gauge::scenario::reads;
 use epics_gauge::worker_protocol::{Mode, Stage};
 
 use super::support::{Gauge, Ran, approaches_where, program};
@@ -44,6 +45,10 @@ fn is_complete(ran: &Ran, approach: &str) {
         for stage in [Stage::Get, Stage::GetAgain, Stage::Put, Stage::Readback] {
             assert_eq!(count(stage), modes, "{approach}: {stage}");
         }
+        for stage in [Stage::GetDefault, Stage::GetDefaultAgain] {
+            assert_eq!(count(stage), 1, "{approach}: {stage}");
+        }
+        asks_as_it_says(approach, record);
         says_its_versions(approach, &record.versions);
     }
     times_single_pvs(&records, approach);
@@ -57,14 +62,35 @@ fn times_single_pvs(records: &[Record], approach: &str) {
     let samples = || records.iter().flat_map(|record| &record.samples);
     let mut most = 0.0;
     for sample in samples() {
-        let is_timed = sample.mode == Mode::Serial
-            && matches!(sample.stage, Stage::Get | Stage::GetAgain | Stage::Put | Stage::Readback);
+        let is_timed =
+            sample.mode == Mode::Serial && (reads(sample.stage) || sample.stage == Stage::Put);
         let expected = if is_timed { sample.pvs } else { 0 };
         assert_eq!(sample.each_ns.len(), expected, "{approach}: {sample:?}");
         let took_ns = (sample.end_ns - sample.start_ns).max(1);
         most = f64::max(most, sample.each_ns.iter().sum::<u64>() as f64 / took_ns as f64);
     }
     assert!(most > 0.8, "{approach}: single PVs took {most:.3} of their stage at most");
+}
+
+/// The harness sees the request of an ordinary get, unless the approach says that a monitor
+/// answers it, which is then seen too.
+#[track_caller]
+fn asks_as_it_says(approach: &str, record: &Record) {
+    let catalogue = Catalogue::built_in();
+    let call = catalogue.get(approach).unwrap().default_get.as_deref();
+    let call = call.unwrap_or_else(|| panic!("{approach} has no `default_get` in its manifest"));
+    let monitors = u64::from(call.contains("monitor"));
+    let gets = record.samples.iter().filter_map(|sample| Some((sample, sample.default_get?)));
+    for (sample, get) in gets {
+        let cached = match sample.stage {
+            Stage::GetDefaultAgain if monitors > 0 => sample.pvs,
+            _ => 0,
+        };
+        assert_eq!(get.monitors, Some(monitors * sample.pvs as u64), "{approach}: {get:?}");
+        if get.sent_bytes.is_some() {
+            assert_eq!(get.from_cache(sample.pvs), cached, "{approach}: {get:?}");
+        }
+    }
 }
 
 #[track_caller]
@@ -131,14 +157,15 @@ fn the_documented_example_of_an_own_approach_runs_as_written() {
         Gauge::run("connect --approach minimal --mode serial --pvs 1,3 --blocks 1 --approaches");
     let ran = gauge.argument(&file).finish();
     let records = ran.records();
-    for approach in ["wire", "minimal"] {
+    // Its hello names no ordinary get, so it is not asked for one.
+    for (approach, stages) in [("wire", 9), ("minimal", 7)] {
         let own: Vec<&Record> =
             records.iter().filter(|record| record.approach == approach).collect();
         assert_eq!(own.iter().map(|record| record.pvs).max(), Some(3));
         assert_eq!(own.len(), 2, "{approach}: {}", ran.stderr);
         for record in own {
             assert_eq!(record.failure, None, "{approach}");
-            assert_eq!(record.samples.len(), 7, "{approach}");
+            assert_eq!(record.samples.len(), stages, "{approach}");
         }
     }
     // One block decides nothing; everything was measured.

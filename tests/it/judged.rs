@@ -68,6 +68,7 @@ fn run_with(approaches: &[&str], records: Vec<Record>) -> RunRecords {
         floor: *name == "wire",
         simplicity: (*name != "wire").then_some(10 - index as u32),
         simplicity_reason: format!("reason {index}"),
+        default_get: None,
     });
     RunRecords {
         run: Run {
@@ -114,7 +115,17 @@ fn record(approach: &str, block: usize, position: usize, speed: Speed) -> Record
             cpu_ns: None,
             claimed_cpu_ns: 0,
         });
-        let sample = Sample { stage, mode, pvs, start_ns, end_ns, cpu_ns: 0, each_ns, witnessed };
+        let sample = Sample {
+            stage,
+            mode,
+            pvs,
+            start_ns,
+            end_ns,
+            cpu_ns: 0,
+            each_ns,
+            witnessed,
+            default_get: None,
+        };
         start_ns += took_ns;
         sample
     };

@@ -149,6 +149,15 @@ bool gauge_pvxs_get(gauge_pvxs_client *gauge, size_t pv, size_t request, gauge_p
     });
 }
 
+bool gauge_pvxs_get_default(gauge_pvxs_client *gauge, size_t pv, double timeout_s, double *value,
+                            gauge_pvxs_error *error)
+{
+    return tried(error, [&] {
+        pvxs::Value answer = gauge->context.get(gauge->names.at(pv)).exec()->wait(timeout_s);
+        *value = answer["value"].as<double>();
+    });
+}
+
 bool gauge_pvxs_put(gauge_pvxs_client *gauge, size_t pv, double value, size_t request,
                     gauge_pvxs_error *error)
 {

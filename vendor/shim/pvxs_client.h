@@ -73,6 +73,9 @@ bool gauge_pvxs_hurry_up(gauge_pvxs_client *client, gauge_pvxs_error *error);
 /* Asks for the field `value`, with an operation of its own. */
 bool gauge_pvxs_get(gauge_pvxs_client *client, size_t pv, size_t request,
                     gauge_pvxs_error *error);
+/* Reads a PV with all fields and waits for it, as pvxs' documentation does. */
+bool gauge_pvxs_get_default(gauge_pvxs_client *client, size_t pv, double timeout_s,
+                            double *value, gauge_pvxs_error *error);
 /* Writes the field `value` and has the server confirm it. */
 bool gauge_pvxs_put(gauge_pvxs_client *client, size_t pv, double value, size_t request,
                     gauge_pvxs_error *error);

@@ -23,8 +23,10 @@ EPICS_EPOCH_S = 631_152_000
 # EX_DATAERR of sysexits.h: what came on stdin is not of the protocol.
 EXIT_PROTOCOL = 65
 EXIT_CRASH = 1
+# Stages that read by the library's ordinary get.
+BY_DEFAULT = ("get-default", "get-default-again")
 # Stages whose PVs are timed each when they are treated one by one.
-ONE_BY_ONE = ("get", "get-again", "put", "readback")
+ONE_BY_ONE = ("get", "get-again", "put", "readback", *BY_DEFAULT)
 # The stages that a client can have, and the method that makes each of them possible.
 STAGES = (
     ("context", "context"),
@@ -32,6 +34,7 @@ STAGES = (
     ("connect", "connect"),
     ("get", "get"),
     ("put", "put"),
+    ("get-default", "get"),
     ("subscribe", "monitor"),
 )
 
@@ -84,6 +87,12 @@ class Client:
         """Reads fresh values of `pvs`, in that order; in serial mode calls `lap`
         whenever one is there."""
         raise NotImplementedError
+
+    def get_default(self, pvs):
+        """Reads `pvs` one after another as a program does that leaves everything to the
+        library's defaults, and calls `lap` at each; a value may come from a cache. Where
+        the library has no other get than the plain one, that is it."""
+        return self.get("serial", pvs)
 
     def put(self, mode, pvs, values):
         """Writes `values` to `pvs` and waits for each server's confirmation; in serial
@@ -373,7 +382,15 @@ def work_of(client, command):
             raise StageError("collect before subscribe")
         client.log.begin_collecting()
         return lambda: client.collect(seconds), lambda _: {"updates": updates(client)}
-    return lambda: client.get(mode, pvs), lambda values: {"values": finite(client.job, pvs, values)}
+    return reading(client, stage, mode, pvs), lambda values: {
+        "values": finite(client.job, pvs, values)
+    }
+
+
+def reading(client, stage, mode, pvs):
+    if stage in BY_DEFAULT:
+        return lambda: client.get_default(pvs)
+    return lambda: client.get(mode, pvs)
 
 
 def connect(client, mode):

@@ -14,6 +14,8 @@ STAGES = (
     "get-again",
     "put",
     "readback",
+    "get-default",
+    "get-default-again",
     "subscribe",
     "collect",
 )

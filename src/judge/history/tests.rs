@@ -18,6 +18,7 @@ fn record(approach: &str, block: usize, connect_s_per_pv: f64) -> Record {
         cpu_ns: 0,
         each_ns: Vec::new(),
         witnessed: None,
+        default_get: None,
     };
     Record {
         scenario: Scenario::Connect,
@@ -62,6 +63,7 @@ fn run(day: usize, cores: usize, records: Vec<Record>) -> (String, RunRecords) {
             floor: false,
             simplicity: None,
             simplicity_reason: text(),
+            default_get: None,
         }],
         comparison: None,
     };

@@ -12,7 +12,7 @@ use crate::report::published::{Published, PublishedCpu, SLAC, SLAC_CPU};
 use crate::report::subject::Subject;
 
 /// The version of the JSON report, of every kind.
-pub const REPORT_FORMAT: u32 = 7;
+pub const REPORT_FORMAT: u32 = 8;
 
 /// A report of epics-gauge.
 #[derive(Serialize, JsonSchema)]

@@ -88,7 +88,14 @@ impl<P: Hears> Client for Session<P> {
     /// `create` is joint with `connect`: the first thing to be done for a PV is
     /// to encode its search, and when that happens is up to the window.
     fn stages() -> Vec<Stage> {
-        vec![Stage::Context, Stage::Connect, Stage::Get, Stage::Put, Stage::Subscribe]
+        vec![
+            Stage::Context,
+            Stage::Connect,
+            Stage::Get,
+            Stage::Put,
+            Stage::GetDefault,
+            Stage::Subscribe,
+        ]
     }
 
     /// Reads the environment and opens the UDP socket; sends nothing.

@@ -54,7 +54,14 @@ impl FutureLibrary for EpicsPvaRs {
 
     /// `connect` makes a channel and begins to connect it, in one call.
     fn stages() -> Vec<Stage> {
-        vec![Stage::Context, Stage::Connect, Stage::Get, Stage::Put, Stage::Subscribe]
+        vec![
+            Stage::Context,
+            Stage::Connect,
+            Stage::Get,
+            Stage::Put,
+            Stage::GetDefault,
+            Stage::Subscribe,
+        ]
     }
 
     fn runtime() -> io::Result<Runtime> {

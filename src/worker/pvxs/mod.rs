@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use self::callbacks::{Owner, checked, text};
 use self::interface as c;
@@ -85,6 +86,18 @@ impl CallbackLibrary for Pvxs {
     fn get(&self, pv: usize, request: usize) -> Result<(), Refusal> {
         // SAFETY: the client is alive and knows which PVs it has.
         self.call(|client, error| unsafe { c::gauge_pvxs_get(client, pv, request, error) })
+    }
+
+    /// As pvxs' documentation has it: without a `pvRequest`, so all fields are asked for.
+    fn get_default(&self, pv: usize, request: usize, timeout: Duration) -> Result<(), Refusal> {
+        let mut value = f64::NAN;
+        // SAFETY: the client is alive and knows which PVs it has; the value is a place to
+        // be written to.
+        let read = self.call(|client, error| unsafe {
+            c::gauge_pvxs_get_default(client, pv, timeout.as_secs_f64(), &raw mut value, error)
+        });
+        self.owner.completions.requests.record(request, read.map(|()| value));
+        Ok(())
     }
 
     fn put(&self, pv: usize, value: f64, request: usize) -> Result<(), Refusal> {

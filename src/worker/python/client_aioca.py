@@ -19,7 +19,7 @@ SECOND_CHANCE_S = 0.5
 
 class Client(AsyncioClient):
     # Without `create`: `connect` does both.
-    stages = ("context", "connect", "get", "put", "subscribe")
+    stages = ("context", "connect", "get", "put", "get-default", "subscribe")
 
     def __init__(self):
         super().__init__()

@@ -19,7 +19,7 @@ import loaded_libca
 
 class Client(worker.Client):
     # Without `context`: importing catools makes it. Without `create`: `connect` does both.
-    stages = ("connect", "get", "put", "subscribe")
+    stages = ("connect", "get", "put", "get-default", "subscribe")
     warnings = ("import makes the context: the library does it when it is loaded",)
 
     def __init__(self):

@@ -33,11 +33,19 @@ class Client(worker.Client):
     def get(self, mode, pvs):
         return self.read("read", mode, pvs)
 
-    def read(self, what, mode, pvs):
+    def get_default(self, pvs):
+        return self.read("read", "serial", pvs, self.ordinary)
+
+    def ordinary(self, pvs, timeout_s):
+        """`ctxt.get(name)`: without a request, all fields are asked for."""
+        names = [self.job.pvs[pv] for pv in pvs]
+        return [self.library_context.get(name, timeout=timeout_s, throw=False) for name in names]
+
+    def read(self, what, mode, pvs, read_some=None):
         deadline = self.job.deadline()
         values = []
         for _, some in worker.groups(mode, pvs):
-            answers = self.answers(some, deadline.remaining_s())
+            answers = (read_some or self.answers)(some, deadline.remaining_s())
             silent = silent_pvs(some, answers)
             if silent:
                 missing = silent + list(pvs[len(values) + len(some) :])

@@ -38,6 +38,9 @@ class Client(AsyncioClient):
     async def get(self, mode, pvs):
         return await self.within_time("read", pvs, self.read(mode, pvs))
 
+    async def get_default(self, pvs):
+        return await self.within_time("read", pvs, self.read_all_fields(pvs))
+
     async def put(self, mode, pvs, values):
         await self.within_time("written", pvs, self.write(mode, pvs, values))
 
@@ -55,6 +58,14 @@ class Client(AsyncioClient):
         values = []
         for name in names:
             values.append(await self.library_context.get(name, over_pvxs.VALUE))
+            self.lap()
+        return values
+
+    async def read_all_fields(self, pvs):
+        """`await ctxt.get(name)`: without a request, all fields are asked for."""
+        values = []
+        for pv in pvs:
+            values.append(await self.library_context.get(self.job.pvs[pv]))
             self.lap()
         return values
 

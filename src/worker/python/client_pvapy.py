@@ -31,7 +31,7 @@ THREADS = 16
 
 class Client(worker.Client):
     # Without `context`: the first connection makes it.
-    stages = ("create", "connect", "get", "put", "subscribe")
+    stages = ("create", "connect", "get", "put", "get-default", "subscribe")
     warnings = (
         "connect contains the library's context",
         "connect contains a first update in bulk mode, a first get one by one: the library has "
@@ -92,11 +92,17 @@ class Client(worker.Client):
     def get(self, mode, pvs):
         return self.each("read", mode, pvs, [()] * len(pvs), self.read_one)
 
+    def get_default(self, pvs):
+        return self.one_by_one("read", pvs, [()] * len(pvs), self.read_by_default)
+
     def put(self, mode, pvs, values):
         self.each("written", mode, pvs, [(value,) for value in values], self.write_one)
 
     def read_one(self, pv):
         return self.channels[pv].get(VALUE)["value"]
+
+    def read_by_default(self, pv):
+        return self.channels[pv].get()["value"]
 
     def write_one(self, pv, value):
         self.channels[pv].putDouble(value, VALUE)

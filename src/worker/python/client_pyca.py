@@ -30,7 +30,7 @@ MORE_CHANNELS = (
 
 class Client(worker.Client):
     # Without `context`: importing pyca makes it.
-    stages = ("create", "connect", "get", "put", "subscribe")
+    stages = ("create", "connect", "get", "put", "get-default", "subscribe")
     warnings = (
         "get asks for DBR_TIME_DOUBLE: the library has no plain request",
         "import makes the context: the library does it when it is loaded",

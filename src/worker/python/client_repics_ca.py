@@ -14,7 +14,7 @@ from epics_gauge import worker
 
 class Client(worker.Client):
     # Without `create`: `connect` does both.
-    stages = ("context", "connect", "get", "put", "subscribe")
+    stages = ("context", "connect", "get", "put", "get-default", "subscribe")
 
     def __init__(self):
         self.subscriptions = []
@@ -43,10 +43,16 @@ class Client(worker.Client):
             )
             self.check("read", pvs, len(pvs), answers)
             return answers
+        return self.one_by_one(pvs, deadline, form="plain")
+
+    def get_default(self, pvs):
+        return self.one_by_one(pvs, self.job.deadline())
+
+    def one_by_one(self, pvs, deadline, **form):
         values = []
         for done, pv in enumerate(pvs, start=1):
             answer = ca.caget(
-                self.job.pvs[pv], form="plain", timeout=deadline.remaining_s(), throw=False
+                self.job.pvs[pv], timeout=deadline.remaining_s(), throw=False, **form
             )
             self.check("read", pvs, done, [answer])
             values.append(answer)

@@ -22,7 +22,7 @@ UPDATE = "field(value,timeStamp)"
 
 class Client(worker.Client):
     # Without `create`: `connect` does both.
-    stages = ("context", "connect", "get", "put", "subscribe")
+    stages = ("context", "connect", "get", "put", "get-default", "subscribe")
     warnings = (
         "connect contains a first get in bulk mode: the library connects one PV at a time",
         "put reads before it writes: the library does it unless it is told not to",
@@ -55,6 +55,19 @@ class Client(worker.Client):
             )
             self.check(what, pvs, done, answers)
             values += answers
+            self.lap()
+        return values
+
+    def get_default(self, pvs):
+        """Without a request, all fields are asked for."""
+        deadline = self.job.deadline()
+        values = []
+        for done, pv in enumerate(pvs, start=1):
+            answer = self.library_context.get(
+                self.job.pvs[pv], timeout=deadline.remaining_s(), throw=False
+            )
+            self.check("read", pvs, done, [answer])
+            values.append(answer)
             self.lap()
         return values
 

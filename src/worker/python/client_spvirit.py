@@ -25,7 +25,7 @@ THREADS = 4
 
 class Client(worker.Client):
     # Without `create`: it has no channels of its own. `connect` reads once.
-    stages = ("context", "connect", "get", "put", "subscribe")
+    stages = ("context", "connect", "get", "put", "get-default", "subscribe")
     warnings = (
         "connect contains a first get: the library has no call that only connects",
         f"bulk work is shared by {THREADS} threads: the library has no call for many PVs",
@@ -50,6 +50,9 @@ class Client(worker.Client):
     def get(self, mode, pvs):
         return self.read("read", mode, pvs)
 
+    def get_default(self, pvs):
+        return self.each("read", "serial", pvs, [()] * len(pvs), self.read_all_fields)
+
     def read(self, what, mode, pvs):
         return self.each(what, mode, pvs, [()] * len(pvs), self.read_one)
 
@@ -58,6 +61,9 @@ class Client(worker.Client):
 
     def read_one(self, name):
         return self.library_client.get(name, fields="value").value["value"]
+
+    def read_all_fields(self, name):
+        return self.library_client.get(name).value["value"]
 
     def each(self, what, mode, pvs, arguments, work):
         """Calls `work` for each of `pvs`."""

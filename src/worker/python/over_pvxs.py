@@ -12,7 +12,7 @@ VALUE = Context.makeRequest("field(value)")
 UPDATE = Context.makeRequest("field(value,timeStamp)")
 
 # Without `create`: `connect` does both.
-STAGES = ("context", "connect", "get", "put", "subscribe")
+STAGES = ("context", "connect", "get", "put", "get-default", "subscribe")
 
 WARNINGS = (
     "connect contains a first get: the library has no call that only connects",

@@ -46,6 +46,7 @@ fn facts() -> Vec<ApproachFacts> {
         floor,
         simplicity: None,
         simplicity_reason: String::new(),
+        default_get: Some("get()".to_owned()),
     };
     all.into_iter().chain(more).map(facts).collect()
 }
@@ -182,6 +183,7 @@ fn connecting(approach: &str, block: usize, pvs: usize) -> Record {
         end_ns: 1000 * pvs as u64,
         cpu_ns: 0,
         each_ns: Vec::new(),
+        default_get: None,
         witnessed: Some(Witnessed {
             waited_ns: 1000 * pvs as u64,
             claimed_ns: 1000 * pvs as u64,
@@ -195,6 +197,7 @@ fn connecting(approach: &str, block: usize, pvs: usize) -> Record {
     for stage in [Stage::Get, Stage::GetAgain] {
         samples.extend([sample(stage, Mode::Serial), sample(stage, Mode::Bulk)]);
     }
+    samples.extend([Stage::GetDefault, Stage::GetDefaultAgain].map(|s| sample(s, Mode::Serial)));
     Record {
         scenario: Scenario::Connect,
         server: "softioc".to_owned(),
@@ -204,6 +207,25 @@ fn connecting(approach: &str, block: usize, pvs: usize) -> Record {
         samples,
         ..Record::default()
     }
+}
+
+/// A run of approaches whose ordinary gets are measured.
+fn run_of(records: Vec<Record>) -> RunRecords {
+    let mut run = run_with(&["wire", "pyca"], records);
+    run.run.approaches.iter_mut().for_each(|facts| facts.default_get = Some("get()".to_owned()));
+    run
+}
+
+#[test]
+fn an_approach_without_an_ordinary_get_has_no_verdict_on_it() {
+    let records: Vec<Record> = (0..5)
+        .flat_map(|block| ["wire", "pyca"].map(|approach| connecting(approach, block, 1000)))
+        .collect();
+    let on_ordinary_gets = |run: &RunRecords| {
+        names_of(run).into_iter().filter(|name| name.contains("get_default")).count()
+    };
+    assert_eq!(on_ordinary_gets(&run_of(records.clone())), 4);
+    assert_eq!(on_ordinary_gets(&run_with(&["wire", "pyca"], records)), 0);
 }
 
 fn names_of(run: &RunRecords) -> BTreeSet<String> {
@@ -231,11 +253,11 @@ fn every_expected_verdict_is_given_and_no_other() {
     ];
     let expected: BTreeSet<String> = expected(&cells).into_iter().collect();
     assert!(expected.len() > 20);
-    assert_eq!(names_of(&run_with(&["wire", "pyca"], records.clone())), expected);
+    assert_eq!(names_of(&run_of(records.clone())), expected);
 
     // What was not measured, without a failure that says why, is missing.
     records.retain(|record| record.scenario != Scenario::Waveform || record.approach != "pyca");
-    let given = names_of(&run_with(&["wire", "pyca"], records));
+    let given = names_of(&run_of(records));
     let holes: Vec<&String> = expected.difference(&given).collect();
     assert!(!holes.is_empty() && holes.iter().all(|name| name.contains("waveform::pyca")));
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod capacity;
+mod default_gets;
 mod failures;
 mod figures;
 mod fleet;
@@ -63,6 +64,7 @@ fn tables(run: &RunRecords, judgement: &Judgement, budget_s: f64) -> Vec<Part> {
     }
     parts.extend(lookups::section(judgement));
     parts.extend(single_gets::section(judgement));
+    parts.extend(default_gets::section(run, judgement));
     parts.extend(times::scaling(judgement));
     parts.extend(matters::section(judgement, budget_s));
     parts.extend(published::one_pv(judgement));

@@ -26,8 +26,9 @@ pub(super) fn one_pv(judgement: &Judgement) -> Vec<Part> {
             });
     }
     let text = "Seconds for one PV as SLAC published them, and as measured here. Machines \
-                differ: compare the columns' order, not their values. The published second get of \
-                pyca is a stale read; here every value is checked.";
+                differ: compare the columns' order, not their values. The gets are ordinary ones, \
+                with the defaults of the library: pyepics' second is answered by its monitor. The \
+                published second get of pyca is a stale read; here every value is checked.";
     vec![
         Part::Heading(2, "beside the published figures".to_owned()),
         Part::Text(text.to_owned()),
