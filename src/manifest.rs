@@ -196,9 +196,11 @@ impl<M: Manifest> Placed<M> {
         let file = path.rsplit('/').next().unwrap_or(path);
         let name = file.strip_suffix(".toml").unwrap_or(file).to_owned();
         let is_usual = |letter| matches!(letter, 'a'..='z' | '0'..='9' | '-');
-        if name.is_empty() || !name.chars().all(is_usual) {
+        // A variant is named after its approach: pyepics+threads.
+        if name.split('+').any(|part| part.is_empty() || !part.chars().all(is_usual)) {
             return Err(format!(
-                "the name `{name}` must consist of lower-case letters, digits and -"
+                "the name `{name}` must consist of lower-case letters, digits and -, that of a \
+                 variant of two such names with + between them"
             ));
         }
         let is_python = path.contains("/python/");
@@ -212,7 +214,7 @@ impl<M: Manifest> Placed<M> {
 
     /// The file of its code, beside the manifest, when it is Python.
     pub fn python_file(&self) -> String {
-        format!("{}_{}.py", M::PREFIX, self.name.replace('-', "_"))
+        format!("{}_{}.py", M::PREFIX, self.name.replace(['-', '+'], "_"))
     }
 }
 
@@ -321,6 +323,8 @@ source = "mine 1.0, mine.py:3"
         let mine = Placed::<ApproachManifest>::read("a/python/my-own.toml", GOOD).unwrap();
         assert_eq!((mine.name.as_str(), mine.is_python), ("my-own", true));
         assert_eq!(mine.python_file(), "client_my_own.py");
+        let variant = Placed::<ApproachManifest>::read("a/python/mine+threads.toml", GOOD).unwrap();
+        assert_eq!(variant.python_file(), "client_mine_threads.py");
         assert!(!mine.manifest.floor && mine.manifest.feature.is_none());
         let capabilities = mine.manifest.capabilities;
         assert!(!capabilities.name_servers && capabilities.own_subscriptions);
@@ -351,7 +355,10 @@ source = "mine 1.0, mine.py:3"
             let error = instead(from, to);
             assert!(words.iter().all(|word| error.contains(word)), "{to}: {error}");
         }
-        assert!(Placed::<ApproachManifest>::read("My_Own.toml", GOOD).is_err());
+        for name in ["My_Own.toml", "mine+.toml", "+threads.toml", ".toml"] {
+            let error = Placed::<ApproachManifest>::read(name, GOOD).unwrap_err();
+            assert!(error.contains("lower-case letters"), "{name}: {error}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ def main():
     parser.add_argument("approach", help="NAME, whose code is client_NAME.py beside this file")
     arguments = parser.parse_args()
     here = os.path.dirname(os.path.abspath(__file__))
-    module = "client_" + arguments.approach.replace("-", "_")
+    module = "client_" + arguments.approach.replace("-", "_").replace("+", "_")
     if not os.path.exists(os.path.join(here, module + ".py")):
         parser.error(f"there is no approach {arguments.approach!r}: {here} has no {module}.py")
     sites, package = [arguments.site], None

@@ -1,0 +1,98 @@
+"""Approach caproto+asyncio: caproto's client for asyncio, whose design is that of its
+threading client. It has no `Batch`, so bulk work is gathered.
+"""
+
+import asyncio
+import functools
+import time
+
+import numpy  # noqa: F401  (caproto uses it when it is there)
+
+from caproto import CaprotoTimeoutError, SubscriptionType
+from caproto.asyncio.client import Context
+
+import asyncio_client
+import client_caproto
+import gauge_worker
+
+
+class Client(asyncio_client.Client):
+    # Without `create`: the library makes PVs within its event loop only.
+    stages = ("context", "connect", "get", "put", "get-default", "subscribe")
+
+    def __init__(self):
+        super().__init__()
+        self.library_context = None
+        self.pvs = []
+        # The library keeps weak references only.
+        self.callbacks = []
+
+    def versions(self):
+        return gauge_worker.distribution_versions("caproto", "numpy")
+
+    async def context(self):
+        self.library_context = Context()
+
+    async def create(self):
+        raise gauge_worker.StageError("the approach cannot create without connecting")
+
+    async def connect(self, mode):
+        deadline = self.job.deadline()
+        names = self.job.pvs
+        self.pvs = []
+        try:
+            for _, some in gauge_worker.groups(mode, range(len(names))):
+                self.pvs += await self.library_context.get_pvs(*[names[pv] for pv in some])
+                for pv in some:
+                    await self.pvs[pv].wait_for_connection(timeout=deadline.remaining_s())
+        except CaprotoTimeoutError:
+            missing = [index for index in range(len(names)) if not self.is_connected(index)]
+            raise self.job.unfinished("connected", missing, len(names)) from None
+
+    def is_connected(self, index):
+        return index < len(self.pvs) and self.pvs[index].connected
+
+    async def get(self, mode, pvs):
+        async def read(pv, timeout_s):
+            return (await self.pvs[pv].read(timeout=timeout_s)).data[0]
+
+        return await self.each("read", mode, pvs, [()] * len(pvs), read)
+
+    async def put(self, mode, pvs, values):
+        async def write(pv, timeout_s, value):
+            await self.pvs[pv].write([value], wait=True, timeout=timeout_s)
+
+        await self.each("written", mode, pvs, [(value,) for value in values], write)
+
+    async def each(self, what, mode, pvs, arguments, work):
+        """Awaits `work` for each of `pvs`."""
+        deadline = self.job.deadline()
+        results = []
+        for done, some in gauge_worker.groups(mode, pvs):
+            more = arguments[done - len(some) : done]
+            calls = [work(pv, deadline.remaining_s(), *one) for pv, one in zip(some, more)]
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+            late = [pv for pv, one in zip(some, answers) if isinstance(one, CaprotoTimeoutError)]
+            if late:
+                raise self.job.unfinished(what, late + list(pvs[done:]), len(pvs))
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+            results += answers
+            self.lap()
+        return results
+
+    def monitor(self, pvs, _deadline):
+        if self.log.monitors > 1:
+            self.stage_warnings = (client_caproto.SHARED,)
+        for number, pv in self.log.subscriptions(pvs):
+            subscription = self.pvs[pv].subscribe("time", mask=SubscriptionType.DBE_VALUE)
+            self.callbacks.append(functools.partial(self.on_update, number))
+            subscription.add_callback(self.callbacks[-1])
+
+    def on_update(self, number, _subscription, response):
+        arrived_ns = time.time_ns()
+        stamp = response.metadata.stamp
+        stamp_ns = gauge_worker.unix_ns(stamp.secondsSinceEpoch, stamp.nanoSeconds)
+        data = response.data
+        self.log.note(number, data if self.log.has_sums else data[0], stamp_ns, arrived_ns)

@@ -1,0 +1,55 @@
+"""Approach psp+threads: psp, with the PVs of a bulk connect shared by threads.
+
+As its `utils.ensure_context` is documented: each thread calls it first. `Pv.connect` with a
+timeout blocks for one PV at a time, so that as many PVs are sought at once as there are
+threads.
+"""
+
+import threading
+
+from psp import utils
+
+import client_psp
+import pyca
+
+# Each seeks one PV at a time, which takes libca's search timer.
+THREADS = 64
+
+
+class Client(client_psp.Client):
+    # Without `create`: a thread makes a PV and waits for it.
+    stages = ("connect", "get", "put", "get-default", "subscribe")
+    warnings = (
+        *client_psp.Client.warnings,
+        f"connect in bulk is shared by {THREADS} threads, each of which connects one PV at a time",
+    )
+
+    def connect(self, mode):
+        if mode == "serial":
+            super().connect(mode)
+            return
+        deadline = self.job.deadline()
+        total = len(self.job.pvs)
+        self.pvs = [None] * total
+        shares = [range(first, total, THREADS) for first in range(min(THREADS, total))]
+        threads = [threading.Thread(target=self.connect_some, args=(s, deadline)) for s in shares]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        missing = [index for index in range(total) if not self.is_connected(index)]
+        if missing:
+            raise self.job.unfinished("connected", missing, total)
+
+    def connect_some(self, share, deadline):
+        utils.ensure_context()
+        for index in share:
+            pv = self.unconnected_pv(index)
+            try:
+                pv.connect(timeout=deadline.remaining_s())
+            except pyca.pyexc:
+                return
+            self.pvs[index] = pv
+
+    def is_connected(self, index):
+        return self.pvs[index] is not None and self.pvs[index].isconnected
