@@ -11,12 +11,12 @@ import numpy  # noqa: F401  (caproto uses it when it is there)
 from caproto import CaprotoTimeoutError, SubscriptionType
 from caproto.asyncio.client import Context
 
-import asyncio_client
+from epics_gauge import worker
+from epics_gauge.worker.asyncio_client import AsyncioClient
 import client_caproto
-import gauge_worker
 
 
-class Client(asyncio_client.Client):
+class Client(AsyncioClient):
     # Without `create`: the library makes PVs within its event loop only.
     stages = ("context", "connect", "get", "put", "get-default", "subscribe")
 
@@ -28,20 +28,20 @@ class Client(asyncio_client.Client):
         self.callbacks = []
 
     def versions(self):
-        return gauge_worker.distribution_versions("caproto", "numpy")
+        return worker.distribution_versions("caproto", "numpy")
 
     async def context(self):
         self.library_context = Context()
 
     async def create(self):
-        raise gauge_worker.StageError("the approach cannot create without connecting")
+        raise worker.StageError("the approach cannot create without connecting")
 
     async def connect(self, mode):
         deadline = self.job.deadline()
         names = self.job.pvs
         self.pvs = []
         try:
-            for _, some in gauge_worker.groups(mode, range(len(names))):
+            for _, some in worker.groups(mode, range(len(names))):
                 self.pvs += await self.library_context.get_pvs(*[names[pv] for pv in some])
                 for pv in some:
                     await self.pvs[pv].wait_for_connection(timeout=deadline.remaining_s())
@@ -68,7 +68,7 @@ class Client(asyncio_client.Client):
         """Awaits `work` for each of `pvs`."""
         deadline = self.job.deadline()
         results = []
-        for done, some in gauge_worker.groups(mode, pvs):
+        for done, some in worker.groups(mode, pvs):
             more = arguments[done - len(some) : done]
             calls = [work(pv, deadline.remaining_s(), *one) for pv, one in zip(some, more)]
             answers = await asyncio.gather(*calls, return_exceptions=True)
@@ -93,6 +93,6 @@ class Client(asyncio_client.Client):
     def on_update(self, number, _subscription, response):
         arrived_ns = time.time_ns()
         stamp = response.metadata.stamp
-        stamp_ns = gauge_worker.unix_ns(stamp.secondsSinceEpoch, stamp.nanoSeconds)
+        stamp_ns = worker.unix_ns(stamp.secondsSinceEpoch, stamp.nanoSeconds)
         data = response.data
         self.log.note(number, data if self.log.has_sums else data[0], stamp_ns, arrived_ns)
