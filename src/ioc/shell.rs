@@ -7,7 +7,7 @@ use super::log::Log;
 use super::refusal;
 use super::start_up::SCRIPT_ENDED;
 use super::{IocError, LogLine};
-use crate::process::{Child, Command, Deadline, Event, ProcessError};
+use crate::process::{Child, Command, Deadline, Event, MOST_UNREAD_LINES, ProcessError};
 
 /// The shell's prompt. It ends in a line end, so that reading lines shows when a
 /// command is over.
@@ -67,7 +67,7 @@ impl Shell {
     pub(super) fn start(command: &Command, deadline: &Deadline) -> Result<Shell, IocError> {
         let child = command.start()?;
         let mut shell = Shell { child, command: command.described(), log: Log::default() };
-        let started = shell.take_prompt(deadline);
+        let started = shell.attended(|shell| shell.take_prompt(deadline));
         shell.with_output(started)?;
         Ok(shell)
     }
@@ -106,8 +106,10 @@ impl Shell {
         script: &str,
         deadline: &Deadline,
     ) -> Result<(), IocError> {
-        self.child.write_line(&format!("< {script}"));
-        self.take_prompt(deadline)
+        self.attended(|shell| {
+            shell.child.write_line(&format!("< {script}"));
+            shell.take_prompt(deadline)
+        })
     }
 
     /// Runs a script of its folder that breaks on errors and ends in
@@ -172,19 +174,23 @@ impl Shell {
     /// Runs many commands and returns what each printed on stdout, in order.
     /// None waits for the answer to the one before, and stdout is not logged.
     pub(super) fn run_all(&mut self, commands: &[String]) -> Result<Vec<String>, IocError> {
-        let mut answers = Vec::with_capacity(commands.len());
-        for some in commands.chunks(COMMANDS_AT_ONCE) {
-            let deadline = Deadline::after(COMMAND_DEADLINE);
-            for command in some {
-                self.child.write_line(command);
-            }
-            for command in some {
-                let what = format!("finish `{command}`");
-                let lines = self.lines_until_prompt(&deadline, &what)?;
-                answers.push(lines.iter().map(|line| format!("{line}\n")).collect());
-            }
+        let some_at_once = commands.chunks(COMMANDS_AT_ONCE);
+        let answers: Result<Vec<Vec<String>>, IocError> =
+            some_at_once.map(|some| self.attended(|shell| shell.run_some(some))).collect();
+        Ok(answers?.concat())
+    }
+
+    fn run_some(&mut self, commands: &[String]) -> Result<Vec<String>, IocError> {
+        let deadline = Deadline::after(COMMAND_DEADLINE);
+        for command in commands {
+            self.child.write_line(command);
         }
-        Ok(answers)
+        let mut answer = |command: &String| {
+            let what = format!("finish `{command}`");
+            let lines = self.lines_until_prompt(&deadline, &what, false)?;
+            Ok(lines.iter().map(|line| format!("{line}\n")).collect())
+        };
+        commands.iter().map(&mut answer).collect()
     }
 
     /// What `read` makes of the answer to a command that changes nothing; `answer` is
@@ -220,20 +226,40 @@ impl Shell {
         if command.contains('\n') {
             return Err(IocError::InvalidRequest("a shell command is one line".to_owned()));
         }
-        self.child.write_line(command);
-        self.until_prompt(deadline, what)
+        self.attended(|shell| {
+            shell.child.write_line(command);
+            shell.until_prompt(deadline, what)
+        })
     }
 
     /// What is printed until the prompt; all of it is logged.
     fn until_prompt(&mut self, deadline: &Deadline, what: &str) -> Result<String, IocError> {
-        let mut printed = String::new();
+        let lines = self.lines_until_prompt(deadline, what, true)?;
+        Ok(lines.into_iter().map(|line| line + "\n").collect())
+    }
+
+    fn lines_until_prompt(
+        &mut self,
+        deadline: &Deadline,
+        what: &str,
+        is_logged: bool,
+    ) -> Result<Vec<String>, IocError> {
+        let mut lines = Vec::new();
         loop {
             match self.child.next_event(deadline, what)? {
-                Event::Stdout(line) if line == PROMPT => return Ok(printed),
                 Event::Stdout(line) => {
-                    printed += &line;
-                    printed.push('\n');
-                    self.log.push(LogLine::of_stdout(line));
+                    // Another thread or process of the IOC may have begun a line before it.
+                    let before = line.strip_suffix(PROMPT);
+                    let printed = before.unwrap_or(&line);
+                    if before.is_none() || !printed.is_empty() {
+                        lines.push(printed.to_owned());
+                        if is_logged {
+                            self.log.push(LogLine::of_stdout(printed.to_owned()));
+                        }
+                    }
+                    if before.is_some() {
+                        return Ok(lines);
+                    }
                 }
                 Event::Stderr(line) => self.log.push(LogLine::of_stderr(line)),
                 Event::Ended(status) => return Err(self.ended_early(status)),
@@ -241,20 +267,12 @@ impl Shell {
         }
     }
 
-    fn lines_until_prompt(
-        &mut self,
-        deadline: &Deadline,
-        what: &str,
-    ) -> Result<Vec<String>, IocError> {
-        let mut lines = Vec::new();
-        loop {
-            match self.child.next_event(deadline, what)? {
-                Event::Stdout(line) if line == PROMPT => return Ok(lines),
-                Event::Stdout(line) => lines.push(line),
-                Event::Stderr(line) => self.log.push(LogLine::of_stderr(line)),
-                Event::Ended(status) => return Err(self.ended_early(status)),
-            }
-        }
+    /// Does what awaits an answer, of which no line may be lost however much is printed.
+    fn attended<T>(&mut self, work: impl FnOnce(&mut Shell) -> T) -> T {
+        self.child.attend(true);
+        let done = work(self);
+        self.child.attend(false);
+        done
     }
 
     /// Waits for the line that a script ends with when it breaks: error lines come on
@@ -280,18 +298,20 @@ impl Shell {
         self.child.ended_early(status).with_output(last.join("\n")).into()
     }
 
-    /// The log with everything that was printed so far; never blocks.
+    /// The log with everything that was printed so far; never blocks, however much an IOC
+    /// goes on to print meanwhile.
     pub(super) fn log(&mut self) -> Result<&mut Log, IocError> {
         let now = Deadline::after(Duration::ZERO);
-        loop {
+        for _ in 0..=MOST_UNREAD_LINES {
             match self.child.next_event(&now, "") {
                 Ok(Event::Stdout(line)) => self.log.push(LogLine::of_stdout(line)),
                 Ok(Event::Stderr(line)) => self.log.push(LogLine::of_stderr(line)),
                 Ok(Event::Ended(status)) => return Err(self.ended_early(status)),
-                Err(ProcessError::TimedOut { .. }) => return Ok(&mut self.log),
+                Err(ProcessError::TimedOut { .. }) => break,
                 Err(error) => return Err(error.into()),
             }
         }
+        Ok(&mut self.log)
     }
 
     /// Everything that it printed, without its prompts.

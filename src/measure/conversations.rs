@@ -244,7 +244,7 @@ fn an_ordinary_get_of_a_value_that_was_never_there_fails() {
     let before = older("get-default", 6.0);
     caught(before, FailureKind::WrongValue, Some(Stage::GetDefault), &words);
     let none = at("get-default-again", |answer| answer["values"] = Value::Null);
-    let words = ["0 values came back for 1 PVs"];
+    let words = ["0 values came back for 1 PV"];
     caught(none, FailureKind::WrongValue, Some(Stage::GetDefaultAgain), &words);
 }
 

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -18,8 +19,11 @@ const LONGEST_LINE_BYTES: u64 = 256 << 20;
 const TAIL_LINES: usize = 40;
 
 /// Lines that may wait for somebody to read them. Further ones are only in
-/// [`Child::output`].
-const MOST_UNREAD_LINES: usize = 65_536;
+/// [`Child::output`], unless somebody awaits an answer among them.
+pub const MOST_UNREAD_LINES: usize = 65_536;
+
+/// How long a full queue is left alone while somebody reads it.
+const QUEUE_PAUSE: Duration = Duration::from_millis(1);
 
 /// How long a killed process may take to be gone.
 const END_DEADLINE: Duration = Duration::from_secs(10);
@@ -50,6 +54,8 @@ pub struct Child {
     /// When the latest event happened.
     event_at: Instant,
     output: Arc<Mutex<Output>>,
+    /// Whether an answer is awaited, so that no line may be lost.
+    is_attended: Arc<AtomicBool>,
 }
 
 impl Child {
@@ -62,15 +68,34 @@ impl Child {
     ) -> Child {
         let (sender, events) = mpsc::sync_channel(MOST_UNREAD_LINES);
         let output = Arc::new(Mutex::new(Output::default()));
+        let is_attended = Arc::new(AtomicBool::new(false));
+        let queue = Queue { sender, is_attended: Arc::clone(&is_attended) };
         if let Some(stdout) = supervisor.stdout.take() {
-            read_lines(stdout, Event::Stdout, sender.clone(), Arc::clone(&output));
+            read_lines(stdout, Event::Stdout, queue.clone(), Arc::clone(&output));
         }
         if let Some(stderr) = supervisor.stderr.take() {
-            read_lines(stderr, Event::Stderr, sender, Arc::clone(&output));
+            read_lines(stderr, Event::Stderr, queue, Arc::clone(&output));
         }
         let stdin = supervisor.stdin.take().map(write_lines);
         let event_at = Instant::now();
-        Child { command, pid, supervisor, control_socket, stdin, events, event_at, output }
+        Child {
+            command,
+            pid,
+            supervisor,
+            control_socket,
+            stdin,
+            events,
+            event_at,
+            output,
+            is_attended,
+        }
+    }
+
+    /// Says whether an answer is awaited. While it is, a process that prints faster than
+    /// its lines are read is held up instead of losing lines; else lines are lost, since a
+    /// process must not wait for a harness that does something else.
+    pub fn attend(&self, is_attended: bool) {
+        self.is_attended.store(is_attended, Ordering::Relaxed);
     }
 
     /// The process id of the command itself, not of the supervisor.
@@ -209,10 +234,37 @@ impl Drop for Child {
     }
 }
 
+/// Where the lines of a process wait.
+#[derive(Clone)]
+struct Queue {
+    sender: SyncSender<(Event, Instant)>,
+    is_attended: Arc<AtomicBool>,
+}
+
+impl Queue {
+    /// Answers whether there is still somebody who could read. When the queue is full,
+    /// blocks while an answer is awaited, and drops the event otherwise: rather lose a line
+    /// than memory, or block the process.
+    fn push(&self, event: (Event, Instant)) -> bool {
+        let mut event = event;
+        loop {
+            match self.sender.try_send(event) {
+                Ok(()) => return true,
+                Err(TrySendError::Disconnected(_)) => return false,
+                Err(TrySendError::Full(_)) if !self.is_attended.load(Ordering::Relaxed) => {
+                    return true;
+                }
+                Err(TrySendError::Full(waiting)) => event = waiting,
+            }
+            thread::sleep(QUEUE_PAUSE);
+        }
+    }
+}
+
 fn read_lines(
     stream: impl Read + Send + 'static,
     event: fn(String) -> Event,
-    sender: SyncSender<(Event, Instant)>,
+    queue: Queue,
     output: Arc<Mutex<Output>>,
 ) {
     thread::spawn(move || {
@@ -232,8 +284,7 @@ fn read_lines(
             let line = console::strip_ansi_codes(&String::from_utf8_lossy(&bytes)).into_owned();
             let shortened: String = line.chars().take(2000).collect();
             output.lock().unwrap_or_else(PoisonError::into_inner).push(shortened);
-            // Nobody reads: rather lose a line than memory, or block the process.
-            if let Err(TrySendError::Disconnected(_)) = sender.try_send((event(line), at)) {
+            if !queue.push((event(line), at)) {
                 return;
             }
         }

@@ -22,7 +22,7 @@ mod repeater;
 mod usage;
 
 pub use attached::AttachedChild;
-pub use child::{Child, Event};
+pub use child::{Child, Event, MOST_UNREAD_LINES};
 pub use command::Command;
 pub use cores::usable_cores;
 pub use deadline::{Deadline, Stopped, interrupt, interrupted};

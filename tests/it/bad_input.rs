@@ -29,8 +29,8 @@ use tempfile::TempDir;
 use super::support::{gauge, program};
 
 /// Stages of a complete record: in bulk mode, and one PV at a time.
-const STAGES_IN_BULK: usize = 11;
-const STAGES_IN_SERIAL: usize = 7;
+const STAGES_IN_BULK: usize = 13;
+const STAGES_IN_SERIAL: usize = 9;
 
 /// Far longer than any run here takes on a busy machine, and shorter than the
 /// deadlines that a broken harness might wait for.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::OnceLock;
 
+use epics_gauge::record::{OLDEST_RECORD_FORMAT, RECORD_FORMAT};
 use serde_json::{Value, json};
 
 use super::{Ended, Invocation, assert_holds};
@@ -107,12 +108,15 @@ fn an_unknown_field_is_refused_with_its_line_and_name() {
 
 #[test]
 fn another_version_of_the_format_is_refused_as_such() {
-    let newer = with_line(1, |line| {
-        line.replace("\"format\":7", "\"format\":8,\"a_field_of_format_8\":true")
-    });
-    refused(&newer, &["line 1", "format 8", "reads formats 4 to 7"]);
-    let older = with_line(1, |line| line.replace("\"format\":7", "\"format\":3"));
-    refused(&older, &["line 1", "format 3", "reads formats 4 to 7"]);
+    let (oldest, newest) = (OLDEST_RECORD_FORMAT, RECORD_FORMAT);
+    let of_format = |format: u32| {
+        let (own, other) = (format!("\"format\":{newest}"), format!("\"format\":{format}"));
+        with_line(1, |line| line.replace(&own, &format!("{other},\"a_field_of_its_own\":true")))
+    };
+    for other in [oldest - 1, newest + 1] {
+        let reads = format!("reads formats {oldest} to {newest}");
+        refused(&of_format(other), &["line 1", &format!("format {other}"), &reads]);
+    }
 }
 
 #[test]
