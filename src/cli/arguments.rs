@@ -56,7 +56,7 @@ pub(super) enum Subcommand {
     /// Measure approaches and judge them (the default)
     Run(Box<RunArguments>),
     /// Run an isolated IOC with its shell on the terminal
-    Ioc(IocArguments),
+    Ioc(Box<IocArguments>),
     /// List approaches, servers, scenarios, published tables or limits
     List(ListArguments),
     /// Compare two approaches, two versions of one, or two softIocs, pair by pair

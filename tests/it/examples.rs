@@ -36,7 +36,7 @@ fn examples(name: &str) -> PathBuf {
 #[track_caller]
 fn run_with_client(approach: &str, scenario: &str) -> Ran {
     let arguments = format!("{scenario} --approach wire,{approach} --approaches");
-    let ran = Gauge::run(&arguments).argument(&examples("approaches.toml")).finish();
+    let ran = Gauge::run(&arguments).argument(examples("approaches.toml")).finish();
     // 3: a few seconds decide nothing. 1 would be a limit broken, 4 a failed worker.
     assert!(matches!(ran.code, Some(0 | 3)), "{approach}, {scenario}: {}", ran.stderr);
     let records = ran.records();
@@ -94,7 +94,7 @@ fn the_example_servers_serve_clients_of_their_protocol() {
             "connect scalars --server {server} --approach p4p --pvs 20 --rate 10 --seconds 2 \
              --blocks 1 --fresh-blocks 0 --servers"
         ));
-        let ran = gauge.argument(&examples("servers.toml")).finish();
+        let ran = gauge.argument(examples("servers.toml")).finish();
         let records = ran.records();
         assert!(!records.is_empty(), "{server}: {}", ran.stderr);
         for record in records {
