@@ -11,6 +11,8 @@ mod compile;
 mod compiler;
 #[path = "vendor/build/database.rs"]
 mod database;
+#[path = "vendor/build/documentation.rs"]
+mod documentation;
 #[path = "vendor/build/fetch.rs"]
 mod fetch;
 #[path = "vendor/build/generate.rs"]
@@ -98,6 +100,9 @@ fn main() {
 
 fn build() -> Outcome<()> {
     manifests::write_embedded()?;
+    if documentation::is_all_that_is_wanted() {
+        return documentation::stand_in();
+    }
     let (base, soft_ioc) = match installed::from_variable()? {
         Some(found) => found,
         None => from_pinned_source()?,
