@@ -5,6 +5,7 @@ mod accounting;
 mod bad_input;
 mod catalogue;
 mod chosen_versions;
+mod ci_services;
 mod command_line;
 mod compare;
 mod data_outputs;

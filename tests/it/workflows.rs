@@ -157,6 +157,7 @@ fn every_script_is_run_by_a_workflow_or_told_of_in_the_documents() {
         Workflow::all().iter().flat_map(Workflow::scripts).chain(usual_steps()).collect();
     let documents = files_in("docs").iter().map(read).collect::<String>()
         + &read("README.md")
+        + &read("CONTRIBUTING.md")
         + &read("vendor/README.md");
     known.extend(scripts().into_iter().filter(|name| documents.contains(&format!("ci/{name}"))));
     let unknown: Vec<String> = scripts().difference(&known).cloned().collect();
