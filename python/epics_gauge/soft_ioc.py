@@ -116,7 +116,8 @@ class SoftIoc:
         self._folder = tempfile.TemporaryDirectory(prefix="epics-gauge-records-")
         try:
             files = [*self._databases, *self._written_records()]
-            arguments = ["ioc", "--json", *self._options, *database_arguments(files)]
+            own = f"--with={os.getpid()}"
+            arguments = ["ioc", "--json", own, *self._options, *database_arguments(files)]
             self._conversation = Conversation([os.fspath(self._gauge or find_program()), *arguments])
             self._finalizer = weakref.finalize(self, end, self._conversation.process)
             self._ready = self._conversation.ready(self.start_timeout_s)

@@ -363,6 +363,9 @@ pub(super) struct IocArguments {
     /// End after this time, such as 60s or 5m; it may outlive its parent then
     #[arg(long = "for", value_name = "TIME", value_parser = parse_time)]
     pub(super) for_time: Option<Duration>,
+    /// End when this process does, instead of the one that started it
+    #[arg(long = "with", value_name = "PID", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "for_time")]
+    pub(super) with: Option<u32>,
     /// Write what the IOC prints to a file
     #[arg(long, value_name = "FILE")]
     pub(super) log: Option<PathBuf>,

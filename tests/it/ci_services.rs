@@ -200,8 +200,7 @@ impl Ended {
 
 #[test]
 fn the_action_starts_an_ioc_that_the_steps_that_follow_find() {
-    let ended =
-        action(&[("ioc", "--db a.db -m P=t:,V=3 --after-init 'dbgf \"t:a\"'")]);
+    let ended = action(&[("ioc", "--db a.db -m P=t:,V=3 --after-init 'dbgf \"t:a\"'")]);
     ended.ends_with(0, &["EPICS_CA_ADDR_LIST=127.0.0.1"]);
     let environment = &ended.environment;
     assert_eq!(environment["EPICS_CA_AUTO_ADDR_LIST"], "NO");

@@ -7,7 +7,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::processes::proc_files::{descendants, signal, wait_until, wait_until_gone};
+use crate::processes::proc_files::{
+    Seen, descendants, process, signal, wait_until, wait_until_gone,
+};
 use crate::support::program;
 
 const RECORD: &str = "record(stringout, \"$(P)n\") { field(VAL, \"$(N)\") }\n";
@@ -70,17 +72,40 @@ fn an_ioc_that_dies_under_a_command_is_said_and_is_no_success() {
     ends_with(&output, 4, &["the IOC died while it ran", "signal: 9"]);
 }
 
+/// The starter is gone before the program could know who that was, and while the IOC starts.
+#[test]
+fn nothing_is_left_when_the_process_that_it_serves_is_killed_while_it_starts() {
+    let folder = folder();
+    for wait in ["true", "sleep 0.3"] {
+        let serve = format!("{} ioc --json --with=$$ <&3 >out & {wait}", program().display());
+        let kill = "echo $! > pid; kill -9 $$";
+        let mut starter = Command::new("sh")
+            .args(["-c", &format!("exec 3<&0; {serve}; {kill}")])
+            .current_dir(folder.path())
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        starter.wait().unwrap();
+        let pid = fs::read_to_string(folder.path().join("pid")).unwrap();
+        let pid: u32 = pid.trim().parse().unwrap();
+        wait_until("it has ended", || process(pid).is_none());
+    }
+    let nobody = ioc(&folder, &["--json", "--with", "4194304"]);
+    ends_with(&nobody, 0, &[]);
+    ends_with(&ioc(&folder, &["--with", "0"]), 64, &["--with"]);
+}
+
 #[test]
 fn nothing_is_left_when_it_is_killed_while_its_command_runs() {
     let folder = folder();
     let mut child = Command::new(program())
-        .args(["ioc", "--", "sh", "-c", "sleep 1000 & echo begun > begun; wait"])
+        .args(["ioc", "--", "sh", "-c", "sleep 1000 & wait"])
         .current_dir(folder.path())
         .spawn()
         .unwrap();
-    wait_until("the command runs", || folder.path().join("begun").exists());
+    let runs = |process: &Seen| process.name == "sleep";
+    wait_until("the command runs", || descendants(child.id()).iter().any(runs));
     let family = descendants(child.id());
-    assert!(family.iter().any(|process| process.name == "sleep"), "{family:?}");
     child.kill().unwrap();
     child.wait().unwrap();
     wait_until_gone(&family);

@@ -419,7 +419,7 @@ fn an_ioc_command_ends_with_the_process_that_started_it() {
     assert!(family.iter().any(|process| process.name == "softIoc"), "{family:?}");
     shell.kill().unwrap();
     shell.wait().unwrap();
-    wait_until("it says why it ends", || told().contains("the process that started it is gone"));
+    wait_until("it says why it ends", || told().contains("the process that it served is gone"));
     let (sleeping, others): (Vec<Seen>, Vec<Seen>) =
         family.into_iter().partition(|process| process.name == "sleep");
     wait_until_gone(&others);

@@ -61,7 +61,11 @@ enum Event<'a> {
 }
 
 /// Serves until told to end. What cannot start is an event too.
-pub(super) fn serve(arguments: &IocArguments, servers: &Servers) -> Result<Exit, Failure> {
+pub(super) fn serve(
+    arguments: &IocArguments,
+    servers: &Servers,
+    ending: &Ending,
+) -> Result<Exit, Failure> {
     let mut ioc = match Fixture::start(arguments, servers) {
         Ok(ioc) => ioc,
         Err(failure) => {
@@ -69,7 +73,6 @@ pub(super) fn serve(arguments: &IocArguments, servers: &Servers) -> Result<Exit,
             return Err(failure);
         }
     };
-    let ending = Ending::of(arguments);
     let requests = lines_of_stdin();
     let mut is_alive = true;
     tell("ready", &state(&ioc, arguments))?;

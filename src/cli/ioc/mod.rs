@@ -28,20 +28,25 @@ pub(super) fn run(arguments: &IocArguments) -> Result<Exit, Failure> {
     let servers = servers(arguments.servers_file.as_deref())?;
     let mut log = Log::to(arguments)?;
     interrupt::listen().map_err(Failure::unmeasured)?;
+    let ending = Ending::of(arguments);
     if arguments.json {
-        return json::serve(arguments, &servers);
+        return json::serve(arguments, &servers, &ending);
     }
     let ioc = Fixture::start(arguments, &servers)?;
     if !arguments.command.is_empty() {
         return command::run(arguments, ioc, &mut log);
     }
-    serve(arguments, ioc, &mut log)
+    serve(arguments, ioc, &ending, &mut log)
 }
 
 /// Obeys commands from stdin until told to end.
-fn serve(arguments: &IocArguments, mut ioc: Fixture, log: &mut Log) -> Result<Exit, Failure> {
+fn serve(
+    arguments: &IocArguments,
+    mut ioc: Fixture,
+    ending: &Ending,
+    log: &mut Log,
+) -> Result<Exit, Failure> {
     let is_terminal = io::stdin().is_terminal();
-    let ending = Ending::of(arguments);
     for (name, value) in ioc.environment(arguments.lookup) {
         print(&format!("export {name}={}\n", quoted(&value)))?;
     }
