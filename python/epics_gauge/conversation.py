@@ -4,7 +4,9 @@ its stdout, one JSON object a line."""
 from __future__ import annotations
 
 import json
+import platform
 import queue
+import re
 import subprocess
 import threading
 import time
@@ -15,6 +17,8 @@ from typing import IO, Any, NamedTuple, Optional
 # How much of an IOC's log and of the program's own messages is kept.
 LOG_LINES = 20_000
 MESSAGE_LINES = 100
+# What the loader says of a program that needs a newer C or C++ library.
+OLD_LIBC = re.compile(r"version `(GLIBC|GLIBCXX)_[\d.]+' not found")
 # How long the program has to end after it was asked to; its IOC ends with it.
 EXIT_GRACE_S = 10.0
 
@@ -147,7 +151,17 @@ class Conversation:
             return ", it seems; it closed its output"
         self.readers[1].join(timeout=1)
         how = f"with exit code {code}" if code >= 0 else f"by signal {-code}"
-        return f" {how}: " + ("\n".join(self.messages) or "it printed nothing")
+        return f" {how}: " + ("\n".join(self.messages) or "it printed nothing") + self.advice()
+
+    def advice(self) -> str:
+        """What to do where the system could not even load the program."""
+        if not any(OLD_LIBC.search(line) for line in self.messages):
+            return ""
+        return (
+            f"\nThe system's C library ({' '.join(platform.libc_ver())}) is older than the one "
+            "that this wheel was made for. Install it from source, `pip install --no-binary "
+            "epics-gauge epics-gauge` with Rust and a C++ compiler, or use a newer system"
+        )
 
     def wait_for_log(self, text: str, timeout_s: float) -> LogLine:
         """The first line with `text`, which may have come before."""

@@ -289,3 +289,16 @@ def test_a_worker_imports_nothing_of_the_fixture():
     )
     ran = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_a_system_whose_c_library_is_too_old_is_named(tmp_path):
+    old = tmp_path / "epics-gauge"
+    old.write_text(
+        "#!/bin/sh\n"
+        "echo \"$0: /lib/libc.so.6: version \\`GLIBC_2.99' not found (required by $0)\" >&2\n"
+        "exit 1\n"
+    )
+    old.chmod(0o755)
+    with pytest.raises(IocError, match="GLIBC_2.99.*\n.*is older than the one") as caught:
+        SoftIoc(gauge=old).start()
+    assert "--no-binary" in str(caught.value)

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Lines, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -70,6 +71,38 @@ fn an_ioc_that_dies_under_a_command_is_said_and_is_no_success() {
     );
     let output = ioc(&folder, &[&arguments[..], &[find.as_str()]].concat());
     ends_with(&output, 4, &["the IOC died while it ran", "signal: 9"]);
+}
+
+/// Each unpacks into a cache of its own and reserves ports that the other does not get.
+#[test]
+fn two_users_have_iocs_at_the_same_time() {
+    // SAFETY: asks for a number.
+    if unsafe { libc::geteuid() } != 0 {
+        eprintln!("not tried: only root can be another user");
+        return;
+    }
+    let folder = folder();
+    let (copy, home) = (folder.path().join("epics-gauge"), folder.path().join("home"));
+    // By another process: see the tests of the lock.
+    assert!(Command::new("cp").arg(program()).arg(&copy).status().unwrap().success());
+    fs::create_dir(&home).unwrap();
+    for path in [folder.path(), &home] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let other = "setpriv --reuid=65534 --regid=65534 --clear-groups env -u EPICS_GAUGE_CACHE";
+    let asked = format!(
+        "{other} HOME={} {} ioc --pvs 1 -- sh -c 'id -u; echo $EPICS_CA_SERVER_PORT'; \
+         echo $EPICS_CA_SERVER_PORT",
+        home.display(),
+        copy.display()
+    );
+    let output = ioc(&folder, &["--pvs", "1", "--", "sh", "-c", &asked]);
+    ends_with(&output, 0, &[]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<&str> = text.lines().collect();
+    let [user, theirs, ours] = lines[..] else { panic!("{text}") };
+    assert_eq!(user, "65534");
+    assert!(theirs != ours && !theirs.is_empty(), "{text}");
 }
 
 /// The starter is gone before the program could know who that was, and while the IOC starts.
