@@ -6,4 +6,4 @@ mod chosen_version;
 mod user_file;
 
 pub use catalogue::{Approach, Catalogue, Kind};
-pub use chosen_version::{ChosenVersion, ResolveError, name_without_version};
+pub use chosen_version::{ResolveError, name_without_version};

@@ -23,6 +23,10 @@ pub struct ApproachManifest {
     pub language: String,
     /// The package of `vendor/python.lock`, or of the Rust registry, that is measured.
     pub package: Option<String>,
+    /// What its worker needs beside the package although that does not require it, where the
+    /// package is installed by itself: in another version than the pinned one.
+    #[serde(default)]
+    pub beside: Vec<String>,
     /// The library below it that speaks the protocol, when it does not do so itself.
     pub over: Option<Over>,
     /// Whether it is the floor of its protocol.

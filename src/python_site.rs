@@ -2,16 +2,20 @@
 //! it.
 
 mod chosen;
+mod origin;
 mod user_command;
 mod user_file;
 
 pub use crate::missing::Missing;
+pub use chosen::{Chosen, ChosenSite};
+pub use origin::{NoOrigin, Origin};
 pub use user_command::UserCommand;
 pub use user_file::{UserEntry, UserFile, UserFileError};
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::embedded;
@@ -57,18 +61,19 @@ impl PythonSite {
         &self.folder
     }
 
+    /// `main`, a Python program of this crate that takes `--site FOLDER` first, with nothing
+    /// but these packages.
+    pub fn command(&self, main: &Path) -> Command {
+        command_with(&self.python, &self.folder, main)
+    }
+
     /// That `package` is among them. The lock has packages that some systems have no
     /// build of.
     ///
     /// # Errors
     /// [`Missing`] when it is not.
     pub fn require(&self, package: &str) -> Result<(), Missing> {
-        let entries = fs::read_dir(&self.folder).map_err(|error| {
-            Missing(format!("cannot look into {}: {error}", self.folder.display()))
-        })?;
-        let prefix = format!("{}-", package.replace('-', "_"));
-        let is_it = |name: &str| name.starts_with(&prefix) && name.ends_with(".dist-info");
-        match entries.flatten().any(|entry| is_it(&entry.file_name().to_string_lossy())) {
+        match has_package(&self.folder, package)? {
             true => Ok(()),
             false => Err(Missing(format!(
                 "vendor/python.lock has no {package} for this system: its markers say for which"
@@ -77,8 +82,8 @@ impl PythonSite {
     }
 
     fn pip_install(&self, lock: &Path, progress: impl FnMut(&str)) -> Result<(), Missing> {
-        let pip = self
-            .pip_install_into(&self.folder)
+        let pip = pip_install_into(&self.python, &self.folder)
+            .argument("--no-deps")
             .argument("--require-hashes")
             .argument("--requirement")
             .argument(lock);
@@ -94,16 +99,29 @@ impl PythonSite {
             ))
         })
     }
+}
 
-    /// pip, about to install what follows into a folder of its own.
-    fn pip_install_into(&self, folder: &Path) -> Command {
-        Command::new(&self.python)
-            .arguments(["-m", "pip", "install", "--no-deps"])
-            .arguments(["--disable-pip-version-check", "--no-input", "--no-warn-script-location"])
-            .arguments(["--root-user-action", "ignore"])
-            .argument("--target")
-            .argument(folder)
-    }
+/// Nothing of the user's own Python leaks in.
+fn command_with(python: &Path, folder: &Path, main: &Path) -> Command {
+    let options = Command::new(python).arguments(["-I", "-S"]);
+    options.argument(main).argument("--site").argument(folder)
+}
+
+/// Whether `package` is installed in `folder`.
+fn has_package(folder: &Path, package: &str) -> Result<bool, Missing> {
+    let entries = fs::read_dir(folder)
+        .map_err(|error| Missing(format!("cannot look into {}: {error}", folder.display())))?;
+    let prefix = format!("{}-", package.replace('-', "_"));
+    let is_it = |name: &str| name.starts_with(&prefix) && name.ends_with(".dist-info");
+    Ok(entries.flatten().any(|entry| is_it(&entry.file_name().to_string_lossy())))
+}
+
+/// pip, about to install what follows into a folder of its own.
+fn pip_install_into(python: &Path, folder: &Path) -> Command {
+    Command::new(python)
+        .arguments(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"])
+        .arguments(["--no-warn-script-location", "--root-user-action", "ignore", "--target"])
+        .argument(folder)
 }
 
 /// Has `install` fill `folder`, unless it was filled before.
@@ -138,14 +156,24 @@ fn install_once(
     Ok(())
 }
 
-/// The Python interpreter that runs them: `EPICS_GAUGE_PYTHON`, else
-/// `python3` in PATH; as the path of the real interpreter, so that no version
+/// The interpreter that [`use_python`] has named.
+static NAMED: OnceLock<PathBuf> = OnceLock::new();
+
+/// Has this process use `python` instead of what the environment names. To be called once,
+/// before anything asks for Python; a second call has no effect.
+pub fn use_python(python: &Path) {
+    let _ = NAMED.set(python.to_owned());
+}
+
+/// The Python interpreter that runs them: that of [`use_python`], else `EPICS_GAUGE_PYTHON`,
+/// else `python3` in PATH; as the path of the real interpreter, so that no version
 /// manager's script stands between it and us.
 ///
 /// # Errors
 /// [`Missing`] when there is none.
 pub fn python_program() -> Result<PathBuf, Missing> {
-    let asked = std::env::var(PYTHON_VARIABLE).unwrap_or_else(|_| "python3".to_owned());
+    let of_environment = || std::env::var(PYTHON_VARIABLE).unwrap_or_else(|_| "python3".to_owned());
+    let asked = NAMED.get().cloned().unwrap_or_else(|| PathBuf::from(of_environment()));
     let told = Command::new(&asked)
         .arguments(["-I", "-c", "import sys; print(sys.executable)"])
         .run(PROBE_DEADLINE, |_| ())
@@ -161,10 +189,15 @@ pub fn python_program() -> Result<PathBuf, Missing> {
 
 /// Depends on everything that decides what pip installs.
 fn folder_name(python: &Path, lock: &Path) -> Result<String, Missing> {
+    let pins = fs::read(lock).map_err(|error| Missing(format!("{}: {error}", lock.display())))?;
+    let pins = embedded::sha256_hex(&pins);
+    Ok(format!("python-{}-{}", interpreter_tag(python)?, &pins[..16]))
+}
+
+/// What decides which compiled packages an interpreter can import.
+fn interpreter_tag(python: &Path) -> Result<String, Missing> {
     let probe = "import sys, sysconfig; \
                  print(sys.implementation.cache_tag, sysconfig.get_platform())";
     let told = Command::new(python).arguments(["-I", "-c", probe]).run(PROBE_DEADLINE, |_| ())?;
-    let pins = fs::read(lock).map_err(|error| Missing(format!("{}: {error}", lock.display())))?;
-    let pins = embedded::sha256_hex(&pins);
-    Ok(format!("python-{}-{}", told.trim().replace(' ', "-"), &pins[..16]))
+    Ok(told.trim().replace(' ', "-"))
 }

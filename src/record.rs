@@ -72,9 +72,40 @@ pub struct Run {
     pub machine: Machine,
     /// What is known of each approach, in the order of the catalogue.
     pub approaches: Vec<ApproachFacts>,
+    /// Python environments that were made for this run, of packages that the user chose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<PythonEnvironment>,
     /// What was compared; none when approaches were held to limits.
     #[serde(default, rename = "contest")]
     pub comparison: Option<ComparisonRequest>,
+}
+
+/// What was installed for one approach or server of a package that the user chose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PythonEnvironment {
+    /// The approach or server, as it was named.
+    pub of: String,
+    /// The version of the Python that runs it.
+    pub python: String,
+    /// The packages, by name.
+    pub packages: Vec<InstalledPackage>,
+}
+
+/// One package of such an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InstalledPackage {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of the archive that it came in, in hexadecimal; none of a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// The commit that it was built from, where it came from git.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 /// Two sides that were compared, and what was asked.

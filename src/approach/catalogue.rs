@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::{ChosenVersion, name_without_version, user_file};
+use super::{name_without_version, user_file};
 use crate::embedded;
 use crate::lookup::Lookup;
 use crate::manifest::{ApproachManifest, Capabilities, Feature, Over, Placed, Weakness, in_order};
 use crate::process::Command;
 use crate::protocol::Protocol;
-use crate::python_site::{Missing, PythonSite, UserCommand, UserFile, UserFileError};
+use crate::python_site::{Chosen, Missing, PythonSite, UserCommand, UserFile, UserFileError};
 use crate::record::ApproachFacts;
 
 /// How an approach's worker is started.
@@ -33,8 +33,10 @@ pub struct Approach {
     pub kind: Kind,
     /// The package that it measures, as pip or cargo knows it.
     pub package: Option<String>,
-    /// The version of its library that was chosen instead of the pinned one.
-    pub version: Option<ChosenVersion>,
+    /// What its worker needs beside that package although that does not require it.
+    pub beside: Vec<String>,
+    /// The package that was chosen instead of the pinned one.
+    pub chosen: Option<Chosen>,
     /// The name that its worker says hello with, when that is not its own.
     pub hello: Option<String>,
     /// The protocol that it speaks.
@@ -109,7 +111,8 @@ impl Approach {
             description: manifest.description,
             kind: if is_python { Kind::Python } else { Kind::Native },
             package: manifest.package,
-            version: None,
+            beside: manifest.beside,
+            chosen: None,
             hello: None,
             protocol: manifest.protocol,
             floor: manifest.floor,
@@ -142,7 +145,7 @@ impl Approach {
     pub fn needs_python_site(&self) -> bool {
         match &self.kind {
             Kind::Native => false,
-            Kind::Python => true,
+            Kind::Python => self.chosen.is_none(),
             Kind::User(command) => command.needs_python_site(),
         }
     }
@@ -164,21 +167,16 @@ impl Approach {
         match &self.kind {
             Kind::Native => Ok(Command::new(gauge).argument("worker").argument(&self.name)),
             Kind::Python => {
-                let site = site.as_ref().map_err(Missing::clone)?;
-                if let Some(package) = &self.package {
-                    site.require(package)?;
-                }
-                let worker = Command::new(site.python())
-                    .arguments(["-I", "-S"])
-                    .argument(embedded::tool("main.py")?)
-                    .argument("--site")
-                    .argument(site.folder());
-                let worker = match &self.version {
-                    None => worker,
-                    Some(ChosenVersion { package, version }) => worker
-                        .argument("--chosen")
-                        .argument(site.with_version(package, version, |_| ())?)
-                        .argument(package),
+                let main = embedded::tool("main.py")?;
+                let worker = match &self.chosen {
+                    Some(chosen) => chosen.installed(|_| ())?.command(&main),
+                    None => {
+                        let site = site.as_ref().map_err(Missing::clone)?;
+                        if let Some(package) = &self.package {
+                            site.require(package)?;
+                        }
+                        site.command(&main)
+                    }
                 };
                 Ok(worker.argument(self.says_hello_as()))
             }

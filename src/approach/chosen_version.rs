@@ -1,15 +1,8 @@
-//! `NAME@VERSION`: an approach of this crate with another version of its library.
+//! `NAME@VERSION`, `NAME@PATH`, `NAME@git+ADDRESS`: an approach of this crate with another
+//! version of its library.
 
 use super::{Approach, Catalogue, Kind};
-
-/// A package in a version that the user chose, instead of the pinned one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChosenVersion {
-    /// The package's name, as pip knows it.
-    pub package: String,
-    /// The version. Only letters, digits and `.+!_-`, and first a letter or digit.
-    pub version: String,
-}
+use crate::python_site::{Chosen, NoOrigin, Origin};
 
 /// Why a text does not name an approach.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,17 +34,9 @@ pub enum ResolveError {
         /// The approach.
         name: String,
     },
-    /// Not a version.
-    #[error(
-        "`{version}` in `{name}@{version}` is not a version: write it as pip lists it, such as \
-         {name}@1.2.3, with letters, digits and . + ! _ - only"
-    )]
-    Malformed {
-        /// The approach.
-        name: String,
-        /// What was written.
-        version: String,
-    },
+    /// Not a version, and nothing else that can be installed.
+    #[error(transparent)]
+    Origin(#[from] NoOrigin),
 }
 
 /// The part of an approach's name that its worker says hello with: all of it, but
@@ -61,7 +46,7 @@ pub fn name_without_version(name: &str) -> &str {
 }
 
 impl Catalogue {
-    /// The approach that `text` names: `NAME`, or `NAME@VERSION` for a Python
+    /// The approach that `text` names: `NAME`, or `NAME@` and an [`Origin`] for a Python
     /// approach of this crate with that version of its library. Whether there is such
     /// a version shows when its command is made.
     ///
@@ -76,35 +61,25 @@ impl Catalogue {
         let approach = self.get(name).ok_or_else(unknown)?.clone();
         match text.split_once('@') {
             None => Ok(approach),
-            Some((_, version)) => with_version(approach, version),
+            Some((_, origin)) => with_origin(approach, origin),
         }
     }
 }
 
-fn with_version(approach: Approach, version: &str) -> Result<Approach, ResolveError> {
+fn with_origin(approach: Approach, text: &str) -> Result<Approach, ResolveError> {
     let name = approach.name.clone();
     let package = match (&approach.kind, &approach.package) {
         (Kind::User(_), _) => return Err(ResolveError::Own { name }),
         (Kind::Python, Some(package)) => package.clone(),
         (Kind::Native | Kind::Python, _) => return Err(ResolveError::Native { name }),
     };
-    if !is_version(version) {
-        return Err(ResolveError::Malformed { name, version: version.to_owned() });
-    }
-    let chosen = ChosenVersion { package, version: version.to_owned() };
+    let origin = Origin::of(&name, text)?;
     Ok(Approach {
-        name: format!("{name}@{version}"),
-        description: format!("{}, version {version}", approach.description),
-        version: Some(chosen),
+        name: format!("{name}@{text}"),
+        description: format!("{}, {origin}", approach.description),
+        chosen: Some(Chosen { package, origin, beside: approach.beside.clone() }),
         ..approach
     })
-}
-
-/// What can be nothing else to pip: no option, no URL, no file, no second
-/// requirement. It becomes part of a folder's name too.
-fn is_version(text: &str) -> bool {
-    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || ".+!_-".contains(letter);
-    text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.chars().all(is_letter)
 }
 
 #[cfg(test)]
@@ -128,7 +103,8 @@ mod tests {
                 Kind::Python => {
                     let found = resolved(&named).unwrap();
                     assert_eq!((&found.name, found.says_hello_as()), (&named, &*approach.name));
-                    assert_eq!(found.version.unwrap().version, "1.2.3");
+                    let origin = found.chosen.unwrap().origin;
+                    assert_eq!(origin, Origin::Release("1.2.3".to_owned()));
                     assert_eq!(found.protocol, approach.protocol);
                 }
                 _ => assert_eq!(
@@ -140,15 +116,9 @@ mod tests {
     }
 
     #[test]
-    fn no_text_becomes_an_option_a_url_or_a_folder_elsewhere() {
-        for version in ["", "-r", "../x", "1 --pre", "1;x", "1,<2", "1.*", "a@b", "git+x:y", "1/2"]
-        {
-            let error = resolved(&format!("pyepics@{version}")).unwrap_err();
-            assert!(matches!(error, ResolveError::Malformed { .. }), "{version}: {error}");
-        }
-        for version in ["3.5.7", "1!2.0rc1", "1.0+local", "2.0.post1", "1.0-1"] {
-            assert!(resolved(&format!("pyepics@{version}")).is_ok(), "{version}");
-        }
+    fn what_cannot_be_installed_is_refused() {
+        let error = resolved("pyepics@1 --pre").unwrap_err();
+        assert!(matches!(error, ResolveError::Origin(_)), "{error}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub fn header(approaches: &[Approach], seed: u64, blocks: usize, arguments: Vec<
         blocks,
         machine: this_machine(),
         approaches: approaches.iter().map(Approach::facts).collect(),
+        environments: Vec::new(),
         comparison: None,
     }
 }

@@ -193,14 +193,16 @@ pub(super) struct RunArguments {
 #[derive(Debug, Args)]
 #[command(after_help = COMPARE_EXAMPLES)]
 pub(super) struct CompareArguments {
-    /// Approach A and approach B, each perhaps in a version (pyepics@3.5.7), then connect
-    /// (the default), scalars or waveform
+    /// Approach A and approach B, each perhaps in a version (pyepics@3.5.7) or from a source
+    /// (pyepics@./checkout, pyepics@git+https://…), then connect (the default), scalars or
+    /// waveform
     #[arg(value_name = "A B [SCENARIO]", num_args = 0..=3)]
     pub(super) words: Vec<String>,
     /// A TOML file with approaches of your own
     #[arg(long = "approaches", value_name = "FILE")]
     pub(super) approaches_file: Option<PathBuf>,
-    /// The server [default: the softIoc that both can speak to]
+    /// The server [default: the softIoc that both can speak to]; a second one after it is
+    /// compared with it: --server python-softioc@4.6.0 python-softioc@4.7.2
     #[arg(long, value_name = "S", conflicts_with = "ioc_a")]
     pub(super) server: Option<String>,
     /// A TOML file with servers of your own
@@ -212,9 +214,15 @@ pub(super) struct CompareArguments {
     /// Side B is this softIoc
     #[arg(long, value_name = "PATH", requires = "ioc_a")]
     pub(super) ioc_b: Option<PathBuf>,
-    /// The approach that measures the softIocs [default: libca]
-    #[arg(long, value_name = "A", requires = "ioc_a")]
+    /// The approach that measures two softIocs or servers [default: libca]
+    #[arg(long, value_name = "A")]
     pub(super) approach: Option<String>,
+    /// What is installed with packages in versions, such as 'numpy<2'; may be repeated
+    #[arg(long, value_name = "REQUIREMENT", value_parser = parse_requirement)]
+    pub(super) beside: Vec<String>,
+    /// The Python that runs both sides [default: EPICS_GAUGE_PYTHON, else python3]
+    #[arg(long, value_name = "PATH")]
+    pub(super) python: Option<PathBuf>,
     /// How PVs are found: udp or name-server
     #[arg(long, value_name = "LOOKUP", default_value = Lookup::Udp.option())]
     pub(super) lookup: Lookup,
@@ -269,6 +277,7 @@ const COMPARE_EXAMPLES: &str = "\
 Examples:
   epics-gauge compare pyepics aioca                      who connects faster
   epics-gauge compare pyepics@3.5.7 pyepics@3.5.10       did the new version get slower
+  epics-gauge compare p4p@4.3.0 p4p@./checkout           a release with a checkout
   epics-gauge compare before after --approaches my.toml  two builds of your own
   epics-gauge compare --ioc-a old/softIoc --ioc-b new/softIoc scalars
 
@@ -395,6 +404,14 @@ impl IocArguments {
 }
 
 /// A time such as `60s`, `5m` or `1h 30m`; a number alone means seconds.
+/// A requirement that is no option of pip's.
+fn parse_requirement(text: &str) -> Result<String, String> {
+    match text.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("`{text}` is no requirement; write such as 'numpy<2'")),
+    }
+}
+
 fn parse_time(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no time; write 60s, 5m or 1h");
     let time: jiff::SignedDuration = match text.parse::<u32>() {

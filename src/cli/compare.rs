@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use epics_gauge::approach::{Approach, Catalogue};
+use epics_gauge::approach::{Approach, Catalogue, name_without_version};
 use epics_gauge::campaign::{self, Ended};
 use epics_gauge::ioc::{ServerKind, Servers};
 use epics_gauge::judge::Change;
@@ -13,7 +13,7 @@ use epics_gauge::lookup::Lookup;
 use epics_gauge::measure::{Cell, PairRunner, SideSetup, this_machine};
 use epics_gauge::metric::{Metric, can_be_compared};
 use epics_gauge::process::processes_left;
-use epics_gauge::python_site::Missing;
+use epics_gauge::python_site::{Missing, use_python};
 use epics_gauge::record::{ComparisonRequest, End, Line, Load, RunRecords, Scenario};
 use epics_gauge::report::{Format, Subject, annotations, render, render_csv};
 use epics_gauge::scenario::{Definition, Single, Values, singles};
@@ -23,7 +23,7 @@ use super::arguments::CompareArguments;
 use super::exit::Exit;
 use super::output::OutputFolder;
 use super::profile::{USUAL_PIXELS, random_seed};
-use super::progress::{PairBar, python_site};
+use super::progress::{PairBar, chosen_only, environments, python_site};
 use super::run::{TIME_TO_LEAVE, own_program};
 use super::stdout::print;
 use super::{Failure, catalogue, measuring_lock, servers};
@@ -37,6 +37,9 @@ const IOCS: [&str; 2] = ["ioc-a", "ioc-b"];
 pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
     let mut servers = servers(arguments.servers_file.as_deref())?;
+    if let Some(python) = &arguments.python {
+        use_python(python);
+    }
     let asked = asked(arguments, &catalogue, &mut servers)?;
     check_lookup(arguments.lookup, &asked.approaches)?;
     let cell = cell(arguments, asked.scenario)?;
@@ -58,6 +61,9 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
         campaign::header(&asked.approaches, seed, 1, std::env::args().skip(1).collect());
     header.comparison = Some(request.clone());
     let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
+    let named = asked.approaches.iter().map(|approach| (&*approach.name, &approach.chosen));
+    let named = named.chain(servers.all().iter().map(|kind| (&*kind.name, &kind.chosen)));
+    header.environments = environments(named.filter_map(chosen_only))?;
     let (sides, servers) = side_setups(&asked, servers)?;
     output.add(&Line::Run(Box::new(header)))?;
     let most_memory = this_machine().memory_bytes / 4;
@@ -109,8 +115,15 @@ fn asked(
     catalogue: &Catalogue,
     servers: &mut Servers,
 ) -> Result<Asked, Failure> {
-    let words: Vec<&str> = arguments.words.iter().map(String::as_str).collect();
-    let approach = |name: &str| catalogue.resolve(name).map_err(Failure::usage);
+    let (also_servers, words): (Vec<&str>, Vec<&str>) = arguments
+        .words
+        .iter()
+        .map(String::as_str)
+        .partition(|word| arguments.server.is_some() && is_server(word, servers));
+    if let ([second], Some(first)) = (&also_servers[..], &arguments.server) {
+        return of_servers(arguments, [first, second], &words, catalogue, servers);
+    }
+    let approach = |name: &str| resolved(catalogue, name, arguments);
     match (&arguments.ioc_a, &arguments.ioc_b) {
         (Some(a), Some(b)) => {
             let scenario = match words[..] {
@@ -158,6 +171,63 @@ fn asked(
     }
 }
 
+/// The approach of this name, with what is to be installed beside it.
+fn resolved(
+    catalogue: &Catalogue,
+    name: &str,
+    arguments: &CompareArguments,
+) -> Result<Approach, Failure> {
+    let mut approach = catalogue.resolve(name).map_err(Failure::usage)?;
+    if let Some(chosen) = &mut approach.chosen {
+        chosen.beside.extend(arguments.beside.iter().cloned());
+    }
+    Ok(approach)
+}
+
+/// Whether a word names a server: no approach has the name of one.
+fn is_server(word: &str, servers: &Servers) -> bool {
+    servers.get(name_without_version(word)).is_some()
+}
+
+/// Two servers, measured by one approach.
+fn of_servers(
+    arguments: &CompareArguments,
+    names: [&str; 2],
+    words: &[&str],
+    catalogue: &Catalogue,
+    servers: &mut Servers,
+) -> Result<Asked, Failure> {
+    let scenario = match words {
+        [] => Scenario::Connect,
+        [scenario] => named(scenario)?,
+        _ => {
+            return Err(Failure::usage(
+                "two servers are measured by the approach that --approach names; besides them \
+                 only the scenario is named",
+            ));
+        }
+    };
+    let usual = USUAL_APPROACH.to_owned();
+    let measures = arguments.approach.as_ref().unwrap_or(&usual);
+    let measures = resolved(catalogue, measures, arguments)?;
+    for name in names {
+        let kind = servers.resolve(name, &arguments.beside).map_err(Failure::usage)?;
+        if !kind.protocols.contains(&measures.protocol) {
+            return Err(Failure::usage(format!(
+                "{} does not speak a protocol of the server {name}; name another approach with \
+                 --approach",
+                measures.name
+            )));
+        }
+    }
+    Ok(Asked {
+        approaches: [measures.clone(), measures],
+        servers: names.map(str::to_owned),
+        labels: names.map(str::to_owned),
+        scenario,
+    })
+}
+
 /// Nothing could be compared with an approach that finds no PV.
 fn check_lookup(lookup: Lookup, approaches: &[Approach; 2]) -> Result<(), Failure> {
     match approaches.iter().find(|approach| !approach.knows(lookup)) {
@@ -172,19 +242,17 @@ fn check_lookup(lookup: Lookup, approaches: &[Approach; 2]) -> Result<(), Failur
 /// The server that was named, or the usual one that both approaches can speak to.
 fn server_of(
     arguments: &CompareArguments,
-    servers: &Servers,
+    servers: &mut Servers,
     approaches: &[Approach; 2],
 ) -> Result<String, Failure> {
+    if let Some(named) = arguments.server.as_deref() {
+        servers.resolve(named, &arguments.beside).map_err(Failure::usage)?;
+    }
     let speaks = |kind: &&ServerKind| {
         approaches.iter().all(|approach| kind.protocols.contains(&approach.protocol))
     };
     let found = match arguments.server.as_deref() {
-        Some(named) => {
-            let kind = servers.get(named).ok_or_else(|| {
-                Failure::usage(format!("unknown server `{named}`; see `epics-gauge list servers`"))
-            })?;
-            Some(kind).filter(speaks)
-        }
+        Some(named) => servers.get(named).filter(speaks),
         None => servers.all().iter().find(speaks),
     };
     found.map(|kind| kind.name.clone()).ok_or_else(|| {

@@ -58,7 +58,9 @@ impl OutputFolder {
             return Ok(());
         }
         let Record { scenario, approach, block, .. } = record;
-        let varied = Configuration::of_one(record).in_words(Words::File);
+        // An approach may be named by a path, a server too.
+        let approach = approach.replace('/', "_");
+        let varied = Configuration::of_one(record).in_words(Words::File).replace('/', "_");
         self.write(&format!("logs/{scenario}-{approach}-{varied}-{block}.log"), log)
     }
 

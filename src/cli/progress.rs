@@ -8,11 +8,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use epics_gauge::measure::Cell;
-use epics_gauge::python_site::{Missing, PythonSite};
-use epics_gauge::record::Record;
+use epics_gauge::python_site::{Chosen, Missing, PythonSite};
+use epics_gauge::record::{PythonEnvironment, Record};
 use epics_gauge::scenario::Words;
 use epics_gauge::units::counted_of;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Failure;
 
 const TEMPLATE: &str = "{bar:24} {pos}/{len} workers, {eta} left  {wide_msg}";
 
@@ -161,6 +163,34 @@ pub(super) fn python_site() -> Result<PythonSite, Missing> {
         let begin = || Note::new("downloading the Python packages, this once");
         note.get_or_insert_with(begin).update(line);
     })
+}
+
+/// Makes the environments of what the user chose, `named` as the user did, and describes
+/// them; says on stderr how it goes when something has to be installed first. What cannot be
+/// installed is left out: its approach or server is missing then, with the reason.
+pub(super) fn environments<'a>(
+    named: impl IntoIterator<Item = (&'a str, &'a Chosen)>,
+) -> Result<Vec<PythonEnvironment>, Failure> {
+    let mut made = Vec::new();
+    for (name, chosen) in named {
+        let mut note = None;
+        let installed = chosen.installed(|line| {
+            let begin = || Note::new(&format!("installing {name} with what it requires"));
+            note.get_or_insert_with(begin).update(line);
+        });
+        if let Ok(site) = installed {
+            made.push(site.described(name).map_err(Failure::unmeasured)?);
+        }
+    }
+    made.dedup();
+    Ok(made)
+}
+
+/// What the user chose, of all that is named.
+pub(super) fn chosen_only<'a>(
+    (name, chosen): (&'a str, &'a Option<Chosen>),
+) -> Option<(&'a str, &'a Chosen)> {
+    Some((name, chosen.as_ref()?))
 }
 
 /// A line that is overwritten by the next, or that follows it in a log file; for steps

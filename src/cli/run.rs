@@ -21,7 +21,7 @@ use super::exit::{Asked, Exit};
 use super::limits::limits;
 use super::output::OutputFolder;
 use super::profile;
-use super::progress::{Bar, python_site};
+use super::progress::{Bar, chosen_only, environments, python_site};
 use super::stdout::print;
 use super::{Failure, catalogue, measuring_lock, servers};
 
@@ -35,7 +35,10 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         // A subcommand with a typo is taken for a scenario.
         Failure::usage(format!("{}; for subcommands see --help", failure.message))
     })?;
-    let servers = servers(arguments.servers_file.as_deref())?;
+    let mut servers = servers(arguments.servers_file.as_deref())?;
+    for name in arguments.servers.iter().filter(|name| name.contains('@')) {
+        servers.resolve(name, &[]).map_err(Failure::usage)?;
+    }
     let known: Vec<&str> = servers.all().iter().map(|kind| kind.name.as_str()).collect();
     check_names("server", &arguments.servers, &known)?;
     let limits = limits(arguments.limits_file.as_deref(), &catalogue, &servers)?;
@@ -44,7 +47,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let blocks = plan.blocks();
     let _lock = measuring_lock(arguments.no_wait)?;
     let command_line = std::env::args().skip(1).collect();
-    let header = campaign::header(&approaches, plan.seed, blocks, command_line);
+    let mut header = campaign::header(&approaches, plan.seed, blocks, command_line);
     let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
     let needs_site = approaches.iter().any(Approach::needs_python_site)
         || plan
@@ -55,6 +58,9 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         true => python_site(),
         false => Err(Missing("nobody asked for the Python packages".to_owned())),
     };
+    let named = approaches.iter().map(|approach| (&*approach.name, &approach.chosen));
+    let named = named.chain(servers.all().iter().map(|kind| (&*kind.name, &kind.chosen)));
+    header.environments = environments(named.filter_map(chosen_only))?;
     let candidates = campaign::candidates(&approaches, &own_program()?, &site);
     let servers = servers.with_site(site);
     output.add(&Line::Run(Box::new(header.clone())))?;

@@ -11,7 +11,9 @@ use crate::embedded;
 use crate::manifest::{Feature, Placed, ServerManifest, Weakness};
 use crate::process::Command;
 use crate::protocol::Protocol;
-use crate::python_site::{Missing, PythonSite, UserCommand, UserFile, UserFileError};
+use crate::python_site::{
+    Chosen, Missing, NoOrigin, Origin, PythonSite, UserCommand, UserFile, UserFileError,
+};
 
 /// One way to be an IOC.
 #[derive(Debug, Clone)]
@@ -34,8 +36,42 @@ pub struct ServerKind {
     pub has_shell: bool,
     /// What is known to be wrong with it.
     pub weaknesses: Vec<Weakness>,
+    /// The package that was chosen instead of the pinned one.
+    pub chosen: Option<Chosen>,
     /// What starts it.
     start: Start,
+}
+
+impl ServerKind {
+    /// The name that it says hello with: without the version that was chosen.
+    fn says_hello_as(&self) -> &str {
+        self.name.split_once('@').map_or(&self.name, |(name, _)| name)
+    }
+}
+
+/// Why a text does not name a server.
+#[derive(Debug, thiserror::Error)]
+pub enum UnknownServer {
+    /// There is no such server.
+    #[error("unknown server `{name}`; there are: {}", known.join(", "))]
+    Unknown {
+        /// The name, without version.
+        name: String,
+        /// The names of all servers.
+        known: Vec<String>,
+    },
+    /// It is not a Python server of this crate.
+    #[error(
+        "the server {name} has no versions to choose: compare softIocs with --ioc-a and --ioc-b, \
+         and make each version of a server of your own a [server.NAME] (docs/adding-a-server.md)"
+    )]
+    NoVersions {
+        /// The server.
+        name: String,
+    },
+    /// Not a version, and nothing else that can be installed.
+    #[error(transparent)]
+    Origin(#[from] NoOrigin),
 }
 
 /// What starts a server.
@@ -129,6 +165,7 @@ impl Servers {
             is_usual: false,
             has_shell: false,
             weaknesses: Vec::new(),
+            chosen: None,
             start: Start::OtherSoftIoc(soft_ioc),
         });
         Ok(())
@@ -142,6 +179,38 @@ impl Servers {
     /// The server called `name`.
     pub fn get(&self, name: &str) -> Option<&ServerKind> {
         self.kinds.iter().find(|kind| kind.name == name)
+    }
+
+    /// The server that `text` names: `NAME`, or `NAME@` and an [`Origin`] for a Python server
+    /// of this crate with that version of its library, which is added, and with `beside`
+    /// installed too. Whether there is such a version shows when it starts.
+    ///
+    /// # Errors
+    /// When there is no such server, or none with versions to choose.
+    pub fn resolve(&mut self, text: &str, beside: &[String]) -> Result<ServerKind, UnknownServer> {
+        if let Some(known) = self.get(text) {
+            return Ok(known.clone());
+        }
+        let (name, origin) = text.split_once('@').map_or((text, None), |(a, b)| (a, Some(b)));
+        let kind = self.get(name).cloned().ok_or_else(|| UnknownServer::Unknown {
+            name: name.to_owned(),
+            known: self.kinds.iter().map(|kind| kind.name.clone()).collect(),
+        })?;
+        let Some(origin) = origin else { return Ok(kind) };
+        let (Start::Python, Some(package)) = (&kind.start, &kind.package) else {
+            return Err(UnknownServer::NoVersions { name: name.to_owned() });
+        };
+        let origin = Origin::of(name, origin)?;
+        let chosen = Chosen { package: package.clone(), origin, beside: beside.to_vec() };
+        let made = ServerKind {
+            name: text.to_owned(),
+            description: format!("{}, {}", kind.description, chosen.origin),
+            needs_python_site: false,
+            chosen: Some(chosen),
+            ..kind
+        };
+        self.kinds.push(made.clone());
+        Ok(made)
     }
 
     /// Starts the server `name`; blocks until it serves.
@@ -159,11 +228,11 @@ impl Servers {
                 return Ok(Box::new(other.given_to(soft_ioc(wanted)).start()?));
             }
             Start::Native => self.native_command(name)?,
-            Start::Python => self.python_command(name)?,
+            Start::Python => self.python_command(kind)?,
             Start::User(command) => command.command(&self.site)?,
         };
         let program = ServerProgram {
-            name: kind.name.clone(),
+            name: kind.says_hello_as().to_owned(),
             protocols: kind.protocols.clone(),
             command,
             wanted: wanted.clone(),
@@ -178,14 +247,13 @@ impl Servers {
         Ok(Command::new(program).argument("server").argument(name))
     }
 
-    fn python_command(&self, name: &str) -> Result<Command, Missing> {
-        let site = self.site.as_ref().map_err(Missing::clone)?;
-        Ok(Command::new(site.python())
-            .arguments(["-I", "-S"])
-            .argument(embedded::tool("server_main.py")?)
-            .argument("--site")
-            .argument(site.folder())
-            .argument(name))
+    fn python_command(&self, kind: &ServerKind) -> Result<Command, Missing> {
+        let main = embedded::tool("server_main.py")?;
+        let command = match &kind.chosen {
+            Some(chosen) => chosen.installed(|_| ())?.command(&main),
+            None => self.site.as_ref().map_err(Missing::clone)?.command(&main),
+        };
+        Ok(command.argument(kind.says_hello_as()))
     }
 }
 
@@ -226,6 +294,7 @@ fn kind(placed: Placed<ServerManifest>) -> Option<ServerKind> {
         is_usual: manifest.usual,
         has_shell: manifest.soft_ioc,
         weaknesses: manifest.weaknesses,
+        chosen: None,
         start: match (is_python, manifest.soft_ioc) {
             (true, _) => Start::Python,
             (false, true) => Start::SoftIoc,

@@ -66,7 +66,7 @@ pub use soft_ioc::SoftIoc;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use {
-    catalogue::{ServerKind, Servers, Wanted},
+    catalogue::{ServerKind, Servers, UnknownServer, Wanted},
     fleet::{SearchCount, SearchCounter, searches_on_circuits},
     other_soft_ioc::OtherSoftIocError,
     server::{Counted, Server},

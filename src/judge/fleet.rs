@@ -257,6 +257,7 @@ mod tests {
                 memory_bytes: 0,
             },
             approaches: vec![facts("wire"), facts("libca")],
+            environments: Vec::new(),
             comparison: None,
         };
         RunRecords { run, records, end: None }

@@ -1,107 +1,177 @@
-//! `NAME@VERSION`: a Python approach with another version of its library than the
-//! pinned one, from pip and side by side with it.
+//! `NAME@VERSION`, `NAME@PATH`, `NAME@git+ADDRESS`: a Python approach or server with another
+//! version of its library than the pinned one, in an environment of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use epics_gauge::approach::{Catalogue, ResolveError};
 use epics_gauge::ioc::SoftIoc;
-use epics_gauge::process::{Deadline, Event};
 use epics_gauge::python_site::PythonSite;
+use epics_gauge::record::{PythonEnvironment, RunRecords};
 use epics_gauge::worker_protocol::{Mode, Stage};
-use std::path::Path;
-use std::time::Duration;
+use tempfile::TempDir;
 
-use super::support::{WorkerDriver, program};
+use super::support::{WorkerDriver, gauge, program};
 
 /// Not the pinned one.
 const CHOSEN: &str = "pyepics@3.5.7";
 
 #[test]
 fn a_chosen_version_runs_beside_the_pinned_one_and_says_which_it_is() {
-    const PVS: usize = 3;
-    let ioc = SoftIoc::builder().pvs(PVS).start().unwrap();
     for (approach, is_chosen) in [("pyepics", false), (CHOSEN, true)] {
-        let mut worker = WorkerDriver::start(approach, ioc.client_environment());
+        let worker = reads_three(approach);
         let version = worker.hello.versions["pyepics"].clone();
         assert_eq!(version == "3.5.7", is_chosen, "{approach} says it is {version}");
-        let warned = |text: &String| text.contains("pyepics 3.5.7") && text.contains("by hash");
-        assert_eq!(worker.hello.warnings.iter().any(warned), is_chosen);
         loaded_from_chosen_folder(worker.hello.pid, is_chosen);
-        // What goes with it is the pinned one all the same.
+        // What goes with it is in the same environment.
         assert!(worker.hello.versions.contains_key("numpy"));
-        worker.job(PVS);
-        for stage in [Stage::Context, Stage::Create, Stage::Connect] {
-            worker.stage(stage, Mode::Bulk);
-        }
-        let values = worker.stage(Stage::Get, Mode::Bulk).values;
-        assert_eq!(values, Some(vec![0.0, 1.0, 2.0]), "{approach}");
     }
 }
 
-/// pyepics brings a libca, which shows where the package itself came from.
+/// A worker of the approach that has read three PVs.
+fn reads_three(approach: &str) -> WorkerDriver {
+    const PVS: usize = 3;
+    let ioc = SoftIoc::builder().pvs(PVS).start().unwrap();
+    let mut worker = WorkerDriver::start(approach, ioc.client_environment());
+    worker.job(PVS);
+    for stage in [Stage::Context, Stage::Create, Stage::Connect] {
+        worker.stage(stage, Mode::Bulk);
+    }
+    let values = worker.stage(Stage::Get, Mode::Bulk).values;
+    assert_eq!(values, Some(vec![0.0, 1.0, 2.0]), "{approach}");
+    worker
+}
+
+/// pyepics brings a libca, which shows where the package itself came from; and nothing of
+/// the pinned packages is loaded beside it.
 fn loaded_from_chosen_folder(pid: u32, is_chosen: bool) {
-    let Ok(maps) = std::fs::read_to_string(format!("/proc/{pid}/maps")) else { return };
-    let libca: Vec<&str> = maps.lines().filter(|line| line.contains("libca")).collect();
-    assert!(!libca.is_empty());
-    let is_from = |line: &&str| line.contains("-pyepics-3.5.7/");
-    assert!(libca.iter().all(|line| is_from(line) == is_chosen), "{libca:#?}");
+    let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else { return };
+    let packages: Vec<&str> =
+        maps.lines().filter(|line| line.contains("libca") || line.contains("/numpy/")).collect();
+    assert!(!packages.is_empty());
+    let is_from = |line: &&str| line.contains("-pyepics-");
+    assert!(packages.iter().all(|line| is_from(line) == is_chosen), "{packages:#?}");
 }
 
 #[test]
-fn a_version_that_does_not_exist_is_missing_with_what_pip_said() {
+fn a_version_that_does_not_exist_is_missing_with_what_pip_said_and_what_there_is() {
     let approach = Catalogue::built_in().resolve("caproto@0.0.9999").unwrap();
     let site = PythonSite::install(|_| ());
     let missing = approach.command(&program(), &site).unwrap_err().to_string();
-    for part in ["caproto==0.0.9999", "No matching distribution", "index versions caproto"] {
+    let parts = ["caproto==0.0.9999", "No matching distribution", "index versions caproto"];
+    for part in [&parts[..], &["its releases 0.1.0 to ", "--python"]].concat() {
         assert!(missing.contains(part), "{part} is not in: {missing}");
     }
-    // And leaves nothing that looks installed.
-    let folder = format!("{}-caproto-0.0.9999", site.unwrap().folder().display());
-    assert!(!Path::new(&folder).join("epics-gauge-complete").exists());
+}
+
+/// caproto as somebody works on it: a folder that pip can build, of another version.
+fn checkout() -> TempDir {
+    let site = PythonSite::install(|_| ()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp")
+        .arg("-R")
+        .arg(site.folder().join("caproto"))
+        .arg(folder.path().join("caproto"))
+        .status();
+    assert!(copied.unwrap().success());
+    let project = "[build-system]\nrequires = [\"setuptools\"]\n\
+                   build-backend = \"setuptools.build_meta\"\n\
+                   [project]\nname = \"caproto\"\nversion = \"9.9.9\"\n\
+                   [tool.setuptools.packages.find]\ninclude = [\"caproto*\"]\n";
+    fs::write(folder.path().join("pyproject.toml"), project).unwrap();
+    folder
+}
+
+fn committed(folder: &Path) -> String {
+    let git = |arguments: &str| {
+        let git = Command::new("git").args(arguments.split(' ')).current_dir(folder).output();
+        let git = git.unwrap();
+        assert!(git.status.success(), "git {arguments}: {git:?}");
+        String::from_utf8(git.stdout).unwrap().trim().to_owned()
+    };
+    git("init --quiet");
+    git("add --all");
+    git("-c user.name=nobody -c user.email=nobody@localhost commit --quiet -m one");
+    git("rev-parse HEAD")
 }
 
 #[test]
-fn a_version_that_does_not_fit_the_pinned_packages_says_what_it_asks_for() {
-    let site = PythonSite::install(|_| ()).unwrap();
-    // A package that cannot be imported, as one that was built for others.
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(folder.path().join("aioca")).unwrap();
-    std::fs::write(
-        folder.path().join("aioca/__init__.py"),
-        "import setuptools_dso.of_another_time\n",
-    )
-    .unwrap();
-    let metadata = folder.path().join("aioca-1.0.dist-info");
-    std::fs::create_dir_all(&metadata).unwrap();
-    std::fs::write(
-        metadata.join("METADATA"),
-        "Metadata-Version: 2.1\nName: aioca\nVersion: 1.0\nRequires-Dist: setuptools-dso<1\n\
-         Requires-Dist: nowhere-to-be-found>=2\n",
-    )
-    .unwrap();
-    let main = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/worker/python/main.py");
-    let mut worker = epics_gauge::process::Command::new(site.python())
-        .arguments(["-I", "-S"])
-        .argument(main)
-        .argument("--site")
-        .argument(site.folder())
-        .argument("--chosen")
-        .argument(folder.path())
-        .arguments(["aioca", "aioca"])
-        .start()
-        .unwrap();
-    let deadline = Deadline::after(Duration::from_secs(60));
-    let mut said = String::new();
-    let status = loop {
-        match worker.next_event(&deadline, "end").unwrap() {
-            Event::Stdout(line) | Event::Stderr(line) => said = line,
-            Event::Ended(status) => break status,
-        }
+fn a_checkout_and_a_commit_of_a_client_and_a_server_are_compared() {
+    let folder = checkout();
+    let commit = committed(folder.path());
+    let path = folder.path().canonicalize().unwrap();
+    let (from_path, from_git) =
+        (format!("caproto@{}", path.display()), format!("caproto@git+file://{}", path.display()));
+    let environments = compared(&[&from_path, &from_git]);
+    let [a, b] = &environments[..] else { panic!("{environments:?}") };
+    assert_eq!([&a.of, &b.of], [&from_path, &from_git]);
+    let caproto = |environment: &PythonEnvironment| {
+        let mut packages = environment.packages.iter();
+        packages.find(|package| package.name == "caproto").unwrap().clone()
     };
-    assert_eq!(status.code(), Some(1));
-    let parts =
-        ["aioca 1.0 cannot be used", "of_another_time", "setuptools-dso<1", "setuptools-dso 2."];
-    for part in [&parts[..], &["no nowhere-to-be-found", "Choose a version that fits"]].concat() {
-        assert!(said.contains(part), "{part} is not in: {said}");
+    assert_eq!((caproto(a).version.as_str(), caproto(a).commit), ("9.9.9", None));
+    assert_eq!(caproto(b).commit, Some(commit));
+    let numpy = a.packages.iter().find(|package| package.name == "numpy").unwrap();
+    assert_eq!(numpy.sha256.as_ref().map(String::len), Some(64), "{numpy:?}");
+
+    let server = format!("caproto-ioc@{}", path.display());
+    let environments = compared(&["--server", "caproto-ioc", &server, "--approach", "wire"]);
+    assert_eq!(environments.len(), 1);
+    assert_eq!(environments[0].of, server);
+}
+
+/// The environments that a comparison with these arguments recorded, after which both sides
+/// were measured.
+#[track_caller]
+fn compared(arguments: &[&str]) -> Vec<PythonEnvironment> {
+    let out = tempfile::tempdir().unwrap();
+    let ended = gauge()
+        .arg("compare")
+        .args(arguments)
+        .args(["--most-pairs", "8", "--pvs", "5", "--out"])
+        .arg(out.path().join("run"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout);
+    assert!(matches!(ended.status.code(), Some(0 | 2 | 3)), "{:?}: {said}", ended.status);
+    let records = fs::read_to_string(out.path().join("run/records.jsonl")).unwrap();
+    RunRecords::parse(&records).unwrap().run.environments
+}
+
+#[test]
+fn what_cannot_be_installed_is_refused_before_anything_is_measured() {
+    for (words, said) in [
+        ("compare caproto@./nowhere caproto", "is no path"),
+        ("compare caproto@git+nowhere caproto", "is no address that git takes"),
+        ("compare --server softioc caproto-ioc@1,2", "is not a version"),
+        ("compare --server softioc softioc@7.0.8", "has no versions to choose"),
+        ("compare --server softioc p4p-server", "does not speak a protocol"),
+        ("run connect --server none@1", "unknown server `none`"),
+    ] {
+        let mut command = gauge();
+        let ended = command.args(words.split(' ')).output().unwrap();
+        let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(64), "{words}: {stderr}");
+        assert!(stderr.contains(said), "{words}: {stderr}");
     }
+}
+
+#[test]
+fn another_python_is_named_for_both_sides() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere: PathBuf = folder.path().join("python9");
+    let ended = gauge()
+        .args(["compare", "caproto@1.2.0", "caproto@1.3.0", "--python"])
+        .arg(&nowhere)
+        .arg("--out")
+        .arg(folder.path().join("out"))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(4), "{stderr}");
+    let stdout = String::from_utf8_lossy(&ended.stdout);
+    assert!(stdout.contains("python9") || stderr.contains("python9"), "{stdout}{stderr}");
 }
 
 #[test]

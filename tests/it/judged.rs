@@ -88,6 +88,7 @@ fn run_with(approaches: &[&str], records: Vec<Record>) -> RunRecords {
                 memory_bytes: 1 << 30,
             },
             approaches: facts.collect(),
+            environments: Vec::new(),
             comparison: None,
         },
         records,

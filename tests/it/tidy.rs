@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("embedded", &["manifest"]),
     ("process", &["channel_access", "embedded", "lookup"]),
     ("missing", &["embedded", "process"]),
-    ("python_site", &["embedded", "missing", "process", "system_packages"]),
+    ("python_site", &["embedded", "missing", "process", "record", "system_packages"]),
     (
         "ioc",
         &[

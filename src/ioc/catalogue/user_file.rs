@@ -61,6 +61,7 @@ impl UserEntry for Entry {
             protocols: self.protocols,
             package: None,
             needs_python_site: command.needs_python_site(),
+            chosen: None,
             has_frames: false,
             is_usual: false,
             has_shell: false,

@@ -2,8 +2,8 @@
 
     python3 -I -S server_main.py --site FOLDER SERVER
 
-FOLDER is where `vendor/python.lock` is installed. With -I -S nothing of the
-user's own Python leaks in.
+FOLDER is where its packages are installed: those of `vendor/python.lock`, or a package that
+the user chose, with what that requires. With -I -S nothing of the user's own Python leaks in.
 """
 
 import argparse
@@ -18,7 +18,7 @@ PACKAGES = ("python", "../../../python")
 
 def main():
     parser = argparse.ArgumentParser(description="one Python server")
-    parser.add_argument("--site", required=True, help="folder with the pinned packages")
+    parser.add_argument("--site", required=True, help="folder with its packages")
     parser.add_argument("server", help="NAME, whose code is server_NAME.py beside this file")
     arguments = parser.parse_args()
     here = os.path.dirname(os.path.abspath(__file__))

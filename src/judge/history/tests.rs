@@ -65,6 +65,7 @@ fn run(day: usize, cores: usize, records: Vec<Record>) -> (String, RunRecords) {
             simplicity_reason: text(),
             default_get: None,
         }],
+        environments: Vec::new(),
         comparison: None,
     };
     (format!("day {day}"), RunRecords { run, records, end: None })
