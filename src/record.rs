@@ -6,6 +6,7 @@
 mod check;
 mod default_get;
 mod fleet;
+mod least_bytes;
 mod migrated;
 mod monitored;
 mod scenario;
@@ -21,6 +22,7 @@ use crate::protocol::Protocol;
 use crate::worker_protocol::{Handicap, Mode, Stage};
 pub use default_get::DefaultGet;
 pub use fleet::{FleetShape, FleetUse, Searches, SearchesCounted};
+pub use least_bytes::{least_bytes, least_update_bytes};
 pub use monitored::{
     Cores, Disturbance, LatencyOverTime, Load, Losses, MachineUse, Monitored, Network,
     NetworkSample, Pixels, PvLosses, Recovery, ServerCounters, SlowestPv, Steady, Usage,

@@ -6,8 +6,8 @@ mod definitions;
 mod faults;
 pub mod published;
 
-pub use crate::record::Scenario;
-use crate::record::{Load, Pixels, Record};
+use crate::record::{Load, Record};
+pub use crate::record::{Scenario, least_update_bytes};
 use crate::worker_protocol::{Mode, Stage};
 pub(crate) use configuration::word;
 pub use configuration::{Configuration, Words};
@@ -34,29 +34,6 @@ pub fn definition(scenario: Scenario) -> &'static Definition {
 /// or searches, is none of them.
 pub fn singles() -> impl Iterator<Item = (&'static Definition, Single)> {
     DEFINITIONS.iter().filter_map(|definition| Some((definition, definition.single?)))
-}
-
-/// Bytes of a Channel Access header, and of its extension for long messages.
-const HEADER_BYTES: u64 = 16;
-const LONG_HEADER_BYTES: u64 = 24;
-
-/// Longer payloads need the extension.
-const LONGEST_SHORT_PAYLOAD_BYTES: u64 = 0xfffe;
-
-/// Bytes before the value in `DBR_TIME_DOUBLE` and `DBR_TIME_SHORT`.
-const TIME_DOUBLE_OFFSET_BYTES: u64 = 16;
-const TIME_SHORT_OFFSET_BYTES: u64 = 14;
-
-/// The least bytes that one update with its time stamp takes on a circuit: a
-/// frame's, or a scalar's where there are no `pixels`.
-pub fn least_update_bytes(pixels: Option<Pixels>) -> u64 {
-    let payload = match pixels {
-        None => TIME_DOUBLE_OFFSET_BYTES + 8,
-        Some(pixels) => (TIME_SHORT_OFFSET_BYTES + pixels.bytes()).next_multiple_of(8),
-    };
-    let header =
-        if payload > LONGEST_SHORT_PAYLOAD_BYTES { LONG_HEADER_BYTES } else { HEADER_BYTES };
-    header + payload
 }
 
 /// Gets and puts go to one PV of this many: a high-level application reads 1 %
@@ -188,13 +165,6 @@ mod tests {
         let counts: Vec<usize> =
             [1, 99, 200, 10_000, 1_000_000].map(|pvs| sampled_pvs(pvs).len()).to_vec();
         assert_eq!(counts, [1, 1, 2, 100, 100]);
-    }
-
-    #[test]
-    fn the_least_bytes_of_an_update_are_those_of_one_message() {
-        assert_eq!(least_update_bytes(None), 40);
-        let frame = Pixels { width: 680, height: 480 };
-        assert_eq!(least_update_bytes(Some(frame)), 24 + 652_816);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::pvxs_report::{self, PvxsReport};
 use super::scan_menu::scan_choice;
 use super::shell_counts::{Subscriptions, callback_overflows, channels, scan_lists, subscriptions};
 use super::{IocError, SoftIoc};
@@ -88,6 +89,23 @@ impl SoftIoc {
     /// Those of [`SoftIoc::counters`].
     pub fn channels(&mut self) -> Result<usize, IocError> {
         self.shell.understood("casr 1", None, channels)
+    }
+
+    /// The same over pvAccess; 0 where this IOC does not serve it.
+    ///
+    /// # Errors
+    /// Those of [`SoftIoc::counters`].
+    pub fn pv_access_channels(&mut self) -> Result<usize, IocError> {
+        Ok(self.pvxs_report()?.map_or(0, |report| report.channels))
+    }
+
+    /// What the IOC's pvAccess server reports of its clients; none where it has none, or
+    /// one of the user's own.
+    pub(super) fn pvxs_report(&mut self) -> Result<Option<PvxsReport>, IocError> {
+        if !self.builder.start_up.has_pv_access || self.builder.program.is_some() {
+            return Ok(None);
+        }
+        self.shell.understood(pvxs_report::COMMAND, None, pvxs_report::pvxs_report).map(Some)
     }
 
     /// The subscriptions to these records.

@@ -35,6 +35,8 @@ mod pool;
 mod program;
 #[cfg(feature = "cli")]
 mod protocol_server;
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "a part of it is for measuring"))]
+mod pvxs_report;
 mod records;
 mod refusal;
 mod restart;

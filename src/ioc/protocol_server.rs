@@ -299,6 +299,7 @@ impl Server for ProtocolServer {
                 merged_updates: counters.merged_updates,
                 scan_overruns: counters.scan_overruns,
                 callback_overflows: counters.callback_overflows,
+                sent_bytes: None,
                 overloads: self.conversation.log()?.counts(),
             }),
             other => Err(self.unfit(&other, what)),

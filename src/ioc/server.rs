@@ -19,6 +19,8 @@ pub struct Counted {
     pub scan_overruns: Option<u64>,
     /// How often a request found a callback queue full.
     pub callback_overflows: Option<u64>,
+    /// The bytes of messages that it sent for the channels of each PV, over pvAccess.
+    pub sent_bytes: Option<BTreeMap<String, u64>>,
     /// Lines of its log that report an overload.
     pub overloads: BTreeMap<LogEvent, u64>,
 }
@@ -30,6 +32,11 @@ impl Counted {
         let difference = |now: Option<u64>, before: Option<u64>| {
             now.map(|now| now.saturating_sub(before.unwrap_or(0)))
         };
+        let sent_before = earlier.sent_bytes.as_ref();
+        let new_bytes = |(pv, bytes): (&String, &u64)| {
+            let before = sent_before.and_then(|sent| sent.get(pv)).copied().unwrap_or(0);
+            (pv.clone(), bytes.saturating_sub(before))
+        };
         let new_overloads = self.overloads.iter().filter_map(|(event, count)| {
             let before = earlier.overloads.get(event).copied().unwrap_or(0);
             (*count > before).then(|| (*event, count - before))
@@ -39,6 +46,7 @@ impl Counted {
             merged_updates: difference(self.merged_updates, earlier.merged_updates),
             scan_overruns: difference(self.scan_overruns, earlier.scan_overruns),
             callback_overflows: difference(self.callback_overflows, earlier.callback_overflows),
+            sent_bytes: self.sent_bytes.as_ref().map(|sent| sent.iter().map(new_bytes).collect()),
             overloads: new_overloads.collect(),
         }
     }
@@ -189,6 +197,7 @@ impl Server for SoftIoc {
             merged_updates: Some(counters.merged_updates),
             scan_overruns: Some(counters.scan_overruns),
             callback_overflows: counters.callback_overflows,
+            sent_bytes: self.pvxs_report()?.map(|report| report.sent_bytes),
             overloads: self.overloads()?,
         })
     }

@@ -3,7 +3,6 @@
 use super::limits::{GROWTH_RUN_S, Limit, Limits, Place, Relative};
 use super::planned::Planned;
 use crate::metric::{Metric, Party, Pooled, Timed, rows};
-use crate::protocol::Protocol;
 use crate::record::{ApproachFacts, Scenario};
 use crate::scenario::{Configuration, reads_by_default, word};
 use crate::worker_protocol::{Mode, Stage};
@@ -129,10 +128,8 @@ fn is_measured(measure: Metric, cell: &Planned, facts: &ApproachFacts, cells: &[
     }
     match measure {
         Metric::ConnectSlope => has_slope(cell, cells),
-        Metric::BytesOverLeast => {
-            let is_unshared = cell.configuration.load.is_some_and(|load| load.monitors == 1);
-            facts.protocol == Protocol::Ca && is_unshared
-        }
+        // Subscriptions to one PV may share their updates.
+        Metric::BytesOverLeast => cell.configuration.load.is_some_and(|load| load.monitors == 1),
         _ => is_in(measure, cell.configuration.mode),
     }
 }

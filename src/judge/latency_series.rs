@@ -176,7 +176,11 @@ mod tests {
 
     #[test]
     fn a_row_of_a_report_holds_them() {
-        let row = super::super::monitors::row(&[&block(&[4], 4)], &Load::of_scalars(1.0, 3.0));
+        let row = super::super::monitors::row(
+            &[&block(&[4], 4)],
+            crate::protocol::Protocol::Ca,
+            &Load::of_scalars(1.0, 3.0),
+        );
         assert_eq!(row.latency_series.unwrap().slices.len(), 1);
     }
 }

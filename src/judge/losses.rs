@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::protocol::Protocol;
 use crate::record::{Load, ServerCounters};
 use crate::scenario::least_update_bytes;
 
@@ -30,7 +31,7 @@ pub struct UpdateCounts {
 /// The lost updates of an approach, each counted once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LossCauses {
-    /// The server replaced them in its event queue: the client did not read in time.
+    /// The server replaced them in its queues: the client did not read in time.
     pub replaced_at_server: u64,
     /// The client's library counted them as dropped.
     pub counted_by_library: u64,
@@ -49,7 +50,7 @@ pub struct LossCauses {
 /// that arrived beyond those of the updates that did.
 pub(super) fn causes(
     updates: &UpdateCounts,
-    load: &Load,
+    (protocol, load): (Protocol, &Load),
     received_bytes: Option<u64>,
     least_bytes: Option<u64>,
 ) -> LossCauses {
@@ -65,7 +66,8 @@ pub(super) fn causes(
     // Bytes of the client's circuits are known, so what came beside the updates that
     // arrived is room for those that it lost itself.
     let spare = received_bytes.zip(least_bytes).map(|(all, least)| all.saturating_sub(least));
-    let lost_in_client = take(spare.map_or(0, |spare| spare / least_update_bytes(load.pixels)));
+    let lost_in_client =
+        take(spare.map_or(0, |spare| spare / least_update_bytes(protocol, load.pixels)));
     let may_queue_once = load.pixels.is_some();
     let not_sent = take(if may_queue_once { u64::MAX } else { 0 });
     LossCauses {
@@ -96,27 +98,30 @@ mod tests {
 
     #[test]
     fn a_client_that_received_the_bytes_lost_the_updates_itself() {
-        let causes = causes(&lost(490, 0), &load(None), Some(1_019_700), Some(1_000_000));
+        let causes =
+            causes(&lost(490, 0), (Protocol::Ca, &load(None)), Some(1_019_700), Some(1_000_000));
         assert_eq!((causes.lost_in_client, causes.not_sent, causes.unexplained), (490, 0, 0));
     }
 
     #[test]
     fn no_array_explains_the_loss_of_scalars() {
-        let causes = causes(&lost(490, 90), &load(None), Some(1_000_000), Some(1_000_000));
+        let causes =
+            causes(&lost(490, 90), (Protocol::Ca, &load(None)), Some(1_000_000), Some(1_000_000));
         assert_eq!((causes.replaced_at_server, causes.not_sent, causes.unexplained), (90, 0, 400));
     }
 
     #[test]
     fn frames_whose_bytes_did_not_come_were_not_sent() {
         let frames = load(Some(Pixels { width: 680, height: 480 }));
-        let causes = causes(&lost(3, 0), &frames, Some(653_000_000), Some(653_000_000));
+        let causes =
+            causes(&lost(3, 0), (Protocol::Ca, &frames), Some(653_000_000), Some(653_000_000));
         assert_eq!((causes.lost_in_client, causes.not_sent), (0, 3));
     }
 
     #[test]
     fn no_update_is_counted_twice() {
         let counts = UpdateCounts { late: 9, ..lost(10, 8) };
-        let causes = causes(&counts, &load(None), None, None);
+        let causes = causes(&counts, (Protocol::Ca, &load(None)), None, None);
         assert_eq!((causes.replaced_at_server, causes.late, causes.unexplained), (8, 2, 0));
     }
 }

@@ -14,6 +14,7 @@ use super::losses::{LossCauses, UpdateCounts, causes};
 use super::verdict::Verdict;
 use crate::lookup::Lookup;
 use crate::metric::{CPU_WINDOW_NS, memory_of_run, trusted};
+use crate::protocol::Protocol;
 use crate::record::{
     Disturbance, Load, Losses, Monitored, Record, Recovery, RunRecords, Scenario, ServerCounters,
     Usage,
@@ -187,7 +188,7 @@ fn cell(run: &RunRecords, first: &Record, failed: &FailedApproaches) -> Option<M
                 floor: facts.floor,
                 failed,
                 over_floor_percent: over_floor_percent.filter(|_| !facts.floor && !failed),
-                ..row(&blocks.values().copied().collect::<Vec<_>>(), &load)
+                ..row(&blocks.values().copied().collect::<Vec<_>>(), facts.protocol, &load)
             })
         })
         .collect();
@@ -207,7 +208,7 @@ fn cpu_by_block(blocks: &BTreeMap<usize, &Monitored>) -> BTreeMap<usize, f64> {
 }
 
 /// The figures of one approach in one configuration, its name left out.
-pub(super) fn row(blocks: &[&Monitored], load: &Load) -> MonitorRow {
+pub(super) fn row(blocks: &[&Monitored], protocol: Protocol, load: &Load) -> MonitorRow {
     let medians =
         |of: fn(&Monitored) -> f64| median(&blocks.iter().map(|one| of(one)).collect::<Vec<f64>>());
     let sum = |of: fn(&crate::record::Network) -> u64| {
@@ -230,7 +231,7 @@ pub(super) fn row(blocks: &[&Monitored], load: &Load) -> MonitorRow {
         over_floor_percent: None,
         client_memory: memory(blocks, |one| &one.client),
         server_memory: memory(blocks, |one| &one.server),
-        causes: causes(&updates, load, received_bytes, least_bytes),
+        causes: causes(&updates, (protocol, load), received_bytes, least_bytes),
         updates,
         latency: percentiles(&latencies),
         latency_series: latency_series(blocks),

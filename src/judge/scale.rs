@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::bottleneck::{Bottleneck, bottleneck};
 use super::monitors::{MonitorRow, is_same_cell, row};
 use crate::metric::trusted;
+use crate::protocol::Protocol;
 use crate::record::{Cores, Load, Monitored, Record, RunRecords, Scenario, Steady, Usage};
 use crate::scenario::published::{PublishedRow, TABLES};
 use crate::stats::{between, median};
@@ -110,12 +111,15 @@ pub fn scale(run: &RunRecords) -> Vec<Scale> {
         .map(|(_, server, approach)| {
             let is_own = |record: &&&Record| record.server == server && record.approach == approach;
             let own: Vec<&Record> = records.iter().filter(is_own).copied().collect();
-            Scale { server: server.to_owned(), approach: approach.to_owned(), rows: rows(&own) }
+            let facts = run.run.approaches.iter().find(|facts| facts.name == approach);
+            let protocol = facts.map_or(Protocol::Ca, |facts| facts.protocol);
+            let rows = rows(&own, protocol);
+            Scale { server: server.to_owned(), approach: approach.to_owned(), rows }
         })
         .collect()
 }
 
-fn rows(records: &[&Record]) -> Vec<ScaleRow> {
+fn rows(records: &[&Record], protocol: Protocol) -> Vec<ScaleRow> {
     let mut firsts: Vec<(&Record, Load)> = Vec::new();
     for record in records {
         let Some(load) = record.load else { continue };
@@ -134,19 +138,22 @@ fn rows(records: &[&Record]) -> Vec<ScaleRow> {
     let row = |(first, load): (&Record, Load)| {
         let blocks: Vec<&Record> =
             records.iter().filter(|record| is_same_cell(record, first)).copied().collect();
-        row_of(&blocks, load)
+        row_of(&blocks, protocol, load)
     };
     firsts.into_iter().map(row).collect()
 }
 
-fn row_of(blocks: &[&Record], load: Load) -> ScaleRow {
+fn row_of(blocks: &[&Record], protocol: Protocol, load: Load) -> ScaleRow {
     let first = blocks[0];
     let monitored: Vec<&Monitored> = blocks.iter().filter_map(|record| trusted(record)).collect();
     ScaleRow {
         pvs: first.pvs,
         load,
         figures: monitored.first().map(|latest| ScaleFigures {
-            row: MonitorRow { approach: first.approach.clone(), ..row(&monitored, &load) },
+            row: MonitorRow {
+                approach: first.approach.clone(),
+                ..row(&monitored, protocol, &load)
+            },
             server_bytes: flow(&monitored, |one| &one.server),
             client_bytes: flow(&monitored, |one| &one.client),
             asked_subscriptions: first.pvs * load.monitors,

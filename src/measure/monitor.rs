@@ -2,9 +2,11 @@
 //! and compares what arrived with what the server's own database counted.
 
 mod observe;
+mod replaced;
 mod steady;
 
 use self::observe::Observed;
+use self::replaced::{Made, not_sent};
 use super::Cell;
 use super::arrivals::{Subscribed, Tally, tally};
 use super::driven::Driven;
@@ -15,7 +17,9 @@ use super::stop::{Stop, failed};
 use super::usage_recorder::UsageRecorder;
 use crate::ioc::{Counted, LogEvent};
 use crate::protocol::Protocol;
-use crate::record::{Cores, FailureKind, Load, Monitored, Network, Recovery, ServerCounters};
+use crate::record::{
+    Cores, FailureKind, Load, Monitored, Network, Recovery, ServerCounters, least_bytes,
+};
 use crate::scenario::{FRAME_PV, PROCESSED_FACTOR, course, least_update_bytes, pv_name};
 use crate::worker_protocol::{Content, Hello, Mode, Monitor, Stage, StageCommand, Updates};
 
@@ -90,7 +94,7 @@ impl MonitorRun<'_, '_> {
         let pending = self.begin_collecting();
         let observed = self.observe(first, &pending, &usage)?;
         let recorded = usage.finish();
-        let counters = self.counters_since(&counters_before)?;
+        let counters = self.counters_since(&counters_before, &observed)?;
         let Answer { done, .. } = self.finish_collecting(pending)?;
         let updates = done.updates.unwrap_or_default();
         let subscribed = Subscribed { pixels: self.load.pixels, monitors: self.load.monitors };
@@ -163,16 +167,37 @@ impl MonitorRun<'_, '_> {
         Ok(answer)
     }
 
-    fn counters_since(&mut self, before: &Counted) -> Result<ServerCounters, Stop> {
+    fn counters_since(
+        &mut self,
+        before: &Counted,
+        observed: &Observed,
+    ) -> Result<ServerCounters, Stop> {
         let counted = self.driven.ioc.counted()?.since(before);
+        let not_sent = self.not_sent(&counted, observed);
         let named = |(event, count): (LogEvent, u64)| (event.name().to_owned(), count);
         Ok(ServerCounters {
             subscriptions: counted.subscriptions,
             scan_overruns: counted.scan_overruns,
-            merged_updates: counted.merged_updates,
+            // What the database replaced was not sent either.
+            merged_updates: not_sent.max(counted.merged_updates),
             callback_overflows: counted.callback_overflows,
             overloads: counted.overloads.into_iter().map(named).collect(),
         })
+    }
+
+    /// Updates that the server did not send, where it shows the bytes that it sent; a server
+    /// that was started meanwhile counts from there on.
+    fn not_sent(&self, counted: &Counted, observed: &Observed) -> Option<u64> {
+        let sent_bytes = counted.sent_bytes.as_ref()?;
+        let [instance] = &observed.instances[..] else { return None };
+        let before = instance.first.as_ref()?;
+        let made = instance.last.iter().zip(before).enumerate().map(|(pv, (last, first))| Made {
+            pv: self.name_of(pv),
+            updates: last.saturating_sub(*first),
+        });
+        let update_bytes = least_update_bytes(Protocol::Pva, self.load.pixels);
+        let is_asked = self.given.protocol == Protocol::Pva;
+        is_asked.then(|| not_sent(made, self.load.monitors, sent_bytes, update_bytes))
     }
 
     fn monitored(&self, observed: &Observed, tallies: &[Tally], updates: Updates) -> Monitored {
@@ -229,30 +254,8 @@ impl MonitorRun<'_, '_> {
         Some(Recovery { wanted: self.cell.pvs - gone, recovered: last.caught_up, slowest_s })
     }
 
-    /// Not known for pvAccess, nor where subscriptions share their updates.
     fn least_bytes(&self, monitored: &Monitored) -> Option<u64> {
-        let is_known = self.given.protocol == Protocol::Ca && self.load.monitors == 1;
-        let sent = sent_meanwhile(monitored.received, monitored.repeated, self.cell.pvs);
-        is_known.then(|| sent * least_update_bytes(self.load.pixels))
-    }
-}
-
-/// The first update of each subscription was counted before the recorded were opened. A
-/// frame that came twice was sent twice: the server sends what a record holds when an
-/// update's turn comes, which may be the next frame already.
-fn sent_meanwhile(received: u64, repeated: u64, pvs: usize) -> u64 {
-    (received + repeated).saturating_sub(pvs as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_frame_that_came_twice_was_sent_twice() {
-        // Counted by the kernel for pyepics, which had 1394 frames and one of them twice.
-        let camera = Some(crate::record::Pixels { width: 680, height: 480 });
-        assert_eq!(sent_meanwhile(1394, 1, 1) * least_update_bytes(camera), 910_058_960);
-        assert_eq!(sent_meanwhile(0, 0, 1), 0);
+        let counts = (monitored.received, monitored.repeated);
+        least_bytes(self.given.protocol, &self.load, self.cell.pvs, counts)
     }
 }

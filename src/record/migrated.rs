@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Line, Run};
+use super::{Line, Record, Run, least_bytes};
 use crate::lookup::Lookup;
 use crate::protocol::Protocol;
 
@@ -10,16 +10,43 @@ use crate::protocol::Protocol;
 /// many IOCs were shuffled.
 const SAYS_LOOKUP: u32 = 7;
 
+/// From this format on records say the least bytes of updates over pvAccess too.
+const SAYS_LEAST_BYTES: u32 = 8;
+
 /// Reads a line of a file of this format; `run` is its first line, if that was read.
 pub(super) fn line(text: &str, format: u32, run: Option<&Run>) -> serde_json::Result<Line> {
-    if format >= SAYS_LOOKUP {
-        return serde_json::from_str(text);
+    let mut line: Line = match format >= SAYS_LOOKUP {
+        true => serde_json::from_str(text)?,
+        false => {
+            let mut line: Value = serde_json::from_str(text)?;
+            if line["line"] == "record" {
+                say_lookup(&mut line, run);
+            }
+            serde_json::from_value(line)?
+        }
+    };
+    if format < SAYS_LEAST_BYTES
+        && let Line::Record(record) = &mut line
+    {
+        say_least_bytes(record, run);
     }
-    let mut line: Value = serde_json::from_str(text)?;
-    if line["line"] == "record" {
-        say_lookup(&mut line, run);
+    Ok(line)
+}
+
+/// The least of updates over pvAccess follows from what is there.
+fn say_least_bytes(record: &mut Record, run: Option<&Run>) {
+    let protocol = protocol_of(&record.approach, run);
+    let (Some(load), Some(Protocol::Pva)) = (record.load, protocol) else { return };
+    let Some(monitored) = record.monitored.as_deref_mut() else { return };
+    let counts = (monitored.received, monitored.repeated);
+    if let Some(network) = &mut monitored.network {
+        network.least_bytes = least_bytes(Protocol::Pva, &load, record.pvs, counts);
     }
-    serde_json::from_value(line)
+}
+
+fn protocol_of(approach: &str, run: Option<&Run>) -> Option<Protocol> {
+    let own = run?.approaches.iter().find(|facts| facts.name == approach)?;
+    Some(own.protocol)
 }
 
 /// Of many IOCs the lookup stood with their shape. One IOC was found by UDP over Channel
@@ -38,8 +65,7 @@ fn say_lookup(record: &mut Value, run: Option<&Run>) {
 }
 
 fn usual(approach: &str, run: Option<&Run>) -> Lookup {
-    let own = |run: &Run| run.approaches.iter().find(|facts| facts.name == approach).cloned();
-    match run.and_then(own).map(|facts| facts.protocol) {
+    match protocol_of(approach, run) {
         Some(Protocol::Pva) => Lookup::NameServer,
         Some(Protocol::Ca) | None => Lookup::Udp,
     }
@@ -48,7 +74,7 @@ fn usual(approach: &str, run: Option<&Run>) -> Lookup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{RECORD_FORMAT, Record, RunRecords};
+    use crate::record::{RECORD_FORMAT, RunRecords};
 
     /// What is read of records of `libca` and `p4p` with these further fields, in a file of
     /// this format.

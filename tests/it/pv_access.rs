@@ -2,16 +2,20 @@
 //! record holds, and each native approach over pvAccess reports every update that there
 //! was.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
 use epics_gauge::frame;
-use epics_gauge::ioc::{Builder, SoftIoc};
-use epics_gauge::scenario::{FRAME_PV, PROCESSED_FACTOR, pv_name};
+use epics_gauge::ioc::{Builder, Server, SoftIoc};
+use epics_gauge::protocol::Protocol;
+use epics_gauge::record::Pixels;
+use epics_gauge::scenario::{FRAME_PV, PROCESSED_FACTOR, least_update_bytes, pv_name};
 use epics_gauge::worker_protocol::{
     Content, Mode, Monitor, Stage, StageCommand, UpdateRun, Updates,
 };
 
-use crate::support::{WorkerDriver, at_once};
+use crate::support::{Gauge, WorkerDriver, at_once};
 
 /// The native approaches over pvAccess.
 const NATIVES: [&str; 3] = ["wire-pva", "wire-pva-pipeline", "pvxs"];
@@ -196,6 +200,55 @@ fn updates_come_again_over_pv_access_when_the_ioc_does() {
             assert!(again.is_some_and(|run| run.count > 2), "{index}: {runs:?}");
         }
     });
+}
+
+/// A client that reads nothing fills the sockets and then the queue of its monitor, where
+/// pvxs puts new frames over old ones and shows no count of them.
+#[test]
+fn frames_that_a_stopped_client_missed_were_not_sent_by_the_servers_report() {
+    const RATE_HZ: f64 = 60.0;
+    let frames = SoftIoc::builder().frames(WIDTH, HEIGHT).pv_access();
+    let mut ioc = frames.may_scan_at(RATE_HZ).start().unwrap();
+    let mut worker = connected("wire-pva", &ioc, vec![FRAME_PV.to_owned()]);
+    subscribe(&mut worker, Content::Frames, Mode::Bulk, 1).unwrap();
+    let before = ioc.counted().unwrap();
+    begin_collecting(&worker, Duration::from_secs(5));
+    ioc.start_scanning(RATE_HZ).unwrap();
+    worker.stopped_for(Duration::from_secs(2));
+    ioc.stop_scanning().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let sent_bytes = ioc.counted().unwrap().since(&before).sent_bytes.unwrap();
+    let updates = worker.finish().unwrap().updates.unwrap();
+    // The frame at subscription was sent before.
+    let received = runs_of(&updates, 0, 0).iter().map(|run| run.count).sum::<u64>() - 1;
+    let made = ioc.frame_count().unwrap();
+    assert!(received < made, "all {made} frames arrived: nothing was replaced");
+    let size = Some(Pixels { width: WIDTH, height: HEIGHT });
+    let least_bytes = received * least_update_bytes(Protocol::Pva, size);
+    assert_eq!(sent_bytes, BTreeMap::from([(FRAME_PV.to_owned(), least_bytes)]));
+}
+
+/// What the kernel counted of the client is the least, to the byte, and what the server did
+/// not send is no loss of the client.
+#[test]
+fn bytes_over_the_least_and_merged_updates_are_figures_over_pv_access() {
+    let ran = Gauge::run(
+        "scalars --server softioc-pva --approach pvxs --pvs 5 --rate 10 --seconds 2 --blocks 1",
+    );
+    let ran = ran.finish();
+    let records = ran.records();
+    assert_eq!(records.len(), 2, "{}", ran.stderr);
+    for record in records {
+        let monitored = record.monitored.unwrap();
+        let network = monitored.network.unwrap();
+        assert_eq!(network.least_bytes, Some(41 * (monitored.received - 5)), "{}", record.approach);
+        assert_eq!(Some(network.received_bytes), network.least_bytes, "{}", record.approach);
+        let counted = monitored.server_counters;
+        let both = (counted.subscriptions, counted.merged_updates);
+        assert_eq!(both, (Some(5), Some(0)), "{}", record.approach);
+    }
+    let report = fs::read_to_string(ran.out.path().join("run/report.json")).unwrap();
+    assert!(report.contains("scalars::pvxs::softioc_pva::n5_10hz::bytes_over_least"), "{report}");
 }
 
 #[test]

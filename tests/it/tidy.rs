@@ -36,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "missing",
             "process",
             "protocol",
+            "pv_access",
             "python_site",
         ],
     ),

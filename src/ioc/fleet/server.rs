@@ -66,6 +66,8 @@ impl Server for Fleet {
             merged_updates: sum(|counted| counted.merged_updates),
             scan_overruns: sum(|counted| counted.scan_overruns),
             callback_overflows: sum(|counted| counted.callback_overflows),
+            // Nobody monitors the PVs of many IOCs.
+            sent_bytes: None,
             overloads,
         })
     }
