@@ -1,7 +1,7 @@
 //! What a run measures: the sizes of a profile, of which every option replaces
 //! its part.
 
-mod fleet;
+pub(super) mod fleet;
 mod scale;
 
 use std::time::Duration;
@@ -54,7 +54,7 @@ pub(super) fn plan(arguments: &RunArguments, servers: &Servers) -> Result<Plan, 
     check_pvs(arguments, &wanted)?;
     let mut planned = Vec::new();
     for scenario in wanted {
-        let cells = by_lookups(arguments, scenario, cells(arguments, scenario)?);
+        let cells = by_lookups(arguments, scenario, cells(arguments, servers, scenario)?);
         let cells = on_servers(arguments, servers, cells)?;
         if cells.is_empty() {
             return Err(Failure::usage(format!(
@@ -178,7 +178,11 @@ fn on_servers(
     Ok(placed)
 }
 
-fn cells(arguments: &RunArguments, scenario: Scenario) -> Result<Vec<Cell>, Failure> {
+fn cells(
+    arguments: &RunArguments,
+    servers: &Servers,
+    scenario: Scenario,
+) -> Result<Vec<Cell>, Failure> {
     let definition = definition(scenario);
     let sizes = match arguments.profile {
         Profile::Quick => definition.quick,
@@ -188,7 +192,7 @@ fn cells(arguments: &RunArguments, scenario: Scenario) -> Result<Vec<Cell>, Fail
     let sizes = Sizes { blocks, ..sizes };
     Ok(match definition.model {
         Model::Connect => connect(arguments, scenario, sizes),
-        Model::ConnectToMany => fleet::cells(arguments, sizes)?,
+        Model::ConnectToMany => fleet::cells(arguments, servers, sizes)?,
         Model::Monitor if definition.varies.contains(&Dimension::Table) => {
             let load = |seconds| load(arguments, definition, seconds);
             scale::cells(arguments, &load, sizes)?

@@ -44,6 +44,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let limits = limits(arguments.limits_file.as_deref(), &catalogue, &servers)?;
     let mut plan = profile::plan(arguments, &servers)?;
     let approaches = keep_matching(&mut plan, &servers, approaches)?;
+    profile::fleet::check_memory(&plan.cells, &servers)?;
     let blocks = plan.blocks();
     let _lock = measuring_lock(arguments.no_wait)?;
     let command_line = std::env::args().skip(1).collect();

@@ -14,9 +14,9 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use super::{IocError, MAX_PVS, PVS_WITH_INDEX, SoftIoc};
+use super::{Builder, IocError, MAX_PVS, PVS_WITH_INDEX, SoftIoc};
 use crate::lookup::Lookup;
-use crate::process::{Deadline, ProcessError, usable_cores};
+use crate::process::{Deadline, Ports, ProcessError, client_environment_of, usable_cores};
 
 /// The most IOCs of a fleet. Each takes five of the 12 000 ports of this crate.
 const MAX_IOCS: usize = 1_000;
@@ -36,12 +36,19 @@ const START_OF_A_PV: Duration = Duration::from_micros(200);
 const BYTES_OF_AN_IOC: u64 = 52 << 20;
 const BYTES_OF_A_PV: u64 = 4_400 + 300;
 
+/// The same with pvAccess: 67 MB with 250 records and 109 MB with 10 000, and 20 kB for each
+/// channel, which pvxs keeps with its value and its access rights.
+const BYTES_OF_A_PV_ACCESS_IOC: u64 = 66 << 20;
+const BYTES_OF_A_PV_ACCESS_PV: u64 = 4_400 + 20_500;
+
 /// Several running, isolated IOCs: the first has the PVs `gauge:0` to
 /// `gauge:n-1`, the second `gauge:n` to `gauge:2n-1`, and so on. Each is an
 /// ordinary [`SoftIoc`] on ports of its own; dropping the fleet kills them all.
 #[derive(Debug)]
 pub struct Fleet {
     iocs: Vec<SoftIoc>,
+    /// Whether its clients come over pvAccess.
+    has_pv_access: bool,
     pvs_per_ioc: usize,
 }
 
@@ -53,9 +60,22 @@ impl Fleet {
     /// When a fleet of this size cannot be, when the ports are not free, and when
     /// an IOC does not serve: [`IocError::OfFleet`].
     pub fn start(iocs: usize, pvs_per_ioc: usize) -> Result<Fleet, IocError> {
+        Fleet::start_of(SoftIoc::builder(), iocs, pvs_per_ioc)
+    }
+
+    /// The same of IOCs that serve pvAccess too: [`Builder::pv_access`](super::Builder::pv_access).
+    ///
+    /// # Errors
+    /// Those of [`Fleet::start`]; [`IocError::Missing`] where this build has no pvAccess.
+    pub fn start_pv_access(iocs: usize, pvs_per_ioc: usize) -> Result<Fleet, IocError> {
+        Fleet::start_of(SoftIoc::builder().pv_access(), iocs, pvs_per_ioc)
+    }
+
+    fn start_of(builder: Builder, iocs: usize, pvs_per_ioc: usize) -> Result<Fleet, IocError> {
         Fleet::check_size(iocs, pvs_per_ioc)?;
-        let started = start_all(iocs, pvs_per_ioc)?;
-        Ok(Fleet { iocs: started, pvs_per_ioc })
+        let has_pv_access = builder.start_up.has_pv_access;
+        let iocs = start_all(&builder, iocs, pvs_per_ioc)?;
+        Ok(Fleet { iocs, has_pv_access, pvs_per_ioc })
     }
 
     /// Whether there can be a fleet of this size: with an index for each PV and not
@@ -90,6 +110,12 @@ impl Fleet {
     /// client has connected; an upper estimate.
     pub fn estimated_bytes(iocs: usize, pvs_per_ioc: usize) -> u64 {
         iocs as u64 * (BYTES_OF_AN_IOC + pvs_per_ioc as u64 * BYTES_OF_A_PV)
+    }
+
+    /// The same of IOCs with pvAccess, to which a client of that connects.
+    pub fn estimated_pv_access_bytes(iocs: usize, pvs_per_ioc: usize) -> u64 {
+        let pvs = pvs_per_ioc as u64;
+        iocs as u64 * (BYTES_OF_A_PV_ACCESS_IOC + pvs * BYTES_OF_A_PV_ACCESS_PV)
     }
 
     /// The IOCs, in the order of their PVs.
@@ -130,34 +156,33 @@ impl Fleet {
         lookup: Lookup,
         counter: Option<SocketAddrV4>,
     ) -> Vec<(String, String)> {
-        let (mut addresses, mut name_servers) = (Vec::new(), Vec::new());
-        match lookup {
-            Lookup::Udp => addresses = self.addresses(),
-            Lookup::NameServer => name_servers = self.addresses(),
-        }
-        addresses.extend(counter.map(|address| address.to_string()));
-        // All clients share the repeater of the first IOC.
-        let mut environment = self.iocs[0].environment_by(lookup);
-        for (name, value) in &mut environment {
-            match name.as_str() {
-                "EPICS_CA_ADDR_LIST" => *value = addresses.join(" "),
-                "EPICS_CA_NAME_SERVERS" => *value = name_servers.join(" "),
-                _ => {}
+        let ports: Vec<&Ports> = self.iocs.iter().map(SoftIoc::ports).collect();
+        let arrays = self.iocs[0].builder.array_limit();
+        let mut environment = client_environment_of(&ports, lookup, arrays);
+        let list = match self.has_pv_access {
+            false => "EPICS_CA_ADDR_LIST",
+            true => "EPICS_PVA_ADDR_LIST",
+        };
+        if let Some(counter) = counter {
+            match environment.iter_mut().find(|(name, _)| name == list) {
+                Some((_, addresses)) => *addresses = format!("{addresses} {counter}"),
+                None => environment.push((list.to_owned(), counter.to_string())),
             }
         }
         environment
     }
 
-    /// How many channels clients have at this moment, over Channel Access.
+    /// How many channels clients have at this moment, over pvAccess where it has that, else over
+    /// Channel Access.
     ///
     /// # Errors
     /// When an IOC fails.
     pub fn channels(&mut self) -> Result<usize, IocError> {
-        Ok(self.ask_all(SoftIoc::channels)?.into_iter().sum())
-    }
-
-    fn addresses(&self) -> Vec<String> {
-        self.iocs.iter().map(|ioc| format!("127.0.0.1:{}", ioc.port())).collect()
+        let of_one = match self.has_pv_access {
+            false => SoftIoc::channels,
+            true => SoftIoc::pv_access_channels,
+        };
+        Ok(self.ask_all(of_one)?.into_iter().sum())
     }
 
     /// Asks one IOC; its error tells which it was.
@@ -181,7 +206,7 @@ impl Fleet {
 
 /// Starts the IOCs from as many threads as there are cores. The first error ends
 /// all of it.
-fn start_all(iocs: usize, pvs_per_ioc: usize) -> Result<Vec<SoftIoc>, IocError> {
+fn start_all(builder: &Builder, iocs: usize, pvs_per_ioc: usize) -> Result<Vec<SoftIoc>, IocError> {
     let deadline = Deadline::after(usual_deadline(iocs, pvs_per_ioc));
     let waiting = Mutex::new(0..iocs);
     let failed: Mutex<Option<IocError>> = Mutex::new(None);
@@ -191,7 +216,7 @@ fn start_all(iocs: usize, pvs_per_ioc: usize) -> Result<Vec<SoftIoc>, IocError> 
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(number) = next(&waiting, &failed) {
-                    match start_one(number, pvs_per_ioc, &deadline) {
+                    match start_one(builder, number, pvs_per_ioc, &deadline) {
                         Ok(ioc) => lock(&started).push((number, ioc)),
                         Err(error) => {
                             let pvs = pvs_of(number, pvs_per_ioc);
@@ -215,9 +240,14 @@ fn next(waiting: &Mutex<Range<usize>>, failed: &Mutex<Option<IocError>>) -> Opti
     if lock(failed).is_some() { None } else { lock(waiting).next() }
 }
 
-fn start_one(number: usize, pvs: usize, deadline: &Deadline) -> Result<SoftIoc, IocError> {
+fn start_one(
+    builder: &Builder,
+    number: usize,
+    pvs: usize,
+    deadline: &Deadline,
+) -> Result<SoftIoc, IocError> {
     let first = number * pvs;
-    SoftIoc::builder().pvs(pvs).first_pv(first).deadline(deadline.remaining()).start()
+    builder.clone().pvs(pvs).first_pv(first).deadline(deadline.remaining()).start()
 }
 
 fn usual_deadline(iocs: usize, pvs_per_ioc: usize) -> Duration {

@@ -19,6 +19,8 @@ use crate::worker_protocol::{Mode, Stage};
 pub struct FleetRow {
     /// How PVs are found.
     pub lookup: Lookup,
+    /// Of which server the IOCs are.
+    pub server: String,
     /// How many IOCs there are.
     pub fleet: FleetShape,
     /// How many PVs all IOCs have together.
@@ -56,6 +58,8 @@ pub struct FleetRow {
 pub struct FleetGrowth {
     /// How PVs are found in both.
     pub lookup: Lookup,
+    /// Of which server the IOCs of both are.
+    pub server: String,
     /// The larger fleet.
     pub fleet: FleetShape,
     /// Its PVs.
@@ -72,8 +76,14 @@ pub struct FleetGrowth {
 
 const CONNECT: Timed = Timed { stage: Stage::Connect, mode: Mode::Bulk };
 
-/// How a count of PVs on IOCs of a shape is found; in the order of reports.
-type Size = (Lookup, usize, FleetShape);
+/// How a count of PVs on IOCs of a server and a shape is found; in the order of reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Size<'a> {
+    lookup: Lookup,
+    server: &'a str,
+    pvs: usize,
+    fleet: FleetShape,
+}
 
 /// A figure by block.
 type ByBlock = BTreeMap<usize, f64>;
@@ -95,25 +105,28 @@ pub fn fleet_rows(run: &RunRecords) -> Vec<FleetRow> {
     rows
 }
 
-/// The growth of each approach from the smallest fleet of each lookup to every
+/// The growth of each approach from the smallest fleet of each lookup and server to every
 /// larger one.
 pub fn fleet_growth(run: &RunRecords) -> Vec<FleetGrowth> {
     let sizes = sizes(run);
-    let smallest = |lookup| sizes.iter().find(|size| size.0 == lookup).copied();
+    let smallest = |of: &Size<'_>| {
+        let is_same = |size: &&Size<'_>| (size.lookup, size.server) == (of.lookup, of.server);
+        sizes.iter().find(is_same).copied()
+    };
     let mut growths = Vec::new();
     for size in &sizes {
-        let (lookup, pvs, fleet) = *size;
-        let Some(from) = smallest(lookup).filter(|from| from != size) else { continue };
+        let Some(from) = smallest(size).filter(|from| from != size) else { continue };
         for facts in &run.run.approaches {
             let large = costs(&records(run, *size, &facts.name));
             let small = costs(&records(run, from, &facts.name));
             let ratios = large.iter().filter_map(|(block, cost)| Some(cost / small.get(block)?));
             growths.extend(interval(ratios).map(|ratio| FleetGrowth {
-                lookup,
-                fleet,
-                pvs,
-                smallest: from.2,
-                smallest_pvs: from.1,
+                lookup: size.lookup,
+                server: size.server.to_owned(),
+                fleet: size.fleet,
+                pvs: size.pvs,
+                smallest: from.fleet,
+                smallest_pvs: from.pvs,
                 approach: facts.name.clone(),
                 ratio,
             }));
@@ -122,17 +135,18 @@ pub fn fleet_growth(run: &RunRecords) -> Vec<FleetGrowth> {
     growths
 }
 
-fn sizes(run: &RunRecords) -> Vec<Size> {
+fn sizes(run: &RunRecords) -> Vec<Size<'_>> {
     let fleets = run.records.iter().filter(|record| record.scenario == Scenario::Fleet);
-    let sizes: BTreeSet<Size> = fleets.filter_map(size_of).collect();
+    let sizes: BTreeSet<Size<'_>> = fleets.filter_map(size_of).collect();
     sizes.into_iter().collect()
 }
 
-fn size_of(record: &Record) -> Option<Size> {
-    Some((record.lookup, record.pvs, record.fleet?))
+fn size_of(record: &Record) -> Option<Size<'_>> {
+    let (lookup, server, pvs) = (record.lookup, record.server.as_str(), record.pvs);
+    Some(Size { lookup, server, pvs, fleet: record.fleet? })
 }
 
-fn records<'a>(run: &'a RunRecords, size: Size, approach: &str) -> Vec<&'a Record> {
+fn records<'a>(run: &'a RunRecords, size: Size<'_>, approach: &str) -> Vec<&'a Record> {
     let is_own = |record: &&Record| {
         record.scenario == Scenario::Fleet
             && size_of(record) == Some(size)
@@ -150,8 +164,13 @@ fn costs(records: &[&Record]) -> ByBlock {
         .collect()
 }
 
-fn row(size: Size, facts: &ApproachFacts, own: &[&Record], floor: Option<&ByBlock>) -> FleetRow {
-    let (lookup, pvs, fleet) = size;
+fn row(
+    size: Size<'_>,
+    facts: &ApproachFacts,
+    own: &[&Record],
+    floor: Option<&ByBlock>,
+) -> FleetRow {
+    let Size { lookup, server, pvs, fleet } = size;
     let per_pv =
         |figures: Vec<f64>| (!figures.is_empty()).then(|| median(&figures) / pvs.max(1) as f64);
     let costs = costs(own);
@@ -162,6 +181,7 @@ fn row(size: Size, facts: &ApproachFacts, own: &[&Record], floor: Option<&ByBloc
     let searches: Vec<_> = used.iter().filter_map(|used| used.searches).collect();
     FleetRow {
         lookup,
+        server: server.to_owned(),
         fleet,
         pvs,
         approach: facts.name.clone(),

@@ -20,6 +20,7 @@ use crate::approach::Approach;
 use crate::ioc::{Fleet, IocError, SearchCounter, Server, searches_on_circuits};
 use crate::lookup::Lookup;
 use crate::process::Command;
+use crate::protocol::Protocol;
 use crate::record::{
     Failure, FailureKind, FleetShape, FleetUse, Record, Searches, SearchesCounted,
 };
@@ -67,7 +68,7 @@ impl Fleets {
         log: &mut String,
     ) -> Result<(), Stop> {
         self.check(&candidate.approach, cell)?;
-        let mut fleet = self.fleet(cell, shape)?;
+        let mut fleet = self.fleet(cell, shape, candidate.approach.protocol)?;
         let is_first_client = !std::mem::replace(&mut self.is_used, true);
         if !is_first_client && !settle(&fleet.pids()) {
             let warning = "the IOCs were still busy with the client before when this one began";
@@ -106,7 +107,7 @@ impl Fleets {
     }
 
     /// Takes the fleet; one that is not given back was broken.
-    fn fleet(&mut self, cell: &Cell, shape: FleetShape) -> Result<Fleet, Stop> {
+    fn fleet(&mut self, cell: &Cell, shape: FleetShape, protocol: Protocol) -> Result<Fleet, Stop> {
         if let Some(fleet) = self.fleet.take() {
             return Ok(fleet);
         }
@@ -114,7 +115,11 @@ impl Fleets {
             return Err(Stop::Failed(failure.clone()));
         }
         self.is_used = false;
-        Fleet::start(shape.iocs, cell.pvs / shape.iocs).map_err(|error| {
+        let start = match protocol {
+            Protocol::Ca => Fleet::start,
+            Protocol::Pva => Fleet::start_pv_access,
+        };
+        start(shape.iocs, cell.pvs / shape.iocs).map_err(|error| {
             let stop = Stop::from(error);
             if let Stop::Failed(failure) = &stop {
                 self.not_started = Some(failure.clone());
@@ -289,6 +294,9 @@ impl Worker<'_, '_> {
                 counted: SearchesCounted::AtAddress,
                 dropped_datagrams: count.dropped_datagrams.unwrap_or(0),
             }),
+            // Some clients over pvAccess ask for values while they connect, and the bytes
+            // do not tell which they are.
+            Lookup::NameServer if self.given.approach.protocol == Protocol::Pva => None,
             Lookup::NameServer => circuits.map(|(sent_bytes, new)| Searches {
                 sent: searches_on_circuits(sent_bytes, new, (0..self.cell.pvs).map(pv_name)),
                 counted: SearchesCounted::FromBytes,

@@ -200,12 +200,13 @@ impl Plan {
     }
 
     /// The fleet scenario for every size, a count of PVs and of IOCs. The PVs are spread
-    /// evenly over softIocs; clients get them shuffled, or in the order of the IOCs.
+    /// evenly over the IOCs of a server, which is not said yet; clients get them shuffled, or
+    /// in the order of the IOCs.
     pub fn fleets(sizes: &[(usize, usize)], in_order: bool, blocks: usize) -> Vec<Cell> {
         let fleet = |(pvs, iocs): &(usize, usize)| {
             let cell = Cell::new(Scenario::Fleet, *pvs, Mode::Bulk, None, blocks);
             let shape = FleetShape { iocs: *iocs, in_order };
-            Cell { fleet: Some(shape), ..cell.on("softioc") }
+            Cell { fleet: Some(shape), ..cell }
         };
         sizes.iter().map(fleet).collect()
     }

@@ -13,7 +13,7 @@ pub(crate) use bytes::{Reader, Trouble};
 pub(crate) use messages::{
     Answer, PIPELINED_UPDATES, PV_REQUEST_PIPELINED, PV_REQUEST_TIMED, PV_REQUEST_VALUE, Search,
     control, decode_found, decode_validation, encode_create_channel, encode_monitor_ack,
-    encode_operation, encode_operation_init, encode_put, encode_validation, message,
+    encode_operation, encode_operation_init, encode_put, encode_validation, message, searches_in,
 };
 pub(crate) use structure::{Bits, DOUBLE, INT16, Structure, Types, UINT16};
 

@@ -103,6 +103,62 @@ fn searches_from_bytes_are_those_that_the_floor_counts_itself() {
     assert!((from_bytes - own as f64).abs() < 3.0, "{from_bytes}, but {own}");
 }
 
+/// Clients over pvAccess send each search to every address, too. By name server only the
+/// floor knows its searches: the bytes of others hold more than searches and channels.
+#[test]
+fn clients_over_pv_access_connect_a_fleet_by_both_lookups() {
+    let ran = ran("fleet --pvs 150 --iocs 3 --approach pvxs,p4p");
+    let records = ran.records();
+    assert_eq!(records.len(), 6);
+    for lookup in Lookup::ALL {
+        for approach in ["wire-pva", "pvxs", "p4p"] {
+            let record = record(&records, approach, lookup);
+            assert_eq!((record.server.as_str(), record.pvs), ("softioc-pva", 150));
+            let (before, after) = fleet_use(&record).servers_bytes.unwrap();
+            assert!(before > 3 << 20 && after >= before, "{approach}: {before} {after}");
+        }
+        let own = searches(&record(&records, "wire-pva", lookup), SearchesCounted::ByClient);
+        assert!(own >= 150.0, "{lookup}: {own}");
+    }
+    for approach in ["pvxs", "p4p"] {
+        let by_udp = searches(&record(&records, approach, Lookup::Udp), SearchesCounted::AtAddress);
+        assert!(by_udp >= 450.0, "{approach}: {by_udp}");
+        let by_name_server = record(&records, approach, Lookup::NameServer);
+        assert_eq!(fleet_use(&by_name_server).searches, None, "{approach}");
+    }
+    let report = fs::read_to_string(ran.out.path().join("run/report.md")).unwrap();
+    for lookup in ["UDP", "name server"] {
+        let words = format!("## fleet: PVs found by {lookup} on softioc-pva");
+        assert!(report.contains(&words), "{report}");
+    }
+}
+
+#[test]
+fn channels_over_pv_access_are_counted_by_the_iocs() {
+    let mut fleet = Fleet::start_pv_access(2, 30).unwrap();
+    assert_eq!(fleet.channels().unwrap(), 0);
+    let mut worker = WorkerDriver::start("wire-pva", fleet.udp_environment());
+    worker.job(fleet.pvs());
+    worker.stage(Stage::Context, Mode::Bulk);
+    worker.stage(Stage::Connect, Mode::Bulk);
+    assert_eq!(fleet.channels().unwrap(), 60);
+}
+
+/// A million, as `docs/fleet.md` has it. Takes minutes, and 52 GB of memory.
+#[test]
+#[ignore = "slow: `ci/test-slow` runs it"]
+fn the_floor_of_pv_access_connects_a_million_pvs_on_a_hundred_iocs() {
+    let needed = Fleet::estimated_pv_access_bytes(100, 10_000);
+    if (epics_gauge::measure::this_machine().memory_bytes as f64) * 0.6 < needed as f64 {
+        eprintln!("left out: 100 IOCs take {} MiB", needed >> 20);
+        return;
+    }
+    let ran = ran("fleet --pvs 1000000 --server softioc-pva --approach wire-pva");
+    for lookup in Lookup::ALL {
+        fleet_use(&record(&ran.records(), "wire-pva", lookup));
+    }
+}
+
 #[test]
 fn what_knows_no_name_servers_is_not_tried_with_them() {
     let ran = ran("fleet --pvs 20 --iocs 2 --approach caproto");
@@ -250,7 +306,7 @@ fn fleets_that_cannot_be_are_refused() {
     refused("fleet --pvs 10 --iocs 3", &["evenly over 3 IOCs", "--iocs"]);
     refused("fleet --pvs 10 --iocs 0", &["--iocs"]);
     refused("fleet --pvs 10 --iocs 1001", &["--iocs"]);
-    refused("fleet --server softioc-pva", &["made of softiocs", "--server"]);
+    refused("fleet --server python-softioc", &["made of the softIocs", "softioc-pva", "--server"]);
     refused("fleet --mode serial", &["--mode means nothing to fleet"]);
     refused("fleet --seconds 3", &["--seconds means nothing to fleet"]);
     refused("connect --iocs 3", &["--iocs means nothing to connect; it is for fleet"]);
@@ -264,4 +320,6 @@ fn a_fleet_that_leaves_no_memory_for_a_client_is_refused() {
         refused("fleet --pvs 1000000 --iocs 1000", &["MiB", "fewer --pvs or --iocs"]);
     }
     assert!(Fleet::estimated_bytes(100, 10_000) < 16 << 30);
+    let over_pv_access = Fleet::estimated_pv_access_bytes(100, 10_000);
+    assert!((28 << 30..32 << 30).contains(&over_pv_access), "{over_pv_access}");
 }

@@ -1,7 +1,8 @@
 //! The sizes of the fleet scenario.
 
-use epics_gauge::ioc::Fleet;
+use epics_gauge::ioc::{Fleet, Servers};
 use epics_gauge::measure::{Cell, Plan, this_machine};
+use epics_gauge::protocol::Protocol;
 use epics_gauge::scenario::Sizes;
 
 use super::super::Failure;
@@ -10,16 +11,22 @@ use super::super::arguments::RunArguments;
 /// The PVs of an IOC, where the count of IOCs is not said.
 const PVS_PER_IOC: usize = 10_000;
 
-/// The server of which a fleet is made.
-const SERVER: &str = "softioc";
-
 /// The part of the machine's memory that a fleet's IOCs may take: the client needs
 /// some, too.
 const MOST_OF_MEMORY: f64 = 0.6;
 
-pub(super) fn cells(arguments: &RunArguments, planned: Sizes) -> Result<Vec<Cell>, Failure> {
-    if !arguments.servers.is_empty() && !arguments.servers.iter().any(|name| name == SERVER) {
-        let message = format!("a fleet is made of {SERVER}s, not of what --server names");
+pub(super) fn cells(
+    arguments: &RunArguments,
+    servers: &Servers,
+    planned: Sizes,
+) -> Result<Vec<Cell>, Failure> {
+    let is_soft_ioc =
+        |name: &String| servers.get(name).is_none_or(|kind| kind.is_usual && kind.has_shell);
+    if let Some(other) = arguments.servers.iter().find(|name| !is_soft_ioc(name)) {
+        let message = format!(
+            "--server {other}: a fleet is made of the softIocs of this build, softioc and \
+             softioc-pva"
+        );
         return Err(Failure::usage(message));
     }
     let counts = super::pvs(arguments, planned.pvs);
@@ -36,14 +43,33 @@ fn size(pvs: usize, iocs: Option<u32>) -> Result<(usize, usize), Failure> {
         )));
     }
     Fleet::check_size(iocs, pvs / iocs).map_err(|error| Failure::usage(error.to_string()))?;
-    let (needed, memory) = (Fleet::estimated_bytes(iocs, pvs / iocs), this_machine().memory_bytes);
-    if needed as f64 > memory as f64 * MOST_OF_MEMORY {
-        return Err(Failure::usage(format!(
-            "{iocs} IOCs with {pvs} PVs need some {} MiB of this machine's {}, which leaves too \
-             little for a client; ask for fewer --pvs or --iocs",
-            needed >> 20,
-            memory >> 20
-        )));
-    }
     Ok((pvs, iocs))
+}
+
+/// Whether this machine has the memory for the IOCs of these cells.
+///
+/// # Errors
+/// When it has not, or leaves too little for a client.
+pub(in crate::cli) fn check_memory(cells: &[Cell], servers: &Servers) -> Result<(), Failure> {
+    let memory = this_machine().memory_bytes;
+    for (cell, fleet) in cells.iter().filter_map(|cell| Some((cell, cell.fleet?))) {
+        let kind = servers.get(&cell.server);
+        let estimated = match kind.is_some_and(|kind| kind.protocols.contains(&Protocol::Pva)) {
+            true => Fleet::estimated_pv_access_bytes,
+            false => Fleet::estimated_bytes,
+        };
+        let needed = estimated(fleet.iocs, cell.pvs / fleet.iocs);
+        if needed as f64 > memory as f64 * MOST_OF_MEMORY {
+            return Err(Failure::usage(format!(
+                "{} IOCs of {} with {} PVs need some {} MiB of this machine's {}, which leaves \
+                 too little for a client; ask for fewer --pvs or --iocs, or name another --server",
+                fleet.iocs,
+                cell.server,
+                cell.pvs,
+                needed >> 20,
+                memory >> 20
+            )));
+        }
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::channel_access::{self, CA_PROTO_SEARCH, encode_greeting, search_bytes};
+use crate::pv_access;
 
 /// The receive buffer asked for, of which the system gives what it allows.
 const RECEIVE_BUFFER_BYTES: libc::c_int = 16 << 20;
@@ -82,7 +83,7 @@ impl Drop for SearchCounter {
     }
 }
 
-/// How many search messages a client sent over TCP, to all name servers together,
+/// How many search messages a client of Channel Access sent over TCP, to all name servers together,
 /// when its circuits have carried `sent_bytes` in all and nothing was asked but
 /// searches and one channel for each of `names`. `new_circuits` of them were
 /// opened, and so greeted, while those bytes were sent.
@@ -137,6 +138,10 @@ fn count(socket: &UdpSocket, ended: &AtomicBool) -> SearchCount {
 }
 
 fn searches_in(mut datagram: &[u8]) -> u64 {
+    // No message of Channel Access begins so.
+    if datagram.first() == Some(&pv_access::MAGIC) {
+        return pv_access::searches_in(datagram);
+    }
     let mut searches = 0;
     while let Ok(message) = channel_access::decode(datagram) {
         searches += u64::from(message.header.command == CA_PROTO_SEARCH);
@@ -188,6 +193,14 @@ mod tests {
         bytes
     }
 
+    fn pv_access_datagram() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let search = pv_access::Search::begin(&mut bytes, true, 1, Some(4000), false);
+        names().for_each(|name| pv_access::Search::add(&mut bytes, true, 1, &name));
+        search.end(&mut bytes, true, 20);
+        bytes
+    }
+
     #[test]
     fn every_search_message_of_every_datagram_is_counted() {
         let counter = SearchCounter::start().unwrap();
@@ -198,9 +211,10 @@ mod tests {
         }
         client.send_to(b"no message", counter.address()).unwrap();
         client.send_to(&datagram(0), counter.address()).unwrap();
+        client.send_to(&pv_access_datagram(), counter.address()).unwrap();
         let expected = SearchCount {
-            searches: 30 * 23,
-            datagrams: 60,
+            searches: 30 * 23 + 20,
+            datagrams: 61,
             dropped_datagrams: if cfg!(target_os = "linux") { Some(0) } else { None },
         };
         assert_eq!(counter.finish(), expected);

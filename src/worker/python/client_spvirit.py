@@ -123,5 +123,11 @@ def searching():
     builder = spvirit.Client.builder()
     if "EPICS_PVA_NAME_SERVERS" in os.environ:
         return builder.no_broadcast(True)
-    address, port = os.environ["EPICS_PVA_ADDR_LIST"].split(":")
+    addresses = os.environ["EPICS_PVA_ADDR_LIST"].split()
+    if len(addresses) != 1:
+        raise worker.StageError(
+            f"spvirit searches on one UDP port, and {len(addresses)} were given; "
+            "it finds PVs of several IOCs by name server only"
+        )
+    address, port = addresses[0].split(":")
     return builder.udp_port(int(port)).bind_addr(address)

@@ -7,19 +7,35 @@ use crate::report::document::{Columns, Part, Table};
 use crate::report::words::{
     difference, factor, fleet_size, joint_explained, or_dash, with_joint_mark,
 };
+use crate::scenario::USUAL_SERVER;
 use crate::units::{grouped, microseconds};
 
 pub(super) fn section(judgement: &Judgement) -> Vec<Part> {
-    Lookup::ALL.into_iter().flat_map(|lookup| of_lookup(judgement, lookup)).collect()
+    let of_kind = |kind| of_kind(judgement, kind);
+    kinds(&judgement.fleets).into_iter().flat_map(of_kind).collect()
 }
 
-fn of_lookup(judgement: &Judgement, lookup: Lookup) -> Vec<Part> {
-    let rows: Vec<&FleetRow> = judgement.fleets.iter().filter(|row| row.lookup == lookup).collect();
-    if rows.is_empty() {
-        return Vec::new();
-    }
+/// The ways to find PVs, and of which server their IOCs are, in the order of the rows.
+pub(super) fn kinds(rows: &[FleetRow]) -> Vec<(Lookup, &str)> {
+    let mut kinds: Vec<(Lookup, &str)> = rows.iter().map(kind_of).collect();
+    kinds.dedup();
+    kinds
+}
+
+pub(super) fn kind_of(row: &FleetRow) -> (Lookup, &str) {
+    (row.lookup, &row.server)
+}
+
+/// Such as `UDP` or, on IOCs of another server than usual, `UDP on softioc-pva`.
+pub(super) fn found_by((lookup, server): (Lookup, &str)) -> String {
+    if server == USUAL_SERVER { lookup.to_string() } else { format!("{lookup} on {server}") }
+}
+
+fn of_kind(judgement: &Judgement, kind: (Lookup, &str)) -> Vec<Part> {
+    let is_own = |row: &&FleetRow| kind_of(row) == kind;
+    let rows: Vec<&FleetRow> = judgement.fleets.iter().filter(is_own).collect();
     let mut parts = vec![
-        Part::Heading(2, format!("fleet: PVs found by {lookup}")),
+        Part::Heading(2, format!("fleet: PVs found by {}", found_by(kind))),
         Part::Text(EXPLAINED_COSTS.to_owned()),
         Part::Table(costs(&rows, &judgement.fleet_growth)),
     ];
@@ -75,7 +91,8 @@ fn costs(rows: &[&FleetRow], growths: &[FleetGrowth]) -> Table {
     let growth_of = |row: &FleetRow| {
         growths.iter().find(|growth| {
             growth.approach == row.approach
-                && (growth.lookup, growth.fleet, growth.pvs) == (row.lookup, row.fleet, row.pvs)
+                && (growth.lookup, growth.server.as_str()) == kind_of(row)
+                && (growth.fleet, growth.pvs) == (row.fleet, row.pvs)
         })
     };
     let marked = |row: &FleetRow| with_joint_mark(&row.approach, is_joint(row));
@@ -137,18 +154,21 @@ fn known_beforehand(row: &FleetRow) -> Option<String> {
 
 /// How the cost of each approach grew to the largest fleet of each lookup.
 pub(super) fn statements(judgement: &Judgement) -> Vec<String> {
-    Lookup::ALL.into_iter().filter_map(|lookup| statement(judgement, lookup)).collect()
+    let of_kind = |kind| statement(judgement, kind);
+    kinds(&judgement.fleets).into_iter().filter_map(of_kind).collect()
 }
 
-fn statement(judgement: &Judgement, lookup: Lookup) -> Option<String> {
-    let own = || judgement.fleet_growth.iter().filter(|growth| growth.lookup == lookup);
+fn statement(judgement: &Judgement, kind: (Lookup, &str)) -> Option<String> {
+    let is_own = |growth: &&FleetGrowth| (growth.lookup, growth.server.as_str()) == kind;
+    let own = || judgement.fleet_growth.iter().filter(is_own);
     let largest = own().max_by_key(|growth| (growth.pvs, growth.fleet.iocs))?;
     let described: Vec<String> = own()
         .filter(|growth| (growth.fleet, growth.pvs) == (largest.fleet, largest.pvs))
         .map(|growth| format!("{} {}", growth.approach, change(growth.ratio.median)))
         .collect();
     Some(format!(
-        "Found by {lookup}, a PV of {} costs, against {}: {}.",
+        "Found by {}, a PV of {} costs, against {}: {}.",
+        found_by(kind),
         fleet_size(largest.fleet.iocs, largest.pvs),
         fleet_size(largest.smallest.iocs, largest.smallest_pvs),
         described.join(", ")

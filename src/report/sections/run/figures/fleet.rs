@@ -1,5 +1,6 @@
 //! What a PV costs as the fleet of IOCs grows.
 
+use super::super::fleet::{found_by, kind_of, kinds};
 use super::command::Command;
 use super::styles::Styles;
 use crate::judge::{FleetRow, Judgement};
@@ -18,21 +19,21 @@ struct Connected<'a> {
     cost_s: &'a Interval,
 }
 
-/// One figure for each way to find PVs.
+/// One figure for each way to find PVs and each server.
 pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
-    let of_lookup = |lookup: Lookup| {
-        let own = judgement.fleets.iter().filter(|row| row.lookup == lookup);
+    let of_kind = |kind: (Lookup, &str)| {
+        let own = judgement.fleets.iter().filter(|row| kind_of(row) == kind);
         let connected: Vec<Connected<'_>> =
             own.filter_map(|row| Some(Connected { row, cost_s: row.cost_s.as_ref()? })).collect();
-        (!connected.is_empty()).then(|| figure(run, styles, lookup, &connected))
+        (!connected.is_empty()).then(|| figure(run, styles, &found_by(kind), &connected))
     };
-    Lookup::ALL.into_iter().filter_map(of_lookup).collect()
+    kinds(&judgement.fleets).into_iter().filter_map(of_kind).collect()
 }
 
 fn figure(
     run: &RunRecords,
     styles: &Styles<'_>,
-    lookup: Lookup,
+    found_by: &str,
     connected: &[Connected<'_>],
 ) -> Figure {
     let mut names: Vec<&str> = Vec::new();
@@ -49,8 +50,8 @@ fn figure(
         .collect();
     let counts = connected.iter().map(|one| one.row.pvs).collect();
     Figure {
-        id: format!("fleet-{}", slug(lookup.name())),
-        title: format!("What a PV costs in fleets of IOCs, found by {lookup}"),
+        id: format!("fleet-{}", slug(found_by)),
+        title: format!("What a PV costs in fleets of IOCs, found by {found_by}"),
         summary: format!(
             "Time to connect over PVs. With {}: {}.",
             counted(most, "PV"),
