@@ -490,6 +490,18 @@ pub(super) struct FloorArguments {
     /// End with exit code 4 if another measurement runs on this machine, instead of waiting for it
     #[arg(long)]
     pub(super) no_wait: bool,
+    /// Tables, or every sample for programs (docs/data.md)
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "tables")]
+    pub(super) format: FloorFormat,
+}
+
+/// What `floor` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FloorFormat {
+    /// A table for each floor
+    Tables,
+    /// One JSON object
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -6,8 +6,9 @@ use epics_gauge::protocol::Protocol;
 use epics_gauge::python_site::Missing;
 use epics_gauge::stats::{CONFIDENCE_WANTED, Interval, median, median_interval};
 use epics_gauge::units::counted;
+use serde::Serialize;
 
-use super::arguments::FloorArguments;
+use super::arguments::{FloorArguments, FloorFormat};
 use super::exit::Exit;
 use super::run::own_program;
 use super::stdout::print;
@@ -23,13 +24,14 @@ const HEADINGS: [&str; 9] = [
     "client CPU",
     "messages sent (required)",
     "bytes sent (required)",
-    "bytes received",
+    "bytes received (required)",
 ];
 
 pub(super) fn run(arguments: &FloorArguments) -> Result<Exit, Failure> {
     let _lock = measuring_lock(arguments.no_wait)?;
     let servers = servers(None)?;
     let pvs = arguments.pvs;
+    let mut floors_shown = Vec::new();
     for floor in floors()? {
         let protocol = floor.approach.protocol;
         let usual = servers.all().iter().find(|kind| {
@@ -54,10 +56,26 @@ pub(super) fn run(arguments: &FloorArguments) -> Result<Exit, Failure> {
         let shown = measure::show_floor(&floor, &servers, &server.name, (pvs, blocks), tell);
         match shown.map_err(|failure| Failure::unmeasured(failure.message))? {
             None => return Ok(Exit::Interrupted),
-            Some(shown) => print(&table(&shown))?,
+            Some(shown) if arguments.format == FloorFormat::Tables => print(&table(&shown))?,
+            Some(shown) => floors_shown.push(shown),
         }
     }
+    if arguments.format == FloorFormat::Json {
+        let document = Document { format: FORMAT, floors: &floors_shown };
+        let text = serde_json::to_string_pretty(&document).map_err(Failure::unmeasured)?;
+        print(&(text + "\n"))?;
+    }
     Ok(Exit::Good)
+}
+
+/// The number of the JSON's format; `docs/data.md` has its fields.
+const FORMAT: u32 = 1;
+
+/// What `--format json` prints.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    format: u32,
+    floors: &'a [Shown],
 }
 
 fn floors() -> Result<Vec<Candidate>, Failure> {
@@ -109,9 +127,10 @@ fn row(stage: &ShownStage, pvs: f64) -> [String; 9] {
     let ratios: Vec<f64> = (stage.floor.iter().zip(&stage.replayed))
         .map(|(floor, replayed)| floor.seconds / replayed.seconds)
         .collect();
-    let against = |sent: u64, required: u64| {
-        format!("{:.2} ({:.2})", sent as f64 / pvs, required as f64 / pvs)
+    let against = |seen: u64, required: u64| {
+        format!("{:.2} ({:.2})", seen as f64 / pvs, required as f64 / pvs)
     };
+    let received = stage.received.bytes;
     [
         stage.stage.to_string(),
         ranged(us_per_pv(&stage.floor), 1),
@@ -121,7 +140,10 @@ fn row(stage: &ShownStage, pvs: f64) -> [String; 9] {
         of_floor(|took| took.client_cpu_s),
         against(stage.sent.messages, stage.required.messages),
         against(stage.sent.bytes, stage.required.bytes),
-        format!("{:.1}", stage.received.bytes as f64 / pvs),
+        match stage.required_to_receive {
+            Some(required) => against(received, required.bytes),
+            None => format!("{:.2}", received as f64 / pvs),
+        },
     ]
 }
 

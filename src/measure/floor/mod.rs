@@ -13,6 +13,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use self::recorder::{Recorded, Recorder};
 pub use self::required::Traffic;
 use super::Candidate;
@@ -20,19 +22,30 @@ use super::session::{Session, Timeouts};
 use super::stop::{Stop, failed};
 use crate::ioc::{Server, Servers, Wanted};
 use crate::lookup::Lookup;
-use crate::process::{ProcessClock, interrupted};
+use crate::process::{ProcessClock, interrupted, monotonic_ns};
 use crate::protocol::Protocol;
 use crate::record::{Failure, FailureKind};
 use crate::scenario::pv_name;
-use crate::worker_protocol::{Mode, Stage, StageCommand};
+use crate::worker_protocol::{Content, Mode, Monitor, Stage, StageCommand};
 
-/// The stages that are shown, as they follow on one another.
-const SHOWN: [Stage; 3] = [Stage::Connect, Stage::Get, Stage::GetAgain];
+/// The stages that are shown, as they follow on one another. While the last one collects,
+/// every PV is updated once.
+const SHOWN: [Stage; 5] =
+    [Stage::Connect, Stage::Get, Stage::GetAgain, Stage::Subscribe, Stage::Collect];
+
+/// How long updates are collected: so long, and so much longer for each PV. A server needs a
+/// tenth of it.
+const COLLECTING: Duration = Duration::from_secs(1);
+const COLLECTING_OF_A_PV: Duration = Duration::from_micros(50);
+
+/// The worker's turn to begin collecting before updates are made.
+const HEAD_START: Duration = Duration::from_millis(100);
 
 /// What one stage took.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Took {
-    /// From the first byte to the last.
+    /// From the first byte to the last; of updates from the moment when the server was asked
+    /// to make them to the arrival of the last.
     pub seconds: f64,
     /// CPU time of the client; 0 of a replay, which is this process.
     pub client_cpu_s: f64,
@@ -41,7 +54,7 @@ pub struct Took {
 }
 
 /// One stage of a floor.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ShownStage {
     /// Which.
     pub stage: Stage,
@@ -51,6 +64,9 @@ pub struct ShownStage {
     pub required: Traffic,
     /// What the server sent.
     pub received: Traffic,
+    /// What the protocol requires the server to send for updates with their time stamps;
+    /// none of other stages, whose answers are the server's affair.
+    pub required_to_receive: Option<Traffic>,
     /// The floor, by block.
     pub floor: Vec<Took>,
     /// The replay of the same bytes, by block.
@@ -58,7 +74,7 @@ pub struct ShownStage {
 }
 
 /// What is shown of one floor.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Shown {
     /// Its name.
     pub approach: String,
@@ -66,7 +82,7 @@ pub struct Shown {
     pub server: String,
     /// How many PVs.
     pub pvs: usize,
-    /// By stage, connect, get, get again.
+    /// By stage: connect, get, get again, subscribe, collect.
     pub stages: Vec<ShownStage>,
 }
 
@@ -123,6 +139,7 @@ impl Showing<'_> {
             sent: spoken.sent(protocol),
             required: required::required(protocol, stage, self.names()),
             received: spoken.received(protocol),
+            required_to_receive: required::to_receive(protocol, stage, self.pvs),
             floor: of(&floor, at),
             replayed: of(&replayed, at),
         });
@@ -138,39 +155,38 @@ impl Showing<'_> {
         (0..self.pvs).map(pv_name)
     }
 
+    /// A server whose records have left the alarm that they begin with: the first update
+    /// of each would say so.
     fn start(&self) -> Result<Box<dyn Server>, Stop> {
         let wanted = Wanted { pvs: self.pvs, ..Wanted::default() };
-        Ok(self.servers.start(self.server, &wanted)?)
+        let mut server = self.servers.start(self.server, &wanted)?;
+        server.tick()?;
+        Ok(server)
     }
 
     /// What the floor says and hears, through a relay that writes it down.
     fn record(&self) -> Result<Recorded, Stop> {
-        let server = self.start()?;
+        let mut server = self.start()?;
         let environment = server.environment_by(Lookup::NameServer);
         let address = self.address(&environment)?;
         let recorder = Recorder::start(address).map_err(|error| of_socket(&error))?;
         let environment = asking(environment, self.variable(), recorder.address());
         let mut stages = Vec::new();
-        self.converse(
-            environment,
-            |_| Ok(()),
-            |_, ()| {
-                stages.push(recorder.stage());
-                Ok(())
-            },
-        )?;
+        self.converse(&mut *server, environment, |_| {
+            stages.push(recorder.stage());
+            Ok(())
+        })?;
         Ok(Recorded { stages })
     }
 
     /// What the floor takes.
     fn measure(&self) -> Result<Vec<Took>, Stop> {
-        let server = self.start()?;
+        let mut server = self.start()?;
         let environment = server.environment_by(Lookup::NameServer);
         let mut clock = clock(&*server)?;
         let mut took = Vec::new();
-        let before = |_| Ok(());
         let mut cpu_before = cpu_s(&mut clock)?;
-        self.converse(environment, before, |(seconds, client_cpu_s), ()| {
+        self.converse(&mut *server, environment, |(seconds, client_cpu_s)| {
             let cpu = cpu_s(&mut clock)?;
             took.push(Took { seconds, client_cpu_s, server_cpu_s: cpu - cpu_before });
             cpu_before = cpu;
@@ -181,13 +197,16 @@ impl Showing<'_> {
 
     /// What the server takes for the same bytes.
     fn replay(&self, recorded: &Recorded) -> Result<Vec<Took>, Stop> {
-        let server = self.start()?;
+        let mut server = self.start()?;
         let address = self.address(&server.environment_by(Lookup::NameServer))?;
         let mut clock = clock(&*server)?;
         let mut replay = replay::Replay::start(address).map_err(|error| of_socket(&error))?;
-        let stages = recorded.stages.iter().map(|spoken| {
+        let stages = recorded.stages.iter().zip(SHOWN).map(|(spoken, stage)| {
             let before = cpu_s(&mut clock)?;
-            let taken = replay.play(spoken).map_err(|error| of_socket(&error))?;
+            let taken = match stage {
+                Stage::Collect => replay.listen(spoken, || Ok(server.tick()?))?,
+                _ => replay.play(spoken).map_err(|error| of_socket(&error))?,
+            };
             let server_cpu_s = cpu_s(&mut clock)? - before;
             Ok(Took { seconds: taken.as_secs_f64(), client_cpu_s: 0.0, server_cpu_s })
         });
@@ -196,11 +215,11 @@ impl Showing<'_> {
 
     /// Takes the floor through all stages; `after` gets the seconds and the CPU time of
     /// each.
-    fn converse<B>(
+    fn converse(
         &self,
+        server: &mut dyn Server,
         environment: Vec<(String, String)>,
-        mut before: impl FnMut(Stage) -> Result<B, Stop>,
-        mut after: impl FnMut((f64, f64), B) -> Result<(), Stop>,
+        mut after: impl FnMut((f64, f64)) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let command = self
             .floor
@@ -212,19 +231,54 @@ impl Showing<'_> {
         let mut session = Session::start(&command, Timeouts::new(None, usual))?;
         session.hello()?;
         session.job(self.names().collect(), None);
-        let ask = |session: &mut Session, stage| {
-            let command = StageCommand::new(stage, Mode::Bulk);
-            Ok::<_, Stop>(session.stages(&[command], &mut || Ok(()))?.remove(0).done)
-        };
-        ask(&mut session, Stage::Context)?;
+        self.ask(&mut session, Stage::Context)?;
         for stage in SHOWN {
-            let noted = before(stage)?;
-            let done = ask(&mut session, stage)?;
-            let seconds = done.end_ns.saturating_sub(done.start_ns) as f64 / 1e9;
-            after((seconds, done.cpu_ns as f64 / 1e9), noted)?;
+            let (took_ns, cpu_ns) = match stage {
+                Stage::Collect => self.collect(&mut session, server)?,
+                _ => self.ask(&mut session, stage)?,
+            };
+            after((took_ns as f64 / 1e9, cpu_ns as f64 / 1e9))?;
         }
         session.end();
         Ok(())
+    }
+
+    /// Takes the floor through one stage; gives how long that took, and its CPU time.
+    fn ask(&self, session: &mut Session, stage: Stage) -> Result<(u64, u64), Stop> {
+        let monitor = (stage == Stage::Subscribe).then(|| Monitor {
+            content: Content::Scalars,
+            // No update follows the one before by so little: each is told with its time.
+            step: 1.0,
+            room: 3 * self.pvs,
+            monitors: 1,
+        });
+        let command = StageCommand { monitor, ..StageCommand::new(stage, Mode::Bulk) };
+        let done = session.stages(&[command], &mut || Ok(()))?.remove(0).done;
+        Ok((done.end_ns.saturating_sub(done.start_ns), done.cpu_ns))
+    }
+
+    /// Lets every PV be updated once while the floor collects; gives how long it took until
+    /// the last update had arrived, and the floor's CPU time.
+    fn collect(&self, session: &mut Session, server: &mut dyn Server) -> Result<(u64, u64), Stop> {
+        let pvs = u32::try_from(self.pvs).unwrap_or(u32::MAX);
+        let command = StageCommand {
+            seconds: Some((COLLECTING + COLLECTING_OF_A_PV * pvs).as_secs_f64()),
+            ..StageCommand::new(Stage::Collect, Mode::Bulk)
+        };
+        let pending = session.begin(&[command]);
+        session.meanwhile(&pending, HEAD_START, &mut || Ok(()))?;
+        let asked_ns = monotonic_ns();
+        server.tick()?;
+        let done = session.finish(pending, &mut || Ok(server.check()?))?.remove(0).done;
+        let runs = done.updates.map(|updates| updates.runs).unwrap_or_default();
+        let arrived: Vec<u64> =
+            runs.iter().map(|run| run.start_ns).filter(|at_ns| *at_ns >= asked_ns).collect();
+        if arrived.len() != self.pvs {
+            let message = format!("{} of {} updates arrived", arrived.len(), self.pvs);
+            return Err(failed(FailureKind::WrongUpdate, Some(Stage::Collect), message));
+        }
+        let last_ns = arrived.into_iter().max().unwrap_or(asked_ns);
+        Ok((last_ns - asked_ns, done.cpu_ns))
     }
 
     fn variable(&self) -> &'static str {

@@ -3,8 +3,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddrV4, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::stop::Stop;
 use super::recorder::Spoken;
 
 /// How long a server may be silent that has something to say.
@@ -42,6 +44,27 @@ impl Replay {
         }
         self.hear(&mut heard, spoken.heard_bytes())?;
         Ok(started.elapsed())
+    }
+
+    /// Has the server make what it said in a stage in which the client said nothing; says how
+    /// long it took until the last byte had come.
+    ///
+    /// # Errors
+    /// When it cannot be made, or the server says less than it did.
+    pub(super) fn listen(
+        &mut self,
+        spoken: &Spoken,
+        make: impl FnOnce() -> Result<(), Stop>,
+    ) -> Result<Duration, Stop> {
+        let started = Instant::now();
+        thread::scope(|scope| {
+            let heard =
+                scope.spawn(|| self.hear(&mut 0, spoken.heard_bytes()).map(|()| started.elapsed()));
+            let made = make();
+            let heard = heard.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            made?;
+            heard.map_err(|error| super::of_socket(&error))
+        })
     }
 
     fn hear(&mut self, heard: &mut usize, until: usize) -> io::Result<()> {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::channel_access as ca;
 use crate::protocol::Protocol;
 use crate::pv_access as pva;
+use crate::scenario::least_update_bytes;
 use crate::worker_protocol::Stage;
 
 /// Messages and their bytes.
@@ -59,16 +60,30 @@ pub(super) fn required(
     traffic
 }
 
-/// A search and the request for a channel have the name and its end, padded.
+/// What a server must send for an update of each PV: one message with value and time stamp.
+/// None of stages without updates.
+pub(super) fn to_receive(protocol: Protocol, stage: Stage, pvs: usize) -> Option<Traffic> {
+    let messages = pvs as u64;
+    let bytes = messages * least_update_bytes(protocol, None);
+    (stage == Stage::Collect).then_some(Traffic { messages, bytes })
+}
+
+/// A search and the request for a channel have the name and its end, padded. A subscription
+/// has limits that no server uses, and the events that are asked for.
 fn of_channel_access(traffic: &mut Traffic, stage: Stage, name: &str) {
     let named = ca::search_bytes(name.len());
     match stage {
         Stage::Connect => [named, named].into_iter().for_each(|bytes| traffic.add(bytes)),
+        Stage::Subscribe => traffic.add(ca::HEADER_BYTES + EVENT_MASK_BYTES),
+        Stage::Collect => {}
         _ => traffic.add(ca::HEADER_BYTES),
     }
 }
 
-/// One search may ask for all PVs; a channel takes a message, the first get two.
+/// Three floating-point limits of four bytes, the events, and padding.
+const EVENT_MASK_BYTES: usize = 16;
+
+/// One search may ask for all PVs; a channel takes a message, the first get and a monitor two.
 fn of_pv_access(traffic: &mut Traffic, stage: Stage, names: impl Iterator<Item = String>) {
     const NUMBERS: usize = 4 + 4 + 1;
     const COUNT_AND_CID: usize = 2 + 4;
@@ -85,6 +100,11 @@ fn of_pv_access(traffic: &mut Traffic, stage: Stage, names: impl Iterator<Item =
                 traffic.add(get + pva::PV_REQUEST_VALUE.len());
                 traffic.add(get);
             }
+            Stage::Subscribe => {
+                traffic.add(get + pva::PV_REQUEST_TIMED.len());
+                traffic.add(get);
+            }
+            Stage::Collect => {}
             _ => traffic.add(get),
         }
     }
