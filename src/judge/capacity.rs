@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bottleneck::{Bottleneck, bottleneck};
+use crate::lookup::Lookup;
 use crate::record::{ApproachFacts, Record, RunRecords, Scenario};
 use crate::scenario::is_answer;
 
@@ -15,6 +16,8 @@ use crate::scenario::is_answer;
 pub struct Capacity {
     /// The server.
     pub server: String,
+    /// How PVs were found.
+    pub lookup: Lookup,
     /// The approach.
     pub approach: String,
     /// Whether it is the floor.
@@ -37,7 +40,22 @@ pub struct Capacity {
     pub lossless_updates_hz: f64,
 }
 
-/// All capacities, by rate, by server, and then in the order of the catalogue.
+/// What was searched, in the order of reports.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Search<'a> {
+    rate_hz: f64,
+    server: &'a str,
+    lookup: Lookup,
+}
+
+impl Search<'_> {
+    fn of(record: &Record) -> Option<Search<'_>> {
+        let rate_hz = record.load?.rate_hz;
+        Some(Search { rate_hz, server: &record.server, lookup: record.lookup })
+    }
+}
+
+/// All capacities, by rate, by server, by lookup, and then in the order of the catalogue.
 pub fn capacities(run: &RunRecords) -> Vec<Capacity> {
     let probes: Vec<&Record> = run
         .records
@@ -45,18 +63,17 @@ pub fn capacities(run: &RunRecords) -> Vec<Capacity> {
         .filter(|record| record.scenario == Scenario::Capacity)
         .filter(|record| record.monitored.is_some() || is_answer(record))
         .collect();
-    let mut searches: Vec<(f64, &str)> = probes
-        .iter()
-        .filter_map(|record| Some((record.load?.rate_hz, record.server.as_str())))
-        .collect();
-    searches.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
+    let mut searches: Vec<Search<'_>> =
+        probes.iter().filter_map(|record| Search::of(record)).collect();
+    searches.sort_by(|a, b| {
+        let by_rate = a.rate_hz.total_cmp(&b.rate_hz);
+        by_rate.then((a.server, a.lookup).cmp(&(b.server, b.lookup)))
+    });
     searches.dedup();
     let mut capacities = Vec::new();
     for search in searches {
         for facts in &run.run.approaches {
-            let of = |record: &Record| {
-                record.load.map(|load| (load.rate_hz, record.server.as_str())) == Some(search)
-            };
+            let of = |record: &Record| Search::of(record) == Some(search);
             let own: Vec<&Record> = probes
                 .iter()
                 .copied()
@@ -70,8 +87,8 @@ pub fn capacities(run: &RunRecords) -> Vec<Capacity> {
     capacities
 }
 
-fn capacity(facts: &ApproachFacts, search: (f64, &str), probes: &[&Record]) -> Capacity {
-    let (rate_hz, server) = search;
+fn capacity(facts: &ApproachFacts, search: Search<'_>, probes: &[&Record]) -> Capacity {
+    let Search { rate_hz, server, lookup } = search;
     let mut counts: BTreeMap<usize, Outcomes> = BTreeMap::new();
     for record in probes {
         let outcomes = counts.entry(record.pvs).or_default();
@@ -88,6 +105,7 @@ fn capacity(facts: &ApproachFacts, search: (f64, &str), probes: &[&Record]) -> C
     let lossless_pvs = most_lossless.map(|(pvs, _)| *pvs);
     Capacity {
         server: server.to_owned(),
+        lookup,
         approach: facts.name.clone(),
         floor: facts.floor,
         rate_hz,

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::bottleneck::{Bottleneck, bottleneck};
 use super::monitors::{MonitorRow, is_same_cell, row};
+use crate::lookup::Lookup;
 use crate::metric::trusted;
 use crate::protocol::Protocol;
 use crate::record::{Cores, Load, Monitored, Record, RunRecords, Scenario, Steady, Usage};
@@ -19,6 +20,8 @@ use crate::stats::{between, median};
 pub struct Scale {
     /// The server.
     pub server: String,
+    /// How PVs were found.
+    pub lookup: Lookup,
     /// The approach.
     pub approach: String,
     /// One row for each load, in the order of PVs, rate and monitors.
@@ -96,25 +99,28 @@ pub struct Published {
 pub fn scale(run: &RunRecords) -> Vec<Scale> {
     let records: Vec<&Record> =
         run.records.iter().filter(|record| record.scenario == Scenario::Scale).collect();
-    let pairs: BTreeSet<(usize, &str, &str)> = records
+    let pairs: BTreeSet<(usize, &str, &str, Lookup)> = records
         .iter()
         .map(|record| {
             let (server, approach) = (record.server.as_str(), record.approach.as_str());
             let order = TABLES
                 .iter()
                 .position(|table| (table.server, table.approach) == (server, approach));
-            (order.unwrap_or(usize::MAX), server, approach)
+            (order.unwrap_or(usize::MAX), server, approach, record.lookup)
         })
         .collect();
     pairs
         .into_iter()
-        .map(|(_, server, approach)| {
-            let is_own = |record: &&&Record| record.server == server && record.approach == approach;
+        .map(|(_, server, approach, lookup)| {
+            let is_own = |record: &&&Record| {
+                (record.server.as_str(), record.approach.as_str(), record.lookup)
+                    == (server, approach, lookup)
+            };
             let own: Vec<&Record> = records.iter().filter(is_own).copied().collect();
             let facts = run.run.approaches.iter().find(|facts| facts.name == approach);
             let protocol = facts.map_or(Protocol::Ca, |facts| facts.protocol);
             let rows = rows(&own, protocol);
-            Scale { server: server.to_owned(), approach: approach.to_owned(), rows }
+            Scale { server: server.to_owned(), lookup, approach: approach.to_owned(), rows }
         })
         .collect()
 }

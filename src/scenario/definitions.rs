@@ -106,6 +106,7 @@ pub static DEFINITIONS: [Definition; 7] = [
         varies: &[
             Dimension::Pvs,
             Dimension::Rate,
+            Dimension::Lookup,
             Dimension::Seconds,
             Dimension::ArrayBytes,
             Dimension::Memory,
@@ -136,6 +137,7 @@ pub static DEFINITIONS: [Definition; 7] = [
             Dimension::Rate,
             Dimension::Monitors,
             Dimension::Table,
+            Dimension::Lookup,
             Dimension::Seconds,
             Dimension::ArrayBytes,
             Dimension::Memory,

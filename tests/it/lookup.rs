@@ -4,7 +4,7 @@ use epics_gauge::approach::Approach;
 use epics_gauge::ioc::SoftIoc;
 use epics_gauge::lookup::Lookup;
 use epics_gauge::protocol::Protocol;
-use epics_gauge::record::{FailureKind, Record};
+use epics_gauge::record::{FailureKind, Record, Scenario};
 use epics_gauge::worker_protocol::{Mode, Stage, StageCommand};
 
 use crate::support::{Gauge, WorkerDriver, approaches_where, at_once, gauge};
@@ -126,6 +126,26 @@ fn both_lookups_stand_side_by_side_and_who_knows_one_only_is_unable_by_the_other
     }
 }
 
+#[test]
+fn capacity_and_scale_are_measured_by_either_lookup() {
+    let arguments = "capacity scale --server softioc --approach libca --pvs 2 --rate 10 \
+                     --seconds 1 --blocks 1 --lookup udp,name-server";
+    let ran = Gauge::run(arguments).finish();
+    let records = ran.records();
+    for lookup in Lookup::ALL {
+        for scenario in [Scenario::Capacity, Scenario::Scale] {
+            let own = of(&records, "libca", lookup);
+            let found = own.iter().find(|record| record.scenario == scenario);
+            let found = found.unwrap_or_else(|| panic!("{scenario} by {lookup}: {}", ran.stderr));
+            assert_eq!(found.failure, None, "{scenario} by {lookup}");
+        }
+    }
+    let report = std::fs::read_to_string(ran.out.path().join("run/report.md")).unwrap();
+    for words in ["| libca by name server |", "scale: softioc against libca by name server"] {
+        assert!(report.contains(words), "{words}: {report}");
+    }
+}
+
 /// What the program says when it refuses these arguments.
 fn refused(arguments: &[&str]) -> String {
     let output = gauge().args(arguments).output().unwrap();
@@ -137,8 +157,6 @@ fn refused(arguments: &[&str]) -> String {
 fn a_lookup_that_cannot_be_measured_is_refused() {
     let compared = refused(&["compare", "libca", "caproto", "--lookup", "name-server"]);
     assert!(compared.contains("caproto finds no PVs by name server"), "{compared}");
-    let searched = refused(&["run", "capacity", "--lookup", "name-server"]);
-    assert!(searched.contains("--lookup means nothing to capacity"), "{searched}");
     let unknown = refused(&["run", "connect", "--lookup", "multicast"]);
     assert!(unknown.contains("there are: udp, name-server"), "{unknown}");
 }

@@ -7,7 +7,6 @@ use crate::judge::failed::FailedApproaches;
 use crate::judge::figures::interval;
 use crate::judge::scaling::scaling;
 use crate::judge::{Capacity, Scaling, capacities};
-use crate::lookup::Lookup;
 use crate::metric::{Metric, Party, Percentile, rows};
 use crate::record::{Load, Record, RunRecords, Scenario};
 use crate::scenario::{Configuration, Model, definition, is_answer};
@@ -198,8 +197,14 @@ fn of_slope(scaling: &Scaling) -> Series {
 fn of_capacity(run: &RunRecords, found: &Capacity) -> Series {
     let is_probe = |record: &&Record| {
         let rate_hz = record.load.map(|load| load.rate_hz);
-        (record.scenario, &record.server, &record.approach, rate_hz)
-            == (Scenario::Capacity, &found.server, &found.approach, Some(found.rate_hz))
+        (record.scenario, &record.server, &record.approach, rate_hz, record.lookup)
+            == (
+                Scenario::Capacity,
+                &found.server,
+                &found.approach,
+                Some(found.rate_hz),
+                found.lookup,
+            )
     };
     let probe = run.records.iter().find(is_probe);
     let load = probe.and_then(|record| record.load);
@@ -216,7 +221,7 @@ fn of_capacity(run: &RunRecords, found: &Capacity) -> Series {
             server: found.server.clone(),
             pvs: 0,
             mode: Mode::Bulk,
-            lookup: probe.map_or(Lookup::default(), |record| record.lookup),
+            lookup: found.lookup,
             load,
             fleet: None,
         },

@@ -1,12 +1,23 @@
 //! Parts of configurations in tables: which server, how many PVs, which load.
 
-use crate::judge::ScaleRow;
+use crate::judge::{Scale, ScaleRow};
+use crate::lookup::Lookup;
 use crate::scenario::USUAL_SERVER;
 use crate::units::counted;
 
 /// The server, where it is not the usual one.
 pub(in crate::report) fn place(server: &str) -> String {
     if server == USUAL_SERVER { String::new() } else { format!(" on {server}") }
+}
+
+/// How PVs are found, where that is not the usual way.
+pub(in crate::report) fn found_by(lookup: Lookup) -> String {
+    if lookup.is_usual() { String::new() } else { format!(" by {lookup}") }
+}
+
+/// A server and a client: `softioc against wire`, or `softioc against wire by name server`.
+pub(in crate::report) fn pair_name(pair: &Scale) -> String {
+    format!("{} against {}{}", pair.server, pair.approach, found_by(pair.lookup))
 }
 
 /// The PVs of a load of the scale matrix: `100`, or `100 of 500` beside idle ones.

@@ -13,7 +13,7 @@ pub(super) use amounts::{
     difference, factor, interval_in_full, or_dash, part, range, rounded_down, signed_percent,
 };
 pub(super) use comparison::sentence;
-pub(super) use configuration::{fleet_size, place, scale_load, scale_pvs};
+pub(super) use configuration::{fleet_size, found_by, pair_name, place, scale_load, scale_pvs};
 pub(super) use crossing::{crossing, crossing_in_full};
 pub(super) use history::{amount, amount_with_range, point_range, unit_name};
 pub(super) use marks::{joint_explained, with_joint_mark};

@@ -2,7 +2,7 @@
 
 use crate::judge::{Bottleneck, Capacity, Judgement};
 use crate::report::document::{Columns, Part, Table};
-use crate::report::words::{or_dash, place};
+use crate::report::words::{found_by, or_dash, place};
 use crate::units::grouped;
 
 /// Characters of the longest bar.
@@ -29,7 +29,7 @@ pub(super) fn section(judgement: &Judgement) -> Vec<Part> {
 
 fn table(capacities: &[Capacity]) -> Table {
     Columns::of(capacities)
-        .words("approach", |one| format!("{}{}", one.approach, place(&one.server)))
+        .words("approach", |one| name(one))
         .number("Hz", |one| one.rate_hz.to_string())
         .number("PVs, no loss", |one| match one.lossless_pvs {
             Some(pvs) if one.lossy_pvs.is_none() => format!("{} or more", grouped(pvs)),
@@ -41,6 +41,11 @@ fn table(capacities: &[Capacity]) -> Table {
         .number("loss from", |one| or_dash(one.lossy_pvs, grouped))
         .words("limited by", |one| one.bottleneck.map_or("", Bottleneck::name).to_owned())
         .table()
+}
+
+/// The approach, and what is not usual: on which server, and how PVs were found.
+pub(super) fn name(one: &Capacity) -> String {
+    format!("{}{}{}", one.approach, place(&one.server), found_by(one.lookup))
 }
 
 /// The best and the worst of each rate, in a sentence.
@@ -61,7 +66,7 @@ fn statement(capacities: &[Capacity], rate_hz: f64) -> Option<String> {
         .map(|capacity| {
             let least = if capacity.lossy_pvs.is_none() { "at least " } else { "" };
             let updates = grouped(capacity.lossless_updates_hz as usize);
-            format!("{}{} {least}{updates}", capacity.approach, place(&capacity.server))
+            format!("{} {least}{updates}", name(capacity))
         })
         .collect();
     (!own.is_empty()).then(|| {
@@ -85,7 +90,7 @@ fn curve(capacities: &[Capacity]) -> String {
         let open = if capacity.lossy_pvs.is_none() { ">" } else { "" };
         lines += &format!(
             "  {:<10} {}{open} {}\n",
-            format!("{}{}", capacity.approach, place(&capacity.server)),
+            name(capacity),
             "#".repeat(if hz > 0.0 { length.max(1) } else { 0 }),
             grouped(hz as usize)
         );

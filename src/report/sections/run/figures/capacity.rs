@@ -1,5 +1,6 @@
 //! The most updates without loss.
 
+use super::super::capacity::name;
 use super::command::Command;
 use super::styles::Styles;
 use crate::judge::{Capacity, Judgement};
@@ -7,7 +8,7 @@ use crate::record::{RunRecords, Scenario};
 use crate::report::document::{
     Chart, Columns, Figure, Mark, Quantity, Row, RowChart, Spread, Table, slug,
 };
-use crate::report::words::{or_dash, place};
+use crate::report::words::or_dash;
 use crate::units::grouped;
 
 /// One figure for each rate.
@@ -58,10 +59,6 @@ fn table(own: &[&Capacity]) -> Table {
         .number("PVs with loss", |one| or_dash(one.lossy_pvs, grouped))
         .words("limited by", |one| one.bottleneck.map_or("", |who| who.name()).to_owned())
         .table()
-}
-
-fn name(one: &Capacity) -> String {
-    format!("{}{}", one.approach, place(&one.server))
 }
 
 fn lossless(one: &Capacity) -> String {

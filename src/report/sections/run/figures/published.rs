@@ -1,13 +1,14 @@
 //! The published figures beside those of this run: hollow and full markers.
 
 use super::command::Command;
+use super::scale::figure_id;
 use crate::judge::{Judgement, Scale, ScaleRow};
 use crate::record::{Load, RunRecords, Scenario};
 use crate::report::document::{
-    Chart, Columns, Figure, Mark, Quantity, Row, RowChart, Spread, Style, Table, slug,
+    Chart, Columns, Figure, Mark, Quantity, Row, RowChart, Spread, Style, Table,
 };
 use crate::report::published::{OfCamera, OnePv, OnePvStage};
-use crate::report::words::{interval_in_full, or_dash};
+use crate::report::words::{interval_in_full, or_dash, pair_name};
 use crate::stats::CpuLoad;
 use crate::units::{duration, grouped, percent, scientific};
 use crate::worker_protocol::Mode;
@@ -150,8 +151,8 @@ fn loads(run: &RunRecords, pair: &Scale) -> Option<Figure> {
     let pairs: Vec<Pair> = sides.filter_map(|(side, row)| cpu_of(side, row)).collect();
     let table = pair.rows.iter().find_map(|row| Some(row.published.as_ref()?.table));
     let shown = Shown {
-        id: format!("published-{}-{}", slug(&pair.server), slug(&pair.approach)),
-        title: format!("Published beside measured: {} against {}", pair.server, pair.approach),
+        id: format!("published-{}", figure_id(pair)),
+        title: format!("Published beside measured: {}", pair_name(pair)),
         explanation: "CPU of server and client at each load, as Diamond published it between two \
                       machines. Nobody counted the updates there.",
         x: Quantity::count("% of a core", Spread::Linear),

@@ -4,7 +4,7 @@ use super::command::Command;
 use crate::judge::{Judgement, Scale, ScaleRow, UpdateCounts};
 use crate::record::{RunRecords, Scenario};
 use crate::report::document::{Chart, Columns, Figure, HeatCell, HeatMap, Table, slug};
-use crate::report::words::or_dash;
+use crate::report::words::{found_by, or_dash, pair_name};
 use crate::stats::CpuLoad;
 use crate::units::{counted, counted_of, grouped};
 
@@ -40,13 +40,19 @@ fn figure(run: &RunRecords, pair: &Scale) -> Figure {
         .approach(&pair.approach)
         .option("--pvs", &pvs.join(","));
     Figure {
-        id: format!("scale-{}-{}", slug(&pair.server), slug(&pair.approach)),
-        title: format!("Updates lost: {} against {}", pair.server, pair.approach),
+        id: format!("scale-{}", figure_id(pair)),
+        title: format!("Updates lost: {}", pair_name(pair)),
         summary: summary(pair),
         chart: Chart::Heat(map),
         table: table(pair),
         command: Some(command.to_string()),
     }
+}
+
+/// The pair in the name of a figure.
+pub(super) fn figure_id(pair: &Scale) -> String {
+    let approach = format!("{}{}", pair.approach, found_by(pair.lookup));
+    format!("{}-{}", slug(&pair.server), slug(&approach))
 }
 
 fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {

@@ -8,6 +8,7 @@ mod updates;
 
 use crate::judge::Scale;
 use crate::report::document::Part;
+use crate::report::words::pair_name;
 
 pub(super) use statements::statements;
 pub(super) use summary::summary;
@@ -16,7 +17,7 @@ pub(super) use summary::summary;
 pub(super) fn section(scale: &[Scale]) -> Vec<Part> {
     let mut parts = Vec::new();
     for pair in scale {
-        parts.push(Part::Heading(2, format!("scale: {} against {}", pair.server, pair.approach)));
+        parts.push(Part::Heading(2, format!("scale: {}", pair_name(pair))));
         parts.push(Part::Table(tables::arrivals(pair)));
         parts.push(Part::Table(tables::costs(pair)));
         let notes: Vec<String> = pair.rows.iter().flat_map(notes::notes).collect();

@@ -1,7 +1,7 @@
 //! For each server and client, how much they sustain of what was tried.
 
 use crate::judge::{Scale, ScaleRow};
-use crate::report::words::scale_load;
+use crate::report::words::{pair_name, scale_load};
 use crate::units::grouped;
 
 pub(in crate::report::sections::run) fn statements(scale: &[Scale]) -> Vec<String> {
@@ -16,9 +16,8 @@ fn statement(pair: &Scale) -> String {
     let least_lost =
         pair.rows.iter().filter(|row| row.is_overloaded()).min_by(|a, b| hz(a).total_cmp(&hz(b)));
     let mut text = format!(
-        "{} against {}: {} of {} loads without loss",
-        pair.server,
-        pair.approach,
+        "{}: {} of {} loads without loss",
+        pair_name(pair),
         sustained.len(),
         pair.rows.len()
     );

@@ -3,7 +3,7 @@
 use super::updates::{arrived, arrived_as_published};
 use crate::judge::Scale;
 use crate::report::document::{Columns, Part, Table};
-use crate::report::words::{or_dash, scale_pvs};
+use crate::report::words::{or_dash, pair_name, scale_pvs};
 use crate::stats::CpuLoad;
 use crate::units::grouped;
 
@@ -18,7 +18,7 @@ pub(in crate::report::sections::run) fn summary(scale: &[Scale]) -> Vec<Part> {
         Part::Text(text.to_owned()),
     ];
     for pair in scale {
-        parts.push(Part::Text(format!("{} against {}:", pair.server, pair.approach)));
+        parts.push(Part::Text(format!("{}:", pair_name(pair))));
         parts.push(Part::Table(table(pair)));
     }
     parts
