@@ -130,6 +130,9 @@ fn clients_over_pv_access_connect_a_fleet_by_both_lookups() {
     for lookup in ["UDP", "name server"] {
         let words = format!("## fleet: PVs found by {lookup} on softioc-pva");
         assert!(report.contains(&words), "{report}");
+        let costs =
+            format!("Found by {lookup} on softioc-pva, a PV of 3 IOCs with 150 PVs costs: ");
+        assert!(report.contains(&costs), "{report}");
     }
 }
 

@@ -152,9 +152,10 @@ fn known_beforehand(row: &FleetRow) -> Option<String> {
     is_known.then(|| format!("{}, {size}: {}", row.approach, failure.message))
 }
 
-/// How the cost of each approach grew to the largest fleet of each lookup.
+/// How the cost of each approach grew to the largest fleet of each lookup and server, or what
+/// it is where there is one size only.
 pub(super) fn statements(judgement: &Judgement) -> Vec<String> {
-    let of_kind = |kind| statement(judgement, kind);
+    let of_kind = |kind| statement(judgement, kind).or_else(|| only_size(judgement, kind));
     kinds(&judgement.fleets).into_iter().filter_map(of_kind).collect()
 }
 
@@ -171,6 +172,22 @@ fn statement(judgement: &Judgement, kind: (Lookup, &str)) -> Option<String> {
         found_by(kind),
         fleet_size(largest.fleet.iocs, largest.pvs),
         fleet_size(largest.smallest.iocs, largest.smallest_pvs),
+        described.join(", ")
+    ))
+}
+
+fn only_size(judgement: &Judgement, kind: (Lookup, &str)) -> Option<String> {
+    let own = || judgement.fleets.iter().filter(|row| kind_of(row) == kind);
+    let largest = own().filter(|row| row.cost_s.is_some()).max_by_key(|row| row.pvs)?;
+    let is_largest = |row: &&FleetRow| (row.fleet, row.pvs) == (largest.fleet, largest.pvs);
+    let cost = |row: &FleetRow| {
+        Some(format!("{} {} µs", row.approach, microseconds(row.cost_s.as_ref()?.median)))
+    };
+    let described: Vec<String> = own().filter(is_largest).filter_map(cost).collect();
+    Some(format!(
+        "Found by {}, a PV of {} costs: {}.",
+        found_by(kind),
+        fleet_size(largest.fleet.iocs, largest.pvs),
         described.join(", ")
     ))
 }
