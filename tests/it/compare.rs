@@ -229,8 +229,9 @@ fn one_of_several_comparisons_says_so() {
 /// A calibration and the cache that keeps it, measured once for all tests.
 static CALIBRATED: LazyLock<(Ran, TempDir)> = LazyLock::new(|| {
     let cache = tempfile::tempdir().unwrap();
-    let calibrate =
-        "calibrate --approach wire --pvs 20 --rounds 20 --experiments 100 --whole-runs 1";
+    // So few PVs never show 3 %: each whole comparison would try all its pairs.
+    let calibrate = "calibrate --approach wire --pvs 20 --rounds 20 --experiments 100 \
+                     --whole-runs 1 --tolerance 50";
     let ran = Ran::with(calibrate, &[("EPICS_GAUGE_CACHE", cache.path())]);
     assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
     (ran, cache)

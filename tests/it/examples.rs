@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{Gauge, Ran};
+use crate::support::{Gauge, Ran, at_once};
 
 /// The clients of `docs/examples/approaches.toml`.
 const CLIENTS: [&str; 2] = ["minimal", "protocol"];
@@ -53,9 +53,9 @@ fn run_with_client(approach: &str, scenario: &str) -> Ran {
 
 #[test]
 fn the_example_clients_connect_read_write_and_take_every_update() {
-    for approach in CLIENTS {
+    at_once(&CLIENTS, |approach| {
         QUICK.iter().for_each(|scenario| drop(run_with_client(approach, scenario)));
-    }
+    });
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn every_scenario_is_in_one_of_the_two_lists() {
 
 #[test]
 fn the_example_servers_serve_clients_of_their_protocol() {
-    for server in SERVERS {
+    at_once(&SERVERS, |server| {
         let gauge = Gauge::run(&format!(
             "connect scalars --server {server} --approach p4p --pvs 20 --rate 10 --seconds 2 \
              --blocks 1 --fresh-blocks 0 --servers"
@@ -103,5 +103,5 @@ fn the_example_servers_serve_clients_of_their_protocol() {
                 assert_eq!(monitored.lost(), 0, "{server}: {monitored:?}");
             }
         }
-    }
+    });
 }

@@ -11,7 +11,7 @@ use epics_gauge::process::{Command, Deadline, Event};
 use epics_gauge::python_site::{PythonSite, python_program};
 use serde_json::{Value, json};
 
-use crate::support::Gauge;
+use crate::support::{Gauge, at_once};
 
 /// Notes updates, given as rows of subscription, value, time stamp and arrival, and
 /// prints what the notebook makes of them.
@@ -272,7 +272,17 @@ fn exit_code_after(stage: &str, field: &str, value: &Value) -> Option<i32> {
 fn a_monitor_that_is_not_of_the_protocol_ends_a_python_worker() {
     let good = json!({"content": "scalars", "step": 1, "room": 0, "monitors": 1});
     assert_eq!(exit_code_after("subscribe", "monitor", &good), None);
-    for (field, value) in [
+    let with = |(field, value): (&str, Value)| {
+        let mut monitor = good.clone();
+        monitor[field] = value;
+        monitor
+    };
+    let without = |field: &str| {
+        let mut monitor = good.clone();
+        monitor.as_object_mut().unwrap().remove(field);
+        monitor
+    };
+    let wrong = [
         ("content", json!("pictures")),
         ("step", json!("1")),
         ("room", json!(-1)),
@@ -280,16 +290,12 @@ fn a_monitor_that_is_not_of_the_protocol_ends_a_python_worker() {
         ("monitors", json!(0)),
         ("monitors", json!(1.5)),
         ("colour", json!("red")),
-    ] {
-        let mut monitor = good.clone();
-        monitor[field] = value;
-        assert_eq!(exit_code_after("subscribe", "monitor", &monitor), Some(65), "{field}");
-    }
-    for field in ["content", "step", "room", "monitors"] {
-        let mut short = good.clone();
-        short.as_object_mut().unwrap().remove(field);
-        assert_eq!(exit_code_after("subscribe", "monitor", &short), Some(65), "{field}");
-    }
+    ];
+    let short = ["content", "step", "room", "monitors"];
+    let refused: Vec<Value> = wrong.map(with).into_iter().chain(short.map(without)).collect();
+    at_once(&refused, |monitor| {
+        assert_eq!(exit_code_after("subscribe", "monitor", monitor), Some(65), "{monitor}");
+    });
     assert_eq!(exit_code_after("collect", "seconds", &json!("long")), Some(65));
 }
 

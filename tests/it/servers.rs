@@ -54,6 +54,12 @@ fn refusal(servers: &Servers, name: &str, wanted: &Wanted) -> IocError {
     }
 }
 
+/// The servers in Python at once.
+fn each_python_server(check: impl Fn(&str) + Sync) {
+    let names: Vec<String> = python_servers().collect();
+    at_once(&names, |name| check(name));
+}
+
 /// The servers at once, the approaches of each one after the other.
 fn each_pair(check: impl Fn(&str, &str) + Sync) {
     at_once(&pairs(), |(server, approaches)| {
@@ -107,13 +113,12 @@ fn every_server_is_in_the_catalogue_with_its_protocols() {
 
 #[test]
 fn every_server_says_its_versions() {
-    for name in python_servers() {
-        let name = name.as_str();
+    each_python_server(|name| {
         let package = servers().get(name).unwrap().package.clone().unwrap();
         let versions = start(name).versions();
         assert!(versions.contains_key("python"), "{name}: {versions:?}");
         assert!(versions[&package].starts_with(|first: char| first.is_ascii_digit()), "{name}");
-    }
+    });
 }
 
 #[test]
@@ -197,9 +202,7 @@ fn has_all(updates: &Updates, index: usize, made: u64, whose: &str) {
 
 #[test]
 fn a_rate_keeps_its_pace_and_may_be_changed_and_begun_again() {
-    let names: Vec<String> = python_servers().collect();
-    at_once(&names, |name| {
-        let name = name.as_str();
+    each_python_server(|name| {
         let mut server = start(name);
         server.start_scanning(2.0).unwrap();
         server.start_scanning(10.0).unwrap();
@@ -257,8 +260,7 @@ fn without_the_packages_a_server_is_missing_with_the_reason() {
 #[cfg(target_os = "linux")]
 #[test]
 fn servers_listen_on_loopback_only() {
-    for name in python_servers() {
-        let name = name.as_str();
+    each_python_server(|name| {
         let server = start(name);
         let environment = server.client_environment();
         let searches = environment.iter().find(|(name, _)| name == "EPICS_PVA_ADDR_LIST");
@@ -278,5 +280,5 @@ fn servers_listen_on_loopback_only() {
                 _ => {}
             }
         }
-    }
+    });
 }

@@ -43,7 +43,7 @@ fn an_honest_worker_passes_the_checks_that_catch_the_others() {
 
 #[test]
 fn lost_updates_are_counted() {
-    let ended = tampered("loses-updates", SCALARS);
+    let ended = tampered("loses-updates", &format!("{SCALARS} --fresh-blocks 0"));
     let monitored = monitored(&ended.records_of("tampered")[0]).clone();
     assert!(
         monitored.lost() > 0 && monitored.lost() < monitored.expected / 10,
@@ -84,7 +84,7 @@ fn a_leak_is_seen_and_wants_to_be_confirmed() {
 
 #[test]
 fn a_client_that_eats_up_memory_is_stopped() {
-    let ended = tampered("leaks", "scalars --pvs 3 --rate 50 --seconds 20 --most-memory 30");
+    let ended = tampered("leaks", "scalars --pvs 3 --rate 50 --seconds 10 --most-memory 30");
     let words = ["more than the 30 MiB that it may"];
     caught(&ended, FailureKind::TooMuchMemory, &words);
 }

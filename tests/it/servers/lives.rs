@@ -9,16 +9,16 @@ use epics_gauge::process::{self, Deadline, Event, ProcessError};
 use epics_gauge::python_site::{Missing, PythonSite};
 use epics_gauge::worker_protocol::Stage;
 
-use super::{PVS, connected, expected, pairs, python_servers, read, start};
+use super::{PVS, connected, each_python_server, expected, pairs, read, start};
 use crate::processes::proc_files::{PATIENCE, process as seen, wait_until};
+use crate::support::at_once;
 
 /// Makes the helper below do something.
 const HOLD: &str = "GAUGE_TEST_HOLDS_A_SERVER";
 
 #[test]
 fn a_server_ends_when_it_is_dropped_and_when_it_is_stopped() {
-    for name in python_servers() {
-        let name = name.as_str();
+    each_python_server(|name| {
         let server = start(name);
         let process = seen(server.pid()).unwrap();
         drop(server);
@@ -27,12 +27,12 @@ fn a_server_ends_when_it_is_dropped_and_when_it_is_stopped() {
         let process = seen(server.pid()).unwrap();
         server.stop();
         assert!(!process.lives(), "{name}");
-    }
+    });
 }
 
 #[test]
 fn a_crashed_server_says_so_and_comes_back_perhaps_without_a_pv() {
-    for (name, approaches) in pairs() {
+    at_once(&pairs(), |(name, approaches)| {
         let name = name.as_str();
         let mut server = start(name);
         server.tick().unwrap();
@@ -55,7 +55,7 @@ fn a_crashed_server_says_so_and_comes_back_perhaps_without_a_pv() {
         server.tick().unwrap();
         let mut worker = connected(approaches[0], server.as_ref());
         assert_eq!(read(&mut worker, Stage::Get), expected(server.as_ref()), "{name}");
-    }
+    });
 }
 
 /// Holds a server for the test below, in a process of its own.
@@ -69,8 +69,7 @@ fn holds_a_server_when_it_is_asked_to() {
 
 #[test]
 fn a_server_dies_with_its_harness() {
-    for name in python_servers() {
-        let name = name.as_str();
+    each_python_server(|name| {
         let mut harness = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "servers::lives::holds_a_server_when_it_is_asked_to"])
             .args(["--nocapture", "--test-threads", "1"])
@@ -86,7 +85,7 @@ fn a_server_dies_with_its_harness() {
         harness.kill().unwrap();
         harness.wait().unwrap();
         wait_until(&format!("{name} is gone"), || !held.lives());
-    }
+    });
 }
 
 /// With what a Python server ends that is told these lines, or whose stdin ends when
@@ -113,15 +112,12 @@ fn exit_code_after(name: &str, lines: &[&str]) -> Option<i32> {
 
 #[test]
 fn the_end_of_stdin_ends_a_python_server() {
-    for name in python_servers() {
-        let name = name.as_str();
-        assert_eq!(exit_code_after(name, &[]), Some(0), "{name}");
-    }
+    each_python_server(|name| assert_eq!(exit_code_after(name, &[]), Some(0), "{name}"));
 }
 
 #[test]
 fn a_line_that_is_not_of_the_protocol_ends_a_python_server() {
-    for line in [
+    let lines = [
         "serve",
         "[]",
         r#"{"message": "dance"}"#,
@@ -130,9 +126,10 @@ fn a_line_that_is_not_of_the_protocol_ends_a_python_server() {
         r#"{"message": "serve", "pvs": -1, "identity": "1-2"}"#,
         r#"{"message": "serve", "pvs": 1, "identity": "1-2", "colour": "red"}"#,
         r#"{"message": "serve", "pvs": 1, "identity": "1-2", "rate_hz": 0}"#,
-    ] {
+    ];
+    at_once(&lines, |&line| {
         assert_eq!(exit_code_after("p4p-server", &[line]), Some(65), "{line}");
-    }
+    });
 }
 
 #[test]
