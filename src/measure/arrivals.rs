@@ -338,6 +338,20 @@ mod tests {
     }
 
     #[test]
+    fn each_pv_has_a_first_and_a_last_update_of_its_own() {
+        let twice = Subscribed { monitors: 2, ..SCALARS };
+        let instance = IocInstance { from_ns: 0, first: Some(vec![1, 4]), last: vec![3, 9] };
+        let of = |pv, monitor, first, count| UpdateRun { monitor, ..run(pv, first, count) };
+        // The first subscription lost its first update, the second got none.
+        let runs = [of(0, 0, 2, 2), of(0, 1, 1, 3), of(1, 1, 4, 6)];
+        let tally = tally(&runs, &[instance], twice).unwrap().remove(0);
+        assert_eq!((tally.expected, tally.received, tally.late), (18, 11, 6));
+        assert_eq!(tally.caught_up, 3);
+        let gap = |pv, seen_ns, updates| Gap { pv, seen_ns, updates };
+        assert_eq!(tally.gaps, [gap(0, Some(10), 1), gap(1, None, 6)]);
+    }
+
+    #[test]
     fn numbers_begin_again_in_a_second_life() {
         let second = |first, count| UpdateRun { start_ns: 200, ..run(1, first, count) };
         let runs = [run(0, 1, 5), run(1, 1, 5), second(3, 2)];

@@ -256,8 +256,24 @@ mod tests {
             log.record_now(0, number, 0, 0);
             log.record_now(1, number + 1.0, 0, 0);
         }
+        assert_eq!(log.recorded(), 6);
         assert_eq!(shape(&log.take()), [(0, 0.0, 3), (1, 1.0, 3)]);
-        assert_eq!(shape(&log.take()), []);
+        assert_eq!((log.recorded(), shape(&log.take())), (0, vec![]));
+    }
+
+    #[test]
+    fn a_run_starts_when_its_first_update_arrived_on_the_monotonic_clock() {
+        let mut log = log(Content::Scalars, 1.0);
+        log.begin_collecting();
+        let second_ns = 1_000_000_000;
+        let around_ns = now_ns(libc::CLOCK_MONOTONIC) as u64;
+        log.record_now(0, 1.0, 0, 0);
+        let updates = log.take();
+        // The other clock may be set meanwhile, but hardly by a second.
+        let is_near = |start_ns: u64| start_ns.abs_diff(around_ns) < second_ns;
+        assert!(is_near(updates.runs[0].start_ns), "{updates:?}");
+        let series = updates.latency_over_time.unwrap();
+        assert!(is_near(series.slices[0].start_ns), "{series:?}");
     }
 
     #[test]
