@@ -227,6 +227,7 @@ mod tests {
         assert_eq!(more(0.1, 0.2, 12), Some(36), "to half the width, away from 0");
         assert_eq!(more(-0.1, 0.2, 12), Some(36), "on the other side");
         assert_eq!(more(0.2, 0.1, 12), Some(1), "clear already");
+        assert_eq!(more(0.1, 0.2, 6), Some(18), "just enough to tell");
         assert_eq!(more(0.1, 0.2, 5), None, "too few to tell");
         assert_eq!(more(0.1, 0.0, 12), None, "all alike");
         assert_eq!(more(0.02, 10.0, 12), None, "more than anybody measures");
@@ -274,7 +275,7 @@ mod tests {
         for (ln_ratio, outcome) in [(0.1, Change::Regressed), (-0.1, Change::Improved)] {
             let family = [pairs("get", even(12, ln_ratio, 0.06), even(12, ln_ratio, 0.06))];
             let change = only(&family);
-            assert_eq!(change.outcome, outcome);
+            assert_eq!((change.outcome, change.more_pairs), (outcome, None));
             assert!((change.p.unwrap() - 2.0 / 4096.0).abs() < 1e-9);
             assert_eq!(next_step(&family, &Rule::default()), Step::Done);
         }

@@ -257,6 +257,19 @@ mod tests {
         let interval = Interval { median: 0.8, low: 0.4, high: 1.2, confidence: 0.94, samples: 5 };
         assert_eq!(blocks_until_clear(&interval, 1.0), 20);
         assert_eq!(blocks_until_clear(&interval, 0.8), 10_000);
+        let over = Interval { median: 1.2, high: 1.3, ..interval };
+        assert_eq!(blocks_until_clear(&Interval { low: 0.8, ..over }, 1.0), 20);
+    }
+
+    #[test]
+    fn too_few_blocks_and_an_interval_around_the_limit_are_two_reasons() {
+        let of = |blocks, confidence| {
+            let interval = Interval { median: 1.0, low: 0.5, high: 1.5, confidence, samples: 5 };
+            why_undecided(&Verdict { blocks, figure: Some(interval), ..Verdict::example() })
+        };
+        assert_eq!(of(1, 0.0), "1 block is too few to decide");
+        assert_eq!(of(4, 0.875), "4 blocks are too few to decide");
+        assert_eq!(of(5, CONFIDENCE_WANTED), "the interval of 5 blocks holds the limit");
     }
 
     /// The worst case: every figure exactly at its limit, all of them in question, and

@@ -104,6 +104,40 @@ pub(super) fn headline<T, K: PartialEq>(all: &mut Vec<T>, key: impl Fn(&T) -> (K
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Sample;
+    use crate::worker_protocol::Stage;
+
+    fn connected(lookup: Lookup, block: usize, ms: u64) -> Record {
+        let sample = Sample {
+            stage: Stage::Connect,
+            mode: Mode::Bulk,
+            pvs: 10,
+            start_ns: 0,
+            end_ns: ms * 1_000_000,
+            cpu_ns: 0,
+            each_ns: Vec::new(),
+            witnessed: None,
+            default_get: None,
+        };
+        let approach = "mine".to_owned();
+        Record { lookup, block, approach, samples: vec![sample], ..Record::default() }
+    }
+
+    #[test]
+    fn lookups_are_compared_within_blocks_that_have_both() {
+        let of = |block, udp, name_server| {
+            let by = |lookup, ms| connected(lookup, block, ms);
+            [by(Lookup::Udp, udp), by(Lookup::NameServer, name_server)]
+        };
+        let mut all = [of(0, 20, 10), of(1, 40, 20), of(2, 80, 40)].concat();
+        // Its other half failed.
+        all.push(connected(Lookup::NameServer, 3, 900));
+        let found = row(&all.iter().collect::<Vec<_>>(), "mine").unwrap();
+        let ratio = found.ratio.unwrap();
+        assert_eq!((ratio.low, ratio.high, ratio.samples), (0.5, 0.5, 3));
+        assert_eq!((found.udp_s.unwrap().samples, found.name_server_s.unwrap().samples), (3, 4));
+        assert!((found.udp_s.unwrap().median - 0.004).abs() < 1e-9);
+    }
 
     #[test]
     fn what_is_by_name_server_is_the_headline_only_where_nothing_is_by_udp() {

@@ -85,3 +85,22 @@ pub fn family(records: &[Record], metrics: &[Metric]) -> Vec<Pairs> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker_protocol::{Mode, Stage};
+
+    #[test]
+    fn what_is_done_when_all_are_connected_in_bulk_is_of_connecting() {
+        let timed = |stage, mode| Timed { stage, mode };
+        let before = [timed(Stage::Import, Mode::Bulk), timed(Stage::Context, Mode::Bulk)];
+        for of in [Timed::CONNECT_BULK, before[0], before[1]] {
+            assert!(is_of_connecting(Metric::Time(of)) && is_of_connecting(Metric::Cpu(of)));
+        }
+        for of in [timed(Stage::Get, Mode::Bulk), timed(Stage::Connect, Mode::Serial)] {
+            assert!(!is_of_connecting(Metric::Time(of)) && !is_of_connecting(Metric::Cpu(of)));
+        }
+        assert!(!is_of_connecting(Metric::CpuUse(Party::Client)));
+    }
+}

@@ -141,6 +141,17 @@ mod tests {
     }
 
     #[test]
+    fn only_the_cpu_use_of_few_blocks_is_cut_into_parts() {
+        let of = |measure, blocks| {
+            let figures: ByBlock = (0..blocks).map(|block| (block, 1.0)).collect();
+            by_part(&[], measure, &figures).is_some()
+        };
+        let cpu = Metric::CpuUse(Party::Client);
+        assert!(of(cpu, 1) && of(cpu, 4) && !of(cpu, 5));
+        assert!(!of(Metric::CpuUse(Party::Server), 1) && !of(Metric::UpdatesLost, 1));
+    }
+
+    #[test]
     fn memory_is_the_greatest_until_there_are_blocks_for_an_interval() {
         let memory = Metric::Memory(Party::Client);
         assert_eq!(of_blocks(memory, 4), Some((4.0, 4.0, 4.0)));

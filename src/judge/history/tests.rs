@@ -3,8 +3,8 @@ use crate::judge::pair_metrics::OF_CONNECT;
 use crate::metric::Metric;
 use crate::protocol::Protocol;
 use crate::record::{
-    ApproachFacts, ComparisonRequest, Failure, FailureKind, RECORD_FORMAT, Record, Run, Sample,
-    Scenario, Side,
+    ApproachFacts, ComparisonRequest, End, Failure, FailureKind, RECORD_FORMAT, Record, Run,
+    Sample, Scenario, Side,
 };
 use crate::worker_protocol::{Mode, Stage};
 
@@ -85,6 +85,22 @@ fn runs_are_put_in_the_order_of_time_whatever_the_order_of_arguments() {
     let medians: Vec<f64> =
         connect(&history).points.iter().map(|point| point.figure.median).collect();
     assert!(medians[0] < 1.1e-5 && medians[1] > 1.9e-5, "{medians:?}");
+}
+
+#[test]
+fn a_run_is_complete_when_it_came_to_its_end() {
+    let ended = |day, interrupted: Option<bool>| {
+        let (name, mut run) = run(day, 4, blocks(1e-5));
+        run.end = interrupted.map(|interrupted| End {
+            ended_utc: String::new(),
+            interrupted,
+            processes_left: None,
+        });
+        (name, run)
+    };
+    let history = history(&[ended(1, None), ended(2, Some(true)), ended(3, Some(false))]).unwrap();
+    let complete: Vec<bool> = history.machines[0].runs.iter().map(|run| run.complete).collect();
+    assert_eq!(complete, [false, false, true]);
 }
 
 #[test]
