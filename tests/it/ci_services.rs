@@ -84,6 +84,8 @@ impl Runner {
             .args(["--noprofile", "--norc", "-e", "-o", "pipefail", "-c", line])
             .envs(environment)
             .env("PATH", path)
+            // Like other tests it does not wait for the machine's lock.
+            .env("EPICS_GAUGE_LOCK", "off")
             .current_dir(self.path("repository"))
             .output()
             .unwrap()
