@@ -276,6 +276,10 @@ fn an_interval_around_the_limit_is_undecided() {
     }
     assert_eq!(outcomes(&run, "aioca", "connect bulk"), [Outcome::Undecided; 2]);
     assert_eq!(exit_code_of(&run, &[]), 3);
+    for verdict in judge(&run).verdicts {
+        let is_undecided = verdict.outcome == Outcome::Undecided;
+        assert_eq!(verdict.reason.is_some(), is_undecided, "{}", verdict.name);
+    }
 }
 
 #[test]
@@ -370,4 +374,22 @@ fn drift_that_all_approaches_share_does_not_widen_a_difference() {
         record.samples[1].end_ns += shift_ns;
     }
     assert_eq!(outcomes(&run, "libca", "connect bulk"), [Outcome::Within; 2]);
+}
+
+#[test]
+fn a_line_through_counts_of_pvs_has_a_slope_and_what_no_count_explains() {
+    let connected = |pvs: usize, block: usize| {
+        let mut record = record("wire", block, 0, FLOOR);
+        record.pvs = pvs;
+        record.samples.truncate(2);
+        record.samples.iter_mut().for_each(|sample| sample.pvs = pvs);
+        // 20 ms, and 1 µs for each PV.
+        record.samples[1].end_ns = record.samples[0].start_ns + 20_000_000 + 1000 * pvs as u64;
+        record
+    };
+    let records = (0..BLOCKS).flat_map(|block| [100, 10_000].map(|pvs| connected(pvs, block)));
+    let judgement = judge(&run_with(&["wire"], records.collect()));
+    let line = &judgement.scaling[0];
+    assert!((line.slope_s.median - 1e-6).abs() < 1e-9, "{line:?}");
+    assert!((line.intercept_s.median - 0.02).abs() < 1e-6, "{line:?}");
 }

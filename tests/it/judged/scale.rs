@@ -104,6 +104,18 @@ fn a_load_of_which_everything_arrived_is_sustained_and_beside_its_published_row(
 }
 
 #[test]
+fn each_pair_has_the_loads_that_it_was_measured_with() {
+    let all = || Some(monitored(0, usage(40, 0, 0), usage(5, 0, 0)));
+    let other = Record { approach: "wire".to_owned(), ..record(10, all()) };
+    let scale = judge(&run(vec![record(1, all()), other])).scale;
+    let monitors = |approach: &str| -> Vec<usize> {
+        let pair = scale.iter().find(|pair| pair.approach == approach).unwrap();
+        pair.rows.iter().map(|row| row.load.monitors).collect()
+    };
+    assert_eq!((monitors("aioca"), monitors("wire")), (vec![1], vec![10]));
+}
+
+#[test]
 fn the_first_side_to_give_way_is_named() {
     let bottleneck = |monitored| only_row(record(10, Some(monitored))).bottleneck;
     let (easy, busy) = (usage(40, 0, 0), usage(97, 0, 0));
