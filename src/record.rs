@@ -9,6 +9,7 @@ mod fleet;
 mod least_bytes;
 mod migrated;
 mod monitored;
+mod revision;
 mod scenario;
 mod witnessed;
 
@@ -28,6 +29,7 @@ pub use monitored::{
     NetworkSample, Pixels, PvLosses, Recovery, ServerCounters, SlowestPv, Steady, Usage,
     UsageSample,
 };
+pub use revision::Revision;
 pub use scenario::{Scenario, UnknownScenario};
 pub use witnessed::{Unclaimed, Witnessed};
 
@@ -77,6 +79,9 @@ pub struct Run {
     /// Python environments that were made for this run, of packages that the user chose.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environments: Vec<PythonEnvironment>,
+    /// The commit that was measured; none when it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
     /// What was compared; none when approaches were held to limits.
     #[serde(default, rename = "contest")]
     pub comparison: Option<ComparisonRequest>,

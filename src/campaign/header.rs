@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use super::revision::{AskedRevision, revision};
 use crate::approach::Approach;
 use crate::measure::{Candidate, this_machine};
 use crate::python_site::{Missing, PythonSite};
 use crate::record::{RECORD_FORMAT, Run};
 
-/// The first line of a run that begins now, with `arguments` of its command line.
+/// The first line of a run that begins now, with `arguments` of its command line. Asks
+/// git for the commit in the folder that this program runs in.
 pub fn header(approaches: &[Approach], seed: u64, blocks: usize, arguments: Vec<String>) -> Run {
     Run {
         format: RECORD_FORMAT,
@@ -21,6 +23,7 @@ pub fn header(approaches: &[Approach], seed: u64, blocks: usize, arguments: Vec<
         machine: this_machine(),
         approaches: approaches.iter().map(Approach::facts).collect(),
         environments: Vec::new(),
+        revision: revision(&AskedRevision::default()),
         comparison: None,
     }
 }

@@ -11,6 +11,7 @@ mod header;
 mod lock;
 mod measured;
 mod pools;
+mod revision;
 mod screening;
 mod store;
 
@@ -22,4 +23,5 @@ pub use header::{candidates, header, now_utc};
 pub use lock::{IfBusy, LockError, MeasuringLock, measuring_lock};
 pub use measured::gate_of;
 pub use pools::{INJECTED, Pool, measure_pools};
+pub use revision::{AskedRevision, revision};
 pub use screening::{Screened, Screening, ScreeningEvent};

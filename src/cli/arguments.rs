@@ -13,7 +13,7 @@ use epics_gauge::worker_protocol::Mode;
 
 use super::databases::Databases;
 use super::examples;
-use super::formats::{Written, formats, formats_and_csv};
+use super::formats::{Written, formats, formats_and_csv, formats_of_history};
 
 /// Measures EPICS clients and IOCs and checks every value that comes back.
 ///
@@ -67,6 +67,8 @@ pub(super) enum Subcommand {
     Judge(JudgeArguments),
     /// Write a report from a record file
     Report(ReportArguments),
+    /// Show each figure over several runs, and where its level changed
+    History(HistoryArguments),
     /// Show that the floors are floors: what they send, how busy the server is, and a replay
     Floor(FloorArguments),
     /// Tell what is installed, what is missing, and the command that installs it
@@ -171,6 +173,12 @@ pub(super) struct RunArguments {
     /// on an approach takes that much longer than the fastest
     #[arg(long = "budget", value_name = "SECONDS", default_value_t = BUDGET_S, value_parser = parse_seconds, allow_negative_numbers = true)]
     pub(super) budget_s: f64,
+    /// The commit that is measured [default: that of the CI service, else of git in this folder]
+    #[arg(long, value_name = "COMMIT", value_parser = parse_commit)]
+    pub(super) commit: Option<String>,
+    /// Its branch [default: likewise]
+    #[arg(long, value_name = "NAME", value_parser = parse_commit)]
+    pub(super) branch: Option<String>,
     /// Do not count missing approaches as a failure
     #[arg(long)]
     pub(super) allow_missing: bool,
@@ -473,9 +481,36 @@ pub(super) struct ReportArguments {
     /// on an approach takes that much longer than the fastest
     #[arg(long = "budget", value_name = "SECONDS", default_value_t = BUDGET_S, value_parser = parse_seconds, allow_negative_numbers = true)]
     pub(super) budget_s: f64,
+    /// The address of the whole report, for the comment
+    #[arg(long, value_name = "URL", value_parser = parse_link)]
+    pub(super) link: Option<String>,
     /// Print this figure of the page as a picture (SVG), instead of a report
     #[arg(long, value_name = "ID", conflicts_with = "format")]
     pub(super) figure: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::HISTORY)]
+pub(super) struct HistoryArguments {
+    /// Runs, by their folders or record files, and history files
+    #[arg(value_name = "RUN", required = true)]
+    pub(super) runs: Vec<PathBuf>,
+    /// Append the runs to this history file, unless it has them, and show all runs of the file
+    #[arg(long, value_name = "FILE")]
+    pub(super) append: Option<PathBuf>,
+    /// Only the runs of this branch
+    #[arg(long, value_name = "NAME")]
+    pub(super) branch: Option<String>,
+    /// A worsening that one of the last N runs made certain ends with exit code 2; with 0
+    /// none does
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(super) recent: u32,
+    /// How to write it
+    #[arg(long, value_parser = formats_of_history(), default_value = Format::Table.name())]
+    pub(super) format: Written,
+    /// The address of the page, for the comment
+    #[arg(long, value_name = "URL", value_parser = parse_link)]
+    pub(super) link: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -611,6 +646,27 @@ fn parse_pvs(text: &str) -> Result<usize, String> {
         }
         Ok(pvs) => Ok(pvs),
         Err(error) => Err(format!("{error}; give a count such as 1000")),
+    }
+}
+
+/// A name that a table has room for, and that cannot break a line.
+fn parse_commit(text: &str) -> Result<String, String> {
+    let is_usual = |letter: char| !letter.is_whitespace() && !letter.is_control();
+    match text.chars().count() {
+        1..=200 if text.chars().all(is_usual) => Ok(text.to_owned()),
+        _ => Err("give a name without blanks, of 200 characters at most".to_owned()),
+    }
+}
+
+/// An address that cannot end the link around it.
+fn parse_link(text: &str) -> Result<String, String> {
+    let is_usual = |letter: char| !letter.is_whitespace() && !"()<>".contains(letter);
+    match ["https://", "http://"].iter().any(|start| text.starts_with(start)) {
+        true if text.chars().all(is_usual) => Ok(text.to_owned()),
+        _ => {
+            Err("give an address that begins with https:// and has no blanks or brackets"
+                .to_owned())
+        }
     }
 }
 

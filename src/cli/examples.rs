@@ -57,6 +57,15 @@ Examples:
   epics-gauge report RUN --figure connect-cost-softioc > connect-cost.svg
   epics-gauge report records.jsonl --limits my-limits.toml";
 
+pub(super) const HISTORY: &str = "\
+Examples:
+  epics-gauge history monday tuesday friday           what became of each figure
+  epics-gauge history gauge --append history.jsonl    remember a run, and show all
+  epics-gauge history history.jsonl --branch main --format html > history.html
+  epics-gauge history history.jsonl --format csv > history.csv
+
+Exit codes: 0 nothing got worse lately    2 a figure got worse    64 bad arguments or input";
+
 pub(super) const FLOOR: &str = "\
 Examples:
   epics-gauge floor                                   wire and wire-pva, 100 000 PVs

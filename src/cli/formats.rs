@@ -8,8 +8,8 @@ use epics_gauge::report::Format;
 pub(super) enum Written {
     /// A report.
     Report(Format),
-    /// The records themselves, as one table.
-    RecordsAsCsv,
+    /// The figures themselves, as one table: of records, or of a history.
+    Csv,
 }
 
 /// `--format` of what measures.
@@ -19,10 +19,19 @@ pub(super) fn formats() -> impl TypedValueParser<Value = Format> {
 
 /// `--format` of `report`.
 pub(super) fn formats_and_csv() -> impl TypedValueParser<Value = Written> {
-    let csv = PossibleValue::new(CSV).help("The records: one row per figure of a worker");
+    and_csv("The records: one row per figure of a worker")
+}
+
+/// `--format` of `history`.
+pub(super) fn formats_of_history() -> impl TypedValueParser<Value = Written> {
+    and_csv("One row per figure of a run")
+}
+
+fn and_csv(help: &'static str) -> impl TypedValueParser<Value = Written> {
+    let csv = PossibleValue::new(CSV).help(help);
     let all = Format::NAMED.map(possible).into_iter().chain([csv]);
     PossibleValuesParser::new(all).try_map(|name| match name.as_str() {
-        CSV => Ok(Written::RecordsAsCsv),
+        CSV => Ok(Written::Csv),
         name => named(name).map(Written::Report),
     })
 }

@@ -1,10 +1,11 @@
 //! `judge`: from a record file, without measuring.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use epics_gauge::campaign;
 use epics_gauge::judge::compared::judge_comparison;
+use epics_gauge::judge::history::is_history_file;
 use epics_gauge::judge::{BUDGET_S, Limits, judge as judgement_of};
 use epics_gauge::record::RunRecords;
 use epics_gauge::report::{Format, Subject, render};
@@ -40,14 +41,26 @@ pub(super) fn limits(file: Option<&Path>, run: &RunRecords) -> Result<Limits, Fa
 
 /// Reads a run: its record file, or the folder that holds it.
 pub(super) fn read(path: &Path) -> Result<RunRecords, Failure> {
-    let in_folder = path.join("records.jsonl");
-    let path = if path.is_dir() { in_folder.as_path() } else { path };
-    let wrong = |reason: String| {
-        Failure::usage(format!(
-            "{}: {reason}; name the records.jsonl in the --out folder of a run",
-            path.display()
-        ))
-    };
-    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    RunRecords::parse(&text).map_err(|error| wrong(error.to_string()))
+    let (path, text) = record_file(path)?;
+    if is_history_file(&text) {
+        return Err(Failure::usage(format!(
+            "{path} is a history file; `epics-gauge history {path}` reads it",
+            path = path.display()
+        )));
+    }
+    RunRecords::parse(&text).map_err(|error| wrong(&path, &error.to_string()))
+}
+
+/// The text of a record file, or of that in a folder, with its path.
+pub(super) fn record_file(path: &Path) -> Result<(PathBuf, String), Failure> {
+    let path = if path.is_dir() { path.join("records.jsonl") } else { path.to_owned() };
+    let text = fs::read_to_string(&path).map_err(|error| wrong(&path, &error.to_string()))?;
+    Ok((path, text))
+}
+
+fn wrong(path: &Path, reason: &str) -> Failure {
+    Failure::usage(format!(
+        "{}: {reason}; name the records.jsonl in the --out folder of a run",
+        path.display()
+    ))
 }

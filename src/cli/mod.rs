@@ -9,6 +9,7 @@ mod examples;
 mod exit;
 mod floor;
 mod formats;
+mod history;
 mod interrupt;
 mod ioc;
 mod judge;
@@ -121,6 +122,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Subcommand::Compare(compare)) => compare::run(&compare),
         Some(Subcommand::Judge(judge)) => judge::judge(&judge),
         Some(Subcommand::Report(report)) => report::run(&report),
+        Some(Subcommand::History(history)) => history::run(&history),
         Some(Subcommand::Floor(floor)) => floor::run(&floor),
         Some(Subcommand::Doctor(doctor)) => doctor::run(&doctor),
         Some(Subcommand::Completions(completions)) => manual::completions(&completions),

@@ -2,10 +2,10 @@
 
 use epics_gauge::campaign;
 use epics_gauge::judge::compared::judge_comparison;
-use epics_gauge::judge::history::history;
+use epics_gauge::judge::history::{RunFigures, history};
 use epics_gauge::judge::judge as judgement_of;
 use epics_gauge::record::RunRecords;
-use epics_gauge::report::{Described, Format, Subject, picture, render, render_csv};
+use epics_gauge::report::{Described, Format, Subject, comment, picture, render, render_csv};
 
 use super::Failure;
 use super::arguments::ReportArguments;
@@ -21,6 +21,11 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
     }
     let runs: Vec<RunRecords> =
         arguments.runs.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
+    if arguments.link.is_some()
+        && !matches!(arguments.format, Written::Report(format) if format.is_comment())
+    {
+        return Err(Failure::usage("--link belongs to --format comment"));
+    }
     let Written::Report(format) = arguments.format else {
         print(&render_csv(&runs))?;
         return Ok(Exit::Good);
@@ -40,13 +45,14 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
 fn of_one(run: &RunRecords, arguments: &ReportArguments, format: Format) -> Result<Exit, Failure> {
     let known = campaign::kept_calibrations(&run.run.machine);
     if let Some(judgement) = judge_comparison(run).map_err(Failure::usage)? {
-        print(&render(&Subject::Comparison { run, judgement: &judgement, known: &known }, format))?;
+        let subject = Subject::Comparison { run, judgement: &judgement, known: &known };
+        print(&written(&subject, arguments, format))?;
         return Ok(Exit::Good);
     }
     let judgement = judgement_of(run, &limits(arguments.limits_file.as_deref(), run)?);
     let budget_s = arguments.budget_s;
     let subject = Subject::Run { run, judgement: &judgement, known: &known, budget_s };
-    print(&render(&subject, format))?;
+    print(&written(&subject, arguments, format))?;
     Ok(Exit::Good)
 }
 
@@ -68,6 +74,14 @@ fn figure(runs: &[RunRecords], arguments: &ReportArguments, id: &str) -> Result<
     Ok(Exit::Good)
 }
 
+/// A report, with its link where it is a comment.
+fn written(subject: &Subject<'_>, arguments: &ReportArguments, format: Format) -> String {
+    match format.is_comment() {
+        true => comment(subject, arguments.link.as_deref()),
+        false => render(subject, format),
+    }
+}
+
 fn of_several(
     runs: Vec<RunRecords>,
     arguments: &ReportArguments,
@@ -79,8 +93,9 @@ fn of_several(
         ));
     }
     let names = arguments.runs.iter().map(|path| path.display().to_string());
-    let named: Vec<(String, RunRecords)> = names.zip(runs).collect();
-    let history = history(&named).map_err(Failure::usage)?;
-    print(&render(&Subject::History(&history), format))?;
+    let figures = names.zip(&runs).map(|(name, run)| RunFigures::of(&name, run));
+    let figures: Vec<RunFigures> = figures.collect::<Result<_, _>>().map_err(Failure::usage)?;
+    let history = history(&figures).map_err(Failure::usage)?;
+    print(&written(&Subject::History(&history), arguments, format))?;
     Ok(Exit::Good)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use epics_gauge::approach::{Approach, Catalogue};
-use epics_gauge::campaign::{self, Screening, ScreeningEvent};
+use epics_gauge::campaign::{self, AskedRevision, Screening, ScreeningEvent};
 use epics_gauge::embedded;
 use epics_gauge::ioc::Servers;
 use epics_gauge::judge::{Limits, judge};
@@ -49,6 +49,10 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let _lock = measuring_lock(arguments.no_wait)?;
     let command_line = std::env::args().skip(1).collect();
     let mut header = campaign::header(&approaches, plan.seed, blocks, command_line);
+    if arguments.commit.is_some() || arguments.branch.is_some() {
+        let (commit, branch) = (arguments.commit.clone(), arguments.branch.clone());
+        header.revision = campaign::revision(&AskedRevision { commit, branch });
+    }
     let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
     let needs_site = approaches.iter().any(Approach::needs_python_site)
         || plan

@@ -278,6 +278,7 @@ mod tests {
             },
             approaches: vec![facts("wire"), facts("libca")],
             environments: Vec::new(),
+            revision: None,
             comparison: None,
         };
         RunRecords { run, records, end: None }

@@ -1,20 +1,28 @@
 //! What became of each figure from run to run, machines apart; no I/O.
 //!
-//! Runs are not paired: between two of them the conditions may have changed, so
-//! that only intervals that do not touch are pointed out, and of many figures some of
-//! those are chance. For certainty two versions are measured alternately: see
-//! [`crate::judge::compare`].
+//! Runs are not paired: between two of them the conditions may have changed. What the last
+//! run changed is pointed out where its interval does not touch that of the run before, and
+//! of many figures some of those are chance. A change of level needs several runs, and has a
+//! stated rate of false alarms: see [`crate::stats::change_points`]. For certainty two
+//! versions are measured alternately: see [`crate::judge::compare`].
 
+mod changes;
 mod points;
+mod run_figures;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::CONFIDENCE_WANTED;
-use crate::metric::{Metric, Unit};
-use crate::record::{Machine, RunRecords};
+use crate::metric::{Better, Metric, Unit};
+use crate::record::Machine;
 use crate::scenario::Configuration;
 use crate::stats::Interval;
+pub use changes::LevelChange;
+pub use run_figures::{
+    HISTORY_FORMAT, HistoryRun, RunFigure, RunFigures, VersionsOf, history_line, is_history_file,
+    parse_history,
+};
 
 /// The history of several runs.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -35,23 +43,6 @@ pub struct MachineHistory {
     pub versions: Vec<VersionsFrom>,
     /// Each figure.
     pub series: Vec<Series>,
-}
-
-/// One run.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct HistoryRun {
-    /// What the user calls it: a folder or a file.
-    pub name: String,
-    /// When it was started, UTC, RFC 3339.
-    pub started_utc: String,
-    /// Version of epics-gauge.
-    pub version: String,
-    /// The EPICS Base of this build.
-    pub base: String,
-    /// The kernel that it ran on.
-    pub kernel: String,
-    /// Whether it came to its end.
-    pub complete: bool,
 }
 
 /// What an approach or a server said that it is made of, from one run on.
@@ -83,6 +74,21 @@ pub struct Series {
     /// How the last differs from the one before; none when that is not sure, or when
     /// there is none before.
     pub last_change: Option<LastChange>,
+    /// Where its level changed, in the order of time.
+    pub changes: Vec<LevelChange>,
+}
+
+impl Series {
+    /// The worsening that is found with one of the last `recent` runs of its machine and
+    /// still holds; none when its level got better, or worsened earlier.
+    pub fn recent_worsening(
+        &self,
+        machine: &MachineHistory,
+        recent: usize,
+    ) -> Option<&LevelChange> {
+        let newest = machine.runs.len().saturating_sub(recent);
+        self.changes.last().filter(|change| change.is_worse && change.found_run >= newest)
+    }
 }
 
 /// How a figure is to be read.
@@ -97,6 +103,17 @@ pub enum Nature {
     /// Found by a search: from the most without loss to the least with one; more is
     /// better.
     Searched,
+}
+
+impl Nature {
+    /// That of a metric.
+    pub fn of(metric: Metric) -> Nature {
+        match metric {
+            Metric::WorkersFailed | Metric::UpdatesLost => Nature::Losses,
+            Metric::Capacity => Nature::Searched,
+            _ => Nature::Measured,
+        }
+    }
 }
 
 /// A figure in one run.
@@ -136,75 +153,97 @@ pub enum NoHistory {
     IsTwice(String, String),
 }
 
-/// The history of runs, each with the name that the user gives it, in any order.
-/// Blocks that were measured to confirm a suspicion are left out: they were chosen
-/// by what had been seen.
+/// The history of runs, in any order.
 ///
 /// # Errors
-/// When one is no run, is empty, or is there twice.
-pub fn history(runs: &[(String, RunRecords)]) -> Result<History, NoHistory> {
-    check(runs)?;
-    let mut in_order: Vec<&(String, RunRecords)> = runs.iter().collect();
+/// When one is there twice.
+pub fn history(runs: &[RunFigures]) -> Result<History, NoHistory> {
+    for (at, run) in runs.iter().enumerate() {
+        if let Some(other) = runs[..at].iter().find(|other| other.is_same_run(run)) {
+            return Err(NoHistory::IsTwice(other.run.name.clone(), run.run.name.clone()));
+        }
+    }
+    let mut in_order: Vec<&RunFigures> = runs.iter().collect();
     // RFC 3339 in UTC sorts as text.
-    in_order.sort_by(|(_, a), (_, b)| a.run.started_utc.cmp(&b.run.started_utc));
-    let mut by_machine: Vec<Vec<&(String, RunRecords)>> = Vec::new();
-    for named in in_order {
-        let known = by_machine
-            .iter_mut()
-            .find(|others| is_same(&others[0].1.run.machine, &named.1.run.machine));
-        match known {
-            Some(others) => others.push(named),
-            None => by_machine.push(vec![named]),
+    in_order.sort_by(|a, b| a.run.started_utc.cmp(&b.run.started_utc));
+    let mut by_machine: Vec<Vec<&RunFigures>> = Vec::new();
+    for run in in_order {
+        match by_machine.iter_mut().find(|others| others[0].is_of_same_machine(run)) {
+            Some(others) => others.push(run),
+            None => by_machine.push(vec![run]),
         }
     }
     Ok(History { machines: by_machine.iter().map(|runs| of_machine(runs)).collect() })
 }
 
-fn check(runs: &[(String, RunRecords)]) -> Result<(), NoHistory> {
-    for (at, (name, run)) in runs.iter().enumerate() {
-        if run.run.comparison.is_some() || run.records.iter().any(|record| record.side.is_some()) {
-            let is_slowed = run.records.iter().any(|record| record.handicap.is_some());
-            return Err(match is_slowed {
-                true => NoHistory::IsCalibration(name.clone()),
-                false => NoHistory::IsComparison(name.clone()),
-            });
-        }
-        if run.records.is_empty() {
-            return Err(NoHistory::IsEmpty(name.clone()));
-        }
-        let is_same = |other: &&(String, RunRecords)| other.1.run == run.run;
-        if let Some((other, _)) = runs[..at].iter().find(is_same) {
-            return Err(NoHistory::IsTwice(other.clone(), name.clone()));
-        }
-    }
-    Ok(())
-}
-
-fn is_same(one: &Machine, other: &Machine) -> bool {
-    (&one.model, one.cores, &one.system) == (&other.model, other.cores, &other.system)
-}
-
-fn of_machine(named: &[&(String, RunRecords)]) -> MachineHistory {
-    let runs = named.iter().map(|(name, run)| HistoryRun {
-        name: name.clone(),
-        started_utc: run.run.started_utc.clone(),
-        version: run.run.version.clone(),
-        base: run.run.base.clone(),
-        kernel: run.run.machine.kernel.clone(),
-        complete: run.end.as_ref().is_some_and(|end| !end.interrupted),
-    });
-    let last = named[named.len() - 1];
-    let records: Vec<&RunRecords> = named.iter().map(|(_, run)| run).collect();
-    let mut series = points::series(&records);
+fn of_machine(runs: &[&RunFigures]) -> MachineHistory {
+    let mut series = series(runs);
     for one in &mut series {
         one.last_change = last_change(one);
+        one.changes = changes::changes(one.metric, &one.points);
     }
     MachineHistory {
-        machine: last.1.run.machine.clone(),
-        runs: runs.collect(),
-        versions: points::versions(&records),
+        machine: runs[runs.len() - 1].machine.clone(),
+        runs: runs.iter().map(|run| run.run.clone()).collect(),
+        versions: versions(runs),
         series,
     }
+}
+
+/// All series, in the order of scenarios, servers, configurations and metrics, then of the
+/// catalogue. Of losses and failures only those that have some.
+fn series(runs: &[&RunFigures]) -> Vec<Series> {
+    let mut all: Vec<(RunFigure, Vec<Point>)> = Vec::new();
+    for (index, run) in runs.iter().enumerate() {
+        for own in &run.figures {
+            let is_same = |(other, _): &&mut (RunFigure, Vec<Point>)| {
+                other.metric == own.metric
+                    && other.approach == own.approach
+                    && other.cell == own.cell
+            };
+            let point = Point { run: index, figure: own.figure, open_above: own.open_above };
+            match all.iter_mut().find(is_same) {
+                Some((_, points)) => points.push(point),
+                None => all.push((own.clone(), vec![point])),
+            }
+        }
+    }
+    let is_shown = |(own, points): &(RunFigure, Vec<Point>)| {
+        Nature::of(own.metric) != Nature::Losses
+            || points.iter().any(|point| point.figure.median > 0.0)
+    };
+    all.retain(is_shown);
+    // What a later run has first is put where it belongs; else the order stays.
+    all.sort_by_cached_key(|(own, _)| points::order(own));
+    let series = |(own, points): (RunFigure, Vec<Point>)| Series {
+        cell: own.cell,
+        metric: own.metric,
+        unit: own.metric.unit(),
+        nature: Nature::of(own.metric),
+        approach: own.approach,
+        points,
+        last_change: None,
+        changes: Vec::new(),
+    };
+    all.into_iter().map(series).collect()
+}
+
+fn less_is_better(metric: Metric) -> bool {
+    metric.row().better != Better::Higher
+}
+
+/// What approaches and servers say that they are made of, at first and where it changed.
+fn versions(runs: &[&RunFigures]) -> Vec<VersionsFrom> {
+    let mut all: Vec<VersionsFrom> = Vec::new();
+    for (index, run) in runs.iter().enumerate() {
+        for VersionsOf { of, versions } in run.versions.clone() {
+            let last = all.iter().rev().find(|known| known.of == of);
+            if last.is_none_or(|last| last.versions != versions) {
+                all.push(VersionsFrom { of, run: index, versions });
+            }
+        }
+    }
+    all
 }
 
 /// The last against the one before, when it is clear that they differ.
@@ -217,7 +256,7 @@ fn last_change(series: &Series) -> Option<LastChange> {
     let (old, new) = (before.figure.median, last.figure.median);
     Some(LastChange {
         ratio: (old != 0.0).then(|| new / old),
-        is_worse: is_higher == (series.nature != Nature::Searched),
+        is_worse: is_higher == less_is_better(series.metric),
     })
 }
 

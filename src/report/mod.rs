@@ -12,7 +12,8 @@ mod subject;
 mod words;
 
 pub use render::{
-    Described, FAILED, Format, REPORT_FORMAT, annotations, hanging, render, render_csv,
+    Described, FAILED, Format, REPORT_FORMAT, annotations, comment, hanging, render, render_csv,
+    render_history_csv,
 };
 pub use subject::Subject;
 

@@ -2,7 +2,7 @@
 //! it is put into words.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Model, USUAL_SERVER, course, definition};
 use crate::lookup::Lookup;
@@ -12,7 +12,8 @@ use crate::worker_protocol::Mode;
 
 /// One combination of what is varied: what all its records have in common. The probes of a
 /// search are one configuration, whatever their counts of PVs.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Configuration {
     /// The scenario's name.
     pub scenario: Scenario,

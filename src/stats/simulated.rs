@@ -68,7 +68,7 @@ pub(crate) fn normal(random: &mut StdRng) -> f64 {
     radius * (std::f64::consts::TAU * random.random::<f64>()).cos()
 }
 
-fn student_3(random: &mut StdRng) -> f64 {
+pub(crate) fn student_3(random: &mut StdRng) -> f64 {
     let squares: f64 = (0..3).map(|_| normal(random).powi(2)).sum();
     normal(random) / (squares / 3.0).sqrt()
 }

@@ -89,6 +89,7 @@ fn run_with(approaches: &[&str], records: Vec<Record>) -> RunRecords {
             },
             approaches: facts.collect(),
             environments: Vec::new(),
+            revision: None,
             comparison: None,
         },
         records,

@@ -1,8 +1,8 @@
-//! The points of a history: each figure of each run.
+//! The figures of a run that have a history.
 
 use std::collections::BTreeMap;
 
-use super::{Nature, Point, Series, VersionsFrom};
+use super::{RunFigure, VersionsOf};
 use crate::judge::failed::FailedApproaches;
 use crate::judge::figures::interval;
 use crate::judge::scaling::scaling;
@@ -24,59 +24,37 @@ const OF_MONITORS_AND_FLEETS: [Metric; 7] = [
     Metric::SearchesPerPv,
 ];
 
-/// All series, in the order of scenarios, servers, configurations and metrics, then of the
-/// catalogue. Of losses and failures only those that have some.
-pub(super) fn series(runs: &[&RunRecords]) -> Vec<Series> {
-    let mut all: Vec<Series> = Vec::new();
-    for (index, run) in runs.iter().enumerate() {
-        for mut own in of_run(run) {
-            own.points[0].run = index;
-            let is_same = |other: &&mut Series| {
-                other.metric == own.metric
-                    && other.approach == own.approach
-                    && other.cell == own.cell
-            };
-            match all.iter_mut().find(is_same) {
-                Some(known) => known.points.append(&mut own.points),
-                None => all.push(own),
-            }
-        }
-    }
-    all.retain(|one| {
-        one.nature != Nature::Losses || one.points.iter().any(|point| point.figure.median > 0.0)
-    });
-    // What a later run has first is put where it belongs; else the order stays.
-    all.sort_by_cached_key(order);
-    all
-}
-
-/// Sorted by what can be compared without a floating point number.
-fn order(series: &Series) -> (Scenario, String, bool, usize, u64, String, usize) {
-    let Configuration { scenario, server, pvs, mode, lookup, load, fleet } = &series.cell;
-
-    let rate_mhz = load.map_or(0, |load| (1e3 * load.rate_hz) as u64);
-    let after_usual = u8::from(!lookup.is_usual());
-    let rest =
-        format!("{fleet:?} {after_usual} {:?}", load.map(|load| Load { rate_hz: 0.0, ..load }));
-    let metric = OF_MONITORS_AND_FLEETS.iter().position(|one| *one == series.metric);
-    let is_serial = *mode == Mode::Serial;
-    let last = match series.metric {
-        Metric::ConnectSlope => usize::MAX - 1,
-        Metric::WorkersFailed => usize::MAX,
-        _ => metric.unwrap_or(0),
-    };
-    (*scenario, server.clone(), is_serial, *pvs, rate_mhz, rest, last)
-}
-
-/// The figures of one run, each a series of one point.
-fn of_run(run: &RunRecords) -> Vec<Series> {
+/// All figures, in the order of scenarios, servers, configurations and metrics, then of
+/// the catalogue.
+pub(super) fn figures(run: &RunRecords) -> Vec<RunFigure> {
     let first: Vec<Record> =
         run.records.iter().filter(|record| !record.confirms).cloned().collect();
     let run = &RunRecords { records: first, ..run.clone() };
     let mut all = of_workers(run);
     all.extend(scaling(run, &FailedApproaches::of(&run.records)).iter().map(of_slope));
     all.extend(capacities(run).iter().map(|found| of_capacity(run, found)));
+    // What is not a number cannot be written, and says nothing.
+    all.retain(|one| one.figure.median.is_finite());
+    all.sort_by_cached_key(order);
     all
+}
+
+/// Sorted by what can be compared without a floating point number.
+pub(super) fn order(figure: &RunFigure) -> (Scenario, String, bool, usize, u64, String, usize) {
+    let Configuration { scenario, server, pvs, mode, lookup, load, fleet } = &figure.cell;
+
+    let rate_mhz = load.map_or(0, |load| (1e3 * load.rate_hz) as u64);
+    let after_usual = u8::from(!lookup.is_usual());
+    let rest =
+        format!("{fleet:?} {after_usual} {:?}", load.map(|load| Load { rate_hz: 0.0, ..load }));
+    let metric = OF_MONITORS_AND_FLEETS.iter().position(|one| *one == figure.metric);
+    let is_serial = *mode == Mode::Serial;
+    let last = match figure.metric {
+        Metric::ConnectSlope => usize::MAX - 1,
+        Metric::WorkersFailed => usize::MAX,
+        _ => metric.unwrap_or(0),
+    };
+    (*scenario, server.clone(), is_serial, *pvs, rate_mhz, rest, last)
 }
 
 /// What the workers of one approach in one configuration gave, metric by metric.
@@ -87,7 +65,7 @@ struct Given {
     failed: usize,
 }
 
-fn of_workers(run: &RunRecords) -> Vec<Series> {
+fn of_workers(run: &RunRecords) -> Vec<RunFigure> {
     let mut cells: Vec<(Configuration, BTreeMap<usize, Given>)> = Vec::new();
     let is_search = |record: &&Record| definition(record.scenario).model == Model::Search;
     for record in run.records.iter().filter(|record| !is_search(record)) {
@@ -111,7 +89,7 @@ fn of_workers(run: &RunRecords) -> Vec<Series> {
         for metric in metrics.into_iter().chain([Metric::WorkersFailed]) {
             for (place, given) in approaches {
                 let approach = &run.run.approaches[*place].name;
-                all.extend(given.series(cell, metric, approach));
+                all.extend(given.figure(cell, metric, approach));
             }
         }
     }
@@ -137,26 +115,22 @@ impl Given {
         }
     }
 
-    fn series(&self, cell: &Configuration, metric: Metric, approach: &str) -> Option<Series> {
-        let of = |nature, figure| Series {
+    fn figure(&self, cell: &Configuration, metric: Metric, approach: &str) -> Option<RunFigure> {
+        let of = |figure| RunFigure {
             cell: cell.clone(),
             metric,
-            unit: metric.unit(),
-            nature,
             approach: approach.to_owned(),
-            points: vec![Point { run: 0, figure, open_above: false }],
-            last_change: None,
+            figure,
+            open_above: false,
         };
         if metric == Metric::WorkersFailed {
-            let failed = Interval::exact(self.failed as f64, self.workers);
-            return Some(of(Nature::Losses, failed));
+            return Some(of(Interval::exact(self.failed as f64, self.workers)));
         }
         let (_, values) = self.values.iter().find(|(known, _)| *known == metric)?;
         if metric == Metric::UpdatesLost {
-            let lost = Interval::exact(values.iter().sum(), values.len());
-            return Some(of(Nature::Losses, lost));
+            return Some(of(Interval::exact(values.iter().sum(), values.len())));
         }
-        Some(of(Nature::Measured, interval(values.iter().copied())?))
+        Some(of(interval(values.iter().copied())?))
     }
 }
 
@@ -173,7 +147,7 @@ fn has_history(record: &Record, metric: Metric) -> bool {
     }
 }
 
-fn of_slope(scaling: &Scaling) -> Series {
+fn of_slope(scaling: &Scaling) -> RunFigure {
     let cell = Configuration {
         scenario: Scenario::Connect,
         server: scaling.server.clone(),
@@ -183,18 +157,16 @@ fn of_slope(scaling: &Scaling) -> Series {
         load: None,
         fleet: None,
     };
-    Series {
+    RunFigure {
         cell,
         metric: Metric::ConnectSlope,
-        unit: Metric::ConnectSlope.unit(),
-        nature: Nature::Measured,
         approach: scaling.approach.clone(),
-        points: vec![Point { run: 0, figure: scaling.slope_s, open_above: false }],
-        last_change: None,
+        figure: scaling.slope_s,
+        open_above: false,
     }
 }
 
-fn of_capacity(run: &RunRecords, found: &Capacity) -> Series {
+fn of_capacity(run: &RunRecords, found: &Capacity) -> RunFigure {
     let is_probe = |record: &&Record| {
         let rate_hz = record.load.map(|load| load.rate_hz);
         (record.scenario, &record.server, &record.approach, rate_hz, record.lookup)
@@ -215,7 +187,7 @@ fn of_capacity(run: &RunRecords, found: &Capacity) -> Series {
         high: least.unwrap_or(most),
         ..Interval::exact(most, found.confirmed)
     };
-    Series {
+    RunFigure {
         cell: Configuration {
             scenario: Scenario::Capacity,
             server: found.server.clone(),
@@ -226,35 +198,26 @@ fn of_capacity(run: &RunRecords, found: &Capacity) -> Series {
             fleet: None,
         },
         metric: Metric::Capacity,
-        unit: Metric::Capacity.unit(),
-        nature: Nature::Searched,
         approach: found.approach.clone(),
-        points: vec![Point { run: 0, figure, open_above: least.is_none() }],
-        last_change: None,
+        figure,
+        open_above: least.is_none(),
     }
 }
 
-/// What approaches and servers say that they are made of, at first and where it
-/// changed. What the softIoc is made of, its run tells.
-pub(super) fn versions(runs: &[&RunRecords]) -> Vec<VersionsFrom> {
-    let mut all: Vec<VersionsFrom> = Vec::new();
-    for (index, run) in runs.iter().enumerate() {
-        let mut told: BTreeMap<&str, &BTreeMap<String, String>> = BTreeMap::new();
-        for record in &run.records {
-            let sides =
-                [(&record.approach, &record.versions), (&record.server, &record.server_versions)];
-            for (of, versions) in sides.into_iter().filter(|(_, versions)| !versions.is_empty()) {
-                told.entry(of).or_insert(versions);
-            }
-        }
-        for (of, versions) in told {
-            let versions: Vec<String> =
-                versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-            let last = all.iter().rev().find(|known| known.of == of);
-            if last.is_none_or(|last| last.versions != versions) {
-                all.push(VersionsFrom { of: of.to_owned(), run: index, versions });
-            }
+/// What approaches and servers say that they are made of. What the softIoc is made of, its
+/// run tells.
+pub(super) fn versions(run: &RunRecords) -> Vec<VersionsOf> {
+    let mut told: BTreeMap<&str, &BTreeMap<String, String>> = BTreeMap::new();
+    for record in &run.records {
+        let sides =
+            [(&record.approach, &record.versions), (&record.server, &record.server_versions)];
+        for (of, versions) in sides.into_iter().filter(|(_, versions)| !versions.is_empty()) {
+            told.entry(of).or_insert(versions);
         }
     }
-    all
+    let in_words = |(of, versions): (&str, &BTreeMap<String, String>)| VersionsOf {
+        of: of.to_owned(),
+        versions: versions.iter().map(|(name, version)| format!("{name} {version}")).collect(),
+    };
+    told.into_iter().map(in_words).collect()
 }

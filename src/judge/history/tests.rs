@@ -2,6 +2,7 @@ use super::*;
 use crate::judge::pair_metrics::OF_CONNECT;
 use crate::metric::Metric;
 use crate::protocol::Protocol;
+use crate::record::RunRecords;
 use crate::record::{
     ApproachFacts, ComparisonRequest, End, Failure, FailureKind, RECORD_FORMAT, Record, Run,
     Sample, Scenario, Side,
@@ -66,9 +67,16 @@ fn run(day: usize, cores: usize, records: Vec<Record>) -> (String, RunRecords) {
             default_get: None,
         }],
         environments: Vec::new(),
+        revision: None,
         comparison: None,
     };
     (format!("day {day}"), RunRecords { run, records, end: None })
+}
+
+/// The history of whole runs.
+fn history(runs: &[(String, RunRecords)]) -> Result<History, NoHistory> {
+    let figures = runs.iter().map(|(name, run)| RunFigures::of(name, run));
+    super::history(&figures.collect::<Result<Vec<RunFigures>, NoHistory>>()?)
 }
 
 fn connect(history: &History) -> &Series {
@@ -282,4 +290,63 @@ fn what_a_later_run_has_first_is_put_where_it_belongs() {
         ("softioc", 100, Mode::Serial),
     ];
     assert_eq!(cells, expected);
+}
+
+/// So many days at each level, in turn.
+fn days(levels: &[(usize, f64)]) -> Vec<(String, RunRecords)> {
+    let each = levels.iter().flat_map(|(days, level)| vec![*level; *days]);
+    let scattered = |(day, level): (usize, f64)| {
+        let scatter = 1.0 + 0.001 * (day * 7 % 10) as f64;
+        let (name, mut run) = run(1, 4, blocks(level * scatter));
+        run.run.started_utc = format!("2026-01-01T00:{day:02}:00Z");
+        (name, run)
+    };
+    each.enumerate().map(scattered).collect()
+}
+
+#[test]
+fn a_worsening_is_recent_until_so_many_runs_later_or_until_it_is_undone() {
+    let recent = |levels: &[(usize, f64)]| {
+        let history = history(&days(levels)).unwrap();
+        let worse = connect(&history).recent_worsening(&history.machines[0], 5).copied();
+        worse.map(|change| (change.first_run, change.found_run))
+    };
+    assert_eq!(recent(&[(30, 1e-5)]), None);
+    let (first, found) = recent(&[(20, 1e-5), (9, 1.2e-5)]).unwrap();
+    assert!(first == 20 && found < 28, "{first}, {found}");
+    assert_eq!(recent(&[(20, 1e-5), (25, 1.2e-5)]), None, "found long ago");
+    assert_eq!(recent(&[(20, 1e-5), (9, 0.8e-5)]), None, "better");
+    assert_eq!(recent(&[(20, 1e-5), (14, 1.2e-5), (12, 1e-5)]), None, "undone");
+}
+
+#[test]
+fn a_change_of_level_has_its_size_with_an_interval() {
+    let history = history(&days(&[(15, 1e-5), (15, 1.2e-5)])).unwrap();
+    let change = connect(&history).changes[0];
+    let ratio = change.ratio.unwrap();
+    assert!((ratio.median - 1.2).abs() < 0.01 && ratio.low < 1.2 && ratio.high > 1.2, "{ratio:?}");
+    assert_eq!((change.before.samples, change.after.samples), (15, 15));
+    assert!(change.is_worse);
+}
+
+#[test]
+fn a_line_of_a_history_file_reads_back() {
+    let (name, records) = run(1, 4, blocks(1e-5));
+    let figures = RunFigures::of(&name, &records).unwrap();
+    let file = history_line(&figures) + &history_line(&figures);
+    assert!(is_history_file(&file), "{file}");
+    assert_eq!(parse_history(&file), Ok(vec![figures.clone(), figures]));
+}
+
+#[test]
+fn a_broken_history_file_is_refused_with_the_number_of_its_line() {
+    let (name, records) = run(1, 4, blocks(1e-5));
+    let line = history_line(&RunFigures::of(&name, &records).unwrap());
+    let refused = |second: &str| parse_history(&format!("{line}{second}")).unwrap_err();
+    assert!(refused("{\"line\":\"fig").starts_with("line 2: it was cut off"));
+    assert!(refused("{}\n").starts_with("line 2: missing field `format`"));
+    let other = line.replace("\"format\":1", "\"format\":7");
+    assert!(refused(&other).contains("format 7, this build reads format 1"));
+    let unknown = line.replace("connect bulk", "connect sideways");
+    assert!(refused(&unknown).contains("unknown metric `connect sideways`"));
 }

@@ -69,7 +69,11 @@ fn heading() -> String {
     with_a_row.split_inclusive('\n').take(1).collect()
 }
 
-fn written<'a>(has_heading: bool, rows: impl IntoIterator<Item = Row<'a>>) -> String {
+/// Rows as CSV, the names of their fields in the first line where that is wanted.
+pub(super) fn written<Row: Serialize>(
+    has_heading: bool,
+    rows: impl IntoIterator<Item = Row>,
+) -> String {
     let mut writer = ::csv::WriterBuilder::new().has_headers(has_heading).from_writer(Vec::new());
     let written = rows.into_iter().try_for_each(|row| writer.serialize(row));
     let bytes = written.map_err(|error| error.to_string()).and_then(|()| {

@@ -31,7 +31,7 @@ fn is_written(role: Role) -> bool {
     !matches!(role, Role::Figures | Role::AllVerdicts)
 }
 
-fn written(part: &Part) -> String {
+pub(super) fn written(part: &Part) -> String {
     match part {
         Part::Heading(level, words) => heading(*level, words),
         Part::Text(paragraph) => format!("{paragraph}\n\n"),
@@ -45,7 +45,7 @@ fn written(part: &Part) -> String {
     }
 }
 
-fn heading(level: u8, words: &str) -> String {
+pub(super) fn heading(level: u8, words: &str) -> String {
     format!("{} {words}\n\n", "#".repeat(usize::from(level)))
 }
 

@@ -2,7 +2,9 @@
 //! it is.
 
 mod annotations;
+mod comment;
 mod csv;
+mod history_csv;
 mod html;
 mod json;
 mod markdown;
@@ -11,7 +13,9 @@ mod schema;
 mod terminal;
 
 pub use annotations::annotations;
+pub use comment::comment;
 pub use csv::{FAILED, render_csv};
+pub use history_csv::render_history_csv;
 pub use json::REPORT_FORMAT;
 pub use schema::Described;
 pub use terminal::hanging;
@@ -20,6 +24,7 @@ pub(super) use html::picture;
 
 use super::document::Detail;
 use super::subject::Subject;
+use comment::Comment;
 use html::Html;
 use json::Json;
 use markdown::Markdown;
@@ -39,6 +44,8 @@ pub enum Format {
     Html,
     /// One JSON object: the run, and all that the judge concludes from it.
     Json,
+    /// A comment on a pull request: Markdown of one screen.
+    Comment,
 }
 
 /// Writes a report.
@@ -48,7 +55,8 @@ pub fn render(subject: &Subject<'_>, format: Format) -> String {
 
 impl Format {
     /// Those that have a name for users, in the order of a list.
-    pub const NAMED: [Format; 4] = [Format::Table, Format::Markdown, Format::Html, Format::Json];
+    pub const NAMED: [Format; 5] =
+        [Format::Table, Format::Markdown, Format::Html, Format::Json, Format::Comment];
 
     fn renderer(self) -> &'static dyn Renderer {
         match self {
@@ -57,6 +65,7 @@ impl Format {
             Format::Markdown => &Markdown,
             Format::Html => &Html,
             Format::Json => &Json,
+            Format::Comment => &Comment,
         }
     }
 
@@ -68,6 +77,11 @@ impl Format {
     /// What it is, in a line of a list.
     pub fn description(self) -> &'static str {
         self.renderer().description()
+    }
+
+    /// Whether it is a comment, which can have a link.
+    pub fn is_comment(self) -> bool {
+        self == Format::Comment
     }
 
     /// The same, with the most important tables only where they are for a terminal.

@@ -1,9 +1,12 @@
 //! Sections of reports: which tables, sentences and figures there are, in which order.
 
 mod calibration;
+mod comment;
 mod comparison;
 mod history;
 mod run;
+
+pub(super) use comment::comment;
 
 use super::document::{Detail, Document};
 use super::subject::Subject;

@@ -1,12 +1,12 @@
 //! What became of a figure from run to run.
 
 use super::series::{alike, table, title};
-use crate::judge::history::{History, MachineHistory, Series};
+use crate::judge::history::{History, LevelChange, MachineHistory, Series};
 use crate::metric::Unit;
 use crate::report::document::{
-    Chart, Figure, Line, LineChart, Point, Quantity, Spread, Style, slug,
+    Chart, CrossingMark, Figure, Line, LineChart, Point, Quantity, Spread, Style, slug,
 };
-use crate::report::words::{amount, amount_with_range, unit_name};
+use crate::report::words::{amount, amount_with_range, level_change, run_in_words, unit_name};
 use crate::units::quantity;
 
 /// One figure for each metric of each configuration, machines apart.
@@ -18,7 +18,8 @@ pub(super) fn all(history: &History) -> Vec<Figure> {
             false => String::new(),
         };
         let styles = Styles::of(machine);
-        alike(machine).map(|series| figure(series, &styles, &place, index)).collect::<Vec<Figure>>()
+        let of = Drawn { machine, styles, place, index };
+        alike(machine).map(|series| figure(series, &of)).collect::<Vec<Figure>>()
     };
     history.machines.iter().enumerate().flat_map(of_machine).collect()
 }
@@ -39,19 +40,27 @@ impl<'a> Styles<'a> {
     }
 }
 
-fn figure(series: &[Series], styles: &Styles<'_>, place: &str, machine: usize) -> Figure {
+/// What all figures of a machine have in common.
+struct Drawn<'a> {
+    machine: &'a MachineHistory,
+    styles: Styles<'a>,
+    place: String,
+    index: usize,
+}
+
+fn figure(series: &[Series], of: &Drawn<'_>) -> Figure {
     let unit = series.first().map_or(Unit::Count, |one| one.unit);
     let is_above_zero =
         series.iter().flat_map(|one| &one.points).all(|point| point.figure.low > 0.0);
     let title = title(series);
     Figure {
-        id: format!("history-{machine}-{}", slug(&title)),
-        title: format!("{title}{place}"),
+        id: format!("history-{}-{}", of.index, slug(&title)),
+        title: format!("{title}{}", of.place),
         summary: summary(series, unit),
         chart: Chart::Lines(LineChart {
             x: Quantity { name: "run", spread: Spread::Linear, format: whole_run },
             y: axis(unit, if is_above_zero { Spread::Log } else { Spread::Linear }),
-            lines: series.iter().map(|one| line(one, styles)).collect(),
+            lines: series.iter().map(|one| line(one, of)).collect(),
             height: 200.0,
         }),
         table: table(series),
@@ -77,7 +86,7 @@ fn axis(unit: Unit, spread: Spread) -> Quantity {
     }
 }
 
-fn line(series: &Series, styles: &Styles<'_>) -> Line {
+fn line(series: &Series, of: &Drawn<'_>) -> Line {
     let points: Vec<Point> = series
         .points
         .iter()
@@ -86,15 +95,27 @@ fn line(series: &Series, styles: &Styles<'_>) -> Line {
             y: point.figure.median,
             interval: Some((point.figure.low, point.figure.high)),
             tip: format!(
-                "{}, run {}: {} {}",
+                "{}, {}: {} {}",
                 series.approach,
-                point.run + 1,
+                run_in_words(&of.machine.runs, point.run),
                 amount_with_range(series.unit, point),
                 unit_name(series.unit)
             ),
         })
         .collect();
-    Line::through_points(&series.approach, styles.style(&series.approach), points)
+    let line = Line::through_points(&series.approach, of.styles.style(&series.approach), points);
+    Line { crossing: series.changes.last().map(|change| mark(series, change, of)), ..line }
+}
+
+/// The newest change, at its new level from its first run to that which made it certain.
+fn mark(series: &Series, change: &LevelChange, of: &Drawn<'_>) -> CrossingMark {
+    let at = |run: usize| (run + 1) as f64;
+    CrossingMark {
+        x: at(change.first_run),
+        y: change.after.median,
+        interval: (at(change.first_run), at(change.found_run)),
+        tip: level_change(of.machine, series, change),
+    }
 }
 
 fn summary(series: &[Series], unit: Unit) -> String {

@@ -5,8 +5,9 @@ mod series;
 
 use crate::judge::history::{History, HistoryRun, MachineHistory, Nature, Series, VersionsFrom};
 use crate::report::document::{Columns, Document, Part, Role, Section, Table};
-use crate::report::words::{amount_with_range, unit_name};
+use crate::report::words::{amount_with_range, level_change, or_dash, unit_name};
 use crate::scenario::Words;
+use crate::stats::{FALSE_ALARMS_IN_100, FEWEST_WITH_A_CHANGE};
 use crate::units::counted;
 
 pub(super) fn document(history: &History) -> Document {
@@ -20,13 +21,21 @@ pub(super) fn document(history: &History) -> Document {
 }
 
 fn introduction(history: &History) -> Vec<Part> {
-    let mut parts = vec![Part::Text(
+    let series: usize = history.machines.iter().map(|machine| machine.series.len()).sum();
+    let mut parts = vec![Part::Text(format!(
+        "A change of level is a change that several runs agree on. The chance of one where there \
+         is none is at most {:.0} % for each figure in 100 runs; {} are watched here. It means that \
+         the figure changed, and not why: the machine may have changed too.",
+        100.0 * FALSE_ALARMS_IN_100,
+        counted(series, "figure")
+    ))];
+    parts.push(Part::Text(
         "Intervals cover the median with 90 % or more where there are five blocks or more. The \
          machine may change between two runs, so only intervals that do not touch are pointed \
          out, and of many figures some of these are chance. To be certain, measure both versions \
          in one run: `epics-gauge compare`."
             .to_owned(),
-    )];
+    ));
     if history.machines.len() > 1 {
         parts.push(Part::Text(format!(
             "The runs are of {} machines, which stand apart.",
@@ -44,6 +53,16 @@ fn of_machine(history: &MachineHistory) -> Vec<Part> {
     if !history.versions.is_empty() {
         parts.push(Part::List(history.versions.iter().map(version).collect()));
     }
+    parts.push(Part::Heading(3, "changes of level".to_owned()));
+    let of_series = |series: &Series| {
+        let changes = series.changes.iter().rev();
+        changes.map(|change| level_change(history, series, change)).collect::<Vec<String>>()
+    };
+    let levels: Vec<String> = history.series.iter().flat_map(of_series).collect();
+    parts.push(match levels.is_empty() {
+        true => Part::Text(no_change_of_level(history)),
+        false => Part::List(levels),
+    });
     parts.push(Part::Heading(3, "what the last run changed".to_owned()));
     let changes: Vec<String> = history.series.iter().filter_map(change).collect();
     parts.push(match changes.is_empty() {
@@ -51,6 +70,14 @@ fn of_machine(history: &MachineHistory) -> Vec<Part> {
         false => Part::List(changes),
     });
     parts
+}
+
+fn no_change_of_level(history: &MachineHistory) -> String {
+    let (runs, fewest) = (history.runs.len(), FEWEST_WITH_A_CHANGE);
+    match runs < fewest {
+        true => format!("None can be found yet: that takes {fewest} runs, and there are {runs}."),
+        false => "None.".to_owned(),
+    }
 }
 
 fn no_change(history: &MachineHistory) -> String {
@@ -64,6 +91,11 @@ fn runs(runs: &[HistoryRun]) -> Table {
     Columns::of(runs.iter().enumerate())
         .number("run", |(index, _)| (index + 1).to_string())
         .words("started, UTC", |(_, run)| run.started_utc.clone())
+        .words("commit", |(_, run)| or_dash(run.revision.as_ref(), |known| known.short()))
+        .words("branch", |(_, run)| {
+            let branch = run.revision.as_ref().and_then(|known| known.branch.as_ref());
+            or_dash(branch, String::clone)
+        })
         .words("version", |(_, run)| run.version.clone())
         // The rest of it is a check sum.
         .words("Base", |(_, run)| run.base.split_whitespace().next().unwrap_or_default().to_owned())

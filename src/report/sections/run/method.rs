@@ -35,6 +35,8 @@ pub(super) fn method(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
         format!("IOC, libca and epics-ca: EPICS Base {}, {}", facts.base, facts.compiler),
         format!("started {} with `epics-gauge {}`", facts.started_utc, facts.arguments.join(" ")),
     ];
+    let revision = facts.revision.as_ref();
+    statements.extend(revision.map(|revision| format!("commit measured: {revision}")));
     statements.extend(limits(judgement));
     statements.extend(versions(run));
     statements.extend(server_versions(run));
