@@ -8,12 +8,12 @@ use clap::{Args, Parser, ValueEnum};
 use epics_gauge::judge::BUDGET_S;
 use epics_gauge::lookup::Lookup;
 use epics_gauge::record::Pixels;
-use epics_gauge::report::{Described, Format};
+use epics_gauge::report::{Described, Export, Format};
 use epics_gauge::worker_protocol::Mode;
 
 use super::databases::Databases;
 use super::examples;
-use super::formats::{Written, formats, formats_and_csv, formats_of_history};
+use super::formats::{Written, exports, formats, formats_and_csv, formats_of_history};
 
 /// Measures EPICS clients and IOCs and checks every value that comes back.
 ///
@@ -69,6 +69,8 @@ pub(super) enum Subcommand {
     Report(ReportArguments),
     /// Show each figure over several runs, and where its level changed
     History(HistoryArguments),
+    /// Write the figures of a run in the format of another program
+    Export(ExportArguments),
     /// Show that the floors are floors: what they send, how busy the server is, and a replay
     Floor(FloorArguments),
     /// Tell what is installed, what is missing, and the command that installs it
@@ -511,6 +513,17 @@ pub(super) struct HistoryArguments {
     /// The address of the page, for the comment
     #[arg(long, value_name = "URL", value_parser = parse_link)]
     pub(super) link: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::EXPORT)]
+pub(super) struct ExportArguments {
+    /// A run, by its folder or record file; for otava several, or a history file
+    #[arg(value_name = "RUN", required = true)]
+    pub(super) runs: Vec<PathBuf>,
+    /// The format
+    #[arg(long = "as", value_name = "FORMAT", value_parser = exports())]
+    pub(super) format: Export,
 }
 
 #[derive(Debug, Args)]

@@ -66,6 +66,15 @@ Examples:
 
 Exit codes: 0 nothing got worse lately    2 a figure got worse    64 bad arguments or input";
 
+pub(super) const EXPORT: &str = "\
+Examples:
+  epics-gauge export gauge --as github-action-benchmark > figures.json
+  epics-gauge export gauge --as bencher > bencher.json
+  epics-gauge export history.jsonl --as otava > otava.csv
+  epics-gauge export gauge --as openmetrics > epics-gauge.prom
+
+docs/over-time.md says where each of them goes.";
+
 pub(super) const FLOOR: &str = "\
 Examples:
   epics-gauge floor                                   wire and wire-pva, 100 000 PVs

@@ -1,7 +1,7 @@
 //! The formats of reports, by the names that the library gives them.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use epics_gauge::report::Format;
+use epics_gauge::report::{Export, Format};
 
 /// What `report` writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,15 @@ fn and_csv(help: &'static str) -> impl TypedValueParser<Value = Written> {
     PossibleValuesParser::new(all).try_map(|name| match name.as_str() {
         CSV => Ok(Written::Csv),
         name => named(name).map(Written::Report),
+    })
+}
+
+/// `--as` of `export`.
+pub(super) fn exports() -> impl TypedValueParser<Value = Export> {
+    let possible = |export: Export| PossibleValue::new(export.name()).help(export.description());
+    PossibleValuesParser::new(Export::ALL.map(possible)).try_map(|name| {
+        let found = Export::ALL.into_iter().find(|export| export.name() == name);
+        found.ok_or_else(|| format!("there is no format `{name}`"))
     })
 }
 

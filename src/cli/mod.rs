@@ -7,6 +7,7 @@ mod databases;
 mod doctor;
 mod examples;
 mod exit;
+mod export;
 mod floor;
 mod formats;
 mod history;
@@ -123,6 +124,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Subcommand::Judge(judge)) => judge::judge(&judge),
         Some(Subcommand::Report(report)) => report::run(&report),
         Some(Subcommand::History(history)) => history::run(&history),
+        Some(Subcommand::Export(export)) => export::run(&export),
         Some(Subcommand::Floor(floor)) => floor::run(&floor),
         Some(Subcommand::Doctor(doctor)) => doctor::run(&doctor),
         Some(Subcommand::Completions(completions)) => manual::completions(&completions),

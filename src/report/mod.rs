@@ -5,12 +5,14 @@
 //! as a `document`; `render` writes a document, or the data itself, in one format.
 
 mod document;
+mod export;
 mod published;
 mod render;
 mod sections;
 mod subject;
 mod words;
 
+pub use export::{Export, ExportError};
 pub use render::{
     Described, FAILED, Format, REPORT_FORMAT, annotations, comment, hanging, render, render_csv,
     render_history_csv,
