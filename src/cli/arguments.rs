@@ -71,6 +71,8 @@ pub(super) enum Subcommand {
     History(HistoryArguments),
     /// Write the figures of a run in the format of another program
     Export(ExportArguments),
+    /// Find the commit that made something worse, by `git bisect run` and `compare`
+    Bisect(BisectArguments),
     /// Show that the floors are floors: what they send, how busy the server is, and a replay
     Floor(FloorArguments),
     /// Tell what is installed, what is missing, and the command that installs it
@@ -82,6 +84,9 @@ pub(super) enum Subcommand {
     /// The inside of a worker
     #[command(hide = true)]
     Worker(WorkerArguments),
+    /// The inside of a bisection
+    #[command(hide = true)]
+    BisectStep(BisectStepArguments),
     /// The inside of a server
     #[cfg(feature = "pure-rust")]
     #[command(hide = true)]
@@ -527,6 +532,22 @@ pub(super) struct ExportArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = examples::BISECT)]
+pub(super) struct BisectArguments {
+    /// A commit that is good
+    pub(super) good: String,
+    /// A later commit that is worse
+    pub(super) bad: String,
+    /// What `compare` takes: two approaches, a scenario, options. `{good}` and `{checkout}` in
+    /// it and in its files stand for the two checkouts
+    #[arg(value_name = "COMPARE", num_args = 1.., required = true, allow_hyphen_values = true)]
+    pub(super) compare: Vec<String>,
+    /// The command that builds a checkout, run in its folder
+    #[arg(last = true, value_name = "BUILD", required = true)]
+    pub(super) build: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = examples::FLOOR)]
 pub(super) struct FloorArguments {
     /// Count of PVs
@@ -583,6 +604,12 @@ pub(super) struct ManArguments {
 pub(super) struct WorkerArguments {
     /// The approach
     pub(super) approach: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BisectStepArguments {
+    /// How commits are tested
+    pub(super) file: PathBuf,
 }
 
 #[cfg(feature = "pure-rust")]

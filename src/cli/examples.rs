@@ -75,6 +75,16 @@ Examples:
 
 docs/over-time.md says where each of them goes.";
 
+pub(super) const BISECT: &str = "\
+Examples:
+  epics-gauge bisect v1.0 main before after --approaches gauge.toml -- make
+  epics-gauge bisect v1.0 main --ioc-a {good}/bin/softIoc --ioc-b {checkout}/bin/softIoc -- make
+
+In the file, and in the options, {good} and {checkout} are the folders of the two commits.
+Your own checkout stays as it is. docs/over-time.md says more.
+
+Exit codes: 0 found    3 undecided    4 could not measure    64 bad arguments or input";
+
 pub(super) const FLOOR: &str = "\
 Examples:
   epics-gauge floor                                   wire and wire-pva, 100 000 PVs

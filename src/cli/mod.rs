@@ -1,6 +1,7 @@
 //! Arguments, subcommands, exit codes. Data goes to stdout, words to stderr.
 
 mod arguments;
+mod bisect;
 mod calibrate;
 mod compare;
 mod databases;
@@ -125,6 +126,8 @@ pub(crate) fn main() -> ExitCode {
         Some(Subcommand::Report(report)) => report::run(&report),
         Some(Subcommand::History(history)) => history::run(&history),
         Some(Subcommand::Export(export)) => export::run(&export),
+        Some(Subcommand::Bisect(bisect)) => bisect::run(&bisect),
+        Some(Subcommand::BisectStep(step)) => bisect::run_step(&step),
         Some(Subcommand::Floor(floor)) => floor::run(&floor),
         Some(Subcommand::Doctor(doctor)) => doctor::run(&doctor),
         Some(Subcommand::Completions(completions)) => manual::completions(&completions),
