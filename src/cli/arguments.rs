@@ -46,7 +46,7 @@ Examples:
   epics-gauge doctor                              what is missing, and how to get it
 
 Exit codes:
-  0 every verdict as expected    1 a limit broken    2 `compare`: B is worse than A
+  0 every verdict as expected    1 a limit broken    2 `compare`, `history`: worse
   3 undecided    4 could not measure    64 bad arguments or input    130 interrupted
 
 Documents: README.md and docs/ of the repository; docs/METHODOLOGY.md says how figures are made.";
@@ -538,13 +538,26 @@ pub(super) struct BisectArguments {
     pub(super) good: String,
     /// A later commit that is worse
     pub(super) bad: String,
-    /// What `compare` takes: two approaches, a scenario, options. `{good}` and `{checkout}` in
-    /// it and in its files stand for the two checkouts
-    #[arg(value_name = "COMPARE", num_args = 1.., required = true, allow_hyphen_values = true)]
-    pub(super) compare: Vec<String>,
-    /// The command that builds a checkout, run in its folder
-    #[arg(last = true, value_name = "BUILD", required = true)]
-    pub(super) build: Vec<String>,
+    /// What `compare` takes (two approaches, a scenario, options), then `--` and the command
+    /// that builds a checkout, run in its folder. `{good}` and `{checkout}` stand for the two
+    /// checkouts
+    #[arg(
+        value_name = "COMPARE… -- BUILD…",
+        num_args = 1..,
+        required = true,
+        allow_hyphen_values = true,
+        trailing_var_arg = true
+    )]
+    pub(super) words: Vec<String>,
+}
+
+impl BisectArguments {
+    /// The words of the comparison and those of the build, if `--` stands between.
+    pub(super) fn compare_and_build(&self) -> Option<(&[String], &[String])> {
+        let between = self.words.iter().position(|word| word == "--")?;
+        let (compare, build) = (&self.words[..between], &self.words[between + 1..]);
+        (!build.is_empty()).then_some((compare, build))
+    }
 }
 
 #[derive(Debug, Args)]

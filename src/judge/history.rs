@@ -3,7 +3,7 @@
 //! Runs are not paired: between two of them the conditions may have changed. What the last
 //! run changed is pointed out where its interval does not touch that of the run before, and
 //! of many figures some of those are chance. A change of level needs several runs, and has a
-//! stated rate of false alarms: see [`crate::stats::change_points`]. For certainty two
+//! stated rate of false alarms: see [`crate::stats::change_points()`]. For certainty two
 //! versions are measured alternately: see [`crate::judge::compare`].
 
 mod changes;

@@ -30,6 +30,7 @@ mod monitored;
 mod monitors;
 mod monitors_python;
 mod other_softioc;
+mod over_time;
 #[cfg(feature = "pvaccess")]
 mod p4p;
 mod pages;

@@ -2,11 +2,11 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use epics_gauge::process::{Command, ProcessError};
 
-use super::step::STEP_DEADLINE;
 use crate::cli::Failure;
 
 /// Whatever git does by itself, but for checking out a work tree.
@@ -19,6 +19,9 @@ const CHECKOUT_DEADLINE: Duration = Duration::from_secs(1800);
 pub(super) struct Git {
     top: PathBuf,
 }
+
+/// How often it is looked whether a work tree is gone.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// How a bisection ended.
 pub(super) enum Bisected {
@@ -82,22 +85,20 @@ impl Git {
     }
 
     /// Looks for the first worse commit between these two, in `tree`: `program` tests each
-    /// commit by `file`.
+    /// commit by `file`, within `allowed` in all.
     pub(super) fn bisect_run(
         &self,
         tree: &WorkTree,
         [good, bad]: [&str; 2],
         program: &Path,
         file: &Path,
-        between: usize,
+        allowed: Duration,
     ) -> Result<Bisected, Failure> {
         let start = ["bisect", "start", bad, good];
         git(tree.path(), &start).map_err(Failure::unmeasured)?;
         let (program, file) = (program.display().to_string(), file.display().to_string());
         let test = ["bisect", "run", &program, "bisect-step", &file];
-        let most_steps = u32::try_from(between).unwrap_or(u32::MAX).saturating_add(1);
-        let ended = command(tree.path(), &test)
-            .run(STEP_DEADLINE.saturating_mul(most_steps), |line| eprintln!("{line}"));
+        let ended = command(tree.path(), &test).run(allowed, |line| eprintln!("{line}"));
         match ended {
             Ok(_) => {
                 let format = "--format=%H %s (%an, %as)";
@@ -150,17 +151,23 @@ impl WorkTree {
 impl Drop for WorkTree {
     fn drop(&mut self) {
         let shown = self.path.display().to_string();
-        // What was interrupted must still be taken away.
-        let remove = std::process::Command::new("git")
-            .current_dir(&self.top)
-            .args(["worktree", "remove", "--force", &shown])
-            .output();
-        if !remove.is_ok_and(|output| output.status.success()) && self.path.exists() {
+        remove(&self.top, &shown);
+        if self.path.exists() {
             eprintln!(
                 "epics-gauge: the work tree {shown} could not be removed; `git worktree remove \
                  --force {shown}` does it"
             );
         }
+    }
+}
+
+/// Removes a work tree, also after Ctrl-C, which ends every other wait.
+fn remove(top: &Path, shown: &str) {
+    let removing = command(top, &["worktree", "remove", "--force", shown]).start_attached();
+    let Ok(mut removing) = removing else { return };
+    let end = Instant::now() + CHECKOUT_DEADLINE;
+    while matches!(removing.ended(), Ok(None)) && Instant::now() < end {
+        thread::sleep(LOOK);
     }
 }
 

@@ -19,13 +19,19 @@ use super::stdout::print;
 use super::{Failure, interrupt};
 use git::{Bisected, Git, WorkTree};
 use placeholders::Placeholders;
-use step::{Step, Tested};
+use step::{STEP_DEADLINE, Step, Tested};
 
 pub(super) use step::run as run_step;
 
 pub(super) fn run(arguments: &BisectArguments) -> Result<Exit, Failure> {
     interrupt::listen().map_err(Failure::unmeasured)?;
-    let asked = comparison(&arguments.compare)?;
+    let Some((compare, build)) = arguments.compare_and_build() else {
+        return Err(Failure::usage(
+            "there is no command that builds a checkout: write it behind `--`, such as `-- make`, \
+             or `-- true` where nothing is built",
+        ));
+    };
+    let asked = comparison(compare)?;
     let git = Git::here()?;
     git.check_clean()?;
     let [good, bad] = [git.commit(&arguments.good)?, git.commit(&arguments.bad)?];
@@ -33,7 +39,7 @@ pub(super) fn run(arguments: &BisectArguments) -> Result<Exit, Failure> {
     let folder = make_folder(asked.out.as_deref())?;
     let here = WorkTree::add(&git, &folder.join("checkout"), &bad)?;
     let before = WorkTree::add(&git, &folder.join("good"), &good)?;
-    let step = Step::new(arguments, &asked, &folder, &before, &here)?;
+    let step = Step::new([compare, build], &asked, &folder, [&before, &here])?;
     eprintln!(
         "epics-gauge: {} between {} and {}; logs are in {}",
         counted(between, "commit"),
@@ -53,7 +59,9 @@ pub(super) fn run(arguments: &BisectArguments) -> Result<Exit, Failure> {
         other => return not_worse(arguments, &other, &folder),
     }
     let file = step.write()?;
-    match git.bisect_run(&here, [&good, &bad], &own_program()?, &file, between)? {
+    // At worst every commit is tested.
+    let allowed = STEP_DEADLINE.saturating_mul(u32::try_from(between).unwrap_or(u32::MAX));
+    match git.bisect_run(&here, [&good, &bad], &own_program()?, &file, allowed)? {
         Bisected::Found(commit) => {
             print(&format!("The first worse commit is {commit}\n"))?;
             Ok(Exit::Good)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::git::{WorkTree, epics_variables};
 use super::placeholders::read;
 use super::{Placeholders, comparison};
-use crate::cli::arguments::{BisectArguments, BisectStepArguments, CompareArguments};
+use crate::cli::arguments::{BisectStepArguments, CompareArguments};
 use crate::cli::exit::Exit;
 use crate::cli::{Failure, compare, interrupt};
 
@@ -61,14 +61,13 @@ pub(super) enum Tested {
 
 impl Step {
     pub(super) fn new(
-        arguments: &BisectArguments,
+        [compare, build]: [&[String]; 2],
         asked: &CompareArguments,
         folder: &Path,
-        good: &WorkTree,
-        checkout: &WorkTree,
+        [good, checkout]: [&WorkTree; 2],
     ) -> Result<Step, Failure> {
         let files = [&asked.approaches_file, &asked.servers_file];
-        let mut named = arguments.compare.iter().any(|word| Placeholders::is_in(word));
+        let mut named = compare.iter().any(|word| Placeholders::is_in(word));
         for file in files.into_iter().flatten() {
             named |= Placeholders::is_in(&read(file)?);
         }
@@ -86,8 +85,8 @@ impl Step {
             filled.transpose()
         };
         Ok(Step {
-            build: arguments.build.clone(),
-            compare: arguments.compare.iter().map(|word| placeholders.fill_in(word)).collect(),
+            build: build.to_vec(),
+            compare: compare.iter().map(|word| placeholders.fill_in(word)).collect(),
             approaches_file: filled(&asked.approaches_file, "approaches.toml")?,
             servers_file: filled(&asked.servers_file, "servers.toml")?,
             folder: folder.to_owned(),
