@@ -1,5 +1,5 @@
 //! `docs/use-in-your-ci.md` as written: its files and its commands, in a repository
-//! with two commits, but for the installation.
+//! with two commits, but for the installation; two softIocs are compared with fewer pairs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
