@@ -30,10 +30,18 @@ pub fn definition(scenario: Scenario) -> &'static Definition {
     own.unwrap_or_else(|| unreachable!("{scenario} is defined: a test holds it"))
 }
 
-/// The scenarios that two can be compared in and that a gate measures: what takes long,
-/// or searches, is none of them.
+/// The scenarios that two can be compared in: what searches, or needs many IOCs, is none of
+/// them.
 pub fn singles() -> impl Iterator<Item = (&'static Definition, Single)> {
     DEFINITIONS.iter().filter_map(|definition| Some((definition, definition.single?)))
+}
+
+/// Those of them that a gate measures: none that waits for faults or for a steady state.
+pub fn gated() -> impl Iterator<Item = (&'static Definition, Single)> {
+    let is_brief = |definition: &Definition| {
+        definition.disturbances.is_empty() && !definition.awaits_steady_state
+    };
+    singles().filter(move |(definition, _)| is_brief(definition))
 }
 
 /// Gets and puts go to one PV of this many: a high-level application reads 1 %

@@ -60,6 +60,10 @@ pub fn compare_in_pairs<E>(
                 }
                 records.push(record);
             }
+            // Not after the screening only: what follows would be measured for nothing.
+            if let Some(untold) = untold(&records, metrics) {
+                return Ok(Ended::Unmeasured(untold));
+            }
         }
         if let Some(unmeasured) = unmeasured(&records, metrics) {
             return Ok(Ended::Unmeasured(unmeasured));
@@ -72,7 +76,13 @@ pub fn compare_in_pairs<E>(
     Ok(Ended::Complete)
 }
 
-/// The first metric without a figure.
+/// The first metric of which no worker tells anything.
+fn untold(records: &[Record], metrics: &[Metric]) -> Option<String> {
+    let is_untold = |metric: &&Metric| records.iter().all(|record| metric.of(record).is_none());
+    metrics.iter().find(is_untold).map(Metric::to_string)
+}
+
+/// The first metric of which all figures are nothing, so that there are no ratios.
 fn unmeasured(records: &[Record], metrics: &[Metric]) -> Option<String> {
     let has_figure = |metric: &&Metric| {
         records.iter().any(|record| {

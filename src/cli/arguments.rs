@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, ValueEnum};
 use epics_gauge::judge::BUDGET_S;
 use epics_gauge::lookup::Lookup;
-use epics_gauge::record::Pixels;
+use epics_gauge::record::{Disturbance, Pixels};
 use epics_gauge::report::{Described, Export, Format};
 use epics_gauge::worker_protocol::Mode;
 
@@ -209,8 +209,8 @@ pub(super) struct RunArguments {
 #[command(after_help = COMPARE_EXAMPLES)]
 pub(super) struct CompareArguments {
     /// Approach A and approach B, each perhaps in a version (pyepics@3.5.7) or from a source
-    /// (pyepics@./checkout, pyepics@git+https://…), then connect (the default), scalars or
-    /// waveform
+    /// (pyepics@./checkout, pyepics@git+https://…), then connect (the default), scalars,
+    /// waveform, scale or disturbed
     #[arg(value_name = "A B [SCENARIO]", num_args = 0..=3)]
     pub(super) words: Vec<String>,
     /// A TOML file with approaches of your own
@@ -241,16 +241,19 @@ pub(super) struct CompareArguments {
     /// How PVs are found: udp or name-server
     #[arg(long, value_name = "LOOKUP", default_value = Lookup::Udp.option())]
     pub(super) lookup: Lookup,
-    /// How many PVs [default: connect 1000, scalars 100]
+    /// How many PVs [default: connect 1000, others 100]
     #[arg(long, value_name = "N", value_parser = parse_pvs, allow_negative_numbers = true)]
     pub(super) pvs: Option<usize>,
-    /// Updates per second of each PV [default: scalars 100, waveform 120]
+    /// Updates per second of each PV [default: scalars 100, waveform 120, others 10]
     #[arg(long, value_name = "HZ", value_parser = parse_rate, allow_negative_numbers = true)]
     pub(super) rate: Option<f64>,
     /// Size of frames in waveform [default: 680x480]
     #[arg(long, value_name = "WxH", value_parser = parse_pixels)]
     pub(super) pixels: Option<Pixels>,
-    /// Seconds of a monitor run [default: 3]
+    /// What happens in disturbed: stall, restart or vanish [default: restart]
+    #[arg(long, value_name = "FAULT", value_parser = parse_disturbance)]
+    pub(super) disturbance: Option<Disturbance>,
+    /// Seconds of a monitor run [default: 3, scale 5, disturbed 25]
     #[arg(long, value_name = "S", value_parser = parse_watch, allow_negative_numbers = true)]
     pub(super) seconds: Option<f64>,
     /// What is compared, separated by commas, such as `connect bulk` or `get bulk cpu`
@@ -419,6 +422,14 @@ impl IocArguments {
 }
 
 /// A time such as `60s`, `5m` or `1h 30m`; a number alone means seconds.
+fn parse_disturbance(text: &str) -> Result<Disturbance, String> {
+    let found = Disturbance::ALL.into_iter().find(|disturbance| disturbance.name() == text);
+    found.ok_or_else(|| {
+        let known = Disturbance::ALL.map(Disturbance::name).join(", ");
+        format!("`{text}` is no fault; there are: {known}")
+    })
+}
+
 /// A requirement that is no option of pip's.
 fn parse_requirement(text: &str) -> Result<String, String> {
     match text.starts_with(|first: char| first.is_ascii_alphanumeric()) {

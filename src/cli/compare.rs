@@ -8,15 +8,15 @@ use epics_gauge::campaign::{self, Ended};
 use epics_gauge::ioc::{ServerKind, Servers};
 use epics_gauge::judge::Change;
 use epics_gauge::judge::compared::{ComparisonJudgement, judge_comparison, rule_of};
-use epics_gauge::judge::pair_metrics::{OF_CONNECT, OF_MONITORS, is_of_connecting};
+use epics_gauge::judge::pair_metrics::{OF_CONNECT, OF_MONITORS, OF_OUTAGES, is_of_connecting};
 use epics_gauge::lookup::Lookup;
 use epics_gauge::measure::{Cell, PairRunner, SideSetup, this_machine};
 use epics_gauge::metric::{Metric, can_be_compared};
 use epics_gauge::process::processes_left;
 use epics_gauge::python_site::{Missing, use_python};
-use epics_gauge::record::{ComparisonRequest, End, Line, Load, RunRecords, Scenario};
+use epics_gauge::record::{ComparisonRequest, Disturbance, End, Line, Load, RunRecords, Scenario};
 use epics_gauge::report::{Format, Subject, annotations, render, render_csv};
-use epics_gauge::scenario::{Definition, Single, Values, singles};
+use epics_gauge::scenario::{Definition, Single, Values, course, singles};
 use epics_gauge::worker_protocol::Mode;
 
 use super::arguments::CompareArguments;
@@ -282,7 +282,9 @@ fn single(name: &str) -> Result<(&'static Definition, Single), Failure> {
 fn cell(arguments: &CompareArguments, scenario: Scenario) -> Result<Cell, Failure> {
     let (definition, single) = single(scenario.name())?;
     let rate_hz = arguments.rate.unwrap_or(single.rate_hz);
+    let disturbance = disturbance(arguments, definition)?;
     let load = Load {
+        disturbance,
         pixels: (definition.values == Values::Frames)
             .then(|| arguments.pixels.unwrap_or(USUAL_PIXELS)),
         ..Load::of_scalars(rate_hz, arguments.seconds.unwrap_or(single.seconds))
@@ -296,11 +298,31 @@ fn cell(arguments: &CompareArguments, scenario: Scenario) -> Result<Cell, Failur
     Ok(Cell::new(scenario, pvs, Mode::Bulk, load, 1).by(arguments.lookup))
 }
 
+/// What happens meanwhile, in a scenario in which something does.
+fn disturbance(
+    arguments: &CompareArguments,
+    definition: &Definition,
+) -> Result<Option<Disturbance>, Failure> {
+    if definition.disturbances.is_empty() {
+        return match arguments.disturbance {
+            None => Ok(None),
+            Some(_) => Err(Failure::usage(format!(
+                "nothing disturbs {}; --disturbance is for the scenario {}",
+                definition.scenario,
+                Scenario::Disturbed
+            ))),
+        };
+    }
+    Ok(arguments.disturbance.or(Some(Disturbance::Restart)))
+}
+
 fn metrics(arguments: &CompareArguments, cell: &Cell) -> Result<Vec<Metric>, Failure> {
-    let of_monitors = cell.load.is_some();
-    let usual = match of_monitors {
-        true => OF_MONITORS.to_vec(),
-        false => OF_CONNECT.to_vec(),
+    let usual = match cell.load {
+        Some(load) if load.disturbance.is_some_and(|what| course(what).is_outage()) => {
+            OF_OUTAGES.to_vec()
+        }
+        Some(_) => OF_MONITORS.to_vec(),
+        None => OF_CONNECT.to_vec(),
     };
     if arguments.metrics.is_empty() {
         return Ok(usual);

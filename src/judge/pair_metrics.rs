@@ -18,6 +18,9 @@ pub const CALIBRATED: [Metric; 2] =
 pub const OF_MONITORS: [Metric; 3] =
     [Metric::CpuUse(Party::Client), Metric::MemoryPeak(Party::Client), Metric::UpdatesLost];
 
+/// What is compared where PVs go away and come back, when the user names nothing.
+pub const OF_OUTAGES: [Metric; 1] = [Metric::Recovery];
+
 /// Whether it is known as soon as all PVs are connected in bulk.
 pub fn is_of_connecting(metric: Metric) -> bool {
     match metric {

@@ -73,8 +73,10 @@ impl<'a> PairRunner<'a> {
             let (record, log) = self.one(side, block, position, confirms)?;
             let has_failed = record.failure.is_some();
             records.push((record, log));
-            if has_failed {
+            if has_failed || self.cell.needs_fresh_iocs() {
                 self.stop_servers();
+            }
+            if has_failed {
                 break;
             }
         }

@@ -39,7 +39,7 @@ pub struct Definition {
     /// What a user may vary.
     pub varies: &'static [Dimension],
     /// What is measured of it by comparisons and by the gate, where nothing else is said;
-    /// none where it takes too long for them, or searches.
+    /// none where it searches, or needs many IOCs.
     pub single: Option<Single>,
 }
 

@@ -142,7 +142,7 @@ pub static DEFINITIONS: [Definition; 7] = [
             Dimension::ArrayBytes,
             Dimension::Memory,
         ],
-        single: None,
+        single: Some(Single { pvs: 100, rate_hz: 10.0, seconds: 5.0 }),
     },
     Definition {
         scenario: Scenario::Disturbed,
@@ -167,7 +167,7 @@ pub static DEFINITIONS: [Definition; 7] = [
             Dimension::ArrayBytes,
             Dimension::Memory,
         ],
-        single: None,
+        single: Some(Single { pvs: 100, rate_hz: 10.0, seconds: 25.0 }),
     },
     Definition {
         scenario: Scenario::Fleet,
@@ -197,7 +197,17 @@ pub static DEFINITIONS: [Definition; 7] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::{gated, singles};
     use crate::worker_protocol::Mode;
+
+    #[test]
+    fn a_gate_measures_what_is_brief_and_a_comparison_what_searches_for_nothing() {
+        let gated: Vec<Scenario> = gated().map(|(definition, _)| definition.scenario).collect();
+        assert_eq!(gated, [Scenario::Connect, Scenario::Waveform, Scenario::Scalars]);
+        let compared: Vec<Scenario> =
+            singles().map(|(definition, _)| definition.scenario).collect();
+        assert_eq!(compared, [&gated[..], &[Scenario::Scale, Scenario::Disturbed]].concat());
+    }
 
     #[test]
     fn only_many_pvs_in_bulk_are_connected_by_both_lookups() {

@@ -15,6 +15,14 @@ pub struct Course {
     pub about: &'static str,
 }
 
+impl Course {
+    /// Whether PVs go away, and are to come back.
+    pub fn is_outage(&self) -> bool {
+        let kills = |fault: &Fault| matches!(fault.what, Happening::ServerKilled { .. });
+        self.faults.iter().any(kills)
+    }
+}
+
 /// Something that happens, and is over after some time.
 #[derive(Debug, Clone, Copy)]
 pub struct Fault {

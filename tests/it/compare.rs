@@ -202,11 +202,32 @@ fn what_cannot_be_compared_is_refused_with_what_can() {
     Ran::of("compare libca libka").refuses(&["libka"]);
     Ran::of("compare libca@7.0 libca").refuses(&["libca"]);
     Ran::of("compare libca p4p --server softioc").refuses(&["do not both speak"]);
-    Ran::of("compare libca wire fleet").refuses(&["fleet", "connect", "scalars", "waveform"]);
+    Ran::of("compare libca wire fleet").refuses(&[
+        "fleet",
+        "connect",
+        "scalars",
+        "waveform",
+        "scale",
+        "disturbed",
+    ]);
+    Ran::of("compare libca wire --disturbance stall")
+        .refuses(&["nothing disturbs connect", "disturbed"]);
+    Ran::of("compare libca wire disturbed --disturbance flood")
+        .refuses(&["`flood` is no fault", "stall, restart, vanish"]);
     Ran::of("compare libca wire --metric speed").refuses(&["speed", "connect bulk"]);
     Ran::of("compare libca wire --tolerance -1").refuses(&["0.1 to 100 %"]);
     Ran::of("compare --ioc-a /nowhere/softIoc --ioc-b /nowhere/softIoc")
         .refuses(&["/nowhere/softIoc"]);
+}
+
+#[test]
+#[ignore = "slow: `ci/test-slow` runs it"]
+fn two_are_compared_by_their_recovery_and_at_a_steady_state() {
+    let recovered = Ran::of("compare wire libca disturbed --pvs 10 --most-pairs 8 --seconds 10");
+    assert!(matches!(recovered.code(), Some(0 | 2 | 3)), "{}", recovered.stdout());
+    assert!(recovered.stdout().contains("slowest recovery"), "{}", recovered.stdout());
+    let steady = Ran::of("compare wire libca scale --pvs 10 --seconds 2 --most-pairs 8");
+    assert!(matches!(steady.code(), Some(0 | 2 | 3)), "{}", steady.stdout());
 }
 
 #[test]

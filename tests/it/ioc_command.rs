@@ -89,7 +89,8 @@ fn two_users_have_iocs_at_the_same_time() {
     for path in [folder.path(), &home] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
     }
-    let other = "setpriv --reuid=65534 --regid=65534 --clear-groups env -u EPICS_GAUGE_CACHE";
+    let other = "setpriv --reuid=65534 --regid=65534 --clear-groups env -u EPICS_GAUGE_CACHE \
+                 -u XDG_CACHE_HOME";
     let asked = format!(
         "{other} HOME={} {} ioc --pvs 1 -- sh -c 'id -u; echo $EPICS_CA_SERVER_PORT'; \
          echo $EPICS_CA_SERVER_PORT",
@@ -100,7 +101,8 @@ fn two_users_have_iocs_at_the_same_time() {
     ends_with(&output, 0, &[]);
     let text = String::from_utf8_lossy(&output.stdout);
     let lines: Vec<&str> = text.lines().collect();
-    let [user, theirs, ours] = lines[..] else { panic!("{text}") };
+    let said = String::from_utf8_lossy(&output.stderr);
+    let [user, theirs, ours] = lines[..] else { panic!("{text}{said}") };
     assert_eq!(user, "65534");
     assert!(theirs != ours && !theirs.is_empty(), "{text}");
 }

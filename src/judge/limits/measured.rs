@@ -7,7 +7,7 @@ use super::error::{Wrong, unknown};
 use super::table::Table;
 use crate::lookup::Lookup;
 use crate::record::{Pixels, Scenario};
-use crate::scenario::{Definition, Single, USUAL_SERVER, Values, singles};
+use crate::scenario::{Definition, Single, USUAL_SERVER, Values, gated};
 
 const KEYS: [&str; 9] =
     ["scenario", "server", "approach", "lookup", "pvs", "rate_hz", "pixels", "seconds", "blocks"];
@@ -76,11 +76,10 @@ pub(super) fn measured(table: Table) -> Result<Measured, Wrong> {
 fn defined(table: Table) -> Result<(&'static Definition, Single), Wrong> {
     let said = table.text("scenario")?;
     let said = said.ok_or_else(|| Wrong::at(table.at, "this measure has no `scenario`"))?;
-    let found = singles().find(|(definition, _)| definition.scenario.name() == said);
+    let found = gated().find(|(definition, _)| definition.scenario.name() == said);
     found.ok_or_else(|| {
         let at = table.place("scenario").unwrap_or(table.at);
-        let known: Vec<&str> =
-            singles().map(|(definition, _)| definition.scenario.name()).collect();
+        let known: Vec<&str> = gated().map(|(definition, _)| definition.scenario.name()).collect();
         Wrong::at(at, unknown("scenario to measure", &said, &known))
     })
 }
