@@ -72,7 +72,21 @@ def test_nothing_is_left_when_pytest_is_ended_by(hanging, number):
         os.killpg(process.pid, number)
     else:
         os.kill(process.pid, number)
-    wait_until(lambda: not any(is_alive(pid) for pid in pids), f"{number} ends all", 40)
+    all_end_within(40, pids, f"after {number}")
+
+
+def all_end_within(seconds, pids, when):
+    """Waits until none of the processes lives; else fails with what they are and do."""
+    end = time.monotonic() + seconds
+    while left := [pid for pid in pids if is_alive(pid)]:
+        assert time.monotonic() < end, f"{when} there are left:\n{described(left)}"
+        time.sleep(0.05)
+
+
+def described(pids):
+    columns = "pid,ppid,stat,wchan:20,args"
+    command = ["ps", "-o", columns, "-p", ",".join(map(str, pids))]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout
 
 
 def test_nothing_is_left_when_a_worker_is_killed(hanging):
