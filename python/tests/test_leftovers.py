@@ -47,6 +47,8 @@ def hanging(pytester):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        # A background job of a shell ignores Ctrl-C, and what it starts inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     ready = [pytester.path / f"ready-{number}" for number in range(3)]
     wait_until(lambda: all(one.exists() for one in ready), "all tests run", 60)
