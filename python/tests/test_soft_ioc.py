@@ -116,7 +116,7 @@ def test_a_paused_ioc_holds_its_connections_and_answers_later():
 
 
 def ca_port(ioc):
-    """The port of Channel Access, as clients are told."""
+    """The port of Channel Access in the environment of clients."""
     return int(ioc.environment["EPICS_CA_SERVER_PORT"])
 
 

@@ -42,6 +42,13 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     }
     let asked = asked(arguments, &catalogue, &mut servers)?;
     check_lookup(arguments.lookup, &asked.approaches)?;
+    let is_chosen = asked.approaches.iter().any(|approach| approach.chosen.is_some())
+        || servers.all().iter().any(|kind| kind.chosen.is_some());
+    if !arguments.beside.is_empty() && !is_chosen {
+        return Err(Failure::usage(
+            "--beside is installed with a version that is named, such as pyepics@3.5.7, and none is",
+        ));
+    }
     let cell = cell(arguments, asked.scenario)?;
     let metrics = metrics(arguments, &cell)?;
     let cell =
@@ -149,6 +156,12 @@ fn asked(
             })
         }
         _ => {
+            if arguments.approach.is_some() {
+                return Err(Failure::usage(
+                    "--approach measures two softIocs (--ioc-a, --ioc-b) or two servers \
+                     (--server A B); approaches that are compared are named without it",
+                ));
+            }
             let (a, b, scenario) = match words[..] {
                 [a, b] => (a, b, Scenario::Connect),
                 [a, b, scenario] => (a, b, named(scenario)?),

@@ -19,7 +19,7 @@ const PROMPT_VARIABLE: &str = "IOC_FIXTURE_PROMPT";
 /// What the shell prints when it has taken the prompt.
 const PROMPT_TAKEN: &str = "epics-gauge: the prompt is set";
 
-/// What is said where Base said nothing.
+/// The reason in an error where Base printed none.
 const UNKNOWN_REASON: &str = "it did not finish its script";
 
 /// How long a shell command may take.
@@ -160,8 +160,7 @@ impl Shell {
             .filter(|line| line.is_error)
             .map(|line| line.text.as_str())
             .collect();
-        let reason =
-            refusal::reason(&errors).unwrap_or_else(|| "it did not finish its script".to_owned());
+        let reason = refusal::reason(&errors).unwrap_or_else(|| UNKNOWN_REASON.to_owned());
         IocError::Refused { reason, command: self.command.clone(), output: self.output() }
     }
 

@@ -206,7 +206,7 @@ fn the_action_starts_an_ioc_that_the_steps_that_follow_find() {
     ended.ends_with(0, &["EPICS_CA_ADDR_LIST=127.0.0.1"]);
     let environment = &ended.environment;
     assert_eq!(environment["EPICS_CA_AUTO_ADDR_LIST"], "NO");
-    // It outlived its step, on the port that the steps that follow are told.
+    // It outlived its step, on the port in the environment of the steps that follow.
     let pid: u32 = environment["EPICS_GAUGE_IOC_PID"].parse().unwrap();
     let port = &environment["EPICS_CA_SERVER_PORT"];
     assert!(port.parse::<u16>().is_ok_and(|port| port > 1024), "{port}");

@@ -210,6 +210,8 @@ fn what_cannot_be_compared_is_refused_with_what_can() {
         "scale",
         "disturbed",
     ]);
+    Ran::of("compare libca wire --approach pyca").refuses(&["--server A B", "without it"]);
+    Ran::of("compare libca wire --beside numpy<2").refuses(&["pyepics@3.5.7"]);
     Ran::of("compare libca wire --disturbance stall")
         .refuses(&["nothing disturbs connect", "disturbed"]);
     Ran::of("compare libca wire disturbed --disturbance flood")

@@ -10,7 +10,7 @@ const VARIABLE: &str = "DOCS_RS";
 const PROGRAMS: [&str; 5] =
     ["supervisor", "softIoc", "softIoc.dbd", "softIocPvx", "softIocPvx.dbd"];
 
-/// What is told of the build, which was none.
+/// Variables that describe the build; here there is none to describe.
 const ENVIRONMENT: [&str; 5] = [
     "EPICS_GAUGE_BASE_VERSION",
     "EPICS_GAUGE_BASE_SOURCE",

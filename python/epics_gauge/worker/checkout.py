@@ -11,5 +11,5 @@ def commit(folder):
         ran = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     except OSError as error:
         return f"unknown: {error}"
-    # Where it is no repository, git says so.
+    # git's own error names a folder that is no repository.
     return ran.stdout.strip() or f"unknown: {ran.stderr.strip()}"

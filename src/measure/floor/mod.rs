@@ -247,7 +247,7 @@ impl Showing<'_> {
     fn ask(&self, session: &mut Session, stage: Stage) -> Result<(u64, u64), Stop> {
         let monitor = (stage == Stage::Subscribe).then(|| Monitor {
             content: Content::Scalars,
-            // No update follows the one before by so little: each is told with its time.
+            // No update follows the one before by so little: each one is reported with its time.
             step: 1.0,
             room: 3 * self.pvs,
             monitors: 1,
