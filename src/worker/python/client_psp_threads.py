@@ -11,6 +11,7 @@ from psp import utils
 
 import client_psp
 import pyca
+import shared_by_threads
 
 # Each seeks one PV at a time, which takes libca's search timer.
 THREADS = 64
@@ -27,19 +28,8 @@ class Client(client_psp.Client):
     def connect(self, mode):
         if mode == "serial":
             super().connect(mode)
-            return
-        deadline = self.job.deadline()
-        total = len(self.job.pvs)
-        self.pvs = [None] * total
-        shares = [range(first, total, THREADS) for first in range(min(THREADS, total))]
-        threads = [threading.Thread(target=self.connect_some, args=(s, deadline)) for s in shares]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        missing = [index for index in range(total) if not self.is_connected(index)]
-        if missing:
-            raise self.job.unfinished("connected", missing, total)
+        else:
+            shared_by_threads.connect(self, THREADS, threading.Thread)
 
     def connect_some(self, share, deadline):
         utils.ensure_context()

@@ -9,6 +9,7 @@ number of PVs" has it.
 from epics import ca
 
 import client_pyepics
+import shared_by_threads
 
 THREADS = 8
 
@@ -21,19 +22,8 @@ class Client(client_pyepics.Client):
     def connect(self, mode):
         if mode == "serial":
             super().connect(mode)
-            return
-        deadline = self.job.deadline()
-        total = len(self.job.pvs)
-        self.pvs = [None] * total
-        shares = [range(first, total, THREADS) for first in range(min(THREADS, total))]
-        threads = [ca.CAThread(target=self.connect_some, args=(s, deadline)) for s in shares]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        missing = [index for index in range(total) if not self.is_connected(index)]
-        if missing:
-            raise self.job.unfinished("connected", missing, total)
+        else:
+            shared_by_threads.connect(self, THREADS, ca.CAThread)
 
     def connect_some(self, share, deadline):
         for index in share:
