@@ -70,7 +70,7 @@ pub struct Run {
     pub arguments: Vec<String>,
     /// The seed of every random choice.
     pub seed: u64,
-    /// Blocks per cell.
+    /// Blocks per configuration.
     pub blocks: usize,
     /// The machine.
     pub machine: Machine,

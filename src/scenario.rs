@@ -89,9 +89,9 @@ pub struct Step {
     pub mode: Mode,
 }
 
-/// The steps of the connect scenario for a cell that connects in `mode`.
+/// The steps of the connect scenario for a configuration that connects in `mode`.
 ///
-/// A bulk cell reads and writes in both modes, so that the figures of one PV at
+/// A bulk configuration reads and writes in both modes, so that the figures of one PV at
 /// a time stand beside those of all at once for the same connections. A brief one
 /// stops after the first sampled get, which proves that the connections are real.
 pub fn connect_steps(mode: Mode, brief: bool) -> Vec<Step> {

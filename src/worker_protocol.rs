@@ -11,7 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol that this build speaks.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;
+
+/// The oldest version that a worker may speak; it is measured in what it knows.
+pub const OLDEST_PROTOCOL_VERSION: u32 = 3;
 
 /// One timed step of a scenario.
 #[derive(
@@ -35,6 +38,8 @@ pub enum Stage {
     Put,
     /// Reading back what was written.
     Readback,
+    /// Writing values without waiting for the server's confirmation.
+    PutUnconfirmed,
     /// The library's ordinary get, with its defaults and all that it brings.
     GetDefault,
     /// The same again, after all values have changed.
@@ -43,11 +48,15 @@ pub enum Stage {
     Subscribe,
     /// Taking updates for a given time.
     Collect,
+    /// Ending all subscriptions and dropping all channels; the context stays.
+    Disconnect,
+    /// Ending the context with all that is in it; then the process ends by itself.
+    Close,
 }
 
 impl Stage {
     /// Every stage, in the order in which a worker meets them.
-    pub const ALL: [Stage; 12] = [
+    pub const ALL: [Stage; 15] = [
         Stage::Import,
         Stage::Context,
         Stage::Create,
@@ -56,10 +65,13 @@ impl Stage {
         Stage::GetAgain,
         Stage::Put,
         Stage::Readback,
+        Stage::PutUnconfirmed,
         Stage::GetDefault,
         Stage::GetDefaultAgain,
         Stage::Subscribe,
         Stage::Collect,
+        Stage::Disconnect,
+        Stage::Close,
     ];
 
     /// The name in messages, files and tables.
@@ -73,10 +85,13 @@ impl Stage {
             Stage::GetAgain => "get-again",
             Stage::Put => "put",
             Stage::Readback => "readback",
+            Stage::PutUnconfirmed => "put-unconfirmed",
             Stage::GetDefault => "get-default",
             Stage::GetDefaultAgain => "get-default-again",
             Stage::Subscribe => "subscribe",
             Stage::Collect => "collect",
+            Stage::Disconnect => "disconnect",
+            Stage::Close => "close",
         }
     }
 }
@@ -201,12 +216,36 @@ pub struct StageCommand {
     /// For `collect`: how long to take updates, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+    /// For `collect`: gets to make meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gets: Option<Gets>,
+}
+
+/// Gets that a worker makes while it collects, one after another and the PVs in turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gets {
+    /// The PVs to read, by their indices in the job; at least one.
+    pub pvs: Vec<usize>,
+    /// Seconds from the start of a get to that of the next; where a get takes longer, the
+    /// next follows at once.
+    pub every_s: f64,
+    /// Seconds after which a get gives up.
+    pub timeout_s: f64,
 }
 
 impl StageCommand {
     /// A command for all PVs of the job, without values.
     pub fn new(stage: Stage, mode: Mode) -> StageCommand {
-        StageCommand { stage, mode, pvs: None, values: None, monitor: None, seconds: None }
+        StageCommand {
+            stage,
+            mode,
+            pvs: None,
+            values: None,
+            monitor: None,
+            seconds: None,
+            gets: None,
+        }
     }
 }
 
@@ -224,6 +263,10 @@ pub struct Monitor {
     pub room: usize,
     /// How many subscriptions to make to each PV, at least 1.
     pub monitors: usize,
+    /// How many seconds each callback takes beyond what it needs, as one does that writes
+    /// to a file or draws; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_s: Option<f64>,
 }
 
 /// What one update holds.
@@ -254,7 +297,7 @@ pub enum FromWorker {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
-    /// Must equal [`PROTOCOL_VERSION`].
+    /// From [`OLDEST_PROTOCOL_VERSION`] to [`PROTOCOL_VERSION`].
     pub protocol: u32,
     /// The name of the approach.
     pub approach: String,
@@ -270,11 +313,24 @@ pub struct Hello {
     pub stages: Vec<Stage>,
     /// The modes that `connect`, `get` and `put` can run in.
     pub modes: Vec<Mode>,
+    /// What it can report of its library beside the updates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<Reported>,
     /// How long loading the library took.
     pub import: Span,
     /// What a reader of the figures should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// What a worker can report of its library beside the updates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reported {
+    /// When the library says that a PV is connected, and that it no longer is.
+    States,
+    /// Gets during `collect`.
+    Gets,
 }
 
 /// When something ran and what it used.
@@ -313,6 +369,9 @@ pub struct Done {
     /// For `collect`: what arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updates: Option<Updates>,
+    /// For `collect`: the gets that were made meanwhile, in the order of their starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gets: Vec<GetAttempt>,
     /// What the library counts of its own work in this stage, by the names that
     /// it gives: searches that it sent, for instance.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -340,6 +399,40 @@ pub struct Updates {
     /// it dropped or merged, for instance.
     #[serde(default)]
     pub counters: BTreeMap<String, u64>,
+    /// What the library reported of connections, in that order; none where it reports
+    /// nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<StateChange>,
+}
+
+/// A report of the library that a PV is connected, or that it no longer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateChange {
+    /// The PV, by its index in the job.
+    pub pv: usize,
+    /// When the library reported it, on the system's monotonic clock.
+    pub at_ns: u64,
+    /// Whether it is connected now.
+    pub connected: bool,
+}
+
+/// One get that was made during `collect`: a value or an error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GetAttempt {
+    /// The PV, by its index in the job.
+    pub pv: usize,
+    /// When the library was asked, on the system's monotonic clock.
+    pub start_ns: u64,
+    /// When it answered or gave up, on the same clock.
+    pub end_ns: u64,
+    /// What it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Why there is no value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// Latencies of updates over time, and the PVs with the longest.

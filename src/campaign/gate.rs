@@ -14,7 +14,7 @@ use super::{IfBusy, header, measuring_lock, now_utc};
 use crate::approach::Approach;
 use crate::ioc::Servers;
 use crate::judge::{Limits, Outcome, Planned, Verdict, expected_verdicts, judge};
-use crate::measure::{Candidate, Cell, Plan, Progress, this_machine};
+use crate::measure::{Candidate, Plan, PlannedConfiguration, Progress, this_machine};
 use crate::process::processes_left;
 use crate::record::{ApproachFacts, End, Line, RunRecords};
 
@@ -38,13 +38,13 @@ pub enum GateResult {
     Red(String),
 }
 
-/// Cells that are measured together, and the names of their limits.
+/// Configurations that are measured together, and the names of their limits.
 #[derive(Debug)]
 struct Group {
     /// The scenario and the server, such as `connect-softioc`.
     name: String,
     /// What is measured.
-    cells: Vec<Cell>,
+    configurations: Vec<PlannedConfiguration>,
     /// The limits that it decides, by name.
     limits: Vec<String>,
 }
@@ -62,16 +62,16 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate over the groups of `cells`. Records are kept in `folder`: what another
+    /// A gate over the groups of `configurations`. Records are kept in `folder`: what another
     /// process of the same test run has measured there is not measured again.
     pub fn new(
         mut limits: Limits,
-        cells: Vec<Cell>,
+        configurations: Vec<PlannedConfiguration>,
         servers: Servers,
         candidates: Vec<Candidate>,
         folder: &Path,
     ) -> Gate {
-        let groups = groups(&limits, cells, &servers, &candidates);
+        let groups = groups(&limits, configurations, &servers, &candidates);
         // Each group is decided by itself: together they are wrong as often as one run.
         limits.false_alarms /= groups.len().max(1) as f64;
         let store = Store::new(folder);
@@ -115,7 +115,7 @@ impl Gate {
 
     fn measure(&self, group: &Group) -> Result<RunRecords, String> {
         let plan = Plan {
-            cells: group.cells.clone(),
+            configurations: group.configurations.clone(),
             seed: u64::from(StdRng::from_os_rng().random::<u32>()),
             timeout: None,
             most_memory_bytes: this_machine().memory_bytes / 4,
@@ -162,34 +162,35 @@ fn written(told: ScreeningEvent<'_>, writing: &mut Writing) -> Result<(), String
 /// The configurations of each scenario on each server, and the limits that they decide.
 fn groups(
     limits: &Limits,
-    cells: Vec<Cell>,
+    configurations: Vec<PlannedConfiguration>,
     servers: &Servers,
     candidates: &[Candidate],
 ) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for cell in cells {
-        let name = format!("{}-{}", cell.scenario, cell.server);
+    for planned in configurations {
+        let name = format!("{}-{}", planned.scenario, planned.server);
         match groups.iter_mut().find(|group| group.name == name) {
-            Some(group) => group.cells.push(cell),
-            None => groups.push(Group { name, cells: vec![cell], limits: Vec::new() }),
+            Some(group) => group.configurations.push(planned),
+            None => groups.push(Group { name, configurations: vec![planned], limits: Vec::new() }),
         }
     }
     let facts: Vec<ApproachFacts> =
         candidates.iter().map(|candidate| candidate.approach.facts()).collect();
     for group in &mut groups {
-        let cells: Vec<Planned> = group.cells.iter().map(|cell| planned(cell, servers)).collect();
-        group.limits = expected_verdicts(limits, &cells, &facts);
+        let configurations: Vec<Planned> =
+            group.configurations.iter().map(|one| planned(one, servers)).collect();
+        group.limits = expected_verdicts(limits, &configurations, &facts);
     }
     groups.retain(|group| !group.limits.is_empty());
     groups
 }
 
-fn planned(cell: &Cell, servers: &Servers) -> Planned {
-    let protocols = servers.get(&cell.server).map(|kind| kind.protocols.clone());
+fn planned(planned: &PlannedConfiguration, servers: &Servers) -> Planned {
+    let protocols = servers.get(&planned.server).map(|kind| kind.protocols.clone());
     Planned {
-        configuration: cell.configuration(),
+        configuration: planned.configuration(),
         protocols: protocols.unwrap_or_default(),
-        approaches: cell.approaches.clone(),
+        approaches: planned.approaches.clone(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Gate, candidates};
 use crate::approach::{Approach, Catalogue};
 use crate::ioc::Servers;
 use crate::judge::{Limits, Measured};
-use crate::measure::{Cell, Plan};
+use crate::measure::{Plan, PlannedConfiguration};
 use crate::python_site::{Missing, PythonSite};
 use crate::record::Load;
 use crate::scenario::definition;
@@ -34,24 +34,25 @@ pub fn gate_of(program: &Path, folder: &Path) -> Result<Gate, String> {
     }
     let servers = Servers::built_in(Err(Missing("not looked for yet".to_owned())));
     let limits = limits(&catalogue, &servers)?;
-    let cells: Vec<Cell> = limits.measured.iter().flat_map(|one| cells(one, &catalogue)).collect();
+    let configurations: Vec<PlannedConfiguration> =
+        limits.measured.iter().flat_map(|one| configurations(one, &catalogue)).collect();
     let takes = |approach: &&Approach| {
-        cells.iter().any(|cell| {
-            let is_meant = approach.is_usual || cell.approaches.contains(&approach.name);
-            is_meant && cell.takes(approach, servers.get(&cell.server))
+        configurations.iter().any(|planned| {
+            let is_meant = approach.is_usual || planned.approaches.contains(&approach.name);
+            is_meant && planned.takes(approach, servers.get(&planned.server))
         })
     };
     let approaches: Vec<Approach> = catalogue.all().iter().filter(takes).cloned().collect();
     let needs_site = approaches.iter().any(Approach::needs_python_site)
-        || cells
+        || configurations
             .iter()
-            .any(|cell| servers.get(&cell.server).is_some_and(|kind| kind.needs_python_site));
+            .any(|planned| servers.get(&planned.server).is_some_and(|kind| kind.needs_python_site));
     let site = match needs_site {
         true => PythonSite::install(|_| ()),
         false => Err(Missing("nobody asked for the Python packages".to_owned())),
     };
     let candidates = candidates(&approaches, program, &site);
-    Ok(Gate::new(limits, cells, servers.with_site(site), candidates, folder))
+    Ok(Gate::new(limits, configurations, servers.with_site(site), candidates, folder))
 }
 
 fn limits(catalogue: &Catalogue, servers: &Servers) -> Result<Limits, String> {
@@ -69,7 +70,7 @@ fn limits(catalogue: &Catalogue, servers: &Servers) -> Result<Limits, String> {
 
 /// The configurations of one `[[measure]]`. The floor of each protocol is always measured too:
 /// without it nothing can be judged over it.
-fn cells(measured: &Measured, catalogue: &Catalogue) -> Vec<Cell> {
+fn configurations(measured: &Measured, catalogue: &Catalogue) -> Vec<PlannedConfiguration> {
     let mut approaches = measured.approaches.clone();
     if !approaches.is_empty() {
         let floors = catalogue.all().iter().filter(|approach| approach.floor);
@@ -86,9 +87,9 @@ fn cells(measured: &Measured, catalogue: &Catalogue) -> Vec<Cell> {
     } else {
         Plan::connect(measured.scenario, pvs, &[Mode::Bulk], 0, blocks)
     };
-    let placed = |cell: Cell| {
-        let cell = cell.on(&measured.server).only(approaches.clone());
-        measured.lookups.iter().map(|lookup| cell.clone().by(*lookup)).collect::<Vec<_>>()
+    let placed = |planned: PlannedConfiguration| {
+        let planned = planned.on(&measured.server).only(approaches.clone());
+        measured.lookups.iter().map(|lookup| planned.clone().by(*lookup)).collect::<Vec<_>>()
     };
     plain.into_iter().flat_map(placed).collect()
 }

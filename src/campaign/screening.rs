@@ -3,7 +3,7 @@
 
 use crate::ioc::Servers;
 use crate::judge::{CONFIDENCE_WANTED, LOOKS, Limits, Verdict, judge, to_confirm};
-use crate::measure::{self, Candidate, Cell, Plan, Progress};
+use crate::measure::{self, Candidate, Plan, PlannedConfiguration, Progress};
 use crate::metric::Unit;
 use crate::record::{Run, RunRecords};
 use crate::stats::Interval;
@@ -28,7 +28,7 @@ pub enum ScreeningEvent<'a> {
     /// Of a worker.
     Worker(Progress<'a>),
     /// Fresh blocks of these configurations come next.
-    Confirming(&'a [Cell]),
+    Confirming(&'a [PlannedConfiguration]),
 }
 
 /// What a screening measured.
@@ -67,13 +67,14 @@ impl Screening<'_> {
             if !completed {
                 return Ok(Screened { records, completed });
             }
-            let cells = self.next_cells(&records, self.most_fresh.saturating_sub(fresh));
-            if cells.is_empty() || looks == LOOKS {
+            let configurations =
+                self.next_configurations(&records, self.most_fresh.saturating_sub(fresh));
+            if configurations.is_empty() || looks == LOOKS {
                 return Ok(Screened { records, completed });
             }
-            report(ScreeningEvent::Confirming(&cells))?;
+            report(ScreeningEvent::Confirming(&configurations))?;
             plan.first_block += plan.blocks();
-            plan.cells = cells;
+            plan.configurations = configurations;
             plan.confirms = true;
             // Another order than before, from the same seed.
             plan.seed = plan.seed.wrapping_add(1);
@@ -83,21 +84,25 @@ impl Screening<'_> {
     }
 
     /// The configurations of which fresh blocks are wanted, `most` of each at most.
-    fn next_cells(&self, records: &RunRecords, most: usize) -> Vec<Cell> {
+    fn next_configurations(&self, records: &RunRecords, most: usize) -> Vec<PlannedConfiguration> {
         if most == 0 {
             return Vec::new();
         }
         let mut judgement = judge(records, self.limits);
         judgement.verdicts.retain(is_screened);
-        let mut cells = Vec::new();
+        let mut configurations = Vec::new();
         for wanted in to_confirm(&judgement) {
-            let known = self.plan.cells.iter().find(|cell| cell.configuration() == wanted.cell);
-            cells.extend(known.map(|cell| Cell {
+            let known = self
+                .plan
+                .configurations
+                .iter()
+                .find(|planned| planned.configuration() == wanted.configuration);
+            configurations.extend(known.map(|planned| PlannedConfiguration {
                 blocks: wanted.blocks.min(most),
-                ..cell.clone().only(wanted.approaches.clone())
+                ..planned.clone().only(wanted.approaches.clone())
             }));
         }
-        cells
+        configurations
     }
 }
 

@@ -156,7 +156,7 @@ pub(super) struct RunArguments {
     /// [default: a quarter of the machine's]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) most_memory: Option<u32>,
-    /// Blocks of each cell; a verdict on times needs 5 [default: connect 5 (full profile 15),
+    /// Blocks of each configuration; a verdict on times needs 5 [default: connect 5 (full profile 15),
     /// monitors 1 (full profile 5)]
     #[arg(long, value_name = "B", value_parser = parse_blocks, allow_negative_numbers = true)]
     pub(super) blocks: Option<u32>,

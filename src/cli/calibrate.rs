@@ -9,7 +9,7 @@ use epics_gauge::campaign::{
 use epics_gauge::ioc::Servers;
 use epics_gauge::judge::pair_metrics::{CALIBRATED, OF_CONNECT};
 use epics_gauge::judge::{Calibrated, Change, Rule, WholeRuns, compare};
-use epics_gauge::measure::{Candidate, Cell, PairRunner, SideSetup, this_machine};
+use epics_gauge::measure::{Candidate, PairRunner, PlannedConfiguration, SideSetup, this_machine};
 use epics_gauge::metric::Metric;
 use epics_gauge::process::{interrupted, processes_left};
 use epics_gauge::python_site::Missing;
@@ -152,9 +152,11 @@ impl<'a> Calibration<'a> {
             server: self.server.to_owned(),
             handicap,
         };
-        let cell = Cell::new(Scenario::Connect, self.arguments.pvs, Mode::Bulk, None, 1).brief();
+        let planned =
+            PlannedConfiguration::new(Scenario::Connect, self.arguments.pvs, Mode::Bulk, None, 1)
+                .brief();
         let most_memory = this_machine().memory_bytes / 4;
-        PairRunner::new(self.servers, cell, [side(None), side(handicap)], None, most_memory)
+        PairRunner::new(self.servers, planned, [side(None), side(handicap)], None, most_memory)
     }
 
     /// None when interrupted.

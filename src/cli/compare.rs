@@ -10,7 +10,7 @@ use epics_gauge::judge::Change;
 use epics_gauge::judge::compared::{ComparisonJudgement, judge_comparison, rule_of};
 use epics_gauge::judge::pair_metrics::{OF_CONNECT, OF_MONITORS, OF_OUTAGES, is_of_connecting};
 use epics_gauge::lookup::Lookup;
-use epics_gauge::measure::{Cell, PairRunner, SideSetup, this_machine};
+use epics_gauge::measure::{PairRunner, PlannedConfiguration, SideSetup, this_machine};
 use epics_gauge::metric::{Metric, can_be_compared};
 use epics_gauge::process::processes_left;
 use epics_gauge::python_site::{Missing, use_python};
@@ -49,10 +49,13 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
             "--beside is installed with a version that is named, such as pyepics@3.5.7, and none is",
         ));
     }
-    let cell = cell(arguments, asked.scenario)?;
-    let metrics = metrics(arguments, &cell)?;
-    let cell =
-        if metrics.iter().all(|metric| is_of_connecting(*metric)) { cell.brief() } else { cell };
+    let planned = planned(arguments, asked.scenario)?;
+    let metrics = metrics(arguments, &planned)?;
+    let planned = if metrics.iter().all(|metric| is_of_connecting(*metric)) {
+        planned.brief()
+    } else {
+        planned
+    };
     let request = ComparisonRequest {
         a: asked.labels[0].clone(),
         b: asked.labels[1].clone(),
@@ -75,7 +78,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     output.add(&Line::Run(Box::new(header)))?;
     let most_memory = this_machine().memory_bytes / 4;
     let timeout = arguments.timeout.map(Duration::from_secs_f64);
-    let mut pairs = PairRunner::new(&servers, cell, sides, timeout, most_memory);
+    let mut pairs = PairRunner::new(&servers, planned, sides, timeout, most_memory);
     let rule = rule_of(&request);
     let bar = PairBar::of(rule.screen + request.most_pairs);
     let ended = campaign::compare_in_pairs(&mut pairs, &metrics, &rule, seed, |record, log| {
@@ -292,7 +295,10 @@ fn single(name: &str) -> Result<(&'static Definition, Single), Failure> {
     })
 }
 
-fn cell(arguments: &CompareArguments, scenario: Scenario) -> Result<Cell, Failure> {
+fn planned(
+    arguments: &CompareArguments,
+    scenario: Scenario,
+) -> Result<PlannedConfiguration, Failure> {
     let (definition, single) = single(scenario.name())?;
     let rate_hz = arguments.rate.unwrap_or(single.rate_hz);
     let disturbance = disturbance(arguments, definition)?;
@@ -308,7 +314,7 @@ fn cell(arguments: &CompareArguments, scenario: Scenario) -> Result<Cell, Failur
         None => arguments.pvs.unwrap_or(single.pvs),
     };
     let load = definition.model.has_rate().then_some(load);
-    Ok(Cell::new(scenario, pvs, Mode::Bulk, load, 1).by(arguments.lookup))
+    Ok(PlannedConfiguration::new(scenario, pvs, Mode::Bulk, load, 1).by(arguments.lookup))
 }
 
 /// What happens meanwhile, in a scenario in which something does.
@@ -329,8 +335,11 @@ fn disturbance(
     Ok(arguments.disturbance.or(Some(Disturbance::Restart)))
 }
 
-fn metrics(arguments: &CompareArguments, cell: &Cell) -> Result<Vec<Metric>, Failure> {
-    let usual = match cell.load {
+fn metrics(
+    arguments: &CompareArguments,
+    planned: &PlannedConfiguration,
+) -> Result<Vec<Metric>, Failure> {
+    let usual = match planned.load {
         Some(load) if load.disturbance.is_some_and(|what| course(what).is_outage()) => {
             OF_OUTAGES.to_vec()
         }
@@ -343,8 +352,8 @@ fn metrics(arguments: &CompareArguments, cell: &Cell) -> Result<Vec<Metric>, Fai
     let mut metrics: Vec<Metric> = Vec::new();
     for name in &arguments.metrics {
         let metric: Metric = name.parse().map_err(Failure::usage)?;
-        if !metric.row().scenarios().contains(&cell.scenario) {
-            return Err(Failure::usage(format!("{} has no figure `{metric}`", cell.scenario)));
+        if !metric.row().scenarios().contains(&planned.scenario) {
+            return Err(Failure::usage(format!("{} has no figure `{metric}`", planned.scenario)));
         }
         if !can_be_compared(metric) {
             return Err(Failure::usage(format!(

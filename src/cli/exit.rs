@@ -70,11 +70,12 @@ impl Exit {
             .failures
             .iter()
             .any(|failure| !(asked.allow_missing && failure.kind == FailureKind::Missing));
-        let timed = judgement.figures.iter().any(|cell| cell.rows.iter().any(|row| !row.floor));
+        let timed =
+            judgement.figures.iter().any(|planned| planned.rows.iter().any(|row| !row.floor));
         let monitored = judgement
             .monitors
             .iter()
-            .any(|cell| cell.rows.iter().any(|row| !row.floor))
+            .any(|planned| planned.rows.iter().any(|row| !row.floor))
             || judgement.capacities.iter().any(|capacity| !capacity.floor)
             || judgement.scale.iter().any(|pair| pair.rows.iter().any(|row| row.figures.is_some()))
             || judgement.fleets.iter().any(|row| !row.floor && row.cost_s.is_some());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use epics_gauge::ioc::{MAX_PVS, Servers};
 use epics_gauge::lookup::Lookup;
-use epics_gauge::measure::{Cell, Plan, this_machine};
+use epics_gauge::measure::{Plan, PlannedConfiguration, this_machine};
 use epics_gauge::record::{Load, Pixels, Scenario};
 use epics_gauge::scenario::{
     DEFINITIONS, Definition, Dimension, Model, PartOf, Sizes, Values, definition,
@@ -54,18 +54,19 @@ pub(super) fn plan(arguments: &RunArguments, servers: &Servers) -> Result<Plan, 
     check_pvs(arguments, &wanted)?;
     let mut planned = Vec::new();
     for scenario in wanted {
-        let cells = by_lookups(arguments, scenario, cells(arguments, servers, scenario)?);
-        let cells = on_servers(arguments, servers, cells)?;
-        if cells.is_empty() {
+        let configurations =
+            by_lookups(arguments, scenario, configurations(arguments, servers, scenario)?);
+        let configurations = on_servers(arguments, servers, configurations)?;
+        if configurations.is_empty() {
             return Err(Failure::usage(format!(
                 "nothing to measure in {scenario}: serial mode is for up to 1000 PVs (--profile full) \
                  or 10 (quick); ask for fewer --pvs"
             )));
         }
-        planned.extend(cells);
+        planned.extend(configurations);
     }
     Ok(Plan {
-        cells: planned,
+        configurations: planned,
         seed: arguments.seed.unwrap_or_else(random_seed),
         timeout: arguments.timeout.map(Duration::from_secs_f64),
         most_memory_bytes: match arguments.most_memory {
@@ -129,60 +130,64 @@ fn is_wanted(arguments: &RunArguments, name: Scenario) -> bool {
     }
 }
 
-/// Each cell by the lookups that were asked for, or else by those of the definition.
-fn by_lookups(arguments: &RunArguments, scenario: Scenario, cells: Vec<Cell>) -> Vec<Cell> {
+/// Each configuration by the lookups that were asked for, or else by those of the definition.
+fn by_lookups(
+    arguments: &RunArguments,
+    scenario: Scenario,
+    configurations: Vec<PlannedConfiguration>,
+) -> Vec<PlannedConfiguration> {
     let definition = definition(scenario);
     let mut asked = arguments.lookups.clone();
     asked.sort_unstable();
     asked.dedup();
     let is_asked = !asked.is_empty() && definition.varies.contains(&Dimension::Lookup);
-    let lookups = |cell: &Cell| match is_asked {
+    let lookups = |planned: &PlannedConfiguration| match is_asked {
         true => &asked[..],
-        false => definition.lookups.of(cell.pvs, cell.mode),
+        false => definition.lookups.of(planned.pvs, planned.mode),
     };
-    let by_each = |cell: Cell| {
-        let by = |lookup: &Lookup| cell.clone().by(*lookup);
-        lookups(&cell).iter().map(by).collect::<Vec<_>>()
+    let by_each = |planned: PlannedConfiguration| {
+        let by = |lookup: &Lookup| planned.clone().by(*lookup);
+        lookups(&planned).iter().map(by).collect::<Vec<_>>()
     };
-    cells.into_iter().flat_map(by_each).collect()
+    configurations.into_iter().flat_map(by_each).collect()
 }
 
-/// Cells without a server are for all that are wanted. Frames are made by some
+/// Configurations without a server are for all that are wanted. Frames are made by some
 /// servers only.
 fn on_servers(
     arguments: &RunArguments,
     servers: &Servers,
-    cells: Vec<Cell>,
-) -> Result<Vec<Cell>, Failure> {
+    configurations: Vec<PlannedConfiguration>,
+) -> Result<Vec<PlannedConfiguration>, Failure> {
     let is_usual = servers.all().iter().filter(|kind| kind.is_usual);
     let usual: Vec<String> = is_usual.map(|kind| kind.name.clone()).collect();
     let wanted = if arguments.servers.is_empty() { &usual } else { &arguments.servers };
     let mut placed = Vec::new();
-    for cell in cells {
-        if !cell.server.is_empty() {
-            placed.push(cell);
+    for planned in configurations {
+        if !planned.server.is_empty() {
+            placed.push(planned);
             continue;
         }
         for server in wanted {
             let has_frames = servers.get(server).is_none_or(|kind| kind.has_frames);
-            if cell.load.is_some_and(|load| load.pixels.is_some()) && !has_frames {
+            if planned.load.is_some_and(|load| load.pixels.is_some()) && !has_frames {
                 return Err(Failure::usage(format!(
                     "the server {server} makes no frames, which {} needs; name other scenarios or \
                      servers",
-                    cell.scenario
+                    planned.scenario
                 )));
             }
-            placed.push(cell.on(server));
+            placed.push(planned.on(server));
         }
     }
     Ok(placed)
 }
 
-fn cells(
+fn configurations(
     arguments: &RunArguments,
     servers: &Servers,
     scenario: Scenario,
-) -> Result<Vec<Cell>, Failure> {
+) -> Result<Vec<PlannedConfiguration>, Failure> {
     let definition = definition(scenario);
     let sizes = match arguments.profile {
         Profile::Quick => definition.quick,
@@ -192,10 +197,10 @@ fn cells(
     let sizes = Sizes { blocks, ..sizes };
     Ok(match definition.model {
         Model::Connect => connect(arguments, scenario, sizes),
-        Model::ConnectToMany => fleet::cells(arguments, servers, sizes)?,
+        Model::ConnectToMany => fleet::configurations(arguments, servers, sizes)?,
         Model::Monitor if definition.varies.contains(&Dimension::Table) => {
             let load = |seconds| load(arguments, definition, seconds);
-            scale::cells(arguments, &load, sizes)?
+            scale::configurations(arguments, &load, sizes)?
         }
         Model::Monitor | Model::Search => monitored(arguments, definition, sizes),
     })
@@ -211,7 +216,11 @@ fn load(arguments: &RunArguments, definition: &Definition, seconds: f64) -> Load
     Load { pixels, array_bytes, ..Load::of_scalars(0.0, arguments.seconds.unwrap_or(seconds)) }
 }
 
-fn monitored(arguments: &RunArguments, definition: &Definition, sizes: Sizes) -> Vec<Cell> {
+fn monitored(
+    arguments: &RunArguments,
+    definition: &Definition,
+    sizes: Sizes,
+) -> Vec<PlannedConfiguration> {
     let load = load(arguments, definition, definition.seconds);
     let pvs = match load.pixels {
         // The camera is one PV.
@@ -226,7 +235,11 @@ fn monitored(arguments: &RunArguments, definition: &Definition, sizes: Sizes) ->
     Plan::monitors(definition, &pvs, &rates(arguments, sizes.rates_hz), load, sizes.blocks)
 }
 
-fn connect(arguments: &RunArguments, scenario: Scenario, sizes: Sizes) -> Vec<Cell> {
+fn connect(
+    arguments: &RunArguments,
+    scenario: Scenario,
+    sizes: Sizes,
+) -> Vec<PlannedConfiguration> {
     let modes: Vec<Mode> = if arguments.modes.is_empty() {
         vec![Mode::Bulk, Mode::Serial]
     } else {

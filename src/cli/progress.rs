@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use epics_gauge::measure::Cell;
+use epics_gauge::measure::PlannedConfiguration;
 use epics_gauge::python_site::{Chosen, Missing, PythonSite};
 use epics_gauge::record::{PythonEnvironment, Record};
 use epics_gauge::scenario::Words;
@@ -45,8 +45,8 @@ impl Bar {
         self.note(|state| state.workers += workers);
     }
 
-    pub(super) fn started(&self, cell: &Cell, approach: &str) {
-        let configuration = cell.configuration().in_words(Words::Progress);
+    pub(super) fn started(&self, planned: &PlannedConfiguration, approach: &str) {
+        let configuration = planned.configuration().in_words(Words::Progress);
         self.message(format!("{approach} {configuration}"));
     }
 

@@ -8,7 +8,7 @@ use epics_gauge::campaign::{self, AskedRevision, Screening, ScreeningEvent};
 use epics_gauge::embedded;
 use epics_gauge::ioc::Servers;
 use epics_gauge::judge::{Limits, judge};
-use epics_gauge::measure::{Candidate, Cell, Plan, Progress};
+use epics_gauge::measure::{Candidate, Plan, PlannedConfiguration, Progress};
 use epics_gauge::process::processes_left;
 use epics_gauge::protocol::Protocol;
 use epics_gauge::python_site::Missing;
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let limits = limits(arguments.limits_file.as_deref(), &catalogue, &servers)?;
     let mut plan = profile::plan(arguments, &servers)?;
     let approaches = keep_matching(&mut plan, &servers, approaches)?;
-    profile::fleet::check_memory(&plan.cells, &servers)?;
+    profile::fleet::check_memory(&plan.configurations, &servers)?;
     let blocks = plan.blocks();
     let _lock = measuring_lock(arguments.no_wait)?;
     let command_line = std::env::args().skip(1).collect();
@@ -56,9 +56,9 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
     let needs_site = approaches.iter().any(Approach::needs_python_site)
         || plan
-            .cells
+            .configurations
             .iter()
-            .any(|cell| servers.get(&cell.server).is_some_and(|kind| kind.needs_python_site));
+            .any(|planned| servers.get(&planned.server).is_some_and(|kind| kind.needs_python_site));
     let site = match needs_site {
         true => python_site(),
         false => Err(Missing("nobody asked for the Python packages".to_owned())),
@@ -109,22 +109,26 @@ fn chosen(catalogue: &Catalogue, names: &[String]) -> Result<Vec<Approach>, Fail
     Ok(catalogue.all().iter().filter(is_chosen).chain(&versions).cloned().collect())
 }
 
-/// Leaves out cells that no approach is measured in, and approaches that are
-/// measured in no cell.
+/// Leaves out configurations that no approach is measured in, and approaches that are
+/// measured in no configuration.
 fn keep_matching(
     plan: &mut Plan,
     servers: &Servers,
     approaches: Vec<Approach>,
 ) -> Result<Vec<Approach>, Failure> {
-    let takes = |cell: &Cell, approach: &Approach| cell.takes(approach, servers.get(&cell.server));
-    plan.cells.retain(|cell| approaches.iter().any(|approach| takes(cell, approach)));
-    if plan.cells.is_empty() {
+    let takes = |planned: &PlannedConfiguration, approach: &Approach| {
+        planned.takes(approach, servers.get(&planned.server))
+    };
+    plan.configurations
+        .retain(|planned| approaches.iter().any(|approach| takes(planned, approach)));
+    if plan.configurations.is_empty() {
         return Err(Failure::usage(
             "none of these approaches speaks a protocol of these servers; see `epics-gauge list \
              servers` and `epics-gauge list approaches`",
         ));
     }
-    let is_measured = |approach: &Approach| plan.cells.iter().any(|cell| takes(cell, approach));
+    let is_measured =
+        |approach: &Approach| plan.configurations.iter().any(|planned| takes(planned, approach));
     Ok(approaches.into_iter().filter(is_measured).collect())
 }
 
@@ -149,17 +153,19 @@ fn measure(
     header: Run,
     output: &mut OutputFolder,
 ) -> Result<bool, Failure> {
-    let workers = |cell: &Cell| {
-        let kind = screening.servers.get(&cell.server);
-        let is_taken = |candidate: &&Candidate| cell.takes(&candidate.approach, kind);
-        cell.blocks * screening.candidates.iter().filter(is_taken).count()
+    let workers = |planned: &PlannedConfiguration| {
+        let kind = screening.servers.get(&planned.server);
+        let is_taken = |candidate: &&Candidate| planned.takes(&candidate.approach, kind);
+        planned.blocks * screening.candidates.iter().filter(is_taken).count()
     };
-    let bar = Bar::of(screening.plan.cells.iter().map(workers).sum());
+    let bar = Bar::of(screening.plan.configurations.iter().map(workers).sum());
     let tried = screening.run(header, |told| {
         match told {
-            ScreeningEvent::Confirming(cells) => bar.more(cells.iter().map(workers).sum()),
-            ScreeningEvent::Worker(Progress::Started { cell, approach }) => {
-                bar.started(cell, approach)
+            ScreeningEvent::Confirming(configurations) => {
+                bar.more(configurations.iter().map(workers).sum())
+            }
+            ScreeningEvent::Worker(Progress::Started { planned, approach }) => {
+                bar.started(planned, approach)
             }
             ScreeningEvent::Worker(Progress::Finished { record, log }) => {
                 let line = Line::Record(record.clone());

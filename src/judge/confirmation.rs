@@ -39,7 +39,7 @@ pub(super) struct Suspect {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Confirmation {
     /// The configuration.
-    pub cell: Configuration,
+    pub configuration: Configuration,
     /// The approaches: the suspects and what they are compared with, all in the same blocks.
     pub approaches: Vec<String>,
     /// How many blocks come next.
@@ -59,10 +59,10 @@ pub fn to_confirm(judgement: &Judgement) -> Vec<Confirmation> {
             fresh => more.min(fresh),
         };
         let approaches = || std::iter::once(&verdict.approach).chain(&verdict.compared_with);
-        for cell in cells_of(judgement, verdict) {
-            let known = all.iter().position(|one| one.cell == cell);
+        for configuration in configurations_of(judgement, verdict) {
+            let known = all.iter().position(|one| one.configuration == configuration);
             let at = known.unwrap_or_else(|| {
-                all.push(Confirmation { cell, approaches: Vec::new(), blocks: 0 });
+                all.push(Confirmation { configuration, approaches: Vec::new(), blocks: 0 });
                 all.len() - 1
             });
             all[at].blocks = all[at].blocks.max(step);
@@ -82,10 +82,10 @@ fn first_blocks(judgement: &Judgement) -> usize {
 }
 
 /// A slope needs the configurations with every count of PVs.
-fn cells_of(judgement: &Judgement, verdict: &Verdict) -> Vec<Configuration> {
-    let Some(cell) = verdict.configuration() else { return Vec::new() };
+fn configurations_of(judgement: &Judgement, verdict: &Verdict) -> Vec<Configuration> {
+    let Some(configuration) = verdict.configuration() else { return Vec::new() };
     if verdict.metric != Metric::ConnectSlope {
-        return vec![cell];
+        return vec![configuration];
     }
     let mut counts: Vec<usize> = judgement
         .figures
@@ -98,7 +98,7 @@ fn cells_of(judgement: &Judgement, verdict: &Verdict) -> Vec<Configuration> {
         .collect();
     counts.sort_unstable();
     counts.dedup();
-    counts.into_iter().map(|pvs| Configuration { pvs, ..cell.clone() }).collect()
+    counts.into_iter().map(|pvs| Configuration { pvs, ..configuration.clone() }).collect()
 }
 
 /// The least blocks of which each being over rejects, corrected for a family of so many:

@@ -25,10 +25,10 @@ pub(super) fn withdraw(verdict: &mut Verdict, measure: Metric, records: &[&Recor
     if !verdict.is_worse_than_expected() || verdict.load.is_none() || measure.is_of_failures() {
         return;
     }
-    let cell = verdict.configuration();
+    let configuration = verdict.configuration();
     let is_of_verdict = |record: &&&Record| {
         record.approach == verdict.approach
-            && Some(Configuration::of(record)) == cell
+            && Some(Configuration::of(record)) == configuration
             && record.confirms == (verdict.fresh_blocks > 0)
     };
     let used: Vec<&MachineUse> = records

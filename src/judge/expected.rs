@@ -14,7 +14,7 @@ pub(super) const PROCESSES_LEFT: &str = "run::processes_left";
 #[derive(Debug, Clone)]
 pub(super) struct Wanted<'a> {
     pub(super) name: String,
-    pub(super) cell: &'a Configuration,
+    pub(super) planned: &'a Configuration,
     pub(super) facts: &'a ApproachFacts,
     pub(super) measure: Metric,
     pub(super) relative: Relative,
@@ -30,10 +30,10 @@ pub(super) struct Wanted<'a> {
 /// these can decide it is not known beforehand.
 pub fn expected_verdicts(
     limits: &Limits,
-    cells: &[Planned],
+    configurations: &[Planned],
     approaches: &[ApproachFacts],
 ) -> Vec<String> {
-    let mut names: Vec<String> = wanted(limits, cells, approaches)
+    let mut names: Vec<String> = wanted(limits, configurations, approaches)
         .into_iter()
         .filter(|wanted| wanted.is_certain)
         .map(|wanted| wanted.name)
@@ -47,15 +47,15 @@ pub fn expected_verdicts(
 
 pub(super) fn wanted<'a>(
     limits: &'a Limits,
-    cells: &'a [Planned],
+    configurations: &'a [Planned],
     approaches: &'a [ApproachFacts],
 ) -> Vec<Wanted<'a>> {
     let mut all = Vec::new();
-    for cell in cells {
-        for facts in approaches.iter().filter(|facts| cell.takes(facts)) {
+    for planned in configurations {
+        for facts in approaches.iter().filter(|facts| planned.takes(facts)) {
             for row in rows() {
-                if is_measured(row.metric, cell, facts, cells) {
-                    all.extend(of_measure(limits, cell, facts, row.metric, approaches));
+                if is_measured(row.metric, planned, facts, configurations) {
+                    all.extend(of_measure(limits, planned, facts, row.metric, approaches));
                 }
             }
         }
@@ -65,12 +65,12 @@ pub(super) fn wanted<'a>(
 
 fn of_measure<'a>(
     limits: &'a Limits,
-    cell: &'a Planned,
+    planned: &'a Planned,
     facts: &'a ApproachFacts,
     measure: Metric,
     approaches: &[ApproachFacts],
 ) -> Vec<Wanted<'a>> {
-    let key = &cell.configuration;
+    let key = &planned.configuration;
     let place = Place {
         scenario: key.scenario,
         server: &key.server,
@@ -81,7 +81,7 @@ fn of_measure<'a>(
     };
     let has_floor = approaches
         .iter()
-        .any(|other| other.floor && other.protocol == facts.protocol && cell.takes(other));
+        .any(|other| other.floor && other.protocol == facts.protocol && planned.takes(other));
     let is_long = key.load.is_none_or(|load| load.seconds >= GROWTH_RUN_S);
     Relative::ALL
         .into_iter()
@@ -89,7 +89,7 @@ fn of_measure<'a>(
         .filter_map(|relative| {
             Some(Wanted {
                 name: name(key, &facts.name, measure, relative),
-                cell: key,
+                planned: key,
                 facts,
                 measure,
                 relative,
@@ -102,7 +102,7 @@ fn of_measure<'a>(
 }
 
 /// Such as `connect::pyca::n10000::over_floor`.
-fn name(cell: &Configuration, approach: &str, measure: Metric, relative: Relative) -> String {
+fn name(planned: &Configuration, approach: &str, measure: Metric, relative: Relative) -> String {
     let relation = match relative {
         Relative::Nothing => "",
         Relative::Floor => "over_floor",
@@ -115,10 +115,15 @@ fn name(cell: &Configuration, approach: &str, measure: Metric, relative: Relativ
     };
     let both = [what.as_str(), relation];
     let words: Vec<&str> = both.into_iter().filter(|word| !word.is_empty()).collect();
-    format!("{}::{}", cell.name_with(approach), words.join("_"))
+    format!("{}::{}", planned.name_with(approach), words.join("_"))
 }
 
-fn is_measured(measure: Metric, cell: &Planned, facts: &ApproachFacts, cells: &[Planned]) -> bool {
+fn is_measured(
+    measure: Metric,
+    planned: &Planned,
+    facts: &ApproachFacts,
+    configurations: &[Planned],
+) -> bool {
     // The floor is what others are compared with; what is counted holds for it too.
     if facts.floor && !measure.is_exact() || measure.is_of_the_run() {
         return false;
@@ -127,10 +132,10 @@ fn is_measured(measure: Metric, cell: &Planned, facts: &ApproachFacts, cells: &[
         return false;
     }
     match measure {
-        Metric::ConnectSlope => has_slope(cell, cells),
+        Metric::ConnectSlope => has_slope(planned, configurations),
         // Subscriptions to one PV may share their updates.
-        Metric::BytesOverLeast => cell.configuration.load.is_some_and(|load| load.monitors == 1),
-        _ => is_in(measure, cell.configuration.mode),
+        Metric::BytesOverLeast => planned.configuration.load.is_some_and(|load| load.monitors == 1),
+        _ => is_in(measure, planned.configuration.mode),
     }
 }
 
@@ -170,13 +175,13 @@ fn name_part(metric: Metric) -> &'static str {
 }
 
 /// A slope belongs to the most PVs, and needs other counts too.
-fn has_slope(cell: &Planned, cells: &[Planned]) -> bool {
-    let own = &cell.configuration;
+fn has_slope(planned: &Planned, configurations: &[Planned]) -> bool {
+    let own = &planned.configuration;
     let is_of_slope = |other: &Configuration| {
         (other.scenario, &other.server, other.lookup, other.mode)
             == (Scenario::Connect, &own.server, own.lookup, Mode::Bulk)
     };
-    let all = || cells.iter().map(|other| &other.configuration);
+    let all = || configurations.iter().map(|other| &other.configuration);
     let counts = || all().filter(|other| is_of_slope(other)).map(|other| other.pvs);
     is_of_slope(own) && counts().all(|pvs| pvs <= own.pvs) && counts().any(|pvs| pvs < own.pvs)
 }

@@ -101,16 +101,16 @@ type ByApproach = BTreeMap<String, BTreeMap<usize, f64>>;
 /// [`Timed::all`].
 pub(super) fn figures(run: &RunRecords, failed: &FailedApproaches) -> Vec<Figures> {
     let mut all = Vec::new();
-    for cell in cells(run) {
+    for configuration in configurations(run) {
         for metric in Timed::all() {
-            let rows = rows(run, &cell, metric, failed);
+            let rows = rows(run, &configuration, metric, failed);
             if let Some((fastest, rows)) = rows {
                 all.push(Figures {
-                    scenario: cell[0].scenario,
-                    server: cell[0].server.clone(),
-                    pvs: cell[0].pvs,
-                    connected: cell[0].mode,
-                    lookup: cell[0].lookup,
+                    scenario: configuration[0].scenario,
+                    server: configuration[0].server.clone(),
+                    pvs: configuration[0].pvs,
+                    connected: configuration[0].mode,
+                    lookup: configuration[0].lookup,
                     metric,
                     fastest,
                     rows,
@@ -123,31 +123,34 @@ pub(super) fn figures(run: &RunRecords, failed: &FailedApproaches) -> Vec<Figure
 
 /// The figures of a metric where the most PVs were connected, in bulk if anywhere.
 pub fn of_most_pvs<'a>(figures: &'a [Figures], server: &str, metric: Timed) -> Option<&'a Figures> {
-    let own = figures.iter().filter(|cell| (cell.server.as_str(), cell.metric) == (server, metric));
-    own.max_by_key(|cell| (cell.connected == Mode::Bulk, cell.pvs))
+    let own = figures.iter().filter(|configuration| {
+        (configuration.server.as_str(), configuration.metric) == (server, metric)
+    });
+    own.max_by_key(|configuration| (configuration.connected == Mode::Bulk, configuration.pvs))
 }
 
 /// The records of each configuration; configurations sorted by mode and count of PVs.
-fn cells(run: &RunRecords) -> Vec<Vec<&Record>> {
-    let mut cells: BTreeMap<_, Vec<&Record>> = BTreeMap::new();
+fn configurations(run: &RunRecords) -> Vec<Vec<&Record>> {
+    let mut configurations: BTreeMap<_, Vec<&Record>> = BTreeMap::new();
     for record in run.records.iter().filter(|record| record.scenario == Scenario::Connect) {
         let bulk_first = record.mode != Mode::Bulk;
         let key = (&record.scenario, &record.server, bulk_first, record.pvs, record.lookup);
-        cells.entry(key).or_default().push(record);
+        configurations.entry(key).or_default().push(record);
     }
-    cells.into_values().collect()
+    configurations.into_values().collect()
 }
 
 fn rows(
     run: &RunRecords,
-    cell: &[&Record],
+    configuration: &[&Record],
     metric: Timed,
     failed: &FailedApproaches,
 ) -> Option<(Option<String>, Vec<Row>)> {
     let mut values = ByApproach::new();
-    let has_failed =
-        |name: &str| cell.iter().any(|record| record.approach == name && failed.holds(record));
-    for record in cell {
+    let has_failed = |name: &str| {
+        configuration.iter().any(|record| record.approach == name && failed.holds(record))
+    };
+    for record in configuration {
         if let Some(value) = metric.of(record) {
             values.entry(record.approach.clone()).or_default().insert(record.block, value);
         }
@@ -170,7 +173,7 @@ fn rows(
         .filter_map(|facts| {
             let own = values.get(&facts.name)?;
             let records: Vec<&&Record> =
-                cell.iter().filter(|record| record.approach == facts.name).collect();
+                configuration.iter().filter(|record| record.approach == facts.name).collect();
             let has_failed = has_failed(&facts.name);
             let compared = |other: Option<&BTreeMap<usize, f64>>| {
                 other.filter(|_| !has_failed).and_then(|other| difference(own, other))

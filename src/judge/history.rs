@@ -60,7 +60,7 @@ pub struct VersionsFrom {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Series {
     /// The configuration; of a slope that with the most PVs.
-    pub cell: Configuration,
+    pub configuration: Configuration,
     /// The metric, such as `connect bulk`.
     pub metric: Metric,
     /// What it is counted in.
@@ -199,7 +199,7 @@ fn series(runs: &[&RunFigures]) -> Vec<Series> {
             let is_same = |(other, _): &&mut (RunFigure, Vec<Point>)| {
                 other.metric == own.metric
                     && other.approach == own.approach
-                    && other.cell == own.cell
+                    && other.configuration == own.configuration
             };
             let point = Point { run: index, figure: own.figure, open_above: own.open_above };
             match all.iter_mut().find(is_same) {
@@ -216,7 +216,7 @@ fn series(runs: &[&RunFigures]) -> Vec<Series> {
     // What a later run has first is put where it belongs; else the order stays.
     all.sort_by_cached_key(|(own, _)| points::order(own));
     let series = |(own, points): (RunFigure, Vec<Point>)| Series {
-        cell: own.cell,
+        configuration: own.configuration,
         metric: own.metric,
         unit: own.metric.unit(),
         nature: Nature::of(own.metric),

@@ -120,7 +120,7 @@ pub struct FailedWorkers {
     /// How many workers failed so.
     pub count: usize,
     /// The configurations in which they did, such as `1 000 PVs bulk`.
-    pub cells: Vec<String>,
+    pub configurations: Vec<String>,
     /// The message of the first, possibly several lines.
     pub first: String,
 }
@@ -171,19 +171,19 @@ fn failures(run: &RunRecords) -> Vec<FailedWorkers> {
         let known = failures
             .iter_mut()
             .find(|known| known.approach == record.approach && known.kind == failure.kind);
-        let cell = Configuration::of_one(record).in_words(Words::List);
+        let configuration = Configuration::of_one(record).in_words(Words::List);
         match known {
             Some(known) => {
                 known.count += 1;
-                if !known.cells.contains(&cell) {
-                    known.cells.push(cell);
+                if !known.configurations.contains(&configuration) {
+                    known.configurations.push(configuration);
                 }
             }
             None => failures.push(FailedWorkers {
                 approach: record.approach.clone(),
                 kind: failure.kind,
                 count: 1,
-                cells: vec![cell],
+                configurations: vec![configuration],
                 first: failure.message.clone(),
             }),
         }

@@ -127,17 +127,17 @@ pub struct Memory {
 /// All configurations with monitors, in the order of scenarios, rates and counts of PVs.
 /// Those of a search and of loads that may be too much are not among them.
 pub(super) fn monitors(run: &RunRecords, failed: &FailedApproaches) -> Vec<MonitorFigures> {
-    let mut cells: Vec<(usize, &Record)> = Vec::new();
+    let mut configurations: Vec<(usize, &Record)> = Vec::new();
     for record in run.records.iter().filter(|record| trusted(record).is_some()) {
         let order = Scenario::ALL.iter().position(|one| *one == record.scenario);
-        let known = cells.iter().any(|(_, other)| is_same_cell(record, other));
+        let known = configurations.iter().any(|(_, other)| is_same_configuration(record, other));
         let is_own = !definition(record.scenario).may_be_overloaded();
         if is_own && !known {
-            cells.push((order.unwrap_or(usize::MAX), record));
+            configurations.push((order.unwrap_or(usize::MAX), record));
         }
     }
     let rate = |record: &Record| record.load.map_or(0.0, |load| load.rate_hz);
-    cells.sort_by(|(order, a), (other_order, b)| {
+    configurations.sort_by(|(order, a), (other_order, b)| {
         order
             .cmp(other_order)
             .then(rate(a).total_cmp(&rate(b)))
@@ -146,29 +146,33 @@ pub(super) fn monitors(run: &RunRecords, failed: &FailedApproaches) -> Vec<Monit
             .then(disturbance(a).cmp(&disturbance(b)))
             .then(a.lookup.cmp(&b.lookup))
     });
-    cells.into_iter().filter_map(|(_, first)| cell(run, first, failed)).collect()
+    configurations.into_iter().filter_map(|(_, first)| configuration(run, first, failed)).collect()
 }
 
 fn disturbance(record: &Record) -> Option<Disturbance> {
     record.load.and_then(|load| load.disturbance)
 }
 
-pub(super) fn is_same_cell(record: &Record, other: &Record) -> bool {
+pub(super) fn is_same_configuration(record: &Record, other: &Record) -> bool {
     (&record.scenario, &record.server, record.pvs, record.lookup, record.load)
         == (&other.scenario, &other.server, other.pvs, other.lookup, other.load)
 }
 
-fn cell(run: &RunRecords, first: &Record, failed: &FailedApproaches) -> Option<MonitorFigures> {
+fn configuration(
+    run: &RunRecords,
+    first: &Record,
+    failed: &FailedApproaches,
+) -> Option<MonitorFigures> {
     let load = first.load?;
     let mut by_approach: BTreeMap<&str, BTreeMap<usize, &Monitored>> = BTreeMap::new();
-    for record in run.records.iter().filter(|record| is_same_cell(record, first)) {
+    for record in run.records.iter().filter(|record| is_same_configuration(record, first)) {
         if let Some(monitored) = trusted(record) {
             by_approach.entry(&record.approach).or_default().insert(record.block, monitored);
         }
     }
     let facts = &run.run.approaches;
     let has_failed = |name: &str| {
-        let mut own = run.records.iter().filter(|record| is_same_cell(record, first));
+        let mut own = run.records.iter().filter(|record| is_same_configuration(record, first));
         own.any(|record| record.approach == name && failed.holds(record))
     };
     let floor_of = |protocol| {

@@ -21,22 +21,22 @@ pub(super) type ByBlock = BTreeMap<usize, f64>;
 pub(super) fn own<'a>(
     records: &[&'a Record],
     measure: Metric,
-    cell: &Configuration,
+    configuration: &Configuration,
     approach: &str,
 ) -> Vec<&'a Record> {
     let is_own = |record: &&&Record| {
         record.approach == approach
             && match measure {
-                Metric::ConnectSlope => is_of_slope(record, cell),
-                _ => cell.holds(record),
+                Metric::ConnectSlope => is_of_slope(record, configuration),
+                _ => configuration.holds(record),
             }
     };
     records.iter().filter(is_own).copied().collect()
 }
 
-fn is_of_slope(record: &Record, cell: &Configuration) -> bool {
+fn is_of_slope(record: &Record, configuration: &Configuration) -> bool {
     (record.scenario, &record.server, record.lookup, record.mode)
-        == (Scenario::Connect, &cell.server, cell.lookup, Mode::Bulk)
+        == (Scenario::Connect, &configuration.server, configuration.lookup, Mode::Bulk)
 }
 
 /// The figures by block of an approach's own records; `all` are those of every
@@ -45,10 +45,10 @@ pub(super) fn by_block(
     all: &[&Record],
     own: &[&Record],
     measure: Metric,
-    cell: &Configuration,
+    configuration: &Configuration,
 ) -> ByBlock {
     if measure == Metric::ConnectSlope {
-        return slopes(all, own, cell);
+        return slopes(all, own, configuration);
     }
     own.iter().filter_map(|record| Some((record.block, measure.of(record)?))).collect()
 }
@@ -101,11 +101,11 @@ fn growth_between(own: &[&Record], measure: Metric) -> Option<Interval> {
 }
 
 /// The slope of each block that has every count of PVs.
-fn slopes(all: &[&Record], own: &[&Record], cell: &Configuration) -> ByBlock {
+fn slopes(all: &[&Record], own: &[&Record], configuration: &Configuration) -> ByBlock {
     const CONNECT: Timed = Timed { stage: Stage::Connect, mode: Mode::Bulk };
     let counts: BTreeSet<usize> = all
         .iter()
-        .filter(|record| is_of_slope(record, cell) && CONNECT.of(record).is_some())
+        .filter(|record| is_of_slope(record, configuration) && CONNECT.of(record).is_some())
         .map(|record| record.pvs)
         .collect();
     let mut points: BTreeMap<usize, Vec<(f64, f64)>> = BTreeMap::new();

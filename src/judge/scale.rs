@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bottleneck::{Bottleneck, bottleneck};
-use super::monitors::{MonitorRow, is_same_cell, row};
+use super::monitors::{MonitorRow, is_same_configuration, row};
 use crate::lookup::Lookup;
 use crate::metric::trusted;
 use crate::protocol::Protocol;
@@ -129,7 +129,7 @@ fn rows(records: &[&Record], protocol: Protocol) -> Vec<ScaleRow> {
     let mut firsts: Vec<(&Record, Load)> = Vec::new();
     for record in records {
         let Some(load) = record.load else { continue };
-        if !firsts.iter().any(|(other, _)| is_same_cell(record, other)) {
+        if !firsts.iter().any(|(other, _)| is_same_configuration(record, other)) {
             firsts.push((record, load));
         }
     }
@@ -143,7 +143,7 @@ fn rows(records: &[&Record], protocol: Protocol) -> Vec<ScaleRow> {
     });
     let row = |(first, load): (&Record, Load)| {
         let blocks: Vec<&Record> =
-            records.iter().filter(|record| is_same_cell(record, first)).copied().collect();
+            records.iter().filter(|record| is_same_configuration(record, first)).copied().collect();
         row_of(&blocks, protocol, load)
     };
     firsts.into_iter().map(row).collect()

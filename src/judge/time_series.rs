@@ -31,14 +31,21 @@ pub struct TimeSeries {
 }
 
 /// The time series of one configuration, in the order of its rows.
-pub fn time_series(run: &RunRecords, cell: &MonitorFigures) -> Vec<TimeSeries> {
-    let is_of_cell = |record: &&Record| {
+pub fn time_series(run: &RunRecords, configuration: &MonitorFigures) -> Vec<TimeSeries> {
+    let is_of_configuration = |record: &&Record| {
         (&record.scenario, &record.server, record.pvs, record.lookup, record.load)
-            == (&cell.scenario, &cell.server, cell.pvs, cell.lookup, Some(cell.load))
+            == (
+                &configuration.scenario,
+                &configuration.server,
+                configuration.pvs,
+                configuration.lookup,
+                Some(configuration.load),
+            )
             && !record.confirms
     };
     let course = |approach: &str| {
-        let own = run.records.iter().filter(is_of_cell).filter(|one| one.approach == approach);
+        let own =
+            run.records.iter().filter(is_of_configuration).filter(|one| one.approach == approach);
         let first = own.min_by_key(|record| record.block)?;
         let monitored = trusted(first)?;
         let start_ns = monitored.start_ns;
@@ -52,7 +59,7 @@ pub fn time_series(run: &RunRecords, cell: &MonitorFigures) -> Vec<TimeSeries> {
             lost: lost(monitored),
         })
     };
-    cell.rows.iter().filter_map(|row| course(&row.approach)).collect()
+    configuration.rows.iter().filter_map(|row| course(&row.approach)).collect()
 }
 
 /// From no loss at the start to all of them at the end.

@@ -33,8 +33,8 @@ pub(super) fn verdicts(run: &RunRecords, limits: &Limits) -> Verdicts {
         judged.partition(|record| record.confirms);
     let failed = FailedApproaches::of(&run.records);
     let judging = Judging { run, screening, fresh, failed };
-    let cells = judging.cells();
-    let all = wanted(limits, &cells, &run.run.approaches);
+    let configurations = judging.configurations();
+    let all = wanted(limits, &configurations, &run.run.approaches);
     let (mut verdicts, mut measures, mut suspects) = (Vec::new(), Vec::new(), Vec::new());
     let mut too_short = Vec::new();
     for wanted in &all {
@@ -80,22 +80,23 @@ struct Taken {
 
 impl<'a> Judging<'a> {
     /// The configurations of the records, each with the approaches that have one.
-    fn cells(&self) -> Vec<Planned> {
-        let mut cells: Vec<Planned> = Vec::new();
+    fn configurations(&self) -> Vec<Planned> {
+        let mut configurations: Vec<Planned> = Vec::new();
         for record in &self.screening {
             let configuration = Configuration::of(record);
-            let known = cells.iter_mut().find(|cell| cell.configuration == configuration);
+            let known =
+                configurations.iter_mut().find(|planned| planned.configuration == configuration);
             match known {
-                Some(cell) if cell.approaches.contains(&record.approach) => {}
-                Some(cell) => cell.approaches.push(record.approach.clone()),
-                None => cells.push(Planned {
+                Some(planned) if planned.approaches.contains(&record.approach) => {}
+                Some(planned) => planned.approaches.push(record.approach.clone()),
+                None => configurations.push(Planned {
                     configuration,
                     protocols: vec![Protocol::Ca, Protocol::Pva],
                     approaches: vec![record.approach.clone()],
                 }),
             }
         }
-        cells
+        configurations
     }
 
     /// None where nothing was measured, nor failed.
@@ -103,8 +104,8 @@ impl<'a> Judging<'a> {
         if wanted.measure.is_of_failures() {
             return Some(Judged::Given { verdict: self.of_failures(wanted), suspect: None });
         }
-        let (measure, cell) = (wanted.measure, wanted.cell);
-        let own = samples::own(&self.screening, measure, cell, &wanted.facts.name);
+        let (measure, planned) = (wanted.measure, wanted.planned);
+        let own = samples::own(&self.screening, measure, planned, &wanted.facts.name);
         let numbers: BTreeSet<usize> = own.iter().map(|record| record.block).collect();
         let draft = Verdict { blocks: numbers.len(), ..draft(wanted) };
         let not_judged = |reason: String| Judged::Given {
@@ -165,13 +166,13 @@ impl<'a> Judging<'a> {
 
     /// The figures of an approach against those of another.
     fn taken(&self, records: &[&'a Record], wanted: &Wanted, other: Option<&str>) -> Taken {
-        let (measure, cell) = (wanted.measure, wanted.cell);
-        let own = samples::own(records, measure, cell, &wanted.facts.name);
-        let others = other.map(|other| samples::own(records, measure, cell, other));
-        let figures = by_block(records, &own, measure, cell);
+        let (measure, planned) = (wanted.measure, wanted.planned);
+        let own = samples::own(records, measure, planned, &wanted.facts.name);
+        let others = other.map(|other| samples::own(records, measure, planned, other));
+        let figures = by_block(records, &own, measure, planned);
         let over = match &others {
             None => figures.clone(),
-            Some(others) => difference(&figures, &by_block(records, others, measure, cell)),
+            Some(others) => difference(&figures, &by_block(records, others, measure, planned)),
         };
         let finer = by_part(&own, measure, &figures).map(|parts| match &others {
             None => parts,
@@ -185,13 +186,13 @@ impl<'a> Judging<'a> {
     }
 
     fn figures_of(&self, records: &[&'a Record], wanted: &Wanted, approach: &str) -> ByBlock {
-        let own = samples::own(records, wanted.measure, wanted.cell, approach);
-        by_block(records, &own, wanted.measure, wanted.cell)
+        let own = samples::own(records, wanted.measure, wanted.planned, approach);
+        by_block(records, &own, wanted.measure, wanted.planned)
     }
 
     /// Whether an approach failed in this configuration, so that it is no reference.
     fn has_failed(&self, wanted: &Wanted, approach: &str) -> bool {
-        let own = |records| samples::own(records, wanted.measure, wanted.cell, approach);
+        let own = |records| samples::own(records, wanted.measure, wanted.planned, approach);
         let all = [own(&self.screening), own(&self.fresh)].concat();
         all.iter().any(|record| self.failed.holds(record))
     }
@@ -228,7 +229,7 @@ impl<'a> Judging<'a> {
     /// Which verdict says that a worker of this configuration failed; none when none did.
     fn failure(&self, wanted: &Wanted) -> Option<String> {
         let of_approach =
-            |records| samples::own(records, wanted.measure, wanted.cell, &wanted.facts.name);
+            |records| samples::own(records, wanted.measure, wanted.planned, &wanted.facts.name);
         let own = [of_approach(&self.screening), of_approach(&self.fresh)].concat();
         let (kind, record) = own.iter().find_map(|record| match record {
             _ if is_wrong(record) => Some(("values_wrong", record)),
@@ -245,7 +246,8 @@ impl<'a> Judging<'a> {
             Metric::ValuesWrong => is_wrong,
             _ => has_failed,
         };
-        let of = |records| samples::own(records, wanted.measure, wanted.cell, &wanted.facts.name);
+        let of =
+            |records| samples::own(records, wanted.measure, wanted.planned, &wanted.facts.name);
         let (screening, fresh) = (of(&self.screening), of(&self.fresh));
         let all = [screening.as_slice(), &fresh].concat();
         let failed: Vec<&&Record> = all.iter().filter(|record| counts(record)).collect();
@@ -282,20 +284,20 @@ fn difference(own: &ByBlock, other: &ByBlock) -> ByBlock {
 
 /// Everything but what was found.
 fn draft(wanted: &Wanted) -> Verdict {
-    let (cell, limit) = (wanted.cell, wanted.limit);
+    let (planned, limit) = (wanted.planned, wanted.limit);
     Verdict {
         name: wanted.name.clone(),
         approach: wanted.facts.name.clone(),
         floor: wanted.facts.floor,
-        scenario: Some(cell.scenario),
-        server: cell.server.clone(),
+        scenario: Some(planned.scenario),
+        server: planned.server.clone(),
         metric: wanted.measure,
         unit: wanted.measure.unit(),
-        load: cell.load,
-        fleet: cell.fleet,
-        pvs: cell.pvs,
-        connected: cell.mode,
-        lookup: cell.lookup,
+        load: planned.load,
+        fleet: planned.fleet,
+        pvs: planned.pvs,
+        connected: planned.mode,
+        lookup: planned.lookup,
         relative: wanted.relative,
         compared_with: None,
         figure: None,

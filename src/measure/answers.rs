@@ -8,7 +8,8 @@ use crate::record::FailureKind;
 use crate::scenario;
 use crate::units::counted;
 use crate::worker_protocol::{
-    Done, FromWorker, Hello, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
+    Done, FromWorker, Hello, Mode, OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION, Span, Stage,
+    StageCommand,
 };
 
 /// Timers may end a little early; a worker that ends much earlier has missed
@@ -18,13 +19,16 @@ const SHORTEST_OF_ASKED: f64 = 0.999;
 /// The first message, which came `waited` after the worker was started.
 pub(super) fn check_hello(message: FromWorker, waited: Duration) -> Result<Hello, Stop> {
     match message {
-        FromWorker::Hello(hello) if hello.protocol == PROTOCOL_VERSION => {
+        FromWorker::Hello(hello)
+            if (OLDEST_PROTOCOL_VERSION..=PROTOCOL_VERSION).contains(&hello.protocol) =>
+        {
             check_span(Stage::Import, &hello.import, waited, 0)?;
             Ok(hello)
         }
         FromWorker::Hello(Hello { protocol, .. }) => {
             let message = format!(
-                "the worker speaks protocol {protocol}, this build speaks {PROTOCOL_VERSION}"
+                "the worker speaks protocol {protocol}, this build speaks \
+                 {OLDEST_PROTOCOL_VERSION} to {PROTOCOL_VERSION}"
             );
             Err(garbage(None, message))
         }

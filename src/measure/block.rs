@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 
 use super::fleet::Fleets;
 use super::stop::{Stop, failed};
-use super::{Candidate, Cell, Plan, Progress, capacity, lookup, single};
+use super::{Candidate, Plan, PlannedConfiguration, Progress, capacity, lookup, single};
 use crate::ioc::{Server, Servers};
 use crate::process::interrupted;
 use crate::record::{Failure, FailureKind, Record};
@@ -23,16 +23,16 @@ pub(super) type FailedStarts = Vec<(usize, String)>;
 /// IOC.
 pub(super) struct BlockRunner<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) cell: &'a Cell,
+    pub(super) planned: &'a PlannedConfiguration,
     pub(super) block: usize,
     pub(super) servers: &'a Servers,
     pub(super) ioc: Option<Box<dyn Server>>,
-    /// Approaches that failed in a cell are not tried there again: they are
+    /// Approaches that failed in a configuration are not tried there again: they are
     /// judged as failed already, and each hanging worker costs its deadline.
-    pub(super) failed: &'a mut Vec<(Cell, String)>,
+    pub(super) failed: &'a mut Vec<(PlannedConfiguration, String)>,
     /// The failed starts of each server since it last did with as many PVs.
     pub(super) failed_starts: &'a mut BTreeMap<String, FailedStarts>,
-    /// Of cells with several IOCs.
+    /// Of configurations with several IOCs.
     pub(super) fleets: &'a mut Fleets,
 }
 
@@ -44,8 +44,8 @@ impl BlockRunner<'_> {
         random: &mut StdRng,
         tell: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
     ) -> Result<bool, E> {
-        let kind = self.servers.get(&self.cell.server);
-        let is_taken = |candidate: &&Candidate| self.cell.takes(&candidate.approach, kind);
+        let kind = self.servers.get(&self.planned.server);
+        let is_taken = |candidate: &&Candidate| self.planned.takes(&candidate.approach, kind);
         let mut order: Vec<&Candidate> = candidates.iter().filter(is_taken).collect();
         order.shuffle(random);
         for (position, candidate) in order.into_iter().enumerate() {
@@ -53,15 +53,18 @@ impl BlockRunner<'_> {
                 return Ok(false);
             }
             let approach = candidate.approach.name.as_str();
-            if self.failed.iter().any(|(cell, name)| cell == self.cell && name == approach) {
+            if self.failed.iter().any(|(planned, name)| planned == self.planned && name == approach)
+            {
                 tell(Progress::LeftOut)?;
                 continue;
             }
-            tell(Progress::Started { cell: self.cell, approach })?;
-            let completed = if self.cell.is_probe() {
-                capacity::search(self.cell, |probe| self.worker(probe, candidate, position, tell))?
+            tell(Progress::Started { planned: self.planned, approach })?;
+            let completed = if self.planned.is_probe() {
+                capacity::search(self.planned, |probe| {
+                    self.worker(probe, candidate, position, tell)
+                })?
             } else {
-                self.worker(self.cell, candidate, position, tell)?.is_some()
+                self.worker(self.planned, candidate, position, tell)?.is_some()
             };
             if !completed {
                 return Ok(false);
@@ -75,7 +78,7 @@ impl BlockRunner<'_> {
     /// Runs one worker and tells its record; none when interrupted.
     fn worker<E>(
         &mut self,
-        cell: &Cell,
+        planned: &PlannedConfiguration,
         candidate: &Candidate,
         position: usize,
         tell: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
@@ -84,15 +87,15 @@ impl BlockRunner<'_> {
             block: self.block,
             confirms: self.plan.confirms,
             position,
-            ..single::empty_record(cell, &candidate.approach.name)
+            ..single::empty_record(planned, &candidate.approach.name)
         };
         let mut log = String::new();
-        match self.measure(cell, candidate, &mut record, &mut log) {
+        match self.measure(planned, candidate, &mut record, &mut log) {
             Ok(()) => {}
             Err(Stop::Interrupted) => return Ok(None),
             Err(Stop::Failed(failure)) => self.note_failure(&mut record, failure),
         }
-        if cell.needs_fresh_iocs() {
+        if planned.needs_fresh_iocs() {
             self.end_ioc();
         }
         tell(Progress::Finished { record: Box::new(record.clone()), log })?;
@@ -108,40 +111,40 @@ impl BlockRunner<'_> {
 
     fn measure(
         &mut self,
-        cell: &Cell,
+        planned: &PlannedConfiguration,
         candidate: &Candidate,
         record: &mut Record,
         log: &mut String,
     ) -> Result<(), Stop> {
-        lookup::check(&candidate.approach, cell)?;
-        if let Some(shape) = cell.fleet {
+        lookup::check(&candidate.approach, planned)?;
+        if let Some(shape) = planned.fleet {
             let command = single::command_of(candidate)?;
-            let cell = (cell, shape);
-            return self.fleets.measure(candidate, command, cell, self.plan, record, log);
+            let planned = (planned, shape);
+            return self.fleets.measure(candidate, command, planned, self.plan, record, log);
         }
         let ioc = match self.ioc.take() {
             Some(ioc) => ioc,
-            None => self.start(cell)?,
+            None => self.start(planned)?,
         };
         let ioc = self.ioc.insert(ioc);
-        single::measure(candidate, ioc.as_mut(), cell, self.plan.bounds(), record, log)
+        single::measure(candidate, ioc.as_mut(), planned, self.plan.bounds(), record, log)
     }
 
-    /// Starts the cell's server, unless it has failed too often with no more PVs. With
+    /// Starts the configuration's server, unless it has failed too often with no more PVs. With
     /// fewer it may well start: memory and disks are filled by many.
-    fn start(&mut self, cell: &Cell) -> Result<Box<dyn Server>, Stop> {
-        let failures = self.failed_starts.entry(cell.server.clone()).or_default();
-        let with_no_more = || failures.iter().filter(|(pvs, _)| *pvs <= cell.pvs);
+    fn start(&mut self, planned: &PlannedConfiguration) -> Result<Box<dyn Server>, Stop> {
+        let failures = self.failed_starts.entry(planned.server.clone()).or_default();
+        let with_no_more = || failures.iter().filter(|(pvs, _)| *pvs <= planned.pvs);
         let count = with_no_more().count();
         if let (MOST_FAILED_STARTS.., Some((_, last))) = (count, with_no_more().next_back()) {
             let message =
                 format!("it failed to start {count} times and is left alone; the last: {last}");
             return Err(failed(FailureKind::Ioc, None, message));
         }
-        let started = self.servers.start(&cell.server, &single::wanted(cell));
+        let started = self.servers.start(&planned.server, &single::wanted(planned));
         match &started {
-            Ok(_) => failures.retain(|(pvs, _)| *pvs > cell.pvs),
-            Err(error) => failures.push((cell.pvs, error.to_string())),
+            Ok(_) => failures.retain(|(pvs, _)| *pvs > planned.pvs),
+            Err(error) => failures.push((planned.pvs, error.to_string())),
         }
         Ok(started?)
     }
@@ -151,9 +154,9 @@ impl BlockRunner<'_> {
             // The next worker gets a fresh one: this is broken, or scans still.
             self.ioc = None;
         }
-        let is_answer = failure.kind == FailureKind::TooMuchMemory && self.cell.is_probe();
+        let is_answer = failure.kind == FailureKind::TooMuchMemory && self.planned.is_probe();
         if failure.kind != FailureKind::Ioc && !is_answer {
-            self.failed.push((self.cell.clone(), record.approach.clone()));
+            self.failed.push((self.planned.clone(), record.approach.clone()));
         }
         record.failure = Some(failure);
     }

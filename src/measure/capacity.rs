@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Cell;
+use super::PlannedConfiguration;
 use crate::record::Record;
 use crate::scenario::{RATE_HELD_IN_SEARCH, is_answer};
 
@@ -14,19 +14,21 @@ const CLOSE_ENOUGH: f64 = 1.15;
 /// of the machine is no limit, and one lucky moment is no capacity.
 const SEEN_TO_DECIDE: usize = 2;
 
-/// Searches below `cell.pvs`, by halving the logarithm; `probe` runs one worker
+/// Searches below `configuration.pvs`, by halving the logarithm; `probe` runs one worker
 /// and gives its record, or nothing when the run was interrupted. A count with a
 /// loss is tried again at once, until it is decided; one without is only the way
 /// up, and the greatest of them is tried again at the end.
 ///
 /// Returns whether it ran to its end.
 pub(super) fn search<E>(
-    cell: &Cell,
-    mut probe: impl FnMut(&Cell) -> Result<Option<Record>, E>,
+    planned: &PlannedConfiguration,
+    mut probe: impl FnMut(&PlannedConfiguration) -> Result<Option<Record>, E>,
 ) -> Result<bool, E> {
     let mut search = Search::default();
-    while let Some(pvs) = search.next(cell.pvs) {
-        let Some(record) = probe(&Cell { pvs, ..cell.clone() })? else { return Ok(false) };
+    while let Some(pvs) = search.next(planned.pvs) {
+        let Some(record) = probe(&PlannedConfiguration { pvs, ..planned.clone() })? else {
+            return Ok(false);
+        };
         if record.failure.is_some() && !is_answer(&record) {
             return Ok(true);
         }

@@ -1,7 +1,7 @@
 //! The connect scenario: drives one worker through its steps and checks every
 //! value that comes back.
 
-use super::Cell;
+use super::PlannedConfiguration;
 use super::default_get::Watched;
 use super::driven::Driven;
 use super::past::Past;
@@ -10,10 +10,14 @@ use crate::record::FailureKind;
 use crate::scenario::{Action, Which, connect_steps, pv_name, sampled_pvs};
 use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
 
-/// Takes a worker that has said `hello` through all steps of its cell.
-pub(super) fn run(driven: &mut Driven<'_>, cell: &Cell, hello: &Hello) -> Result<(), Stop> {
+/// Takes a worker that has said `hello` through all steps of its configuration.
+pub(super) fn run(
+    driven: &mut Driven<'_>,
+    planned: &PlannedConfiguration,
+    hello: &Hello,
+) -> Result<(), Stop> {
     let past = Past::default();
-    Steps { driven, pvs: cell.pvs, puts: 0, past }.take(hello, cell.mode, cell.brief)
+    Steps { driven, pvs: planned.pvs, puts: 0, past }.take(hello, planned.mode, planned.brief)
 }
 
 struct Steps<'a, 'b> {

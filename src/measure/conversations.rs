@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::Cell;
+use super::PlannedConfiguration;
 use super::scripted::{
     BESIDE_NS, CPU_NS, LONG_SPAN_NS, Outcome, PVS, SPAN_NS, Says, Tamper, changed, connect_with,
     with,
@@ -136,7 +136,7 @@ fn a_stage_that_is_given_up_is_recorded_with_its_reason() {
 #[test]
 fn a_hello_of_another_protocol_name_or_kind_is_refused() {
     let version = at("hello", |hello| hello["protocol"] = json!(7));
-    let words = ["speaks protocol 7", "this build speaks 4"];
+    let words = ["speaks protocol 7", "this build speaks 3 to 5"];
     caught(version, FailureKind::Garbage, None, &words);
     let name = at("hello", |hello| hello["approach"] = json!("somebody-else"));
     let words = ["hello as `somebody-else`", "started as `libca`"];
@@ -360,7 +360,7 @@ fn cpu_time_is_held_against_the_kernels_count() {
 }
 
 /// Three PVs at 10 Hz for a second.
-fn monitors() -> Cell {
+fn monitors() -> PlannedConfiguration {
     let load = Load {
         rate_hz: 10.0,
         seconds: 1.0,
@@ -370,7 +370,7 @@ fn monitors() -> Cell {
         monitors: 1,
         idle_pvs: 0,
     };
-    Cell::new(Scenario::Scalars, 3, Mode::Bulk, Some(load), 1)
+    PlannedConfiguration::new(Scenario::Scalars, 3, Mode::Bulk, Some(load), 1)
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::driver::{self, blame_ioc};
 use super::lookup::wants_an_address;
 use super::session::{Answer, Timeouts};
 use super::stop::{Stop, failed};
-use super::{Candidate, Cell, Plan};
+use super::{Candidate, Plan, PlannedConfiguration};
 use crate::approach::Approach;
 use crate::ioc::{Fleet, IocError, SearchCounter, Server, searches_on_circuits};
 use crate::lookup::Lookup;
@@ -38,7 +38,7 @@ const MOST_S_PER_PV: f64 = 1e-4;
 /// What a record says of IOCs that do not settle.
 const STILL_BUSY: &str = "the IOCs were still busy with the client before when this one began";
 
-/// The fleet of the cell that is being measured, and what came of cells before.
+/// The fleet of the configuration that is being measured, and what came of configurations before.
 #[derive(Default)]
 pub(super) struct Fleets {
     fleet: Option<Fleet>,
@@ -65,38 +65,38 @@ impl Fleets {
         &mut self,
         candidate: &Candidate,
         command: &Command,
-        (cell, shape): (&Cell, FleetShape),
+        (planned, shape): (&PlannedConfiguration, FleetShape),
         plan: &Plan,
         record: &mut Record,
         log: &mut String,
     ) -> Result<(), Stop> {
-        self.check(&candidate.approach, cell)?;
-        let mut fleet = self.fleet(cell, shape, candidate.approach.protocol)?;
+        self.check(&candidate.approach, planned)?;
+        let mut fleet = self.fleet(planned, shape, candidate.approach.protocol)?;
         let is_first_client = !std::mem::replace(&mut self.is_used, true);
         if !is_first_client && !settle(&fleet.pids()) {
             record.warnings.push(STILL_BUSY.to_owned());
         }
         let approach = &candidate.approach;
         let most_memory_bytes = plan.most_memory_bytes;
-        let order = order(cell.pvs, shape, plan.seed.wrapping_add(record.block as u64));
+        let order = order(planned.pvs, shape, plan.seed.wrapping_add(record.block as u64));
         let given = Given {
             approach,
-            lookup: cell.lookup,
+            lookup: planned.lookup,
             shape,
             order,
             is_first_client,
             most_memory_bytes,
         };
-        let timeouts = Timeouts::new(plan.timeout, usual_timeout(cell.pvs));
-        let driving = Driving { command, cell, timeouts, given: &given };
+        let timeouts = Timeouts::new(plan.timeout, usual_timeout(planned.pvs));
+        let driving = Driving { command, planned, timeouts, given: &given };
         let outcome = match is_first_client && approach.protocol == Protocol::Pva {
             true => driving.after_growth(&mut fleet, record, log),
             false => driving.drive(&mut fleet, record, log),
         };
         self.took.push(Took {
             approach: approach.name.clone(),
-            lookup: cell.lookup,
-            pvs: cell.pvs,
+            lookup: planned.lookup,
+            pvs: planned.pvs,
             seconds: outcome.is_ok().then(|| connect_seconds(record)),
         });
         let outcome = blame_ioc(outcome, &mut fleet);
@@ -113,7 +113,12 @@ impl Fleets {
     }
 
     /// Takes the fleet; one that is not given back was broken.
-    fn fleet(&mut self, cell: &Cell, shape: FleetShape, protocol: Protocol) -> Result<Fleet, Stop> {
+    fn fleet(
+        &mut self,
+        planned: &PlannedConfiguration,
+        shape: FleetShape,
+        protocol: Protocol,
+    ) -> Result<Fleet, Stop> {
         if let Some(fleet) = self.fleet.take() {
             return Ok(fleet);
         }
@@ -125,7 +130,7 @@ impl Fleets {
             Protocol::Ca => Fleet::start,
             Protocol::Pva => Fleet::start_pv_access,
         };
-        start(shape.iocs, cell.pvs / shape.iocs).map_err(|error| {
+        start(shape.iocs, planned.pvs / shape.iocs).map_err(|error| {
             let stop = Stop::from(error);
             if let Stop::Failed(failure) = &stop {
                 self.not_started = Some(failure.clone());
@@ -135,19 +140,19 @@ impl Fleets {
     }
 
     /// Whether it makes sense to try.
-    fn check(&self, approach: &Approach, cell: &Cell) -> Result<(), Stop> {
+    fn check(&self, approach: &Approach, planned: &PlannedConfiguration) -> Result<(), Stop> {
         let name = approach.name.as_str();
         let is_smaller = |took: &&Took| {
-            took.approach == name && took.lookup == cell.lookup && took.pvs < cell.pvs
+            took.approach == name && took.lookup == planned.lookup && took.pvs < planned.pvs
         };
         let largest = self.took.iter().filter(is_smaller).max_by_key(|took| took.pvs);
-        match largest.filter(|_| cell.pvs >= LARGE_PVS) {
+        match largest.filter(|_| planned.pvs >= LARGE_PVS) {
             None => Ok(()),
             Some(Took { pvs, seconds: None, .. }) => {
                 let message = format!(
                     "it failed with {}, so {} were not tried",
                     counted(*pvs, "PV"),
-                    cell.pvs
+                    planned.pvs
                 );
                 Err(failed(FailureKind::LeftOut, None, message))
             }
@@ -160,7 +165,7 @@ impl Fleets {
                     "it needed {per_pv:.1e} s per PV with {}, more than {MOST_S_PER_PV:.0e} s, so {} \
                      were not tried",
                     counted(*pvs, "PV"),
-                    cell.pvs
+                    planned.pvs
                 );
                 Err(failed(FailureKind::LeftOut, None, message))
             }
@@ -193,7 +198,7 @@ impl Given<'_> {
 /// How workers of an approach are run.
 struct Driving<'a> {
     command: &'a Command,
-    cell: &'a Cell,
+    planned: &'a PlannedConfiguration,
     timeouts: Timeouts,
     given: &'a Given<'a>,
 }
@@ -225,7 +230,7 @@ impl Driving<'_> {
     }
 
     fn drive(&self, fleet: &mut Fleet, record: &mut Record, log: &mut String) -> Result<(), Stop> {
-        let Driving { command, cell, timeouts, given } = *self;
+        let Driving { command, planned, timeouts, given } = *self;
         let counter = given.wants_counter().then(SearchCounter::start).transpose();
         let counter = counter.map_err(|source| {
             let action = "count searches on a socket of its own".to_owned();
@@ -236,8 +241,9 @@ impl Driving<'_> {
         let pids = fleet.pids();
         let command = command.clone().environment(environment);
         let worker = driver::Worker { approach: given.approach, command, timeouts };
-        let mut driving = worker
-            .drive(fleet, record, |driven| Worker { driven, cell, given, pids, counter }.run())?;
+        let mut driving = worker.drive(fleet, record, |driven| {
+            Worker { driven, planned, given, pids, counter }.run()
+        })?;
         // While the worker lives: when it ends, its channels do.
         driving.outcome = driving.outcome.map_err(|stop| with_progress(stop, fleet));
         driving.end(log)
@@ -260,7 +266,7 @@ fn with_progress(stop: Stop, fleet: &mut Fleet) -> Stop {
 /// One worker that connects to a fleet.
 struct Worker<'a, 'b> {
     driven: &'a mut Driven<'b>,
-    cell: &'a Cell,
+    planned: &'a PlannedConfiguration,
     given: &'a Given<'a>,
     /// Those of the IOCs.
     pids: Vec<u32>,
@@ -310,7 +316,7 @@ impl Worker<'_, '_> {
             Ok(ioc.check()?)
         })?;
         for answer in &connected {
-            self.driven.keep(answer, self.cell.pvs);
+            self.driven.keep(answer, self.planned.pvs);
         }
         Ok(connected)
     }
@@ -322,7 +328,7 @@ impl Worker<'_, '_> {
             let counted = SearchesCounted::ByClient;
             return Some(Searches { sent: own as f64, counted, dropped_datagrams: 0 });
         }
-        match self.cell.lookup {
+        match self.planned.lookup {
             Lookup::Udp => counted.map(|count| Searches {
                 sent: (count.searches * self.given.shape.iocs as u64) as f64,
                 counted: SearchesCounted::AtAddress,
@@ -332,7 +338,7 @@ impl Worker<'_, '_> {
             // do not tell which they are.
             Lookup::NameServer if self.given.approach.protocol == Protocol::Pva => None,
             Lookup::NameServer => circuits.map(|(sent_bytes, new)| Searches {
-                sent: searches_on_circuits(sent_bytes, new, (0..self.cell.pvs).map(pv_name)),
+                sent: searches_on_circuits(sent_bytes, new, (0..self.planned.pvs).map(pv_name)),
                 counted: SearchesCounted::FromBytes,
                 dropped_datagrams: 0,
             }),
@@ -344,7 +350,7 @@ impl Worker<'_, '_> {
     fn check_values(&mut self, hello: &Hello) -> Result<(), Stop> {
         self.driven.require_mode(hello, Mode::Bulk)?;
         self.driven.ioc.tick()?;
-        let places = sampled_pvs(self.cell.pvs);
+        let places = sampled_pvs(self.planned.pvs);
         let pvs = Some(places.clone());
         let get = StageCommand { pvs, ..StageCommand::new(Stage::Get, Mode::Bulk) };
         let answer = self.driven.ask_one(get)?;
@@ -398,8 +404,8 @@ mod tests {
         let approach = Catalogue::built_in().get("libca").unwrap().clone();
         let took = Took { approach: approach.name.clone(), lookup, pvs: 100_000, seconds };
         let fleets = Fleets { took: vec![took], ..Fleets::default() };
-        let cells = super::super::Plan::fleets(&[(1_000_000, 100)], false, 1);
-        match fleets.check(&approach, &cells[0]) {
+        let configurations = super::super::Plan::fleets(&[(1_000_000, 100)], false, 1);
+        match fleets.check(&approach, &configurations[0]) {
             Ok(()) => None,
             Err(Stop::Failed(failure)) => Some(failure),
             Err(Stop::Interrupted) => panic!("nobody interrupts"),

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
 
-use super::Cell;
+use super::PlannedConfiguration;
 use super::stop::{Stop, failed};
 use crate::approach::{Approach, Kind};
 use crate::ioc::{IocError, Server};
@@ -14,16 +14,16 @@ use crate::record::FailureKind;
 /// Where addresses of UDP searches over Channel Access stand.
 const ADDRESSES: &str = "EPICS_CA_ADDR_LIST";
 
-/// Whether the approach can find PVs as this cell wants it.
-pub(super) fn check(approach: &Approach, cell: &Cell) -> Result<(), Stop> {
-    if approach.knows(cell.lookup) {
+/// Whether the approach can find PVs as this configuration wants it.
+pub(super) fn check(approach: &Approach, planned: &PlannedConfiguration) -> Result<(), Stop> {
+    if approach.knows(planned.lookup) {
         return Ok(());
     }
     let variable = match approach.protocol {
         Protocol::Ca => "EPICS_CA_NAME_SERVERS",
         Protocol::Pva => "EPICS_PVA_NAME_SERVERS",
     };
-    let (name, lookup) = (&approach.name, cell.lookup);
+    let (name, lookup) = (&approach.name, planned.lookup);
     let message = format!("{name} finds no PVs by {lookup} ({variable}), so it was not tried");
     Err(failed(FailureKind::Unable, None, message))
 }
@@ -42,14 +42,14 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// That in which a worker of the approach finds `ioc` as this cell wants it.
+    /// That in which a worker of the approach finds `ioc` as this configuration wants it.
     pub(super) fn of(
         approach: &Approach,
         ioc: &dyn Server,
-        cell: &Cell,
+        planned: &PlannedConfiguration,
     ) -> Result<Environment, Stop> {
-        let mut variables = ioc.environment_by(cell.lookup);
-        let silent = wants_an_address(approach, cell.lookup).then(|| silence(&mut variables));
+        let mut variables = ioc.environment_by(planned.lookup);
+        let silent = wants_an_address(approach, planned.lookup).then(|| silence(&mut variables));
         let silent = silent.transpose().map_err(|source| {
             let action = "reserve a port where no search is answered".to_owned();
             Stop::from(IocError::Files { action, source })
@@ -76,8 +76,9 @@ mod tests {
     use crate::worker_protocol::Mode;
 
     fn refusal(approach: &str, lookup: Lookup) -> Option<Failure> {
-        let cell = Cell::new(Scenario::Connect, 10, Mode::Bulk, None, 1).by(lookup);
-        match check(Catalogue::built_in().get(approach).unwrap(), &cell) {
+        let planned =
+            PlannedConfiguration::new(Scenario::Connect, 10, Mode::Bulk, None, 1).by(lookup);
+        match check(Catalogue::built_in().get(approach).unwrap(), &planned) {
             Ok(()) => None,
             Err(Stop::Failed(failure)) => Some(failure),
             Err(Stop::Interrupted) => panic!("nobody interrupts"),

@@ -33,7 +33,7 @@ mod witness;
 pub use floor::{Shown, ShownStage, Took, Traffic, show as show_floor};
 pub use machine::this_machine;
 pub use pairs::{PairRunner, SideSetup};
-pub use plan::{Cell, Plan};
+pub use plan::{Plan, PlannedConfiguration};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -66,11 +66,11 @@ pub enum Progress<'a> {
     /// A worker is started.
     Started {
         /// What is measured.
-        cell: &'a Cell,
+        planned: &'a PlannedConfiguration,
         /// By whom.
         approach: &'a str,
     },
-    /// An approach is through with a cell.
+    /// An approach is through with a configuration.
     Done,
     /// A worker is done, well or not, with what it printed on stderr.
     Finished {
@@ -79,7 +79,7 @@ pub enum Progress<'a> {
         /// Its log.
         log: String,
     },
-    /// A worker is left out, because it failed in this cell before.
+    /// A worker is left out, because it failed in this configuration before.
     LeftOut,
 }
 
@@ -98,20 +98,20 @@ pub fn run<E>(
     mut tell: impl FnMut(Progress<'_>) -> Result<(), E>,
 ) -> Result<bool, E> {
     let mut random = plan.random();
-    let mut failed: Vec<(Cell, String)> = Vec::new();
+    let mut failed: Vec<(PlannedConfiguration, String)> = Vec::new();
     let mut failed_starts = BTreeMap::new();
     let mut fleets = Fleets::default();
     for block in 0..plan.blocks() {
-        let mut cells = plan.cells.clone();
-        cells.retain(|cell| cell.blocks > block);
-        cells.shuffle(&mut random);
+        let mut configurations = plan.configurations.clone();
+        configurations.retain(|planned| planned.blocks > block);
+        configurations.shuffle(&mut random);
         // Fleets come last and grow: who is slow with one is left out of a larger.
-        cells.sort_by_key(|cell| cell.fleet.map(|_| cell.pvs));
-        for cell in &cells {
+        configurations.sort_by_key(|planned| planned.fleet.map(|_| planned.pvs));
+        for planned in &configurations {
             let mut runner = BlockRunner {
                 plan,
                 servers,
-                cell,
+                planned,
                 block: plan.first_block + block,
                 ioc: None,
                 failed: &mut failed,

@@ -7,7 +7,7 @@ mod steady;
 
 use self::observe::Observed;
 use self::replaced::{Made, not_sent};
-use super::Cell;
+use super::PlannedConfiguration;
 use super::arrivals::{Subscribed, Tally, tally};
 use super::driven::Driven;
 use super::latency_over_time;
@@ -29,7 +29,7 @@ const RATE_HELD: f64 = 0.95;
 /// Not more room for updates is asked for, in all.
 const MOST_ROOM: f64 = 2e7;
 
-/// What a worker is given beside its cell.
+/// What a worker is given beside its configuration.
 pub(super) struct Given {
     /// A client that holds more is stopped.
     pub(super) most_memory_bytes: u64,
@@ -42,7 +42,7 @@ pub(super) struct Given {
 /// Takes a worker that has said `hello` through subscribing and collecting.
 pub(super) fn run(
     driven: &mut Driven<'_>,
-    cell: &Cell,
+    planned: &PlannedConfiguration,
     load: Load,
     given: Given,
     hello: &Hello,
@@ -53,14 +53,16 @@ pub(super) fn run(
     }
     driven.require_mode(hello, Mode::Bulk)?;
     driven.context(hello)?;
-    driven.connect(Mode::Bulk, cell.pvs)?;
-    let finished = MonitorRun { driven, cell, load, given }.take()?;
+    driven.connect(Mode::Bulk, planned.pvs)?;
+    let finished = MonitorRun { driven, planned, load, given }.take()?;
     let made_hz = finished.monitored.made_hz;
     driven.record.monitored = Some(Box::new(finished.monitored));
     if let Some(wrong) = finished.wrong {
         return Err(failed(FailureKind::WrongUpdate, Some(Stage::Collect), wrong));
     }
-    if load.disturbance.is_none() && made_hz < RATE_HELD * load.rate_hz && !cell.may_be_overloaded()
+    if load.disturbance.is_none()
+        && made_hz < RATE_HELD * load.rate_hz
+        && !planned.may_be_overloaded()
     {
         let message = format!(
             "the IOC made {made_hz:.1} of {} updates per second of each PV: it cannot hold this \
@@ -80,7 +82,7 @@ struct Finished {
 
 struct MonitorRun<'a, 'b> {
     driven: &'a mut Driven<'b>,
-    cell: &'a Cell,
+    planned: &'a PlannedConfiguration,
     load: Load,
     given: Given,
 }
@@ -123,15 +125,15 @@ impl MonitorRun<'_, '_> {
             Content::Frames => 1.0,
             Content::Scalars => PROCESSED_FACTOR,
         };
-        let updates = self.load.updates_hz(self.cell.pvs) * self.longest().as_secs_f64();
+        let updates = self.load.updates_hz(self.planned.pvs) * self.longest().as_secs_f64();
         let monitors = self.load.monitors;
-        let room = (updates.min(MOST_ROOM) as usize) + self.cell.pvs * monitors;
+        let room = (updates.min(MOST_ROOM) as usize) + self.planned.pvs * monitors;
         let command = StageCommand {
-            monitor: Some(Monitor { content, step, room, monitors }),
+            monitor: Some(Monitor { content, step, room, monitors, callback_s: None }),
             ..StageCommand::new(Stage::Subscribe, Mode::Bulk)
         };
         let answer = self.driven.ask_one(command).map_err(|stop| self.explained(stop))?;
-        self.driven.keep(&answer, self.cell.pvs);
+        self.driven.keep(&answer, self.planned.pvs);
         Ok(())
     }
 
@@ -163,7 +165,7 @@ impl MonitorRun<'_, '_> {
         let check_ioc = &mut || Ok(ioc.check()?);
         let mut answers = self.driven.session.finish(pending, check_ioc)?;
         let answer = answers.remove(0);
-        self.driven.keep(&answer, self.cell.pvs);
+        self.driven.keep(&answer, self.planned.pvs);
         Ok(answer)
     }
 
@@ -241,7 +243,7 @@ impl MonitorRun<'_, '_> {
                 instance.last.iter().sum::<u64>().saturating_sub(before)
             })
             .sum();
-        made as f64 / self.cell.pvs as f64 / observed.scanned.as_secs_f64()
+        made as f64 / self.planned.pvs as f64 / observed.scanned.as_secs_f64()
     }
 
     fn recovery(&self, observed: &Observed, last: &Tally) -> Option<Recovery> {
@@ -251,11 +253,11 @@ impl MonitorRun<'_, '_> {
             .served_again_ns
             .zip(slowest_ns)
             .map(|(served_ns, began_ns)| (*began_ns as f64 - served_ns as f64).max(0.0) / 1e9);
-        Some(Recovery { wanted: self.cell.pvs - gone, recovered: last.caught_up, slowest_s })
+        Some(Recovery { wanted: self.planned.pvs - gone, recovered: last.caught_up, slowest_s })
     }
 
     fn least_bytes(&self, monitored: &Monitored) -> Option<u64> {
         let counts = (monitored.received, monitored.repeated);
-        least_bytes(self.given.protocol, &self.load, self.cell.pvs, counts)
+        least_bytes(self.given.protocol, &self.load, self.planned.pvs, counts)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::plan::Bounds;
 use super::single;
 use super::stop::Stop;
-use super::{Candidate, Cell, lookup};
+use super::{Candidate, PlannedConfiguration, lookup};
 use crate::ioc::{Server, Servers};
 use crate::process::interrupted;
 use crate::record::{Record, Side};
@@ -32,7 +32,7 @@ pub struct SideSetup {
 /// Runs pairs of workers, one of each side.
 pub struct PairRunner<'a> {
     servers: &'a Servers,
-    cell: Cell,
+    planned: PlannedConfiguration,
     sides: [SideSetup; 2],
     bounds: Bounds,
     /// How many pairs were begun.
@@ -41,16 +41,16 @@ pub struct PairRunner<'a> {
 }
 
 impl<'a> PairRunner<'a> {
-    /// Nothing is started yet. `cell` says what each worker does, its server apart.
+    /// Nothing is started yet. `configuration` says what each worker does, its server apart.
     pub fn new(
         servers: &'a Servers,
-        cell: Cell,
+        planned: PlannedConfiguration,
         sides: [SideSetup; 2],
         timeout: Option<Duration>,
         most_memory_bytes: u64,
     ) -> PairRunner<'a> {
         let bounds = Bounds { timeout, most_memory_bytes };
-        PairRunner { servers, cell, sides, bounds, begun: 0, running: BTreeMap::new() }
+        PairRunner { servers, planned, sides, bounds, begun: 0, running: BTreeMap::new() }
     }
 
     /// From now on the workers of `side` are to be slower by `handicap`.
@@ -73,7 +73,7 @@ impl<'a> PairRunner<'a> {
             let (record, log) = self.one(side, block, position, confirms)?;
             let has_failed = record.failure.is_some();
             records.push((record, log));
-            if has_failed || self.cell.needs_fresh_iocs() {
+            if has_failed || self.planned.needs_fresh_iocs() {
                 self.stop_servers();
             }
             if has_failed {
@@ -92,7 +92,7 @@ impl<'a> PairRunner<'a> {
         confirms: bool,
     ) -> Option<(Record, String)> {
         let setup = &self.sides[side as usize];
-        let cell = self.cell.on(&setup.server);
+        let planned = self.planned.on(&setup.server);
         let name = &setup.candidate.approach.name;
         let mut record = Record {
             block,
@@ -100,10 +100,10 @@ impl<'a> PairRunner<'a> {
             position,
             side: Some(side),
             handicap: setup.handicap,
-            ..single::empty_record(&cell, name)
+            ..single::empty_record(&planned, name)
         };
         let mut log = String::new();
-        match self.measure(side, &cell, &mut record, &mut log) {
+        match self.measure(side, &planned, &mut record, &mut log) {
             Ok(()) => Some((record, log)),
             Err(Stop::Interrupted) => None,
             Err(Stop::Failed(failure)) => {
@@ -116,7 +116,7 @@ impl<'a> PairRunner<'a> {
     fn measure(
         &mut self,
         side: Side,
-        cell: &Cell,
+        planned: &PlannedConfiguration,
         record: &mut Record,
         log: &mut String,
     ) -> Result<(), Stop> {
@@ -124,14 +124,14 @@ impl<'a> PairRunner<'a> {
             return Err(Stop::Interrupted);
         }
         let candidate = &self.sides[side as usize].candidate;
-        lookup::check(&candidate.approach, cell)?;
-        let server = match self.running.entry(cell.server.clone()) {
+        lookup::check(&candidate.approach, planned)?;
+        let server = match self.running.entry(planned.server.clone()) {
             Entry::Occupied(running) => running.into_mut(),
             Entry::Vacant(place) => {
-                place.insert(self.servers.start(&cell.server, &single::wanted(cell))?)
+                place.insert(self.servers.start(&planned.server, &single::wanted(planned))?)
             }
         };
-        single::measure(candidate, server.as_mut(), cell, self.bounds, record, log)
+        single::measure(candidate, server.as_mut(), planned, self.bounds, record, log)
     }
 
     fn stop_servers(&mut self) {

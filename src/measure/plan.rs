@@ -14,7 +14,7 @@ use crate::worker_protocol::Mode;
 
 /// One combination of what is varied.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cell {
+pub struct PlannedConfiguration {
     /// The scenario's name.
     pub scenario: Scenario,
     /// The server's name.
@@ -39,7 +39,7 @@ pub struct Cell {
     pub brief: bool,
 }
 
-impl Cell {
+impl PlannedConfiguration {
     /// What is varied, which its records have in common.
     pub fn configuration(&self) -> Configuration {
         Configuration {
@@ -77,41 +77,52 @@ impl Cell {
         self.may_be_overloaded() || self.load.is_some_and(|load| load.disturbance.is_some())
     }
 
-    /// A cell for all approaches, by the usual lookup, on no server yet: [`Cell::on`].
+    /// A configuration for all approaches, by the usual lookup, on no server yet: [`PlannedConfiguration::on`].
     pub fn new(
         scenario: Scenario,
         pvs: usize,
         mode: Mode,
         load: Option<Load>,
         blocks: usize,
-    ) -> Cell {
+    ) -> PlannedConfiguration {
         let (server, approaches, fleet, brief) = (String::new(), Vec::new(), None, false);
         let lookup = Lookup::default();
-        Cell { scenario, server, approaches, pvs, mode, lookup, load, fleet, blocks, brief }
+        PlannedConfiguration {
+            scenario,
+            server,
+            approaches,
+            pvs,
+            mode,
+            lookup,
+            load,
+            fleet,
+            blocks,
+            brief,
+        }
     }
 
     /// The same for those who want to know of connecting only.
     #[must_use]
-    pub fn brief(self) -> Cell {
-        Cell { brief: true, ..self }
+    pub fn brief(self) -> PlannedConfiguration {
+        PlannedConfiguration { brief: true, ..self }
     }
 
     /// The same by this lookup.
     #[must_use]
-    pub fn by(self, lookup: Lookup) -> Cell {
-        Cell { lookup, ..self }
+    pub fn by(self, lookup: Lookup) -> PlannedConfiguration {
+        PlannedConfiguration { lookup, ..self }
     }
 
     /// The same against another server.
     #[must_use]
-    pub fn on(&self, server: &str) -> Cell {
-        Cell { server: server.to_owned(), ..self.clone() }
+    pub fn on(&self, server: &str) -> PlannedConfiguration {
+        PlannedConfiguration { server: server.to_owned(), ..self.clone() }
     }
 
     /// The same for these approaches only; for all when empty.
     #[must_use]
-    pub fn only(self, approaches: Vec<String>) -> Cell {
-        Cell { approaches, ..self }
+    pub fn only(self, approaches: Vec<String>) -> PlannedConfiguration {
+        PlannedConfiguration { approaches, ..self }
     }
 
     /// Whether this approach is measured here, on a server of this kind.
@@ -130,11 +141,11 @@ pub(super) struct Bounds {
     pub(super) most_memory_bytes: u64,
 }
 
-/// All cells, and the seed of the order.
+/// All configurations, and the seed of the order.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// What is measured.
-    pub cells: Vec<Cell>,
+    pub configurations: Vec<PlannedConfiguration>,
     /// The seed of every random choice.
     pub seed: u64,
     /// How long one stage may take; by the count of PVs when not given.
@@ -158,16 +169,17 @@ impl Plan {
         modes: &[Mode],
         most_serial: usize,
         blocks: usize,
-    ) -> Vec<Cell> {
-        let mut cells = Vec::new();
+    ) -> Vec<PlannedConfiguration> {
+        let mut configurations = Vec::new();
         for mode in modes {
             for pvs in pvs {
                 if *mode == Mode::Bulk || *pvs <= most_serial {
-                    cells.push(Cell::new(scenario, *pvs, *mode, None, blocks));
+                    configurations
+                        .push(PlannedConfiguration::new(scenario, *pvs, *mode, None, blocks));
                 }
             }
         }
-        cells
+        configurations
     }
 
     /// A scenario with monitors, with each of its disturbances at every rate; `load` says
@@ -178,7 +190,7 @@ impl Plan {
         rates_hz: &[f64],
         load: Load,
         blocks: usize,
-    ) -> Vec<Cell> {
+    ) -> Vec<PlannedConfiguration> {
         let can_be = |disturbance: &Disturbance| {
             load.pixels.is_none() || course(*disturbance).pvs_gone() == 0
         };
@@ -186,34 +198,45 @@ impl Plan {
             [] => vec![None],
             all => all.iter().copied().filter(can_be).map(Some).collect(),
         };
-        let mut cells = Vec::new();
+        let mut configurations = Vec::new();
         for disturbance in disturbances {
             for rate_hz in rates_hz {
                 for pvs in pvs {
                     let load = Load { rate_hz: *rate_hz, disturbance, ..load };
                     let scenario = definition.scenario;
-                    cells.push(Cell::new(scenario, *pvs, Mode::Bulk, Some(load), blocks));
+                    configurations.push(PlannedConfiguration::new(
+                        scenario,
+                        *pvs,
+                        Mode::Bulk,
+                        Some(load),
+                        blocks,
+                    ));
                 }
             }
         }
-        cells
+        configurations
     }
 
     /// The fleet scenario for every size, a count of PVs and of IOCs. The PVs are spread
     /// evenly over the IOCs of a server, which is not said yet; clients get them shuffled, or
     /// in the order of the IOCs.
-    pub fn fleets(sizes: &[(usize, usize)], in_order: bool, blocks: usize) -> Vec<Cell> {
+    pub fn fleets(
+        sizes: &[(usize, usize)],
+        in_order: bool,
+        blocks: usize,
+    ) -> Vec<PlannedConfiguration> {
         let fleet = |(pvs, iocs): &(usize, usize)| {
-            let cell = Cell::new(Scenario::Fleet, *pvs, Mode::Bulk, None, blocks);
+            let planned =
+                PlannedConfiguration::new(Scenario::Fleet, *pvs, Mode::Bulk, None, blocks);
             let shape = FleetShape { iocs: *iocs, in_order };
-            Cell { fleet: Some(shape), ..cell }
+            PlannedConfiguration { fleet: Some(shape), ..planned }
         };
         sizes.iter().map(fleet).collect()
     }
 
-    /// The most blocks that any cell has.
+    /// The most blocks that any configuration has.
     pub fn blocks(&self) -> usize {
-        self.cells.iter().map(|cell| cell.blocks).max().unwrap_or(0)
+        self.configurations.iter().map(|planned| planned.blocks).max().unwrap_or(0)
     }
 
     pub(super) fn bounds(&self) -> Bounds {

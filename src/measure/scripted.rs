@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::session::{Session, Timeouts};
 use super::stop::Stop;
 use super::transport::{Heard, Line, Transport};
-use super::{Cell, connect, driven::Driven, monitor, single};
+use super::{PlannedConfiguration, connect, driven::Driven, monitor, single};
 use crate::approach::Catalogue;
 use crate::ioc::{Counted, IocError, Server};
 use crate::lookup::Lookup;
@@ -93,29 +93,33 @@ pub(super) struct Outcome {
 
 /// Takes the worker through the connect scenario in bulk mode.
 pub(super) fn connect_with(tamper: Tamper, honest_puts: bool) -> Outcome {
-    with(tamper, honest_puts, Cell::new(Scenario::Connect, PVS, Mode::Bulk, None, 1))
+    with(
+        tamper,
+        honest_puts,
+        PlannedConfiguration::new(Scenario::Connect, PVS, Mode::Bulk, None, 1),
+    )
 }
 
 /// Takes the worker through a scenario.
-pub(super) fn with(tamper: Tamper, honest_puts: bool, cell: Cell) -> Outcome {
+pub(super) fn with(tamper: Tamper, honest_puts: bool, planned: PlannedConfiguration) -> Outcome {
     let held = Rc::new(RefCell::new(Held::default()));
     let worker = Worker::new(tamper, honest_puts, Rc::clone(&held));
     let timeouts = Timeouts::new(Some(Duration::from_secs(2)), Duration::ZERO);
     let session = Session::over(Box::new(worker), timeouts);
     let approach = Catalogue::built_in().get("libca").unwrap().clone();
-    let mut record = single::empty_record(&cell, "libca");
+    let mut record = single::empty_record(&planned, "libca");
     let mut server = Scripted { held };
     let mut driven = Driven::new(&approach, session, &mut server, &mut record);
-    let names = (0..cell.pvs).map(pv_name).collect();
-    let outcome = driven.handshake(cell.mode, names).and_then(|hello| match cell.load {
-        None => connect::run(&mut driven, &cell, &hello),
+    let names = (0..planned.pvs).map(pv_name).collect();
+    let outcome = driven.handshake(planned.mode, names).and_then(|hello| match planned.load {
+        None => connect::run(&mut driven, &planned, &hello),
         Some(load) => {
             let given = monitor::Given {
                 most_memory_bytes: u64::MAX,
                 protocol: approach.protocol,
                 cores: None,
             };
-            monitor::run(&mut driven, &cell, load, given, &hello)
+            monitor::run(&mut driven, &planned, load, given, &hello)
         }
     });
     let log = driven.session.log();

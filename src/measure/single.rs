@@ -7,7 +7,7 @@ use super::lookup::Environment;
 use super::plan::Bounds;
 use super::session::Timeouts;
 use super::stop::Stop;
-use super::{Candidate, Cell, connect, cores, monitor};
+use super::{Candidate, PlannedConfiguration, connect, cores, monitor};
 use crate::ioc::{Server, Wanted};
 use crate::process::Command;
 use crate::record::{Cores, Failure, FailureKind, Record};
@@ -15,15 +15,15 @@ use crate::scenario::{FRAME_PV, pv_name};
 use crate::worker_protocol::Mode;
 
 /// The record of a worker that has not begun.
-pub(super) fn empty_record(cell: &Cell, approach: &str) -> Record {
+pub(super) fn empty_record(planned: &PlannedConfiguration, approach: &str) -> Record {
     Record {
-        scenario: cell.scenario,
-        server: cell.server.clone(),
-        pvs: cell.pvs,
-        mode: cell.mode,
-        lookup: cell.lookup,
-        load: cell.load,
-        fleet: cell.fleet,
+        scenario: planned.scenario,
+        server: planned.server.clone(),
+        pvs: planned.pvs,
+        mode: planned.mode,
+        lookup: planned.lookup,
+        load: planned.load,
+        fleet: planned.fleet,
         approach: approach.to_owned(),
         ..Record::default()
     }
@@ -45,19 +45,19 @@ pub(super) fn command_of(candidate: &Candidate) -> Result<&Command, Stop> {
 pub(super) fn measure(
     candidate: &Candidate,
     ioc: &mut dyn Server,
-    cell: &Cell,
+    planned: &PlannedConfiguration,
     bounds: Bounds,
     record: &mut Record,
     log: &mut String,
 ) -> Result<(), Stop> {
     let command = command_of(candidate)?;
-    let environment = Environment::of(&candidate.approach, ioc, cell)?;
+    let environment = Environment::of(&candidate.approach, ioc, planned)?;
     record.server_versions = ioc.versions();
-    let timeouts = Timeouts::new(bounds.timeout, usual_timeout(cell));
+    let timeouts = Timeouts::new(bounds.timeout, usual_timeout(planned));
     let given = monitor::Given {
         most_memory_bytes: bounds.most_memory_bytes,
         protocol: candidate.approach.protocol,
-        cores: cores_of(cell),
+        cores: cores_of(planned),
     };
     let worker = Worker {
         approach: &candidate.approach,
@@ -67,48 +67,48 @@ pub(super) fn measure(
             .cores(given.cores.as_ref().map_or(&[], |cores| &cores.client)),
         timeouts,
     };
-    let pvs = match cell.load.and_then(|load| load.pixels) {
+    let pvs = match planned.load.and_then(|load| load.pixels) {
         Some(_) => vec![FRAME_PV.to_owned()],
-        None => (0..cell.pvs).map(pv_name).collect(),
+        None => (0..planned.pvs).map(pv_name).collect(),
     };
     let driving = worker.drive(ioc, record, |driven| {
-        let hello = driven.handshake(cell.mode, pvs)?;
-        match cell.load {
-            None => connect::run(driven, cell, &hello),
-            Some(load) => monitor::run(driven, cell, load, given, &hello),
+        let hello = driven.handshake(planned.mode, pvs)?;
+        match planned.load {
+            None => connect::run(driven, planned, &hello),
+            Some(load) => monitor::run(driven, planned, load, given, &hello),
         }
     });
     blame_ioc(driving.and_then(|driving| driving.end(log)), ioc)
 }
 
-/// What the server of a cell is to hold.
-pub(super) fn wanted(cell: &Cell) -> Wanted {
-    let frame = cell.load.and_then(|load| load.pixels);
+/// What the server of a configuration is to hold.
+pub(super) fn wanted(planned: &PlannedConfiguration) -> Wanted {
+    let frame = planned.load.and_then(|load| load.pixels);
     Wanted {
-        pvs: cell.pvs + cell.load.map_or(0, |load| load.idle_pvs),
-        rate_hz: cell.load.map(|load| load.rate_hz),
+        pvs: planned.pvs + planned.load.map_or(0, |load| load.idle_pvs),
+        rate_hz: planned.load.map(|load| load.rate_hz),
         frame: frame.map(|pixels| (pixels.width, pixels.height)),
-        max_array_bytes: cell.load.and_then(|load| load.array_bytes),
-        cores: cores_of(cell).map_or(Vec::new(), |cores| cores.server),
+        max_array_bytes: planned.load.and_then(|load| load.array_bytes),
+        cores: cores_of(planned).map_or(Vec::new(), |cores| cores.server),
     }
 }
 
 /// The cores of client and server, where those are to be kept apart.
-fn cores_of(cell: &Cell) -> Option<Cores> {
-    cell.waits_for_steady_state().then(cores::apart).flatten()
+fn cores_of(planned: &PlannedConfiguration) -> Option<Cores> {
+    planned.waits_for_steady_state().then(cores::apart).flatten()
 }
 
 /// How long a stage may take, unless the user said it: some three times what the
 /// slowest known approach needs. Connecting one by one costs libca's search timer
 /// for each PV, some 30 ms.
-fn usual_timeout(cell: &Cell) -> Duration {
-    let per_pv = match cell.mode {
+fn usual_timeout(planned: &PlannedConfiguration) -> Duration {
+    let per_pv = match planned.mode {
         Mode::Bulk => Duration::from_millis(5),
         Mode::Serial => Duration::from_millis(100),
     };
-    let subscriptions = cell.load.map_or(0, |load| cell.pvs * load.monitors);
+    let subscriptions = planned.load.map_or(0, |load| planned.pvs * load.monitors);
     let times = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Duration::from_secs(20)
-        + per_pv * times(cell.pvs)
+        + per_pv * times(planned.pvs)
         + Duration::from_micros(200) * times(subscriptions)
 }

@@ -130,8 +130,10 @@ impl<'a> OnePv<'a> {
                 && metric.stage == stage
                 && (stage == Stage::Connect || metric.mode == Mode::Serial)
         };
-        let mut cells = self.judgement.figures.iter().filter(own);
-        cells.find_map(|cell| cell.rows.iter().find(|row| row.approach == self.approach))
+        let mut configurations = self.judgement.figures.iter().filter(own);
+        configurations.find_map(|configuration| {
+            configuration.rows.iter().find(|row| row.approach == self.approach)
+        })
     }
 }
 
@@ -143,17 +145,17 @@ pub(super) struct OfCamera<'a> {
 }
 
 impl<'a> OfCamera<'a> {
-    /// The cell with the published image at the published rate: the published modules,
+    /// The configuration with the published image at the published rate: the published modules,
     /// then what else was measured.
     pub(super) fn modules(
         judgement: &'a Judgement,
     ) -> Option<(&'a MonitorFigures, Vec<OfCamera<'a>>)> {
-        let cell = judgement.monitors.iter().find(|cell| {
-            cell.load.pixels == Some(SLAC_PIXELS)
-                && cell.load.rate_hz == SLAC_RATE_HZ
-                && cell.load.disturbance.is_none()
+        let configuration = judgement.monitors.iter().find(|configuration| {
+            configuration.load.pixels == Some(SLAC_PIXELS)
+                && configuration.load.rate_hz == SLAC_RATE_HZ
+                && configuration.load.disturbance.is_none()
         })?;
-        let here = |name: &str| cell.rows.iter().find(|row| row.approach == name);
+        let here = |name: &str| configuration.rows.iter().find(|row| row.approach == name);
         let of_published = SLAC_CPU.iter().map(|row| OfCamera {
             approach: row.approach,
             published: Some(row),
@@ -162,11 +164,11 @@ impl<'a> OfCamera<'a> {
         let is_other = |row: &&MonitorRow| {
             !row.floor && SLAC_CPU.iter().all(|one| one.approach != row.approach)
         };
-        let others = cell.rows.iter().filter(is_other).map(|row| OfCamera {
+        let others = configuration.rows.iter().filter(is_other).map(|row| OfCamera {
             approach: &row.approach,
             published: None,
             here: here(&row.approach),
         });
-        Some((cell, of_published.chain(others).collect()))
+        Some((configuration, of_published.chain(others).collect()))
     }
 }

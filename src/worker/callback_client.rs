@@ -388,7 +388,8 @@ mod tests {
         result.err().unwrap().0
     }
 
-    const MONITOR: Monitor = Monitor { content: Content::Scalars, step: 1.0, room: 8, monitors: 2 };
+    const MONITOR: Monitor =
+        Monitor { content: Content::Scalars, step: 1.0, room: 8, monitors: 2, callback_s: None };
 
     #[test]
     fn a_channel_whose_creation_failed_is_not_awaited() {

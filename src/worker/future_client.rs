@@ -459,7 +459,8 @@ mod tests {
         }
     }
 
-    const MONITOR: Monitor = Monitor { content: Content::Scalars, step: 1.0, room: 8, monitors: 2 };
+    const MONITOR: Monitor =
+        Monitor { content: Content::Scalars, step: 1.0, room: 8, monitors: 2, callback_s: None };
 
     fn client(pvs: &[&str]) -> FutureClient<Fake> {
         let pvs = pvs.iter().map(|name| (*name).to_owned()).collect();

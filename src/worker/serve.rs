@@ -51,6 +51,7 @@ fn hello<C: Client>(import: Span) -> FromWorker {
         versions: C::versions(),
         stages: C::stages(),
         modes: vec![Mode::Serial, Mode::Bulk],
+        reports: Vec::new(),
         import,
         warnings: Vec::new(),
     })
@@ -110,6 +111,7 @@ fn run<C: Client>(client: &mut Option<C>, job: &Job, command: &StageCommand) -> 
             values,
             each_ns: times.each_ns(started.wall),
             updates,
+            gets: Vec::new(),
             counters: client.as_mut().map(C::counters).unwrap_or_default(),
             warnings: Vec::new(),
         }),
@@ -159,6 +161,9 @@ fn run_stage<C: Client>(
                 return Err(StageError(format!("{values} for {pvs}")));
             }
             made(client)?.put(command.mode, pvs, values, times).map(nothing)
+        }
+        Stage::PutUnconfirmed | Stage::Disconnect | Stage::Close => {
+            Err(StageError(format!("the approach has no {}", command.stage)))
         }
         Stage::Subscribe => {
             let without = || StageError("subscribe without `monitor`".to_owned());

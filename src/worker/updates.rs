@@ -132,6 +132,7 @@ impl UpdateLog {
             latencies: self.latencies(entries),
             latency_over_time: latency_over_time(self.timed(entries), self.numbering.pvs),
             counters: BTreeMap::new(),
+            states: Vec::new(),
         };
         self.recorded = 0;
         updates
@@ -242,7 +243,7 @@ mod tests {
     }
 
     fn log(content: Content, step: f64) -> UpdateLog {
-        UpdateLog::new(Monitor { content, step, room: 2, monitors: 1 }, 2)
+        UpdateLog::new(Monitor { content, step, room: 2, monitors: 1, callback_s: None }, 2)
     }
 
     fn shape(updates: &Updates) -> Vec<(usize, f64, u64)> {
@@ -278,7 +279,13 @@ mod tests {
 
     #[test]
     fn each_of_a_pvs_subscriptions_has_runs_of_its_own() {
-        let monitor = Monitor { content: Content::Scalars, step: 1.0, room: 2, monitors: 2 };
+        let monitor = Monitor {
+            content: Content::Scalars,
+            step: 1.0,
+            room: 2,
+            monitors: 2,
+            callback_s: None,
+        };
         let numbering = Numbering::new(monitor, 3);
         assert_eq!((numbering.count(), numbering.pv(5)), (6, 2));
         assert_eq!(numbering.of_pv(2).collect::<Vec<_>>(), [2, 5]);

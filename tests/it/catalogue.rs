@@ -33,10 +33,13 @@ fn one_block(approaches: &[String], pvs: &str) -> Ran {
 fn is_complete(ran: &Ran, approach: &str) {
     let mut records = ran.records();
     records.retain(|record| record.approach == approach);
-    let cells: Vec<(usize, &str)> =
+    let configurations: Vec<(usize, &str)> =
         records.iter().map(|record| (record.pvs, record.mode.name())).collect();
-    for cell in [(1, "serial"), (1, "bulk"), (20, "serial"), (20, "bulk")] {
-        assert!(cells.contains(&cell), "{approach} has no record of {cell:?}");
+    for configuration in [(1, "serial"), (1, "bulk"), (20, "serial"), (20, "bulk")] {
+        assert!(
+            configurations.contains(&configuration),
+            "{approach} has no record of {configuration:?}"
+        );
     }
     for record in &records {
         let count = |stage| record.samples.iter().filter(|sample| sample.stage == stage).count();

@@ -105,11 +105,14 @@ fn marks_tell_what_was_judged() {
     let judged = fs::read_to_string(RAN.out.path().join("run/report.json")).unwrap();
     let judged: serde_json::Value = serde_json::from_str(&judged).unwrap();
     let figures = judged["judgement"]["figures"].as_array().unwrap();
-    let cell = figures
+    let configuration = figures
         .iter()
-        .find(|cell| (&cell["metric"], &cell["pvs"]) == (&"connect bulk".into(), &10.into()))
+        .find(|configuration| {
+            (&configuration["metric"], &configuration["pvs"])
+                == (&"connect bulk".into(), &10.into())
+        })
         .unwrap();
-    let rows = cell["rows"].as_array().unwrap();
+    let rows = configuration["rows"].as_array().unwrap();
     let row = rows.iter().find(|row| row["approach"] == "libca").unwrap();
     let per_pv = row["figure_s"]["median"].as_f64().unwrap();
     let tip = format!("libca, 10 PVs: {} for all", epics_gauge::units::duration(10.0 * per_pv));

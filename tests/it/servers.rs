@@ -156,8 +156,13 @@ fn every_update_by_rate_arrives_and_was_counted() {
         let mut server = start(name);
         let server = server.as_mut();
         let mut worker = connected(approach, server);
-        let monitor =
-            Monitor { content: Content::Scalars, step: PROCESSED_FACTOR, room: 1000, monitors: 1 };
+        let monitor = Monitor {
+            content: Content::Scalars,
+            step: PROCESSED_FACTOR,
+            room: 1000,
+            monitors: 1,
+            callback_s: None,
+        };
         let subscribe = StageCommand {
             monitor: Some(monitor),
             ..StageCommand::new(Stage::Subscribe, Mode::Bulk)

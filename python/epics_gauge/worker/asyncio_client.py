@@ -29,6 +29,18 @@ class AsyncioClient(loop.Client):
     async def collect(self, seconds):
         await asyncio.sleep(seconds)
 
+    async def collect_with_gets(self, meanwhile):
+        for pause_s, pv in meanwhile:
+            await self.collect(pause_s)
+            if pv is None:
+                return
+            with self.time_limit(meanwhile.timeout_s):
+                meanwhile.begin(pv)
+                try:
+                    meanwhile.answered(await self.get("serial", [pv]))
+                except Exception as error:
+                    meanwhile.failed(error)
+
     def next_line(self, lines):
         """Updates come while the event loop runs, so it runs between stages too."""
         if self.log is None:

@@ -5,6 +5,7 @@ The Python twin of `src/worker/serve.rs`; the protocol is described in
 its own.
 """
 
+import contextlib
 import math
 import os
 import platform
@@ -16,6 +17,7 @@ import traceback
 from importlib import metadata
 
 from . import handicap
+from .gets import GetsMeanwhile
 from .messages import MODES, PROTOCOL_VERSION, ProtocolError, parse, say
 
 # From the Unix epoch to the start of 1990, which EPICS counts from.
@@ -23,6 +25,7 @@ EPICS_EPOCH_S = 631_152_000
 # EX_DATAERR of sysexits.h: what came on stdin is not of the protocol.
 EXIT_PROTOCOL = 65
 EXIT_CRASH = 1
+READ_BYTES = 1 << 20
 # Stages that read by the library's ordinary get.
 BY_DEFAULT = ("get-default", "get-default-again")
 # Stages whose PVs are timed each when they are treated one by one.
@@ -34,8 +37,11 @@ STAGES = (
     ("connect", "connect"),
     ("get", "get"),
     ("put", "put"),
+    ("put-unconfirmed", "put_unconfirmed"),
     ("get-default", "get"),
     ("subscribe", "monitor"),
+    ("disconnect", "disconnect"),
+    ("close", "close"),
 )
 
 
@@ -51,9 +57,13 @@ class Client:
     stages = None
     # The Python packages whose versions `versions` returns.
     packages = ()
+    # What the client reports beside updates: "states" when it calls `self.log.state`.
+    reports = ()
     # What a reader of the figures should know.
     warnings = ()
     job = None
+    # Whether `close` was done.
+    is_closed = False
     # Whether `create` was asked for.
     is_created = False
     # Where callbacks note updates; new for every `subscribe`.
@@ -99,6 +109,22 @@ class Client:
         mode calls `lap` after each."""
         raise NotImplementedError
 
+    def put_unconfirmed(self, pvs, values):
+        """Writes `values` to `pvs`, one after another, as the library does it that is not
+        to wait for the server."""
+        raise NotImplementedError
+
+    def disconnect(self):
+        """Ends all subscriptions and drops the channels of all PVs, as the library's
+        documentation says; the context stays, and `create`, `connect` and `subscribe` may
+        come again."""
+        raise NotImplementedError
+
+    def close(self):
+        """Ends the context with all that is in it, as the library's documentation says. The
+        process then ends as an ordinary program does."""
+        raise NotImplementedError
+
     def lap(self):
         """Notes that a PV is finished; it costs some 0.1 us."""
         self.lap_ends_ns.append(time.monotonic_ns())
@@ -130,6 +156,29 @@ class Client:
     def collect(self, seconds):
         """Takes updates for a time: the library's threads call back meanwhile."""
         time.sleep(seconds)
+
+    def collect_with_gets(self, meanwhile):
+        """Takes updates, and reads PVs one at a time meanwhile, each with a timeout of its
+        own. A library that does not answer in time says so itself: it is not helped."""
+        for pause_s, pv in meanwhile:
+            self.collect(pause_s)
+            if pv is None:
+                return
+            with self.time_limit(meanwhile.timeout_s):
+                meanwhile.begin(pv)
+                try:
+                    meanwhile.answered(self.get("serial", [pv]))
+                except Exception as error:
+                    meanwhile.failed(error)
+
+    @contextlib.contextmanager
+    def time_limit(self, timeout_s):
+        """Within it the job has another timeout."""
+        whole, self.job = self.job, Job(self.job.pvs, timeout_s, self.job.handicap)
+        try:
+            yield
+        finally:
+            self.job = whole
 
     def counters(self):
         """What the library itself counts of its updates, by the names it gives."""
@@ -235,7 +284,8 @@ def unix_ns(seconds, nanoseconds):
 
 
 def serve(client, approach=None):
-    """Serves one harness on stdin and stdout until stdin ends; never returns.
+    """Serves one harness on stdin and stdout. Ends the process when stdin ends; returns after
+    `close`, so that the program then ends as any program of the library does.
 
     `client` is a subclass of `Client`, or a function that imports and returns one. The
     stage `import` is the time of that function; without one it lasts from the import of
@@ -253,7 +303,7 @@ def serve(client, approach=None):
         client = client() if is_class else client()()
         span = clock.until_now()
         say(answers, hello(approach, client, span))
-        while True:
+        while not client.is_closed:
             obey(client, parse(client.next_line(lines)), answers)
     except ProtocolError as error:
         print(f"worker {approach}: {error}", file=sys.stderr, flush=True)
@@ -273,12 +323,17 @@ def take_over_stdout():
 
 def lines_from_stdin():
     """Reads stdin on a thread of its own: when it ends the harness is gone or
-    done, and the process ends at once, whatever the main thread is doing."""
+    done, and the process ends at once, whatever the main thread is doing.
+
+    Not through `sys.stdin`, which Python wants for itself when it ends."""
     lines = queue.SimpleQueue()
 
     def read():
-        for line in sys.stdin.buffer:
-            lines.put(line)
+        rest = b""
+        while chunk := os.read(0, READ_BYTES):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                lines.put(line)
         os._exit(0)
 
     threading.Thread(target=read, name="stdin", daemon=True).start()
@@ -296,6 +351,9 @@ def hello(approach, client, span):
         "modes": list(MODES),
         "import": span,
     }
+    reports = [*client.reports, *(["gets"] if "get" in message["stages"] else [])]
+    if reports:
+        message["reports"] = reports
     if client.warnings:
         message["warnings"] = list(client.warnings)
     return message
@@ -362,10 +420,15 @@ def work_of(client, command):
     if stage == "connect":
         return lambda: connect(client, mode), None
     if stage == "put":
-        values = command.get("values") or []
-        if len(values) != len(pvs):
-            raise StageError(f"{counted(len(values), 'value')} for {counted(len(pvs), 'PV')}")
+        values = values_meant(command, pvs)
         return lambda: client.put(mode, pvs, values), None
+    if stage == "put-unconfirmed":
+        values = values_meant(command, pvs)
+        return lambda: client.put_unconfirmed(pvs, values), None
+    if stage == "disconnect":
+        return lambda: disconnect(client), None
+    if stage == "close":
+        return lambda: close(client), None
     if stage == "subscribe":
         if command.get("monitor") is None:
             raise StageError("subscribe without `monitor`")
@@ -381,10 +444,41 @@ def work_of(client, command):
         if client.log is None:
             raise StageError("collect before subscribe")
         client.log.begin_collecting()
+        if command.get("gets") is not None:
+            return collecting_with_gets(client, seconds, command["gets"])
         return lambda: client.collect(seconds), lambda _: {"updates": updates(client)}
     return reading(client, stage, mode, pvs), lambda values: {
         "values": finite(client.job, pvs, values)
     }
+
+
+def collecting_with_gets(client, seconds, gets):
+    check_indices(client.job, gets["pvs"])
+    # Made when the work begins: its clock runs from there.
+    meanwhile = []
+
+    def collect():
+        meanwhile.append(GetsMeanwhile(seconds, gets))
+        return client.collect_with_gets(meanwhile[0])
+
+    return collect, lambda _: {"updates": updates(client), "gets": meanwhile[0].attempts}
+
+
+def values_meant(command, pvs):
+    values = command.get("values") or []
+    if len(values) != len(pvs):
+        raise StageError(f"{counted(len(values), 'value')} for {counted(len(pvs), 'PV')}")
+    return values
+
+
+def disconnect(client):
+    client.is_created = False
+    return client.disconnect()
+
+
+def close(client):
+    client.is_closed = True
+    return client.close()
 
 
 def reading(client, stage, mode, pvs):
@@ -414,10 +508,14 @@ def pvs_meant(job, command):
     pvs = command.get("pvs")
     if pvs is None:
         return list(range(len(job.pvs)))
+    check_indices(job, pvs)
+    return pvs
+
+
+def check_indices(job, pvs):
     for index in pvs:
         if index >= len(job.pvs):
             raise StageError(f"PV index {index} is not in the job")
-    return pvs
 
 
 def groups(mode, pvs):

@@ -4,7 +4,7 @@
 import json
 import math
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 STAGES = (
     "import",
     "context",
@@ -14,10 +14,13 @@ STAGES = (
     "get-again",
     "put",
     "readback",
+    "put-unconfirmed",
     "get-default",
     "get-default-again",
     "subscribe",
     "collect",
+    "disconnect",
+    "close",
 )
 MODES = ("serial", "bulk")
 CONTENTS = ("scalars", "frames")
@@ -67,7 +70,7 @@ def check_handicap(handicap):
 
 
 def check_stage(message):
-    optional = {"pvs", "values", "monitor", "seconds"}
+    optional = {"pvs", "values", "monitor", "seconds", "gets"}
     check_fields("stage", message, required={"stage", "mode"}, optional=optional)
     check("stage", message["stage"] in STAGES)
     check("mode", message["mode"] in MODES)
@@ -75,12 +78,24 @@ def check_stage(message):
     check_unless_absent("values", message, is_list_of_numbers)
     check_unless_absent("monitor", message, is_object)
     check_unless_absent("seconds", message, is_number)
+    check_unless_absent("gets", message, is_object)
     if message.get("monitor") is not None:
         check_monitor(message["monitor"])
+    if message.get("gets") is not None:
+        check_gets(message["gets"])
+
+
+def check_gets(gets):
+    check_fields("gets", gets, required={"pvs", "every_s", "timeout_s"})
+    check("pvs", is_list_of_indices(gets["pvs"]) and gets["pvs"])
+    check("every_s", is_finite_from_0(gets["every_s"]))
+    check("timeout_s", is_finite_from_0(gets["timeout_s"]))
 
 
 def check_monitor(monitor):
-    check_fields("monitor", monitor, required={"content", "step", "room", "monitors"})
+    required = {"content", "step", "room", "monitors"}
+    check_fields("monitor", monitor, required, optional={"callback_s"})
+    check_unless_absent("callback_s", monitor, is_finite_from_0)
     check("content", monitor["content"] in CONTENTS)
     check("step", is_number(monitor["step"]))
     check("room", is_index(monitor["room"]))

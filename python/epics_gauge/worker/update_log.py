@@ -50,6 +50,8 @@ class UpdateLog:
         self.notes = bytearray(b"\xff" * NOTE.size) * monitor["room"]
         self.noted_bytes = 0
         self.first_updates = FirstUpdates(self)
+        self.callback_s = monitor.get("callback_s") or 0
+        self.states = []
         # Callbacks may come on several threads.
         self.lock = threading.Lock()
         # Updates that arrived before this moment have no latency.
@@ -83,6 +85,15 @@ class UpdateLog:
             self.noted_bytes = place + NOTE.size
             if self.first_updates.count:
                 self.first_updates.arrived(subscription)
+        if self.callback_s:
+            time.sleep(self.callback_s)
+
+    def state(self, pv, is_connected):
+        """Notes that the library reported a PV as connected, or as disconnected; to be
+        called by its callback."""
+        change = {"pv": pv, "at_ns": time.monotonic_ns(), "connected": bool(is_connected)}
+        with self.lock:
+            self.states.append(change)
 
     def begin_collecting(self):
         """From now on latencies count."""
@@ -93,8 +104,11 @@ class UpdateLog:
         with self.lock:
             noted = bytes(memoryview(self.notes)[: self.noted_bytes])
             self.noted_bytes = 0
+            states, self.states = self.states, []
         notes = numpy.frombuffer(noted, NOTE_TYPE)
         taken = {"runs": self.runs(notes), "latencies": []}
+        if states:
+            taken["states"] = states
         if self.latencies_from_ns is None:
             return taken
         collected = notes[notes["arrived_ns"] >= self.latencies_from_ns]

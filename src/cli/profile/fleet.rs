@@ -1,7 +1,7 @@
 //! The sizes of the fleet scenario.
 
 use epics_gauge::ioc::{Fleet, Servers};
-use epics_gauge::measure::{Cell, Plan, this_machine};
+use epics_gauge::measure::{Plan, PlannedConfiguration, this_machine};
 use epics_gauge::protocol::Protocol;
 use epics_gauge::scenario::Sizes;
 
@@ -15,11 +15,11 @@ const PVS_PER_IOC: usize = 10_000;
 /// some, too.
 const MOST_OF_MEMORY: f64 = 0.6;
 
-pub(super) fn cells(
+pub(super) fn configurations(
     arguments: &RunArguments,
     servers: &Servers,
     planned: Sizes,
-) -> Result<Vec<Cell>, Failure> {
+) -> Result<Vec<PlannedConfiguration>, Failure> {
     let is_soft_ioc =
         |name: &String| servers.get(name).is_none_or(|kind| kind.is_usual && kind.has_shell);
     if let Some(other) = arguments.servers.iter().find(|name| !is_soft_ioc(name)) {
@@ -46,26 +46,31 @@ fn size(pvs: usize, iocs: Option<u32>) -> Result<(usize, usize), Failure> {
     Ok((pvs, iocs))
 }
 
-/// Whether this machine has the memory for the IOCs of these cells.
+/// Whether this machine has the memory for the IOCs of these configurations.
 ///
 /// # Errors
 /// When it has not, or leaves too little for a client.
-pub(in crate::cli) fn check_memory(cells: &[Cell], servers: &Servers) -> Result<(), Failure> {
+pub(in crate::cli) fn check_memory(
+    configurations: &[PlannedConfiguration],
+    servers: &Servers,
+) -> Result<(), Failure> {
     let memory = this_machine().memory_bytes;
-    for (cell, fleet) in cells.iter().filter_map(|cell| Some((cell, cell.fleet?))) {
-        let kind = servers.get(&cell.server);
+    for (planned, fleet) in
+        configurations.iter().filter_map(|planned| Some((planned, planned.fleet?)))
+    {
+        let kind = servers.get(&planned.server);
         let estimated = match kind.is_some_and(|kind| kind.protocols.contains(&Protocol::Pva)) {
             true => Fleet::estimated_pv_access_bytes,
             false => Fleet::estimated_bytes,
         };
-        let needed = estimated(fleet.iocs, cell.pvs / fleet.iocs);
+        let needed = estimated(fleet.iocs, planned.pvs / fleet.iocs);
         if needed as f64 > memory as f64 * MOST_OF_MEMORY {
             return Err(Failure::usage(format!(
                 "{} IOCs of {} with {} PVs need some {} MiB of this machine's {}, which leaves \
                  too little for a client; ask for fewer --pvs or --iocs, or name another --server",
                 fleet.iocs,
-                cell.server,
-                cell.pvs,
+                planned.server,
+                planned.pvs,
                 needed >> 20,
                 memory >> 20
             )));

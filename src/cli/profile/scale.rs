@@ -1,7 +1,7 @@
-//! The cells of the scale scenario: published rows by name, a spread of them, or
+//! The configurations of the scale scenario: published rows by name, a spread of them, or
 //! any grid.
 
-use epics_gauge::measure::Cell;
+use epics_gauge::measure::PlannedConfiguration;
 use epics_gauge::record::{Load, Scenario};
 use epics_gauge::scenario::published::{PublishedRow, PublishedTable, TABLES, table};
 use epics_gauge::scenario::{Sizes, definition};
@@ -32,15 +32,15 @@ const USUAL_MONITORS: [usize; 3] = [1, 10, 100];
 const SEARCH_RATES_HZ: [f64; 2] = [10.0, 100.0];
 const SEARCH_PVS: usize = 10_000;
 
-/// All cells that were asked for.
+/// All configurations that were asked for.
 ///
 /// # Errors
 /// When a table is not known.
-pub(super) fn cells(
+pub(super) fn configurations(
     arguments: &RunArguments,
     load: LoadOf<'_>,
     sizes: Sizes,
-) -> Result<Vec<Cell>, Failure> {
+) -> Result<Vec<PlannedConfiguration>, Failure> {
     let tables = tables(arguments)?;
     let is_grid =
         !arguments.pvs.is_empty() || !arguments.rates.is_empty() || !arguments.monitors.is_empty();
@@ -48,15 +48,16 @@ pub(super) fn cells(
         return Ok(grid(arguments, &tables, load, sizes));
     }
     let is_whole = arguments.profile == Profile::Full || !arguments.tables.is_empty();
-    let mut cells = Vec::new();
+    let mut configurations = Vec::new();
     for table in &tables {
         let rows = table.rows.iter().filter(|row| is_whole || is_in_spread(table, row));
-        cells.extend(rows.map(|row| cell_of_row(arguments, table, row, load, sizes.blocks)));
+        configurations
+            .extend(rows.map(|row| planned_of_row(arguments, table, row, load, sizes.blocks)));
         if arguments.profile == Profile::Full {
-            cells.extend(searches(arguments, table, load));
+            configurations.extend(searches(arguments, table, load));
         }
     }
-    Ok(cells)
+    Ok(configurations)
 }
 
 /// The tables that were named, or else all; of them those with a server and an
@@ -87,31 +88,35 @@ fn is_in_spread(table: &PublishedTable, row: &PublishedRow) -> bool {
     SPREAD.contains(&(table.name, (row.pvs, row.rate_hz, row.monitors)))
 }
 
-fn cell_of_row(
+fn planned_of_row(
     arguments: &RunArguments,
     table: &PublishedTable,
     row: &PublishedRow,
     load: LoadOf<'_>,
     blocks: usize,
-) -> Cell {
+) -> PlannedConfiguration {
     let load = Load {
         rate_hz: f64::from(row.rate_hz),
         monitors: row.monitors,
         idle_pvs: row.served_pvs - row.pvs,
         ..load(definition(Scenario::Scale).seconds)
     };
-    Cell::new(Scenario::Scale, row.pvs, Mode::Bulk, Some(load), blocks)
+    PlannedConfiguration::new(Scenario::Scale, row.pvs, Mode::Bulk, Some(load), blocks)
         .on(table.server)
         .only(approaches(arguments, table))
 }
 
 /// Where the pair of a table breaks.
-fn searches(arguments: &RunArguments, table: &PublishedTable, load: LoadOf<'_>) -> Vec<Cell> {
+fn searches(
+    arguments: &RunArguments,
+    table: &PublishedTable,
+    load: LoadOf<'_>,
+) -> Vec<PlannedConfiguration> {
     let rates = rates(arguments, &SEARCH_RATES_HZ).into_iter();
     rates
         .map(|rate_hz| {
             let load = Load { rate_hz, ..load(definition(Scenario::Capacity).seconds) };
-            Cell::new(Scenario::Capacity, SEARCH_PVS, Mode::Bulk, Some(load), 1)
+            PlannedConfiguration::new(Scenario::Capacity, SEARCH_PVS, Mode::Bulk, Some(load), 1)
                 .on(table.server)
                 .only(approaches(arguments, table))
         })
@@ -133,7 +138,7 @@ fn grid(
     tables: &[PublishedTable],
     load: LoadOf<'_>,
     sizes: Sizes,
-) -> Vec<Cell> {
+) -> Vec<PlannedConfiguration> {
     let mut servers = arguments.servers.clone();
     if servers.is_empty() {
         servers = tables.iter().map(|table| table.server.to_owned()).collect();
@@ -143,7 +148,7 @@ fn grid(
         true => USUAL_MONITORS.to_vec(),
         false => arguments.monitors.clone(),
     };
-    let mut cells = Vec::new();
+    let mut configurations = Vec::new();
     for server in &servers {
         for rate_hz in rates(arguments, sizes.rates_hz) {
             for pvs in pvs(arguments, sizes.pvs) {
@@ -153,14 +158,19 @@ fn grid(
                         monitors: *monitors,
                         ..load(definition(Scenario::Scale).seconds)
                     };
-                    let cell =
-                        Cell::new(Scenario::Scale, pvs, Mode::Bulk, Some(load), sizes.blocks);
-                    cells.push(cell.on(server).only(arguments.approaches.clone()));
+                    let planned = PlannedConfiguration::new(
+                        Scenario::Scale,
+                        pvs,
+                        Mode::Bulk,
+                        Some(load),
+                        sizes.blocks,
+                    );
+                    configurations.push(planned.on(server).only(arguments.approaches.clone()));
                 }
             }
         }
     }
-    cells
+    configurations
 }
 
 #[cfg(test)]
@@ -170,45 +180,46 @@ mod tests {
     use super::super::super::arguments::Arguments;
     use super::*;
 
-    fn planned(words: &str) -> Result<Vec<Cell>, Failure> {
+    fn planned(words: &str) -> Result<Vec<PlannedConfiguration>, Failure> {
         let arguments = Arguments::try_parse_from(words.split_whitespace()).unwrap().run;
         let load = |seconds| Load::of_scalars(0.0, seconds);
-        cells(&arguments, &load, definition(Scenario::Scale).quick)
+        configurations(&arguments, &load, definition(Scenario::Scale).quick)
     }
 
-    fn shape(cell: &Cell) -> (usize, f64, usize, usize) {
-        let load = cell.load.unwrap();
-        (cell.pvs, load.rate_hz, load.monitors, load.idle_pvs)
+    fn shape(planned: &PlannedConfiguration) -> (usize, f64, usize, usize) {
+        let load = planned.load.unwrap();
+        (planned.pvs, load.rate_hz, load.monitors, load.idle_pvs)
     }
 
     #[test]
     fn the_quick_spread_is_nine_published_rows_of_all_five_tables() {
-        let cells = planned("epics-gauge scale").unwrap();
-        assert_eq!(cells.len(), SPREAD.len());
+        let configurations = planned("epics-gauge scale").unwrap();
+        assert_eq!(configurations.len(), SPREAD.len());
         for table in TABLES {
-            let is_own =
-                |cell: &&Cell| cell.server == table.server && cell.approaches == [table.approach];
-            assert!(cells.iter().any(|cell| is_own(&cell)), "{}", table.name);
+            let is_own = |planned: &&PlannedConfiguration| {
+                planned.server == table.server && planned.approaches == [table.approach]
+            };
+            assert!(configurations.iter().any(|planned| is_own(&planned)), "{}", table.name);
         }
     }
 
     #[test]
     fn a_named_table_is_measured_row_by_row_with_its_idle_pvs() {
-        let cells = planned("epics-gauge scale --table python-softioc-p4p").unwrap();
-        assert_eq!(cells.len(), 10);
-        assert!(cells.iter().any(|cell| shape(cell) == (1, 100.0, 100, 99)));
-        assert!(cells.iter().any(|cell| shape(cell) == (100, 100.0, 1000, 0)));
+        let configurations = planned("epics-gauge scale --table python-softioc-p4p").unwrap();
+        assert_eq!(configurations.len(), 10);
+        assert!(configurations.iter().any(|planned| shape(planned) == (1, 100.0, 100, 99)));
+        assert!(configurations.iter().any(|planned| shape(planned) == (100, 100.0, 1000, 0)));
         let named = planned("epics-gauge scale --table calc-p4p --approach pvxs").unwrap();
-        assert!(named.iter().all(|cell| cell.approaches == ["pvxs"]));
+        assert!(named.iter().all(|planned| planned.approaches == ["pvxs"]));
         assert!(planned("epics-gauge scale --table nope").is_err());
     }
 
     #[test]
     fn everything_is_all_rows_and_a_search_for_each_pair_at_two_rates() {
-        let cells = planned("epics-gauge scale --profile full").unwrap();
+        let configurations = planned("epics-gauge scale --profile full").unwrap();
         let rows: usize = TABLES.iter().map(|table| table.rows.len()).sum();
-        let searches = cells.iter().filter(|cell| cell.is_probe()).count();
-        assert_eq!((cells.len() - searches, searches), (rows, 10));
+        let searches = configurations.iter().filter(|planned| planned.is_probe()).count();
+        assert_eq!((configurations.len() - searches, searches), (rows, 10));
     }
 
     #[test]
@@ -218,6 +229,6 @@ mod tests {
         assert_eq!(shapes, [(1, 10.0, 2, 0), (5, 10.0, 2, 0)]);
         let usual = planned("epics-gauge scale --server caproto-ioc --approach caproto").unwrap();
         assert_eq!(usual.len(), 9);
-        assert!(usual.iter().all(|cell| cell.server == "caproto-ioc"));
+        assert!(usual.iter().all(|planned| planned.server == "caproto-ioc"));
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn figures(run: &RunRecords) -> Vec<RunFigure> {
 
 /// Sorted by what can be compared without a floating point number.
 pub(super) fn order(figure: &RunFigure) -> (Scenario, String, bool, usize, u64, String, usize) {
-    let Configuration { scenario, server, pvs, mode, lookup, load, fleet } = &figure.cell;
+    let Configuration { scenario, server, pvs, mode, lookup, load, fleet } = &figure.configuration;
 
     let rate_mhz = load.map_or(0, |load| (1e3 * load.rate_hz) as u64);
     let after_usual = u8::from(!lookup.is_usual());
@@ -66,20 +66,20 @@ struct Given {
 }
 
 fn of_workers(run: &RunRecords) -> Vec<RunFigure> {
-    let mut cells: Vec<(Configuration, BTreeMap<usize, Given>)> = Vec::new();
+    let mut configurations: Vec<(Configuration, BTreeMap<usize, Given>)> = Vec::new();
     let is_search = |record: &&Record| definition(record.scenario).model == Model::Search;
     for record in run.records.iter().filter(|record| !is_search(record)) {
         let key = Configuration::of(record);
         let place = run.run.approaches.iter().position(|facts| facts.name == record.approach);
         let Some(place) = place else { continue };
-        let at = cells.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
-            cells.push((key, BTreeMap::new()));
-            cells.len() - 1
+        let at = configurations.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
+            configurations.push((key, BTreeMap::new()));
+            configurations.len() - 1
         });
-        cells[at].1.entry(place).or_default().add(record);
+        configurations[at].1.entry(place).or_default().add(record);
     }
     let mut all = Vec::new();
-    for (cell, approaches) in &cells {
+    for (configuration, approaches) in &configurations {
         let mut metrics: Vec<Metric> = Vec::new();
         for (metric, _) in approaches.values().flat_map(|given| &given.values) {
             if !metrics.contains(metric) {
@@ -89,7 +89,7 @@ fn of_workers(run: &RunRecords) -> Vec<RunFigure> {
         for metric in metrics.into_iter().chain([Metric::WorkersFailed]) {
             for (place, given) in approaches {
                 let approach = &run.run.approaches[*place].name;
-                all.extend(given.figure(cell, metric, approach));
+                all.extend(given.figure(configuration, metric, approach));
             }
         }
     }
@@ -115,9 +115,14 @@ impl Given {
         }
     }
 
-    fn figure(&self, cell: &Configuration, metric: Metric, approach: &str) -> Option<RunFigure> {
+    fn figure(
+        &self,
+        configuration: &Configuration,
+        metric: Metric,
+        approach: &str,
+    ) -> Option<RunFigure> {
         let of = |figure| RunFigure {
-            cell: cell.clone(),
+            configuration: configuration.clone(),
             metric,
             approach: approach.to_owned(),
             figure,
@@ -148,7 +153,7 @@ fn has_history(record: &Record, metric: Metric) -> bool {
 }
 
 fn of_slope(scaling: &Scaling) -> RunFigure {
-    let cell = Configuration {
+    let configuration = Configuration {
         scenario: Scenario::Connect,
         server: scaling.server.clone(),
         pvs: scaling.most_pvs,
@@ -158,7 +163,7 @@ fn of_slope(scaling: &Scaling) -> RunFigure {
         fleet: None,
     };
     RunFigure {
-        cell,
+        configuration,
         metric: Metric::ConnectSlope,
         approach: scaling.approach.clone(),
         figure: scaling.slope_s,
@@ -188,7 +193,7 @@ fn of_capacity(run: &RunRecords, found: &Capacity) -> RunFigure {
         ..Interval::exact(most, found.confirmed)
     };
     RunFigure {
-        cell: Configuration {
+        configuration: Configuration {
             scenario: Scenario::Capacity,
             server: found.server.clone(),
             pvs: 0,

@@ -65,7 +65,8 @@ pub struct VersionsOf {
 #[serde(deny_unknown_fields)]
 pub struct RunFigure {
     /// The configuration; of a slope that with the most PVs.
-    pub cell: Configuration,
+    #[serde(alias = "cell")]
+    pub configuration: Configuration,
     /// The metric, such as `connect bulk`.
     pub metric: Metric,
     /// The approach.

@@ -149,7 +149,7 @@ fn blocks_that_confirm_are_left_out_and_a_missing_run_leaves_a_gap() {
     let series = history.machines[0]
         .series
         .iter()
-        .find(|series| series.metric == OF_CONNECT[0] && series.cell.pvs == 100)
+        .find(|series| series.metric == OF_CONNECT[0] && series.configuration.pvs == 100)
         .unwrap();
     let seen: Vec<(usize, usize)> =
         series.points.iter().map(|point| (point.run, point.figure.samples)).collect();
@@ -266,30 +266,33 @@ fn losses_are_pointed_out_where_there_were_none() {
 }
 
 /// One worker in this configuration.
-fn in_cell(server: &str, pvs: usize, mode: Mode) -> Record {
+fn in_configuration(server: &str, pvs: usize, mode: Mode) -> Record {
     Record { server: server.to_owned(), pvs, mode, ..record("mine", 0, 1e-5) }
 }
 
 #[test]
 fn what_a_later_run_has_first_is_put_where_it_belongs() {
-    let first = vec![in_cell("softioc", 100, Mode::Bulk)];
+    let first = vec![in_configuration("softioc", 100, Mode::Bulk)];
     let later = vec![
-        in_cell("softioc", 100, Mode::Serial),
-        in_cell("softioc", 100, Mode::Bulk),
-        in_cell("softioc", 10, Mode::Bulk),
-        in_cell("another", 100, Mode::Bulk),
+        in_configuration("softioc", 100, Mode::Serial),
+        in_configuration("softioc", 100, Mode::Bulk),
+        in_configuration("softioc", 10, Mode::Bulk),
+        in_configuration("another", 100, Mode::Bulk),
     ];
     let history = history(&[run(1, 4, first), run(2, 4, later)]).unwrap();
     let of_connect = history.machines[0].series.iter().filter(|one| one.metric == OF_CONNECT[0]);
-    let cells: Vec<(&str, usize, Mode)> =
-        of_connect.map(|one| (one.cell.server.as_str(), one.cell.pvs, one.cell.mode)).collect();
+    let configurations: Vec<(&str, usize, Mode)> = of_connect
+        .map(|one| {
+            (one.configuration.server.as_str(), one.configuration.pvs, one.configuration.mode)
+        })
+        .collect();
     let expected = [
         ("another", 100, Mode::Bulk),
         ("softioc", 10, Mode::Bulk),
         ("softioc", 100, Mode::Bulk),
         ("softioc", 100, Mode::Serial),
     ];
-    assert_eq!(cells, expected);
+    assert_eq!(configurations, expected);
 }
 
 /// So many days at each level, in turn.

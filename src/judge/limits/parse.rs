@@ -133,8 +133,8 @@ fn scenarios(table: Table, measure: Metric) -> Result<Vec<Scenario>, Wrong> {
     let measured_in = measure.row().scenarios();
     let named = table.names("scenario")?;
     if measure.is_of_the_run() {
-        let of_a_cell = ["scenario", "server", "approach", "lookup", "pvs"];
-        return match of_a_cell.iter().find_map(|key| Some((key, table.place(key)?))) {
+        let of_a_configuration = ["scenario", "server", "approach", "lookup", "pvs"];
+        return match of_a_configuration.iter().find_map(|key| Some((key, table.place(key)?))) {
             Some((key, at)) => {
                 let metric = measure.name();
                 Err(Wrong::at(at, format!("`{metric}` is of the whole run: leave out `{key}`")))

@@ -251,6 +251,7 @@ impl Showing<'_> {
             step: 1.0,
             room: 3 * self.pvs,
             monitors: 1,
+            callback_s: None,
         });
         let command = StageCommand { monitor, ..StageCommand::new(stage, Mode::Bulk) };
         let done = session.stages(&[command], &mut || Ok(()))?.remove(0).done;

@@ -61,7 +61,7 @@ impl MonitorRun<'_, '_> {
             steady: None,
         };
         let mut scanning_ns = self.start_scanning()?;
-        match self.cell.waits_for_steady_state() {
+        match self.planned.waits_for_steady_state() {
             true => observed.steady = Some(self.settle(pending, usage)?),
             false => self.meanwhile(pending, usage, self.warm_up())?,
         }
@@ -161,7 +161,7 @@ impl MonitorRun<'_, '_> {
             Some(_) => vec![self.driven.ioc.frame_count()?],
             None => {
                 let mut processed = self.driven.ioc.processed()?;
-                processed.truncate(self.cell.pvs);
+                processed.truncate(self.planned.pvs);
                 processed
             }
         })
@@ -182,7 +182,7 @@ impl MonitorRun<'_, '_> {
 
     /// CPU and memory of the first moments are not those of steady work.
     fn warm_up(&self) -> Duration {
-        if self.cell.waits_for_steady_state() {
+        if self.planned.waits_for_steady_state() {
             return LONGEST_TO_SETTLE;
         }
         if self.load.seconds < 5.0 { Duration::from_millis(500) } else { Duration::from_secs(2) }

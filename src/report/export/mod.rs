@@ -112,5 +112,5 @@ impl Export {
 
 /// The name of what is measured, without the figure: `connect::pyca::n10000`.
 fn place(figure: &RunFigure) -> String {
-    figure.cell.name_with(&figure.approach)
+    figure.configuration.name_with(&figure.approach)
 }

@@ -59,8 +59,8 @@ fn family(metric: Metric, figures: &[&RunFigure]) -> String {
         for (bound, value) in bounds {
             let labels = labels(&[
                 ("approach", &figure.approach),
-                ("server", &figure.cell.server),
-                ("scenario", figure.cell.scenario.name()),
+                ("server", &figure.configuration.server),
+                ("scenario", figure.configuration.scenario.name()),
                 ("configuration", &place(figure)),
                 ("bound", bound),
             ]);

@@ -55,7 +55,7 @@ fn of_machine(machine: &MachineHistory) -> impl Iterator<Item = Row<'_>> {
 fn row<'a>(machine: &'a MachineHistory, series: &'a Series, point: &Point) -> Row<'a> {
     let run = &machine.runs[point.run];
     let revision = run.revision.as_ref();
-    let load = series.cell.load.as_ref();
+    let load = series.configuration.load.as_ref();
     let change = series.changes.iter().find(|change| change.first_run == point.run);
     Row {
         machine: &machine.machine.model,
@@ -66,13 +66,13 @@ fn row<'a>(machine: &'a MachineHistory, series: &'a Series, point: &Point) -> Ro
         commit: revision.map_or("", |revision| &revision.commit),
         branch: revision.and_then(|revision| revision.branch.as_deref()).unwrap_or_default(),
         dirty: revision.and_then(|revision| revision.dirty),
-        scenario: series.cell.scenario.name(),
-        server: &series.cell.server,
+        scenario: series.configuration.scenario.name(),
+        server: &series.configuration.server,
         approach: &series.approach,
-        pvs: series.cell.pvs,
-        mode: Some(series.cell.mode),
-        lookup: Some(series.cell.lookup.option()),
-        iocs: series.cell.fleet.map(|fleet| fleet.iocs),
+        pvs: series.configuration.pvs,
+        mode: Some(series.configuration.mode),
+        lookup: Some(series.configuration.lookup.option()),
+        iocs: series.configuration.fleet.map(|fleet| fleet.iocs),
         rate_hz: load.map(|load| load.rate_hz),
         seconds: load.map(|load| load.seconds),
         monitors: load.map(|load| load.monitors),

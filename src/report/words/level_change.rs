@@ -35,7 +35,7 @@ pub(in crate::report) fn level_change(
         "{}, {} of {}: {}, from {} on, found with {}",
         series.approach,
         series.metric,
-        series.cell.in_words(Words::Full),
+        series.configuration.in_words(Words::Full),
         size_of_change(series, change),
         run_in_words(&machine.runs, change.first_run),
         run_in_words(&machine.runs, change.found_run)

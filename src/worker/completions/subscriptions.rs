@@ -142,7 +142,8 @@ mod tests {
 
     /// Two PVs with `monitors` subscriptions each.
     fn begun(monitors: usize) -> Subscriptions<&'static str> {
-        let monitor = Monitor { content: Content::Scalars, step: 1.0, room: 8, monitors };
+        let monitor =
+            Monitor { content: Content::Scalars, step: 1.0, room: 8, monitors, callback_s: None };
         let mut subscriptions = Subscriptions::new(monitor, 2);
         subscriptions.begin(&[0, 1]);
         subscriptions
@@ -187,7 +188,13 @@ mod tests {
 
     #[test]
     fn pvs_that_are_not_begun_are_silent_too() {
-        let monitor = Monitor { content: Content::Scalars, step: 1.0, room: 8, monitors: 1 };
+        let monitor = Monitor {
+            content: Content::Scalars,
+            step: 1.0,
+            room: 8,
+            monitors: 1,
+            callback_s: None,
+        };
         let mut subscriptions = Subscriptions::<&str>::new(monitor, 3);
         subscriptions.begin(&[0]);
         let silent = NotRunning::Silent { pvs: 3, first: 0 };

@@ -57,7 +57,13 @@ mod tests {
 
     #[test]
     fn a_wait_ends_with_the_last_first_update_and_at_once_with_a_failure() {
-        let monitor = Monitor { content: Content::Scalars, step: 1.0, room: 8, monitors: 1 };
+        let monitor = Monitor {
+            content: Content::Scalars,
+            step: 1.0,
+            room: 8,
+            monitors: 1,
+            callback_s: None,
+        };
         let sink = UpdateSink::new(monitor, 2);
         sink.begin(&[0, 1]);
         let endless = Instant::now() + Duration::from_secs(60);

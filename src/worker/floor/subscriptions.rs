@@ -106,7 +106,13 @@ mod tests {
 
     #[test]
     fn a_subscription_is_silent_until_its_first_update() {
-        let monitor = Monitor { content: Content::Scalars, step: 1.0, room: 4, monitors: 1 };
+        let monitor = Monitor {
+            content: Content::Scalars,
+            step: 1.0,
+            room: 4,
+            monitors: 1,
+            callback_s: None,
+        };
         let mut subscriptions = Subscriptions::new(monitor, 3);
         (0..2).for_each(|pv| drop(subscriptions.ask(pv)));
         assert_eq!((subscriptions.silent(), subscriptions.is_wanted(2)), (2, false));
@@ -125,7 +131,13 @@ mod tests {
 
     #[test]
     fn each_monitor_of_a_pv_is_a_subscription_of_its_own() {
-        let monitor = Monitor { content: Content::Scalars, step: 1.0, room: 4, monitors: 3 };
+        let monitor = Monitor {
+            content: Content::Scalars,
+            step: 1.0,
+            room: 4,
+            monitors: 3,
+            callback_s: None,
+        };
         let mut subscriptions = Subscriptions::new(monitor, 2);
         let numbers: Vec<u32> = subscriptions.ask(1).collect();
         assert_eq!((numbers, subscriptions.silent()), (vec![1, 3, 5], 3));

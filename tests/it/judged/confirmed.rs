@@ -42,8 +42,12 @@ fn over_without_fresh_blocks_is_undecided_and_says_how_many_it_takes() {
     assert_eq!(exit_code_of(&run, &[]), 3);
     let wanted = to_confirm(&judge(&run));
     assert_eq!(wanted.len(), 1);
-    let cell = (wanted[0].cell.server.as_str(), wanted[0].cell.pvs, wanted[0].cell.mode);
-    assert_eq!(cell, ("softioc", PVS, Mode::Bulk));
+    let configuration = (
+        wanted[0].configuration.server.as_str(),
+        wanted[0].configuration.pvs,
+        wanted[0].configuration.mode,
+    );
+    assert_eq!(configuration, ("softioc", PVS, Mode::Bulk));
     assert_eq!(wanted[0].approaches, ["aioca", "wire", "libca"]);
     assert_eq!(wanted[0].blocks, 10);
 }

@@ -16,7 +16,7 @@ use epics_gauge::worker_protocol::{Mode, Stage};
 use super::monitors::{load, monitored, waveform};
 use super::{judge, run_with};
 
-fn cell(scenario: &str, pvs: usize, load: Option<Load>) -> Planned {
+fn planned(scenario: &str, pvs: usize, load: Option<Load>) -> Planned {
     Planned {
         configuration: Configuration {
             scenario: scenario.parse().unwrap(),
@@ -32,9 +32,9 @@ fn cell(scenario: &str, pvs: usize, load: Option<Load>) -> Planned {
     }
 }
 
-fn on(server: &str, protocol: Protocol, mut cell: Planned) -> Planned {
-    cell.configuration.server = server.to_owned();
-    Planned { protocols: vec![protocol], ..cell }
+fn on(server: &str, protocol: Protocol, mut planned: Planned) -> Planned {
+    planned.configuration.server = server.to_owned();
+    Planned { protocols: vec![protocol], ..planned }
 }
 
 fn facts() -> Vec<ApproachFacts> {
@@ -52,41 +52,41 @@ fn facts() -> Vec<ApproachFacts> {
 }
 
 /// What a gate may measure.
-fn cells() -> Vec<Planned> {
+fn configurations() -> Vec<Planned> {
     let scalars = Load { pixels: None, rate_hz: 10.0, ..load() };
     let restart = Load { disturbance: Some(Disturbance::Restart), ..scalars };
     let frames = Load { pixels: Some(Pixels { width: 680, height: 480 }), ..load() };
     let fleet = FleetShape { iocs: 100, in_order: false };
-    let mut of_fleet = cell("fleet", 1_000_000, None);
+    let mut of_fleet = planned("fleet", 1_000_000, None);
     of_fleet.configuration.fleet = Some(fleet);
     of_fleet.configuration.lookup = Lookup::NameServer;
-    let mut serial = cell("connect", 1, None);
+    let mut serial = planned("connect", 1, None);
     serial.configuration.mode = Mode::Serial;
-    let mut cells = vec![
+    let mut configurations = vec![
         serial,
-        cell("connect", 1, None),
-        cell("connect", 1000, None),
-        cell("connect", 10_000, None),
-        cell("waveform", 1, Some(frames)),
-        cell("scalars", 100, Some(scalars)),
-        cell("scale", 100, Some(Load { monitors: 10, ..scalars })),
-        cell("scale", 100, Some(Load { idle_pvs: 900, ..scalars })),
-        cell("disturbed", 100, Some(restart)),
-        cell("capacity", 1000, Some(scalars)),
+        planned("connect", 1, None),
+        planned("connect", 1000, None),
+        planned("connect", 10_000, None),
+        planned("waveform", 1, Some(frames)),
+        planned("scalars", 100, Some(scalars)),
+        planned("scale", 100, Some(Load { monitors: 10, ..scalars })),
+        planned("scale", 100, Some(Load { idle_pvs: 900, ..scalars })),
+        planned("disturbed", 100, Some(restart)),
+        planned("capacity", 1000, Some(scalars)),
         of_fleet,
     ];
-    cells.push(on("softioc-pva", Protocol::Pva, cell("connect", 1000, None)));
-    cells.push(on("softioc-pva", Protocol::Pva, cell("waveform", 1, Some(frames))));
-    cells
+    configurations.push(on("softioc-pva", Protocol::Pva, planned("connect", 1000, None)));
+    configurations.push(on("softioc-pva", Protocol::Pva, planned("waveform", 1, Some(frames))));
+    configurations
 }
 
-fn expected(cells: &[Planned]) -> Vec<String> {
-    expected_verdicts(&Limits::built_in(), cells, &facts())
+fn expected(configurations: &[Planned]) -> Vec<String> {
+    expected_verdicts(&Limits::built_in(), configurations, &facts())
 }
 
 #[test]
 fn names_are_unique_and_of_letters_digits_and_underscores() {
-    let names = expected(&cells());
+    let names = expected(&configurations());
     let unique: BTreeSet<&String> = names.iter().collect();
     assert_eq!(unique.len(), names.len());
     for name in &names {
@@ -98,8 +98,8 @@ fn names_are_unique_and_of_letters_digits_and_underscores() {
 }
 
 #[test]
-fn names_say_scenario_approach_cell_and_relation() {
-    let names = expected(&cells());
+fn names_say_scenario_approach_configuration_and_relation() {
+    let names = expected(&configurations());
     for name in [
         "connect::pyca::n10000::over_floor",
         "connect::pyca::n10000::slope_over_fastest",
@@ -131,7 +131,7 @@ fn names_say_scenario_approach_cell_and_relation() {
 
 #[test]
 fn a_watch_too_short_for_growth_does_not_promise_it() {
-    let short = cell("scalars", 100, Some(Load { seconds: 29.0, pixels: None, ..load() }));
+    let short = planned("scalars", 100, Some(Load { seconds: 29.0, pixels: None, ..load() }));
     assert!(!expected(&[short]).iter().any(|name| name.ends_with("growth")));
 }
 
@@ -246,12 +246,12 @@ fn every_expected_verdict_is_given_and_no_other() {
     frames.records.truncate(2);
     frames.records[1].approach = "pyca".to_owned();
     records.extend(frames.records);
-    let cells = [
-        cell("connect", 1000, None),
-        cell("connect", 10_000, None),
-        cell("waveform", 1, Some(load())),
+    let configurations = [
+        planned("connect", 1000, None),
+        planned("connect", 10_000, None),
+        planned("waveform", 1, Some(load())),
     ];
-    let expected: BTreeSet<String> = expected(&cells).into_iter().collect();
+    let expected: BTreeSet<String> = expected(&configurations).into_iter().collect();
     assert!(expected.len() > 20);
     assert_eq!(names_of(&run_of(records.clone())), expected);
 

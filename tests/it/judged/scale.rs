@@ -203,7 +203,7 @@ fn the_report_shows_loss_subscriptions_and_what_was_published() {
 
 #[test]
 fn each_protocol_is_compared_with_its_own_floor() {
-    let cell = |server: &str, approach: &str, percent| Record {
+    let configuration = |server: &str, approach: &str, percent| Record {
         scenario: Scenario::Scalars,
         server: server.to_owned(),
         approach: approach.to_owned(),
@@ -212,10 +212,10 @@ fn each_protocol_is_compared_with_its_own_floor() {
     let mut run = run_with(
         &["wire", "aioca", "pvxs", "p4p"],
         vec![
-            cell("softioc", "wire", 5),
-            cell("softioc", "aioca", 20),
-            cell("softioc-pva", "pvxs", 10),
-            cell("softioc-pva", "p4p", 30),
+            configuration("softioc", "wire", 5),
+            configuration("softioc", "aioca", 20),
+            configuration("softioc-pva", "pvxs", 10),
+            configuration("softioc-pva", "p4p", 30),
         ],
     );
     for facts in &mut run.run.approaches[2..] {
@@ -223,8 +223,8 @@ fn each_protocol_is_compared_with_its_own_floor() {
         facts.floor = facts.name == "pvxs";
     }
     let monitors = judge(&run).monitors;
-    let over = |cell: usize, approach: &str| {
-        let row = monitors[cell].rows.iter().find(|row| row.approach == approach).unwrap();
+    let over = |configuration: usize, approach: &str| {
+        let row = monitors[configuration].rows.iter().find(|row| row.approach == approach).unwrap();
         row.over_floor_percent.map(|over| over.median.round())
     };
     assert_eq!(monitors.len(), 2);

@@ -6,10 +6,13 @@ use epics_gauge::record::{Monitored, Record, RunRecords, Usage, UsageSample};
 use super::judge;
 use super::monitors::{SECOND_NS, load, monitored, record, usage, waveform};
 
-/// Those of the cell with one PV.
+/// Those of the configuration with one PV.
 fn of_one_pv(run: &RunRecords) -> Vec<TimeSeries> {
     let judgement = judge(run);
-    time_series(run, judgement.monitors.iter().find(|cell| cell.pvs == 1).unwrap())
+    time_series(
+        run,
+        judgement.monitors.iter().find(|configuration| configuration.pvs == 1).unwrap(),
+    )
 }
 
 /// A monitor run of `aioca`, which used so many per cent of a core.
@@ -24,7 +27,7 @@ fn rounded(course: &[(f64, f64)]) -> Vec<(f64, i64)> {
 }
 
 #[test]
-fn each_row_of_a_cell_has_the_course_of_its_first_block() {
+fn each_row_of_a_configuration_has_the_course_of_its_first_block() {
     let mut run = waveform(monitored());
     run.records.retain(|record| record.approach != "aioca");
     run.records.extend([

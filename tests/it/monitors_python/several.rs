@@ -101,7 +101,8 @@ pub(crate) fn connected(
 
 pub(crate) fn subscribe(content: Content, mode: Mode) -> StageCommand {
     let step = if content == Content::Scalars { PROCESSED_FACTOR } else { 1.0 };
-    let monitor = Some(Monitor { content, step, room: 10_000, monitors: MONITORS });
+    let monitor =
+        Some(Monitor { content, step, room: 10_000, monitors: MONITORS, callback_s: None });
     StageCommand { monitor, ..StageCommand::new(Stage::Subscribe, mode) }
 }
 

@@ -79,7 +79,10 @@ fn otava_gets_a_row_for_each_run() {
     assert_eq!(names, ["run-1", "run-2", "run-3"], "in the order of time");
     for row in &rows {
         assert!(row[0].parse::<jiff::Timestamp>().is_ok(), "{}", &row[0]);
-        assert!(row.iter().skip(4).all(|cell| cell.parse::<f64>().is_ok()), "{row:?}");
+        assert!(
+            row.iter().skip(4).all(|configuration| configuration.parse::<f64>().is_ok()),
+            "{row:?}"
+        );
     }
 }
 

@@ -163,7 +163,7 @@ fn what_is_no_history_is_refused_with_file_and_line() {
     let cut_off = &good[..good.len() - 20];
     refused(cut_off, "history history.jsonl", "history.jsonl: line 2: it was cut off");
     refused(cut_off, "history run-1 --append history.jsonl", "line 2: it was cut off");
-    let broken = good.replacen("{\"cell\"", "{\"cells\"", 1);
+    let broken = good.replacen("{\"configuration\"", "{\"configurations\"", 1);
     refused(&broken, "history history.jsonl", "history.jsonl: line 1: ");
     let newer = good.replace("\"format\":1", "\"format\":2");
     refused(&newer, "history history.jsonl", "line 1: it has format 2, this build reads format 1");

@@ -122,7 +122,7 @@ fn change(series: &Series) -> Option<String> {
         "{}, {} of {}: {word}{by}, from {} (run {}) to {} (run {}) {}",
         series.approach,
         series.metric,
-        series.cell.in_words(Words::Full),
+        series.configuration.in_words(Words::Full),
         amount_with_range(series.unit, before),
         before.run + 1,
         amount_with_range(series.unit, last),

@@ -7,14 +7,16 @@ use crate::scenario::Words;
 
 /// The series of each metric in each configuration.
 pub(super) fn alike(history: &MachineHistory) -> impl Iterator<Item = &[Series]> {
-    history.series.chunk_by(|one, other| one.cell == other.cell && one.metric == other.metric)
+    history.series.chunk_by(|one, other| {
+        one.configuration == other.configuration && one.metric == other.metric
+    })
 }
 
 /// What such series are of, in words.
 pub(super) fn title(alike: &[Series]) -> String {
     let first = alike.first();
     first.map_or(String::new(), |one| {
-        format!("{} of {}", one.metric, one.cell.in_words(Words::Full))
+        format!("{} of {}", one.metric, one.configuration.in_words(Words::Full))
     })
 }
 

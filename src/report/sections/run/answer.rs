@@ -58,7 +58,7 @@ fn wrong_values(failures: &[FailedWorkers]) -> Vec<String> {
              comparison.",
             one.approach,
             counted(one.count, "worker"),
-            one.cells.join(", "),
+            one.configurations.join(", "),
         )
     };
     failures.iter().filter(|one| is_wrong(one)).map(statement).collect()
@@ -72,7 +72,10 @@ fn failures(failures: &[FailedWorkers]) -> Vec<String> {
         let first = one.first.lines().next().unwrap_or_default();
         let count = counted(one.count, "worker");
         let (approach, kind) = (&one.approach, one.kind.name());
-        format!("FAILED: {approach} in {count} ({kind}; {}): {first}", one.cells.join(", "))
+        format!(
+            "FAILED: {approach} in {count} ({kind}; {}): {first}",
+            one.configurations.join(", ")
+        )
     };
     failures.iter().filter(|one| !is_wrong(one) && !is_known(one)).map(statement).collect()
 }

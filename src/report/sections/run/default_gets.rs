@@ -14,7 +14,7 @@ const STAGES: [(Stage, &str); 2] =
 /// A table for each server, of the most PVs connected.
 pub(super) fn section(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
     let mut servers: Vec<&str> =
-        judgement.figures.iter().map(|cell| cell.server.as_str()).collect();
+        judgement.figures.iter().map(|configuration| configuration.server.as_str()).collect();
     servers.dedup();
     servers.into_iter().flat_map(|server| of_server(run, judgement, server)).collect()
 }
@@ -28,14 +28,16 @@ struct Line<'a> {
 }
 
 fn of_server(run: &RunRecords, judgement: &Judgement, server: &str) -> Vec<Part> {
-    let cells = STAGES.map(|(stage, which)| {
+    let configurations = STAGES.map(|(stage, which)| {
         let metric = Timed { stage, mode: Mode::Serial };
-        of_most_pvs(&judgement.figures, server, metric).map(|cell| (which, cell))
+        of_most_pvs(&judgement.figures, server, metric).map(|configuration| (which, configuration))
     });
-    let [Some(first), Some(again)] = cells else { return Vec::new() };
+    let [Some(first), Some(again)] = configurations else { return Vec::new() };
     let approaches = first.1.rows.iter().map(|row| row.approach.as_str());
     let lines: Vec<Line<'_>> = approaches
-        .flat_map(|approach| [first, again].map(|(which, cell)| line(run, cell, which, approach)))
+        .flat_map(|approach| {
+            [first, again].map(|(which, configuration)| line(run, configuration, which, approach))
+        })
         .flatten()
         .collect();
     let heading = format!("ordinary gets: of {}{}", counted(first.1.pvs, "PV"), place(server));
@@ -72,11 +74,11 @@ fn of_server(run: &RunRecords, judgement: &Judgement, server: &str) -> Vec<Part>
 
 fn line<'a>(
     run: &'a RunRecords,
-    cell: &'a Figures,
+    configuration: &'a Figures,
     which: &'static str,
     approach: &str,
 ) -> Option<Line<'a>> {
-    let row = cell.rows.iter().find(|row| row.approach == approach)?;
+    let row = configuration.rows.iter().find(|row| row.approach == approach)?;
     let facts = run.run.approaches.iter().find(|facts| facts.name == approach);
     let call = facts.and_then(|facts| facts.default_get.as_deref()).unwrap_or_default();
     Some(Line { which, row, seen: row.default_get.as_ref()?, call })

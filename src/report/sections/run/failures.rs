@@ -20,7 +20,7 @@ pub(super) fn section(judgement: &Judgement) -> Vec<Part> {
             "{}: {kind}, {} {workers} of {}{hint}",
             failure.approach,
             failure.count,
-            failure.cells.join(", ")
+            failure.configurations.join(", ")
         )));
         parts.push(Part::Verbatim(failure.first.clone()));
     }

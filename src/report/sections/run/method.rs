@@ -85,7 +85,10 @@ fn limits(judgement: &Judgement) -> Vec<String> {
 
 fn blocks(run: &RunRecords) -> String {
     let noun = if run.run.blocks == 1 { "block" } else { "blocks" };
-    format!("Up to {} {noun} of each cell in random order, seed {}.", run.run.blocks, run.run.seed)
+    format!(
+        "Up to {} {noun} of each configuration in random order, seed {}.",
+        run.run.blocks, run.run.seed
+    )
 }
 
 fn server_versions(run: &RunRecords) -> Vec<String> {

@@ -68,8 +68,8 @@ fn tables(run: &RunRecords, judgement: &Judgement, budget_s: f64) -> Vec<Part> {
     parts.extend(times::scaling(judgement));
     parts.extend(matters::section(judgement, budget_s));
     parts.extend(published::one_pv(judgement));
-    for cell in &judgement.monitors {
-        parts.extend(monitors::section(cell, &judgement.verdicts));
+    for configuration in &judgement.monitors {
+        parts.extend(monitors::section(configuration, &judgement.verdicts));
     }
     parts.extend(published::camera(judgement));
     parts.extend(side_by_side::section(run, judgement));

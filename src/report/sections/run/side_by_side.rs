@@ -10,7 +10,8 @@ use crate::worker_protocol::{Mode, Stage};
 /// One line for each approach; nothing where one protocol alone was measured.
 pub(super) fn section(run: &RunRecords, judgement: &Judgement) -> Vec<Part> {
     let Some(pvs) = most_pvs_of_all(judgement) else { return Vec::new() };
-    let frames = judgement.monitors.iter().find(|cell| cell.load.pixels.is_some());
+    let frames =
+        judgement.monitors.iter().find(|configuration| configuration.load.pixels.is_some());
     let lines: Vec<Line<'_>> =
         run.run.approaches.iter().filter_map(|facts| line(judgement, facts, pvs, frames)).collect();
     let mut protocols: Vec<_> = lines.iter().map(|line| line.facts.protocol).collect();
@@ -110,8 +111,11 @@ fn camera<'a>(
     approach: &str,
     frames: &MonitorFigures,
 ) -> Option<&'a MonitorRow> {
-    let is_same =
-        |cell: &&MonitorFigures| (cell.scenario, cell.load) == (frames.scenario, frames.load);
-    let cells = judgement.monitors.iter().filter(is_same);
-    cells.flat_map(|cell| &cell.rows).find(|row| row.approach == approach)
+    let is_same = |configuration: &&MonitorFigures| {
+        (configuration.scenario, configuration.load) == (frames.scenario, frames.load)
+    };
+    let configurations = judgement.monitors.iter().filter(is_same);
+    configurations
+        .flat_map(|configuration| &configuration.rows)
+        .find(|row| row.approach == approach)
 }

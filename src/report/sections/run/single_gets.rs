@@ -11,33 +11,37 @@ use crate::worker_protocol::{Mode, Stage};
 pub(super) fn section(judgement: &Judgement) -> Vec<Part> {
     let metric = Timed { stage: Stage::Get, mode: Mode::Serial };
     let mut servers: Vec<&str> =
-        judgement.figures.iter().map(|cell| cell.server.as_str()).collect();
+        judgement.figures.iter().map(|configuration| configuration.server.as_str()).collect();
     servers.dedup();
-    let cells = servers.into_iter().filter_map(|server| {
-        let cell = of_most_pvs(&judgement.figures, server, metric)?;
-        cell.rows.iter().any(|row| row.each.is_some()).then_some(cell)
+    let configurations = servers.into_iter().filter_map(|server| {
+        let configuration = of_most_pvs(&judgement.figures, server, metric)?;
+        configuration.rows.iter().any(|row| row.each.is_some()).then_some(configuration)
     });
-    cells.flat_map(of_cell).collect()
+    configurations.flat_map(of_configuration).collect()
 }
 
-fn of_cell(cell: &Figures) -> [Part; 3] {
+fn of_configuration(configuration: &Figures) -> [Part; 3] {
     [
         Part::Heading(
             2,
-            format!("single gets: of {}{}", counted(cell.pvs, "PV"), place(&cell.server)),
+            format!(
+                "single gets: of {}{}",
+                counted(configuration.pvs, "PV"),
+                place(&configuration.server)
+            ),
         ),
         Part::Text(
             "Gets one by one, each timed by itself, those of all workers together, in µs; \
              first the time of all of them per get."
                 .to_owned(),
         ),
-        Part::Table(table(cell)),
+        Part::Table(table(configuration)),
     ]
 }
 
 /// A row for each approach; dashes for those that do not time each get.
-pub(super) fn table(cell: &Figures) -> Table {
-    Columns::of(&cell.rows)
+pub(super) fn table(configuration: &Figures) -> Table {
+    Columns::of(&configuration.rows)
         .words("approach", |row| row.approach.clone())
         .number("µs/PV", |row| microseconds(row.figure_s.median))
         .number("gets", |row| or_dash(row.each.as_ref(), |each| each.count.to_string()))

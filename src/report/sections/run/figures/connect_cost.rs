@@ -26,7 +26,7 @@ struct Drawn<'a> {
     judgement: &'a Judgement,
     server: &'a str,
     /// By count of PVs.
-    cells: Vec<&'a Figures>,
+    configurations: Vec<&'a Figures>,
     /// Fitted to them.
     lines: Vec<&'a Scaling>,
     /// From how many PVs on an approach takes the budget longer than the fastest.
@@ -49,16 +49,23 @@ pub(super) fn figures(
     budget_s: f64,
     styles: &Styles<'_>,
 ) -> Vec<Figure> {
-    let is_bulk = |cell: &&Figures| cell.metric == CONNECT && cell.connected == Mode::Bulk;
-    let cells: Vec<&Figures> = judgement.figures.iter().filter(is_bulk).collect();
-    let mut servers: Vec<&str> = cells.iter().map(|cell| cell.server.as_str()).collect();
+    let is_bulk = |configuration: &&Figures| {
+        configuration.metric == CONNECT && configuration.connected == Mode::Bulk
+    };
+    let configurations: Vec<&Figures> = judgement.figures.iter().filter(is_bulk).collect();
+    let mut servers: Vec<&str> =
+        configurations.iter().map(|configuration| configuration.server.as_str()).collect();
     servers.dedup();
     servers
         .into_iter()
         .filter_map(|server| {
-            let cells = cells.iter().filter(|cell| cell.server == server).copied().collect();
-            let drawn = Drawn::of(run, judgement, server, cells, budget_s);
-            (drawn.cells.len() > 1).then(|| figure(run, &drawn, styles))
+            let configurations = configurations
+                .iter()
+                .filter(|configuration| configuration.server == server)
+                .copied()
+                .collect();
+            let drawn = Drawn::of(run, judgement, server, configurations, budget_s);
+            (drawn.configurations.len() > 1).then(|| figure(run, &drawn, styles))
         })
         .collect()
 }
@@ -68,14 +75,14 @@ impl<'a> Drawn<'a> {
         run: &'a RunRecords,
         judgement: &'a Judgement,
         server: &'a str,
-        cells: Vec<&'a Figures>,
+        configurations: Vec<&'a Figures>,
         budget_s: f64,
     ) -> Drawn<'a> {
         let is_own = |one: &Matters| one.server == server;
         Drawn {
             judgement,
             server,
-            cells,
+            configurations,
             lines: judgement.scaling.iter().filter(|line| line.server == server).collect(),
             matters: matters(&judgement.figures, budget_s).into_iter().filter(is_own).collect(),
             budget_s,
@@ -85,7 +92,7 @@ impl<'a> Drawn<'a> {
 
     fn approaches(&self) -> Vec<&'a str> {
         let mut names: Vec<&str> = Vec::new();
-        for row in self.cells.iter().flat_map(|cell| &cell.rows) {
+        for row in self.configurations.iter().flat_map(|configuration| &configuration.rows) {
             if !names.contains(&row.approach.as_str()) {
                 names.push(&row.approach);
             }
@@ -99,7 +106,7 @@ impl<'a> Drawn<'a> {
 
     /// The counts of PVs between which anything was measured.
     fn span(&self) -> Option<(f64, f64)> {
-        Some((self.cells.first()?.pvs as f64, self.cells.last()?.pvs as f64))
+        Some((self.configurations.first()?.pvs as f64, self.configurations.last()?.pvs as f64))
     }
 }
 
@@ -122,7 +129,8 @@ fn figure(run: &RunRecords, drawn: &Drawn<'_>, styles: &Styles<'_>) -> Figure {
         approaches.iter().map(|name| line(drawn, name, styles.style(name))).collect();
     lines.extend(yardsticks::limit(drawn));
     lines.extend(yardsticks::budget(drawn));
-    let counts: Vec<usize> = drawn.cells.iter().map(|cell| cell.pvs).collect();
+    let counts: Vec<usize> =
+        drawn.configurations.iter().map(|configuration| configuration.pvs).collect();
     let server = drawn.server;
     let command = Command::of(run, Scenario::Connect).server(server).pvs(counts).mode(Mode::Bulk);
     Figure {
@@ -140,13 +148,16 @@ fn figure(run: &RunRecords, drawn: &Drawn<'_>, styles: &Styles<'_>) -> Figure {
     }
 }
 
-fn row<'a>(cell: &'a Figures, approach: &str) -> Option<&'a Row> {
-    cell.rows.iter().find(|row| row.approach == approach)
+fn row<'a>(configuration: &'a Figures, approach: &str) -> Option<&'a Row> {
+    configuration.rows.iter().find(|row| row.approach == approach)
 }
 
 fn line(drawn: &Drawn<'_>, approach: &str, style: Style) -> Line {
-    let points: Vec<Point> =
-        drawn.cells.iter().filter_map(|cell| point(cell, row(cell, approach)?)).collect();
+    let points: Vec<Point> = drawn
+        .configurations
+        .iter()
+        .filter_map(|configuration| point(configuration, row(configuration, approach)?))
+        .collect();
     let through = match drawn.fitted(approach) {
         Some(fitted) => fitted_line(fitted, &points),
         None => points.iter().map(|point| (point.x, point.y)).collect(),
@@ -160,12 +171,12 @@ fn line(drawn: &Drawn<'_>, approach: &str, style: Style) -> Line {
     }
 }
 
-fn point(cell: &Figures, row: &Row) -> Option<Point> {
-    let (per_pv, pvs) = (&row.figure_s, cell.pvs as f64);
+fn point(configuration: &Figures, row: &Row) -> Option<Point> {
+    let (per_pv, pvs) = (&row.figure_s, configuration.pvs as f64);
     let tip = format!(
         "{}, {}: {} for all\n{}",
         row.approach,
-        counted(cell.pvs, "PV"),
+        counted(configuration.pvs, "PV"),
         duration(per_pv.median * pvs),
         interval_in_full(per_pv, " per PV"),
     );

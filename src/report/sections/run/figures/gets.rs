@@ -26,7 +26,7 @@ const METRICS: [(Stage, Mode); 4] = [
 /// One figure for each server and way to get, of the most PVs connected in bulk.
 pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
     let mut servers: Vec<&str> =
-        judgement.figures.iter().map(|cell| cell.server.as_str()).collect();
+        judgement.figures.iter().map(|configuration| configuration.server.as_str()).collect();
     servers.sort_unstable();
     servers.dedup();
     let pairs = servers.into_iter().flat_map(|server| {
@@ -34,36 +34,37 @@ pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'
     });
     pairs
         .filter_map(|(server, metric)| {
-            let cell = of_most_pvs(&judgement.figures, server, metric)?;
-            Some(figure(run, styles, cell))
+            let configuration = of_most_pvs(&judgement.figures, server, metric)?;
+            Some(figure(run, styles, configuration))
         })
         .collect()
 }
 
-fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &Figures) -> Figure {
-    let rows = cell.rows.iter().map(|row| drawn_row(run, styles, cell, row)).collect();
-    let how = match cell.metric.mode {
+fn figure(run: &RunRecords, styles: &Styles<'_>, configuration: &Figures) -> Figure {
+    let rows =
+        configuration.rows.iter().map(|row| drawn_row(run, styles, configuration, row)).collect();
+    let how = match configuration.metric.mode {
         Mode::Serial => "one by one",
         Mode::Bulk => "all at once",
     };
-    let stage = match cell.metric.stage {
+    let stage = match configuration.metric.stage {
         Stage::GetAgain => "Getting again",
         _ => "Getting",
     };
-    let (summary, table) = match cell.rows.iter().any(|row| row.each.is_some()) {
-        true => (summary_of_gets(cell), single_gets::table(cell)),
-        false => (summary_of_workers(cell), table_of_workers(run, cell)),
+    let (summary, table) = match configuration.rows.iter().any(|row| row.each.is_some()) {
+        true => (summary_of_gets(configuration), single_gets::table(configuration)),
+        false => (summary_of_workers(configuration), table_of_workers(run, configuration)),
     };
-    let command = Command::of(run, cell.scenario)
-        .server(&cell.server)
-        .pvs(vec![cell.pvs])
-        .mode(cell.connected);
+    let command = Command::of(run, configuration.scenario)
+        .server(&configuration.server)
+        .pvs(vec![configuration.pvs])
+        .mode(configuration.connected);
     Figure {
-        id: format!("{}-{}", slug(&cell.metric.name()), slug(&cell.server)),
+        id: format!("{}-{}", slug(&configuration.metric.name()), slug(&configuration.server)),
         title: format!(
             "{stage} {how}: {} connected{}",
-            counted(cell.pvs, "PV"),
-            place(&cell.server)
+            counted(configuration.pvs, "PV"),
+            place(&configuration.server)
         ),
         summary,
         chart: Chart::Rows(RowChart { x: Quantity::seconds("time per PV", Spread::Log), rows }),
@@ -72,35 +73,46 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &Figures) -> Figure {
     }
 }
 
-fn drawn_row(run: &RunRecords, styles: &Styles<'_>, cell: &Figures, row: &Row) -> document::Row {
+fn drawn_row(
+    run: &RunRecords,
+    styles: &Styles<'_>,
+    configuration: &Figures,
+    row: &Row,
+) -> document::Row {
     match &row.each {
         Some(each) => {
             percentiles::row(&row.approach, styles.style(&row.approach), each, &SINGLE_GETS, "gets")
         }
-        None => row_of_workers(run, styles, cell, row),
+        None => row_of_workers(run, styles, configuration, row),
     }
 }
 
 /// The figure of each worker with its block.
-fn values(run: &RunRecords, cell: &Figures, approach: &str) -> Vec<(usize, f64)> {
+fn values(run: &RunRecords, configuration: &Figures, approach: &str) -> Vec<(usize, f64)> {
     let is_own = |record: &&Record| {
         (record.scenario, &record.server, record.pvs, record.mode, record.lookup)
-            == (cell.scenario, &cell.server, cell.pvs, cell.connected, cell.lookup)
+            == (
+                configuration.scenario,
+                &configuration.server,
+                configuration.pvs,
+                configuration.connected,
+                configuration.lookup,
+            )
             && record.approach == approach
             && !record.confirms
     };
     let own = run.records.iter().filter(is_own);
-    own.filter_map(|record| Some((record.block, cell.metric.of(record)?))).collect()
+    own.filter_map(|record| Some((record.block, configuration.metric.of(record)?))).collect()
 }
 
 fn row_of_workers(
     run: &RunRecords,
     styles: &Styles<'_>,
-    cell: &Figures,
+    configuration: &Figures,
     row: &Row,
 ) -> document::Row {
     let approach = &row.approach;
-    let strokes = values(run, cell, approach).into_iter().map(|(block, seconds)| {
+    let strokes = values(run, configuration, approach).into_iter().map(|(block, seconds)| {
         Mark::stroke(seconds, format!("{approach}, block {block}: {} per PV", duration(seconds)))
     });
     let summary = format!("{approach}: {}", interval_in_full(&row.figure_s, " per PV"));
@@ -114,15 +126,15 @@ fn row_of_workers(
 }
 
 /// From the fastest.
-fn sorted(cell: &Figures) -> Vec<&Row> {
-    let mut rows: Vec<&Row> = cell.rows.iter().collect();
+fn sorted(configuration: &Figures) -> Vec<&Row> {
+    let mut rows: Vec<&Row> = configuration.rows.iter().collect();
     rows.sort_by(|a, b| a.figure_s.median.total_cmp(&b.figure_s.median));
     rows
 }
 
-fn summary_of_workers(cell: &Figures) -> String {
+fn summary_of_workers(configuration: &Figures) -> String {
     let written = |row: &&Row| format!("{} {}", row.approach, duration(row.figure_s.median));
-    let each: Vec<String> = sorted(cell).iter().map(written).collect();
+    let each: Vec<String> = sorted(configuration).iter().map(written).collect();
     format!(
         "Every worker is a stroke, the marker their median, the bar its interval. From the \
          fastest: {}.",
@@ -130,8 +142,8 @@ fn summary_of_workers(cell: &Figures) -> String {
     )
 }
 
-fn summary_of_gets(cell: &Figures) -> String {
-    let rows = sorted(cell);
+fn summary_of_gets(configuration: &Figures) -> String {
+    let rows = sorted(configuration);
     let each: Vec<String> = rows
         .iter()
         .filter_map(|row| {
@@ -150,9 +162,9 @@ fn summary_of_gets(cell: &Figures) -> String {
     summary
 }
 
-fn table_of_workers(run: &RunRecords, cell: &Figures) -> Table {
-    let rows = cell.rows.iter().map(|row| {
-        let values = values(run, cell, &row.approach);
+fn table_of_workers(run: &RunRecords, configuration: &Figures) -> Table {
+    let rows = configuration.rows.iter().map(|row| {
+        let values = values(run, configuration, &row.approach);
         (row, values.into_iter().map(|(_, value)| value).collect::<Vec<f64>>())
     });
     Columns::of(rows)

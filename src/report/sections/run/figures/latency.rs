@@ -14,18 +14,24 @@ use crate::units::milliseconds;
 /// One figure for each configuration with monitors whose time stamps mean something: an
 /// IOC that was restarted sends values with time stamps of long ago first.
 pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
-    let has_latency = |cell: &&MonitorFigures| {
-        has_one_server(&cell.load) && cell.rows.iter().any(|row| row.latency.is_some())
+    let has_latency = |configuration: &&MonitorFigures| {
+        has_one_server(&configuration.load)
+            && configuration.rows.iter().any(|row| row.latency.is_some())
     };
-    judgement.monitors.iter().filter(has_latency).map(|cell| figure(run, styles, cell)).collect()
+    judgement
+        .monitors
+        .iter()
+        .filter(has_latency)
+        .map(|configuration| figure(run, styles, configuration))
+        .collect()
 }
 
 /// An approach with its latencies.
 type Measured<'a> = (&'a MonitorRow, &'a Percentiles);
 
-fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &MonitorFigures) -> Figure {
+fn figure(run: &RunRecords, styles: &Styles<'_>, configuration: &MonitorFigures) -> Figure {
     let measured: Vec<Measured<'_>> =
-        cell.rows.iter().filter_map(|row| Some((row, row.latency.as_ref()?))).collect();
+        configuration.rows.iter().filter_map(|row| Some((row, row.latency.as_ref()?))).collect();
     let rows = measured.iter().map(|(row, latency)| {
         let (name, style) = (&row.approach, styles.style(&row.approach));
         percentiles::row(name, style, latency, &UPDATE_LATENCIES, "updates")
@@ -35,10 +41,16 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &MonitorFigures) -> Figur
         .iter()
         .map(|(row, latency)| two_percentiles(&row.approach, latency, two))
         .collect();
-    let command = Command::of_load(run, cell.scenario, &cell.server, cell.pvs, &cell.load);
+    let command = Command::of_load(
+        run,
+        configuration.scenario,
+        &configuration.server,
+        configuration.pvs,
+        &configuration.load,
+    );
     Figure {
-        id: format!("latency-{}", slug(&cell.heading())),
-        title: format!("Latency of updates, {}", cell.heading()),
+        id: format!("latency-{}", slug(&configuration.heading())),
+        title: format!("Latency of updates, {}", configuration.heading()),
         summary: format!(
             "From the server's time stamp to the callback. The marker is the median, strokes are \
              90 %, 99 %, 99.9 % and the longest. Median and 99 %: {}.",

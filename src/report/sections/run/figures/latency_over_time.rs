@@ -17,20 +17,33 @@ type Measured<'a> = (&'a MonitorRow, &'a LatencySeries);
 /// The figures of each configuration with monitors whose time stamps mean something: an
 /// IOC that was restarted sends values with time stamps of long ago first.
 pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
-    let cells = judgement.monitors.iter().filter(|cell| has_one_server(&cell.load));
-    let of_cell = |cell: &MonitorFigures| {
-        let measured: Vec<Measured<'_>> =
-            cell.rows.iter().filter_map(|row| Some((row, row.latency_series.as_ref()?))).collect();
-        let command = Command::of_load(run, cell.scenario, &cell.server, cell.pvs, &cell.load);
-        let figures = [of_approaches(cell, &measured, styles), of_pvs(cell, &measured, styles)];
+    let configurations =
+        judgement.monitors.iter().filter(|configuration| has_one_server(&configuration.load));
+    let of_configuration = |configuration: &MonitorFigures| {
+        let measured: Vec<Measured<'_>> = configuration
+            .rows
+            .iter()
+            .filter_map(|row| Some((row, row.latency_series.as_ref()?)))
+            .collect();
+        let command = Command::of_load(
+            run,
+            configuration.scenario,
+            &configuration.server,
+            configuration.pvs,
+            &configuration.load,
+        );
+        let figures = [
+            of_approaches(configuration, &measured, styles),
+            of_pvs(configuration, &measured, styles),
+        ];
         let with_command = |figure| Figure { command: Some(command.to_string()), ..figure };
         figures.into_iter().flatten().map(with_command).collect::<Vec<Figure>>()
     };
-    cells.flat_map(of_cell).collect()
+    configurations.flat_map(of_configuration).collect()
 }
 
 fn of_approaches(
-    cell: &MonitorFigures,
+    configuration: &MonitorFigures,
     measured: &[Measured<'_>],
     styles: &Styles<'_>,
 ) -> Option<Figure> {
@@ -44,8 +57,8 @@ fn of_approaches(
         .collect();
     let lines = measured.iter().map(|(row, series)| line_of_approach(row, series, styles));
     Some(Figure {
-        id: format!("latency-over-time-{}", slug(&cell.heading())),
-        title: format!("Latency of updates over time, {}", cell.heading()),
+        id: format!("latency-over-time-{}", slug(&configuration.heading())),
+        title: format!("Latency of updates over time, {}", configuration.heading()),
         summary: format!(
             "The longest latency in each slice of {}, in the block with the longest. What lies \
              before 0 s is the warm-up. Longest of all: {}.",
@@ -114,7 +127,11 @@ fn in_ms(ns: i64) -> String {
 }
 
 /// One figure where the PVs of any approach differ; a line for the slowest PV of each.
-fn of_pvs(cell: &MonitorFigures, measured: &[Measured<'_>], styles: &Styles<'_>) -> Option<Figure> {
+fn of_pvs(
+    configuration: &MonitorFigures,
+    measured: &[Measured<'_>],
+    styles: &Styles<'_>,
+) -> Option<Figure> {
     let differ: Vec<Measured<'_>> =
         measured.iter().filter(|(_, series)| series.pvs_differ).copied().collect();
     let slowest: Vec<(&Measured<'_>, &SlowPv)> =
@@ -132,8 +149,8 @@ fn of_pvs(cell: &MonitorFigures, measured: &[Measured<'_>], styles: &Styles<'_>)
         .collect();
     let lines = slowest.iter().map(|((row, _), pv)| line_of_pv(row, pv, styles));
     Some(Figure {
-        id: format!("slowest-pvs-{}", slug(&cell.heading())),
-        title: format!("Latency of the slowest PV over time, {}", cell.heading()),
+        id: format!("slowest-pvs-{}", slug(&configuration.heading())),
+        title: format!("Latency of the slowest PV over time, {}", configuration.heading()),
         summary: format!(
             "Of each approach with a PV whose longest latency is at least twice that of the \
              median PV. The table has up to three of its PVs. Longest: {}.",

@@ -20,24 +20,30 @@ struct Lossy<'a> {
 /// One figure for each configuration with several PVs of which any lost updates. With one PV
 /// the losses over time say it all.
 pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
-    let several = judgement.monitors.iter().filter(|cell| cell.pvs > 1);
-    several.filter_map(|cell| figure(run, styles, cell)).collect()
+    let several = judgement.monitors.iter().filter(|configuration| configuration.pvs > 1);
+    several.filter_map(|configuration| figure(run, styles, configuration)).collect()
 }
 
-fn figure(run: &RunRecords, styles: &Styles<'_>, cell: &MonitorFigures) -> Option<Figure> {
-    let lossy: Vec<Lossy<'_>> = cell.rows.iter().flat_map(of_approach).collect();
+fn figure(run: &RunRecords, styles: &Styles<'_>, configuration: &MonitorFigures) -> Option<Figure> {
+    let lossy: Vec<Lossy<'_>> = configuration.rows.iter().flat_map(of_approach).collect();
     if lossy.is_empty() {
         return None;
     }
     let rows = lossy.iter().map(|one| row(one, styles));
-    let command = Command::of_load(run, cell.scenario, &cell.server, cell.pvs, &cell.load);
+    let command = Command::of_load(
+        run,
+        configuration.scenario,
+        &configuration.server,
+        configuration.pvs,
+        &configuration.load,
+    );
     Some(Figure {
-        id: format!("lossy-pvs-{}", slug(&cell.heading())),
-        title: format!("PVs that lost most updates, {}", cell.heading()),
+        id: format!("lossy-pvs-{}", slug(&configuration.heading())),
+        title: format!("PVs that lost most updates, {}", configuration.heading()),
         summary: format!(
             "From the first loss seen to the last, in the block that lost most, five PVs of each \
              approach at most. {}.",
-            spread_over_pvs(cell)
+            spread_over_pvs(configuration)
         ),
         chart: Chart::Rows(RowChart {
             x: Quantity::count("seconds", Spread::Linear),
@@ -72,8 +78,8 @@ fn row(one: &Lossy<'_>, styles: &Styles<'_>) -> Row {
 }
 
 /// Such as `caproto lost updates of 12 PVs`.
-fn spread_over_pvs(cell: &MonitorFigures) -> String {
-    let each = cell.rows.iter().filter_map(|row| {
+fn spread_over_pvs(configuration: &MonitorFigures) -> String {
+    let each = configuration.rows.iter().filter_map(|row| {
         let pvs = row.losses.as_ref()?.pvs as usize;
         Some(format!("{} lost updates of {}", row.approach, counted(pvs, "PV")))
     });

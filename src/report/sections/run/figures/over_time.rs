@@ -68,21 +68,21 @@ const SHOWN: [Shown; 4] = [
 
 /// The figures of each configuration with monitors.
 pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
-    let of_cell = |cell: &MonitorFigures| {
-        let time_series = time_series(run, cell);
+    let of_configuration = |configuration: &MonitorFigures| {
+        let time_series = time_series(run, configuration);
         let figures: Vec<Figure> = SHOWN
             .iter()
-            .filter_map(|shown| figure(run, styles, cell, &time_series, shown))
+            .filter_map(|shown| figure(run, styles, configuration, &time_series, shown))
             .collect();
         figures
     };
-    judgement.monitors.iter().flat_map(of_cell).collect()
+    judgement.monitors.iter().flat_map(of_configuration).collect()
 }
 
 fn figure(
     run: &RunRecords,
     styles: &Styles<'_>,
-    cell: &MonitorFigures,
+    configuration: &MonitorFigures,
     time_series: &[TimeSeries],
     shown: &Shown,
 ) -> Option<Figure> {
@@ -98,10 +98,16 @@ fn figure(
             format!("{} {}{}", course.approach, (shown.written)(all), shown.unit)
         })
         .collect();
-    let command = Command::of_load(run, cell.scenario, &cell.server, cell.pvs, &cell.load);
+    let command = Command::of_load(
+        run,
+        configuration.scenario,
+        &configuration.server,
+        configuration.pvs,
+        &configuration.load,
+    );
     Some(Figure {
-        id: format!("{}-{}", shown.id, slug(&cell.heading())),
-        title: format!("{}, {}", shown.title, cell.heading()),
+        id: format!("{}-{}", shown.id, slug(&configuration.heading())),
+        title: format!("{}, {}", shown.title, configuration.heading()),
         summary: format!(
             "{} First block. {}: {}.",
             shown.explanation,

@@ -118,7 +118,7 @@ fn percent_with_unit(cpu: f64) -> String {
 }
 
 fn camera(run: &RunRecords, judgement: &Judgement) -> Option<Figure> {
-    let (cell, modules) = OfCamera::modules(judgement)?;
+    let (configuration, modules) = OfCamera::modules(judgement)?;
     let tip = |cpu: &CpuLoad| {
         let (mean, low, high) = (cpu.mean_percent, cpu.min_percent, cpu.max_percent);
         format!("{mean:.1} % of a core, windows of a second {low:.1} to {high:.1} %")
@@ -140,7 +140,13 @@ fn camera(run: &RunRecords, judgement: &Judgement) -> Option<Figure> {
         x: Quantity::count("% of a core", Spread::Linear),
         unit: "mean CPU %",
         written: [percent_with_unit, percent],
-        command: Command::of_load(run, cell.scenario, &cell.server, cell.pvs, &cell.load),
+        command: Command::of_load(
+            run,
+            configuration.scenario,
+            &configuration.server,
+            configuration.pvs,
+            &configuration.load,
+        ),
     };
     figure(&pairs.collect::<Vec<Pair>>(), shown)
 }

@@ -3,13 +3,14 @@
 use crate::judge::MonitorFigures;
 
 pub(in crate::report::sections::run) fn statements(monitors: &[MonitorFigures]) -> Vec<String> {
-    let plain = |cell: &&MonitorFigures| cell.load.disturbance.is_none();
-    let has_rows = |cell: &&MonitorFigures| cell.rows.iter().any(|row| !row.floor);
+    let plain = |configuration: &&MonitorFigures| configuration.load.disturbance.is_none();
+    let has_rows =
+        |configuration: &&MonitorFigures| configuration.rows.iter().any(|row| !row.floor);
     monitors.iter().filter(plain).filter(has_rows).map(statement).collect()
 }
 
-fn statement(cell: &MonitorFigures) -> String {
-    let rows = || cell.rows.iter().filter(|row| !row.floor);
+fn statement(configuration: &MonitorFigures) -> String {
+    let rows = || configuration.rows.iter().filter(|row| !row.floor);
     let has_lossless = rows().any(|row| row.updates.lost == 0);
     let lossy: Vec<String> = rows()
         .filter(|row| row.updates.lost > 0)
@@ -31,5 +32,5 @@ fn statement(cell: &MonitorFigures) -> String {
     let cpu = least.map_or(String::new(), |(percent, approach)| {
         format!(" The least CPU: {approach} with {percent:.1} % of a core.")
     });
-    format!("{}: {took}.{cpu}", cell.heading())
+    format!("{}: {took}.{cpu}", configuration.heading())
 }

@@ -8,14 +8,14 @@ use crate::scenario::has_one_server;
 use crate::stats::{CpuLoad, Interval, Percentiles};
 use crate::units::{megabytes, milliseconds, percent};
 
-pub(super) fn client_cpu(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
-    let columns =
-        cpu(cell, "client CPU %", |row| row.client_cpu.as_ref()).number("over floor", |row| {
-            match row.floor {
-                true => "floor".to_owned(),
-                false => or_dash(row.over_floor_percent, |over| format!("{:+.1}", over.median)),
-            }
-        });
+pub(super) fn client_cpu(configuration: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
+    let columns = cpu(configuration, "client CPU %", |row| row.client_cpu.as_ref()).number(
+        "over floor",
+        |row| match row.floor {
+            true => "floor".to_owned(),
+            false => or_dash(row.over_floor_percent, |over| format!("{:+.1}", over.median)),
+        },
+    );
     let is_judged = verdicts.iter().any(|verdict| is_of(verdict, Metric::CpuUse(Party::Client)));
     let columns = match is_judged {
         false => columns,
@@ -27,13 +27,13 @@ pub(super) fn client_cpu(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table 
     columns.table()
 }
 
-pub(super) fn server_cpu(cell: &MonitorFigures) -> Table {
-    cpu(cell, "server CPU %", |row| row.server_cpu.as_ref()).table()
+pub(super) fn server_cpu(configuration: &MonitorFigures) -> Table {
+    cpu(configuration, "server CPU %", |row| row.server_cpu.as_ref()).table()
 }
 
 /// CPU of one side.
 fn cpu<'a>(
-    cell: &'a MonitorFigures,
+    configuration: &'a MonitorFigures,
     heading: &'static str,
     side: fn(&MonitorRow) -> Option<&CpuLoad>,
 ) -> Columns<&'a MonitorRow> {
@@ -43,12 +43,12 @@ fn cpu<'a>(
         ("max", |load| load.max_percent),
         ("min", |load| load.min_percent),
     ];
-    Columns::of(&cell.rows)
+    Columns::of(&configuration.rows)
         .words(heading, |row| row.approach.clone())
         .numbers(figures, |row, of| or_dash(side(row), |load| percent(of(load))))
 }
 
-pub(super) fn updates(cell: &MonitorFigures) -> Table {
+pub(super) fn updates(configuration: &MonitorFigures) -> Table {
     let latencies: [(&str, fn(&Percentiles) -> u64); 5] = [
         ("p50 ms", |latency| latency.p50_ns),
         ("p90", |latency| latency.p90_ns),
@@ -57,8 +57,8 @@ pub(super) fn updates(cell: &MonitorFigures) -> Table {
         ("max", |latency| latency.max_ns),
     ];
     // A restarted IOC sends values with time stamps of long ago first.
-    let has_latency = has_one_server(&cell.load);
-    Columns::of(&cell.rows)
+    let has_latency = has_one_server(&configuration.load);
+    Columns::of(&configuration.rows)
         .words("updates", |row| row.approach.clone())
         .number("made", |row| row.updates.expected.to_string())
         .number("received", |row| row.updates.received.to_string())
@@ -76,8 +76,8 @@ fn merged(updates: &UpdateCounts) -> u64 {
     updates.server.merged() + updates.library.values().sum::<u64>()
 }
 
-pub(super) fn memory(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
-    Columns::of(&cell.rows)
+pub(super) fn memory(configuration: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
+    Columns::of(&configuration.rows)
         .words("memory MB", |row| row.approach.clone())
         .number("start", |row| megabytes(row.client_memory.start_bytes))
         .number("peak", |row| megabytes(row.client_memory.peak_bytes))
@@ -103,8 +103,8 @@ fn growth(growth: &Interval) -> String {
     format!("{:.2} .. {:.2}", growth.low / 1e6, growth.high / 1e6)
 }
 
-pub(super) fn recovery(cell: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
-    Columns::of(&cell.rows)
+pub(super) fn recovery(configuration: &MonitorFigures, verdicts: &[&Verdict]) -> Table {
+    Columns::of(&configuration.rows)
         .words("approach", |row| row.approach.clone())
         .number("PVs that came back", |row| {
             let recovered = row.recoveries.iter();

@@ -8,7 +8,7 @@ use crate::units::{counted, duration, grouped, microseconds, quantity};
 
 pub(super) fn summary(drawn: &Drawn<'_>) -> String {
     let sentences = [
-        drawn.cells.last().and_then(|cell| at_the_most_pvs(cell)),
+        drawn.configurations.last().and_then(|configuration| at_the_most_pvs(configuration)),
         slopes(&drawn.lines),
         matters(drawn),
         Some(
@@ -21,17 +21,18 @@ pub(super) fn summary(drawn: &Drawn<'_>) -> String {
     sentences.into_iter().flatten().collect::<Vec<String>>().join(" ")
 }
 
-fn at_the_most_pvs(cell: &Figures) -> Option<String> {
-    let choices = || cell.rows.iter().filter(|row| !row.floor);
-    let of =
-        |row: &Row| format!("{} {}", row.approach, duration(row.figure_s.median * cell.pvs as f64));
+fn at_the_most_pvs(configuration: &Figures) -> Option<String> {
+    let choices = || configuration.rows.iter().filter(|row| !row.floor);
+    let of = |row: &Row| {
+        format!("{} {}", row.approach, duration(row.figure_s.median * configuration.pvs as f64))
+    };
     let by_time = |a: &&Row, b: &&Row| a.figure_s.median.total_cmp(&b.figure_s.median);
     let (least, most) = choices().min_by(by_time).zip(choices().max_by(by_time))?;
-    let mut text = format!("To connect {} takes {}", counted(cell.pvs, "PV"), of(least));
+    let mut text = format!("To connect {} takes {}", counted(configuration.pvs, "PV"), of(least));
     if least.approach != most.approach {
         text += &format!(" and {}", of(most));
     }
-    let floor = cell.rows.iter().find(|row| row.floor);
+    let floor = configuration.rows.iter().find(|row| row.floor);
     text += &floor.map_or(String::new(), |row| format!("; the floor, {}", of(row)));
     Some(text + ".")
 }
@@ -68,12 +69,12 @@ struct Measured<'a> {
 }
 
 pub(super) fn table(drawn: &Drawn<'_>) -> Table {
-    let rows = drawn.cells.iter().flat_map(|cell| {
-        cell.rows.iter().map(|row| Measured {
-            pvs: cell.pvs,
+    let rows = drawn.configurations.iter().flat_map(|configuration| {
+        configuration.rows.iter().map(|row| Measured {
+            pvs: configuration.pvs,
             row,
             fitted: drawn.fitted(&row.approach),
-            blocks: blocks(drawn, cell.pvs, &row.approach),
+            blocks: blocks(drawn, configuration.pvs, &row.approach),
         })
     });
     let in_words = |blocks: &[f64]| blocks.iter().map(|one| microseconds(*one)).collect::<Vec<_>>();
