@@ -19,6 +19,9 @@ pub(in crate::worker) trait Protocol: Sized {
     /// How often a circuit must be heard of, if nothing else is sent.
     const KEEP_ALIVE: Option<Duration>;
 
+    /// How many subscriptions may await their first update at a time.
+    const MOST_SILENT: usize;
+
     /// Its searches in datagrams.
     type Datagrams: Datagrams;
 

@@ -46,6 +46,8 @@ impl Protocol for ChannelAccess {
     // rsrv leaves silent clients alone.
     const KEEP_ALIVE: Option<Duration> = None;
 
+    const MOST_SILENT: usize = usize::MAX;
+
     type Datagrams = Searches;
     type Header = Header;
     type Peer = ();

@@ -92,6 +92,11 @@ impl<P: Pipeline> Protocol for PvAccess<P> {
     // pvxs leaves a client that was silent for 40 s, and sends an echo every 15 s itself.
     const KEEP_ALIVE: Option<Duration> = Some(Duration::from_secs(15));
 
+    // pvxs 1.5.3 puts off its answer to a new subscription while twice the socket's buffer
+    // waits to be sent, and then sends an error instead (`servermon.cpp`, `doReply`). The
+    // answers to so many, each with a type description, stay below the smallest buffer.
+    const MOST_SILENT: usize = 512;
+
     type Datagrams = Searches;
     type Header = Header;
     type Peer = Peer;

@@ -93,7 +93,7 @@ impl<P: Hears> Session<P> {
         while sent < pvs.len() || self.silent() > 0 {
             while let Some(pv) = pvs.get(sent) {
                 let circuit = usize::from(self.channels[*pv].circuit);
-                if self.circuits[circuit].is_full() {
+                if self.circuits[circuit].is_full() || self.silent() >= P::MOST_SILENT {
                     break;
                 }
                 self.ask_for_updates(*pv as u32);
