@@ -3,7 +3,9 @@
 
 mod catalogue;
 mod chosen_version;
+mod settings;
 mod user_file;
 
 pub use catalogue::{Approach, Catalogue, Kind};
-pub use chosen_version::{ResolveError, name_without_version};
+pub use chosen_version::{ResolveError, is_modified, name_without_version};
+pub use settings::{NoSetting, Settings};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{name_without_version, user_file};
+use super::{Settings, name_without_version, user_file};
 use crate::embedded;
 use crate::lookup::Lookup;
 use crate::manifest::{ApproachManifest, Capabilities, Feature, Over, Placed, Weakness, in_order};
@@ -37,6 +37,8 @@ pub struct Approach {
     pub beside: Vec<String>,
     /// The package that was chosen instead of the pinned one.
     pub chosen: Option<Chosen>,
+    /// What its users tune, where that was asked for.
+    pub settings: Settings,
     /// The name that its worker says hello with, when that is not its own.
     pub hello: Option<String>,
     /// The protocol that it speaks.
@@ -113,6 +115,7 @@ impl Approach {
             package: manifest.package,
             beside: manifest.beside,
             chosen: None,
+            settings: Settings::default(),
             hello: None,
             protocol: manifest.protocol,
             floor: manifest.floor,
@@ -165,7 +168,9 @@ impl Approach {
             return Err(Missing(missing.clone()));
         }
         match &self.kind {
-            Kind::Native => Ok(Command::new(gauge).argument("worker").argument(&self.name)),
+            Kind::Native => {
+                Ok(Command::new(gauge).argument("worker").argument(self.says_hello_as()))
+            }
             Kind::Python => {
                 let main = embedded::tool("main.py")?;
                 let worker = match &self.chosen {

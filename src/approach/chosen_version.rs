@@ -1,7 +1,7 @@
 //! `NAME@VERSION`, `NAME@PATH`, `NAME@git+ADDRESS`: an approach of this crate with another
-//! version of its library.
+//! version of its library; and `NAME:VARIABLE=VALUE`, with other settings.
 
-use super::{Approach, Catalogue, Kind};
+use super::{Approach, Catalogue, Kind, NoSetting, Settings};
 use crate::python_site::{Chosen, NoOrigin, Origin};
 
 /// Why a text does not name an approach.
@@ -37,18 +37,32 @@ pub enum ResolveError {
     /// Not a version, and nothing else that can be installed.
     #[error(transparent)]
     Origin(#[from] NoOrigin),
+    /// What follows the name is no setting.
+    #[error("{name}: {why}")]
+    Setting {
+        /// The approach.
+        name: String,
+        /// What is wrong.
+        why: NoSetting,
+    },
 }
 
 /// The part of an approach's name that its worker says hello with: all of it, but
-/// for a chosen version.
+/// for a chosen version and for settings.
 pub fn name_without_version(name: &str) -> &str {
-    name.split_once('@').map_or(name, |(name, _)| name)
+    name.split(['@', ':']).next().unwrap_or(name)
+}
+
+/// Whether a name has a version or settings of its own, so that it stands in no catalogue.
+pub fn is_modified(name: &str) -> bool {
+    name_without_version(name) != name
 }
 
 impl Catalogue {
     /// The approach that `text` names: `NAME`, or `NAME@` and an [`Origin`] for a Python
-    /// approach of this crate with that version of its library. Whether there is such
-    /// a version shows when its command is made.
+    /// approach of this crate with that version of its library; then `:VARIABLE=VALUE` for
+    /// each of its [`Settings`]. Whether there is such a version shows when its command is
+    /// made. A floor with settings is none.
     ///
     /// # Errors
     /// When there is no such approach, or none with versions to choose.
@@ -59,11 +73,28 @@ impl Catalogue {
             known: self.all().iter().map(|approach| approach.name.clone()).collect(),
         };
         let approach = self.get(name).ok_or_else(unknown)?.clone();
-        match text.split_once('@') {
-            None => Ok(approach),
-            Some((_, origin)) => with_origin(approach, origin),
-        }
+        let (versioned, settings) = Settings::split(text);
+        let approach = match versioned.split_once('@') {
+            None => approach,
+            Some((_, origin)) => with_origin(approach, origin)?,
+        };
+        with_settings(approach, settings)
     }
+}
+
+fn with_settings(approach: Approach, text: &str) -> Result<Approach, ResolveError> {
+    if text.is_empty() {
+        return Ok(approach);
+    }
+    let settings = Settings::parse(text, approach.protocol)
+        .map_err(|why| ResolveError::Setting { name: approach.name.clone(), why })?;
+    Ok(Approach {
+        name: format!("{}:{text}", approach.name),
+        description: format!("{}, {}", approach.description, text.replace(':', ", ")),
+        floor: false,
+        settings,
+        ..approach
+    })
 }
 
 fn with_origin(approach: Approach, text: &str) -> Result<Approach, ResolveError> {
@@ -119,6 +150,19 @@ mod tests {
     fn what_cannot_be_installed_is_refused() {
         let error = resolved("pyepics@1 --pre").unwrap_err();
         assert!(matches!(error, ResolveError::Origin(_)), "{error}");
+    }
+
+    #[test]
+    fn settings_are_part_of_the_name_and_not_of_the_hello() {
+        let text = "pyepics@3.5.7:EPICS_CA_CONN_TMO=5:EPICS_CA_MAX_SEARCH_PERIOD=60";
+        let found = resolved(text).unwrap();
+        assert_eq!((found.name.as_str(), found.says_hello_as()), (text, "pyepics"));
+        assert!(found.chosen.is_some() && found.settings != Settings::default());
+        assert!(found.description.ends_with("EPICS_CA_CONN_TMO=5, EPICS_CA_MAX_SEARCH_PERIOD=60"));
+        let floor = resolved("wire:EPICS_CA_CONN_TMO=5").unwrap();
+        assert!(!floor.floor && floor.chosen.is_none());
+        let error = resolved("p4p:EPICS_CA_CONN_TMO=5").unwrap_err().to_string();
+        assert!(error.starts_with("p4p: `EPICS_CA_CONN_TMO` means nothing"), "{error}");
     }
 
     #[test]

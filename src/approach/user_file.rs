@@ -5,7 +5,7 @@ use std::mem::take;
 
 use serde::Deserialize;
 
-use super::{Approach, Kind};
+use super::{Approach, Kind, Settings};
 use crate::manifest::{Capabilities, Simplicity};
 use crate::protocol::Protocol;
 use crate::python_site::{UserCommand, UserEntry, UserFile};
@@ -65,6 +65,7 @@ impl UserEntry for Entry {
             package: None,
             beside: Vec::new(),
             chosen: None,
+            settings: Settings::default(),
             hello: self.hello,
             protocol: self.protocol,
             floor: false,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use epics_gauge::approach::{Approach, Catalogue};
+use epics_gauge::approach::{Approach, Catalogue, is_modified};
 use epics_gauge::campaign::{self, AskedRevision, Screening, ScreeningEvent};
 use epics_gauge::embedded;
 use epics_gauge::ioc::Servers;
@@ -91,7 +91,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
 fn chosen(catalogue: &Catalogue, names: &[String]) -> Result<Vec<Approach>, Failure> {
     let known: Vec<&str> = catalogue.all().iter().map(|approach| approach.name.as_str()).collect();
     let (versions, plain): (Vec<String>, Vec<String>) =
-        names.iter().cloned().partition(|name| name.contains('@'));
+        names.iter().cloned().partition(|name| is_modified(name));
     check_names("approach", &plain, &known)?;
     let versions: Vec<Approach> = versions
         .iter()

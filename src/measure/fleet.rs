@@ -237,7 +237,8 @@ impl Driving<'_> {
             Stop::from(IocError::Files { action, source })
         })?;
         let address = counter.as_ref().map(SearchCounter::address);
-        let environment = fleet.environment_by(given.lookup, address);
+        let mut environment = fleet.environment_by(given.lookup, address);
+        given.approach.settings.apply(&mut environment);
         let pids = fleet.pids();
         let command = command.clone().environment(environment);
         let worker = driver::Worker { approach: given.approach, command, timeouts };

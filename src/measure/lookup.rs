@@ -50,6 +50,7 @@ impl Environment {
     ) -> Result<Environment, Stop> {
         let mut variables = ioc.environment_by(planned.lookup);
         let silent = wants_an_address(approach, planned.lookup).then(|| silence(&mut variables));
+        approach.settings.apply(&mut variables);
         let silent = silent.transpose().map_err(|source| {
             let action = "reserve a port where no search is answered".to_owned();
             Stop::from(IocError::Files { action, source })

@@ -29,6 +29,32 @@ fn a_chosen_version_runs_beside_the_pinned_one_and_says_which_it_is() {
     }
 }
 
+/// The same approach without the setting is the proof that the setting was passed on.
+#[test]
+fn a_setting_reaches_the_worker_of_its_approach_and_no_other() {
+    const VARIABLE: &str = "EPICS_CA_CONN_TMO";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("approaches.toml");
+    let script = format!("echo ${{{VARIABLE}-unset}} >> {{folder}}/seen");
+    let approach = format!("[approach.mine]\ncommand = ['/bin/sh', '-c', '{script}']\n");
+    fs::write(&file, approach).unwrap();
+    let set = format!("mine:{VARIABLE}=7");
+    for name in ["mine", &set] {
+        let arguments = ["connect", "--pvs", "1", "--mode", "serial", "--server", "softioc"];
+        let out = folder.path().join("out");
+        let mut gauge = gauge();
+        gauge.args(arguments).args(["--blocks", "1", "--approach", name, "--approaches"]);
+        let ended = gauge.arg(&file).arg("--out").arg(&out).output().unwrap();
+        assert_eq!(ended.status.code(), Some(4), "{}", String::from_utf8_lossy(&ended.stderr));
+        let records = fs::read_to_string(out.join("records.jsonl")).unwrap();
+        let run = RunRecords::parse(&records).unwrap();
+        assert!(run.records.iter().any(|record| record.approach == name), "{name}");
+        fs::remove_dir_all(out).unwrap();
+    }
+    let seen = fs::read_to_string(folder.path().join("seen")).unwrap();
+    assert_eq!(seen, "unset\n7\n");
+}
+
 /// A worker of the approach that has read three PVs.
 fn reads_three(approach: &str) -> WorkerDriver {
     const PVS: usize = 3;

@@ -48,8 +48,8 @@ const BIASES: [&str; 7] = [
     "Server and client share one machine and its loopback: no packets are lost on a network, and \
      the two compete for its cores. What needs CPU on both sides looks worse than on two machines, \
      what waits for the network looks better.",
-    "Channel Access clients find PVs by UDP, pvAccess clients ask the server over TCP: over pvAccess \
-     no search is lost, and none is waited for.",
+    "Searches go by UDP to one address of the loopback interface, not by broadcast to many IOCs: \
+     each is answered, unless a socket's buffer overflows.",
     "One round trip takes two wake-ups of the scheduler, some 0.1 ms on a virtual machine: figures \
      of one PV at a time are mostly that.",
     "Python libraries carry builds of libca of their own and differ in more than their language; \
