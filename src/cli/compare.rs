@@ -16,7 +16,7 @@ use epics_gauge::process::processes_left;
 use epics_gauge::python_site::{Missing, use_python};
 use epics_gauge::record::{ComparisonRequest, Disturbance, End, Line, Load, RunRecords, Scenario};
 use epics_gauge::report::{Format, Subject, annotations, render, render_csv};
-use epics_gauge::scenario::{Definition, Single, Values, course, singles};
+use epics_gauge::scenario::{Definition, Single, Values, course, definition, singles};
 use epics_gauge::worker_protocol::Mode;
 
 use super::arguments::CompareArguments;
@@ -149,6 +149,7 @@ fn asked(
             let measures = approach(arguments.approach.as_deref().unwrap_or(USUAL_APPROACH))?;
             for (name, path) in IOCS.into_iter().zip([a, b]) {
                 servers.add_soft_ioc(name, path).map_err(Failure::usage)?;
+                check_soft_ioc(servers.get(name), path, &measures, scenario)?;
             }
             let label = |side: &str, path: &Path| format!("softIoc {side} ({})", path.display());
             Ok(Asked {
@@ -185,6 +186,30 @@ fn asked(
             })
         }
     }
+}
+
+/// Whether a softIoc of the user's own can be measured by this approach in this scenario.
+fn check_soft_ioc(
+    kind: Option<&ServerKind>,
+    path: &Path,
+    measures: &Approach,
+    scenario: Scenario,
+) -> Result<(), Failure> {
+    let Some(kind) = kind else { return Ok(()) };
+    let path = path.display();
+    if !kind.protocols.contains(&measures.protocol) {
+        return Err(Failure::usage(format!(
+            "the softIoc {path} has no server of {}, which {} speaks; name another with --approach",
+            measures.protocol, measures.name
+        )));
+    }
+    if definition(scenario).values == Values::Frames && !kind.has_frames {
+        return Err(Failure::usage(format!(
+            "the softIoc {path} makes no frames, which {scenario} needs: they take the device \
+             support of this crate"
+        )));
+    }
+    Ok(())
 }
 
 /// The approach of this name, with what is to be installed beside it.

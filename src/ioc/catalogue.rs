@@ -144,8 +144,8 @@ impl Servers {
     }
 
     /// Adds the softIoc `program`, of whatever EPICS Base, as the server `name`: it
-    /// serves the same records as `softioc`, without frames, which take device support
-    /// of this crate. Blocks while the program is tried, for some 20 s at most.
+    /// serves the same records as `softioc`; over pvAccess too if the program has a server
+    /// of it, and with frames if it has their device support. Blocks while the program is tried, for some 20 s at most.
     ///
     /// # Errors
     /// When it cannot be executed or does not start as a softIoc does, and when there
@@ -154,14 +154,16 @@ impl Servers {
         if self.get(name).is_some() {
             return Err(OtherSoftIocError::Taken(name.to_owned()));
         }
-        let (soft_ioc, base) = OtherSoftIoc::tried(program)?;
+        let soft_ioc = OtherSoftIoc::tried(program)?;
+        let base = &soft_ioc.base;
+        let pv_access = soft_ioc.has_pv_access.then_some(Protocol::Pva);
         self.kinds.push(ServerKind {
             name: name.to_owned(),
             description: format!("the softIoc {}, of EPICS Base {base}", program.display()),
-            protocols: vec![Protocol::Ca],
+            protocols: std::iter::once(Protocol::Ca).chain(pv_access).collect(),
             package: None,
             needs_python_site: false,
-            has_frames: false,
+            has_frames: soft_ioc.has_frames,
             is_usual: false,
             has_shell: false,
             weaknesses: Vec::new(),

@@ -3,12 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::identity::speaks_pv_access;
 use super::program::check_executable;
 use super::records::absolute;
 use super::{Builder, IocError, SoftIoc};
+use crate::process::Deadline;
 
 /// How long it may take to start without records.
 const TRIAL_DEADLINE: Duration = Duration::from_secs(15);
+
+/// How long its pvAccess server may take to be there, once the IOC serves.
+const PV_ACCESS_DEADLINE: Duration = Duration::from_millis(200);
+
+/// Width and height of a frame that shows whether it makes any.
+const TRIAL_FRAME: u32 = 8;
 
 /// Why a program cannot be a server.
 #[derive(Debug, thiserror::Error)]
@@ -36,27 +44,45 @@ pub enum OtherSoftIocError {
 #[derive(Debug, Clone)]
 pub(super) struct OtherSoftIoc {
     program: PathBuf,
+    /// The EPICS Base that it says it is of.
+    pub(super) base: String,
+    /// Whether it serves pvAccess too.
+    pub(super) has_pv_access: bool,
+    /// Whether it has the device support that makes frames.
+    pub(super) has_frames: bool,
 }
 
 impl OtherSoftIoc {
-    /// Tries a program by starting it without records. Returns the EPICS Base that it
-    /// says it is of, too.
-    pub(super) fn tried(program: &Path) -> Result<(OtherSoftIoc, String), OtherSoftIocError> {
+    /// Tries a program by starting it without records, and then with a camera.
+    pub(super) fn tried(program: &Path) -> Result<OtherSoftIoc, OtherSoftIocError> {
         check_executable(program).map_err(OtherSoftIocError::Program)?;
-        // The IOC runs in another folder than its caller.
-        let found = OtherSoftIoc { program: absolute(program) };
-        let builder = found.given_to(SoftIoc::builder().deadline(TRIAL_DEADLINE));
-        let ioc = builder.start().map_err(|source| OtherSoftIocError::Trial {
+        let mut found = OtherSoftIoc {
+            // The IOC runs in another folder than its caller.
+            program: absolute(program),
+            base: String::new(),
+            has_pv_access: false,
+            has_frames: false,
+        };
+        let ioc = found.trial().start().map_err(|source| OtherSoftIocError::Trial {
             program: program.to_owned(),
             source: Box::new(source),
         })?;
-        let base = ioc.base().unwrap_or("that does not say its release").to_owned();
+        found.base = ioc.base().unwrap_or("that does not say its release").to_owned();
+        let deadline = Deadline::after(PV_ACCESS_DEADLINE);
+        found.has_pv_access = speaks_pv_access(ioc.place.ports.pva_server(), &deadline).is_ok();
         ioc.stop();
-        Ok((found, base))
+        let camera = found.trial().frames(TRIAL_FRAME, TRIAL_FRAME).start();
+        found.has_frames = camera.map(SoftIoc::stop).is_ok();
+        Ok(found)
+    }
+
+    fn trial(&self) -> Builder {
+        self.given_to(SoftIoc::builder().deadline(TRIAL_DEADLINE))
     }
 
     /// Has an IOC run this program, with its own database definition.
     pub(super) fn given_to(&self, builder: Builder) -> Builder {
-        builder.program(&self.program)
+        let builder = builder.program(&self.program);
+        if self.has_pv_access { builder.pv_access() } else { builder }
     }
 }

@@ -186,6 +186,25 @@ fn two_soft_iocs_are_compared_by_one_approach() {
 }
 
 #[test]
+fn soft_iocs_are_compared_by_what_they_serve_only() {
+    let soft_ioc = embedded::tool("softIoc").unwrap().display().to_string();
+    let both = format!("compare --ioc-a {soft_ioc} --ioc-b {soft_ioc}");
+    Ran::of(&format!("{both} --approach wire-pva")).refuses(&["no server of pva", "--approach"]);
+}
+
+#[test]
+#[cfg(feature = "pvaccess")]
+fn soft_iocs_with_pvxs_are_compared_over_pv_access() {
+    let soft_ioc = embedded::tool("softIocPvx").unwrap().display().to_string();
+    let ran = Ran::of(&format!(
+        "compare --ioc-a {soft_ioc} --ioc-b {soft_ioc} --approach wire-pva --pvs 5 --most-pairs 8 \
+         --tolerance 100"
+    ));
+    assert!(matches!(ran.code(), Some(0 | 3)), "{}", ran.stderr());
+    assert!(of_side(&ran.run(), Side::B).iter().all(|record| record.server == "ioc-b"));
+}
+
+#[test]
 #[ignore = "slow: `ci/test-slow` runs it"]
 fn monitors_are_compared_by_cpu_memory_and_loss() {
     let ran =

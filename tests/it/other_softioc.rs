@@ -9,6 +9,7 @@ use std::time::Duration;
 use epics_gauge::embedded;
 use epics_gauge::ioc::{OtherSoftIocError, Servers, Wanted};
 use epics_gauge::process::Deadline;
+use epics_gauge::protocol::Protocol;
 use epics_gauge::python_site::Missing;
 use epics_gauge::worker_protocol::{Mode, Stage};
 
@@ -49,7 +50,8 @@ fn serves(program: &Path) {
     let mut servers = servers();
     servers.add_soft_ioc("ioc-b", program).unwrap();
     let kind = servers.get("ioc-b").unwrap();
-    assert!(!kind.has_frames && !kind.needs_python_site);
+    assert!(kind.has_frames && !kind.needs_python_site);
+    assert_eq!(kind.protocols, [Protocol::Ca]);
     let description = kind.description.clone();
     assert!(description.contains(&program.display().to_string()), "{description}");
     let wanted = Wanted { pvs: PVS, rate_hz: Some(RATE_HZ), ..Wanted::default() };
@@ -97,6 +99,41 @@ fn a_script_around_a_softioc_serves_the_same_records() {
     let soft_ioc = embedded::tool("softIoc").unwrap();
     let exec = format!("#!/bin/sh\nexec {} -D {} \"$@\"\n", soft_ioc.display(), dbd.display());
     serves(&script(folder.path(), "with-definition", &exec));
+}
+
+#[test]
+#[cfg(feature = "pvaccess")]
+fn a_softioc_with_pvxs_is_measured_over_pv_access_too() {
+    const PVS: usize = 3;
+    let mut servers = servers();
+    servers.add_soft_ioc("ioc-b", &embedded::tool("softIocPvx").unwrap()).unwrap();
+    let kind = servers.get("ioc-b").unwrap();
+    assert_eq!(kind.protocols, [Protocol::Ca, Protocol::Pva]);
+    let ioc = servers.start("ioc-b", &Wanted { pvs: PVS, ..Wanted::default() }).unwrap();
+    for approach in ["wire", "wire-pva"] {
+        let mut worker = WorkerDriver::start(approach, ioc.client_environment());
+        worker.job(PVS);
+        for stage in [Stage::Context, Stage::Connect] {
+            worker.stage(stage, Mode::Bulk);
+        }
+        let values = worker.stage(Stage::Get, Mode::Bulk).values.unwrap();
+        assert_eq!(values, [0.0, 1.0, 2.0], "{approach}");
+    }
+}
+
+#[test]
+fn a_softioc_without_the_device_support_makes_no_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = base_as_installed(folder.path());
+    let definition = folder.path().join("dbd/softIoc.dbd");
+    let dbd = fs::read_to_string(&definition).unwrap();
+    let (own, others): (Vec<&str>, Vec<&str>) =
+        dbd.lines().partition(|line| line.starts_with("device(") && line.contains("EpicsGauge"));
+    assert!(!own.is_empty());
+    fs::write(&definition, others.join("\n") + "\n").unwrap();
+    let mut servers = servers();
+    servers.add_soft_ioc("ioc-b", &program).unwrap();
+    assert!(!servers.get("ioc-b").unwrap().has_frames);
 }
 
 #[test]
