@@ -8,6 +8,9 @@ use crate::record::Machine;
 use crate::stats::median;
 use crate::worker_protocol::Handicap;
 
+/// What is computed where nothing can be injected: B so much slower, as a fraction.
+const COMPUTED: [f64; 5] = [0.05, 0.1, 0.25, 0.5, 1.0];
+
 /// How many comparisons are drawn, and by which seed.
 #[derive(Debug, Clone, Copy)]
 pub struct Draws {
@@ -27,7 +30,8 @@ pub fn label(handicap: Option<Handicap>) -> String {
 }
 
 /// How often a comparison of this one metric is wrong, from pools of which one has no
-/// handicap. None when a pool has no whole pair. `seconds_per_pair` is what a pair
+/// handicap. With no other pool, slowdowns are computed from that one. None when a pool has
+/// no whole pair. `seconds_per_pair` is what a pair
 /// took while the pools were measured.
 pub fn calibration_of(
     pools: &[Pool],
@@ -49,8 +53,11 @@ pub fn calibration_of(
         seconds_per_pair,
     };
     let alike = described(pools.iter().find(|pool| pool.handicap.is_none())?);
-    let slowed: Vec<judge::Pool> =
-        pools.iter().filter(|pool| pool.handicap.is_some()).map(described).collect();
+    let injected = pools.iter().filter(|pool| pool.handicap.is_some()).map(described);
+    let mut slowed: Vec<judge::Pool> = injected.collect();
+    if slowed.is_empty() {
+        slowed = COMPUTED.map(|slowdown| alike.shifted(slowdown)).into();
+    }
     let machine = format!("{}, {} cores, {}", machine.model, machine.cores, machine.system);
     judge::calibrate(
         &alike,

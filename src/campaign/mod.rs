@@ -6,6 +6,7 @@
 mod cache;
 mod calibrating;
 mod comparison;
+mod copies;
 mod gate;
 mod header;
 mod lock;
@@ -15,9 +16,10 @@ mod revision;
 mod screening;
 mod store;
 
-pub use cache::{keep_calibration, kept_calibrations};
+pub use cache::{keep_calibration, kept_calibrations, read_calibration};
 pub use calibrating::{Draws, calibration_of, label};
 pub use comparison::{Ended, compare_in_pairs};
+pub use copies::Copies;
 pub use gate::{Gate, GateResult};
 pub use header::{candidates, header, now_utc};
 pub use lock::{IfBusy, LockError, MeasuringLock, measuring_lock};

@@ -270,6 +270,10 @@ pub(super) struct CompareArguments {
     /// alarm stays at 1 %
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) comparisons: u32,
+    /// A calibration that was measured elsewhere, for the report: the calibration.json of
+    /// `calibrate`; may be repeated
+    #[arg(long = "calibration", value_name = "FILE")]
+    pub(super) calibrations: Vec<PathBuf>,
     /// Print workflow commands that GitHub Actions shows beside the change
     #[arg(long)]
     pub(super) annotations: bool,
@@ -304,15 +308,21 @@ Exit codes: 0 no difference, or better    2 worse    3 undecided    4 could not 
 #[derive(Debug, Args)]
 #[command(after_help = examples::CALIBRATE)]
 pub(super) struct CalibrateArguments {
+    /// What is measured: connect, scalars or waveform
+    #[arg(value_name = "SCENARIO", default_value = "connect")]
+    pub(super) scenario: String,
     /// The approach that is compared with itself
     #[arg(long, value_name = "A", default_value = "libca")]
     pub(super) approach: String,
     /// A TOML file with approaches of your own
     #[arg(long = "approaches", value_name = "FILE")]
     pub(super) approaches_file: Option<PathBuf>,
-    /// How many PVs each worker connects
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = parse_pvs, allow_negative_numbers = true)]
-    pub(super) pvs: usize,
+    /// How many PVs each worker connects [default: 1000, scalars 100]
+    #[arg(long, value_name = "N", value_parser = parse_pvs, allow_negative_numbers = true)]
+    pub(super) pvs: Option<usize>,
+    /// Seconds of a monitor run [default: 3]
+    #[arg(long, value_name = "S", value_parser = parse_watch, allow_negative_numbers = true)]
+    pub(super) seconds: Option<f64>,
     /// Pairs of each slowdown to measure
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(20..=100_000))]
     pub(super) rounds: u32,

@@ -4,23 +4,26 @@ use std::time::Instant;
 
 use epics_gauge::approach::Approach;
 use epics_gauge::campaign::{
-    self, Draws, Ended, INJECTED, calibration_of, keep_calibration, label, measure_pools,
+    self, Copies, Draws, Ended, INJECTED, calibration_of, keep_calibration, label, measure_pools,
 };
 use epics_gauge::ioc::Servers;
-use epics_gauge::judge::pair_metrics::{CALIBRATED, OF_CONNECT};
+use epics_gauge::judge::pair_metrics::{
+    CALIBRATED, CALIBRATED_OF_MONITORS, OF_CONNECT, OF_MONITORS,
+};
 use epics_gauge::judge::{Calibrated, Change, Rule, WholeRuns, compare};
 use epics_gauge::measure::{Candidate, PairRunner, PlannedConfiguration, SideSetup, this_machine};
 use epics_gauge::metric::Metric;
 use epics_gauge::process::{interrupted, processes_left};
 use epics_gauge::python_site::Missing;
-use epics_gauge::record::{End, Line, Record, RunRecords, Scenario};
+use epics_gauge::record::{End, Line, Load, Record, RunRecords, Scenario};
 use epics_gauge::report::{Format, Subject, render, render_csv};
+use epics_gauge::scenario::{Single, Values, definition, gated};
 use epics_gauge::worker_protocol::{Handicap, Mode};
 
 use super::arguments::CalibrateArguments;
 use super::exit::Exit;
 use super::output::OutputFolder;
-use super::profile::random_seed;
+use super::profile::{USUAL_PIXELS, random_seed};
 use super::progress::{PairBar, python_site};
 use super::run::{TIME_TO_LEAVE, own_program};
 use super::stdout::print;
@@ -38,6 +41,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
     let approach = catalogue.resolve(&arguments.approach).map_err(Failure::usage)?;
     let servers = servers(None)?;
     let server = usual_server(&servers, &approach)?;
+    let (scenario, single) = scenario(&arguments.scenario)?;
     let seed = arguments.seed.unwrap_or_else(random_seed);
     let _lock = measuring_lock(arguments.no_wait)?;
     let header = campaign::header(
@@ -52,13 +56,17 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
         false => Err(Missing("nobody asked for the Python packages".to_owned())),
     };
     let approaches = [approach];
-    let candidate = campaign::candidates(&approaches, &own_program()?, &site).remove(0);
+    let gauge = own_program()?;
+    let candidate = campaign::candidates(&approaches, &gauge, &site).remove(0);
+    let copies = Copies::of(&candidate, &gauge, &site).map_err(Failure::unmeasured)?;
     let servers = servers.with_site(site);
     output.add(&Line::Run(Box::new(header.clone())))?;
     let mut calibration = Calibration {
         arguments,
         servers: &servers,
-        candidate: &candidate,
+        copies: &copies,
+        scenario,
+        single,
         server: &server,
         seed,
         output: &mut output,
@@ -84,9 +92,23 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
     output.write("report.json", &render(&subject, Format::Json))?;
     output.write("report.md", &render(&subject, Format::Markdown))?;
     output.write("report.html", &render(&subject, Format::Html))?;
+    let portable = serde_json::to_string_pretty(&calibrated).map_err(Failure::unmeasured)?;
+    output.write("calibration.json", &(portable + "\n"))?;
     print(&render(&subject, arguments.format))?;
     eprintln!("kept for every report of this machine: {}", kept.display());
     Ok(if interrupted() { Exit::Interrupted } else { Exit::Good })
+}
+
+/// One of the scenarios that a gate measures, with what one measurement of it takes.
+fn scenario(name: &str) -> Result<(Scenario, Single), Failure> {
+    let found = gated().find(|(definition, _)| definition.scenario.name() == name);
+    let known: Vec<&str> = gated().map(|(definition, _)| definition.scenario.name()).collect();
+    found.map(|(definition, single)| (definition.scenario, single)).ok_or_else(|| {
+        Failure::usage(format!(
+            "`{name}` is no scenario that is calibrated; there are: {}",
+            known.join(", ")
+        ))
+    })
 }
 
 fn usual_server(servers: &Servers, approach: &Approach) -> Result<String, Failure> {
@@ -102,7 +124,9 @@ fn usual_server(servers: &Servers, approach: &Approach) -> Result<String, Failur
 struct Calibration<'a> {
     arguments: &'a CalibrateArguments,
     servers: &'a Servers,
-    candidate: &'a Candidate,
+    copies: &'a Copies,
+    scenario: Scenario,
+    single: Single,
     server: &'a str,
     seed: u64,
     output: &'a mut OutputFolder,
@@ -111,8 +135,10 @@ struct Calibration<'a> {
 impl<'a> Calibration<'a> {
     /// None when interrupted before the pools were whole.
     fn calibrate(&mut self, date: &str) -> Result<Option<Calibrated>, Failure> {
+        // Workers are slowed in stages only, not in what they do with updates.
+        let injected = INJECTED.into_iter().filter(|_| !self.has_monitors()).map(Some);
         let handicaps: Vec<Option<Handicap>> =
-            std::iter::repeat_n(None, ALIKE_PER_ROUND).chain(INJECTED.map(Some)).collect();
+            std::iter::repeat_n(None, ALIKE_PER_ROUND).chain(injected).collect();
         let rounds = self.arguments.rounds as usize;
         let started = Instant::now();
         let Some(pools) = self.pools(&handicaps, rounds)? else { return Ok(None) };
@@ -123,9 +149,10 @@ impl<'a> Calibration<'a> {
         let of = |metric| {
             calibration_of(&pools, metric, &rule, draws, seconds_per_pair, (&machine, date))
         };
-        let metrics = CALIBRATED.into_iter().filter_map(of).collect();
+        let metrics = self.calibrated().iter().copied().filter_map(of).collect();
         let mut whole = Vec::new();
-        for handicap in WHOLE {
+        let tried = if self.has_monitors() { &WHOLE[..1] } else { &WHOLE[..] };
+        for handicap in tried.iter().copied() {
             // The pools are whole: what was drawn from them is kept, whatever comes.
             let Some(runs) = self.whole_runs(handicap)? else { break };
             whole.extend(runs);
@@ -134,9 +161,10 @@ impl<'a> Calibration<'a> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             machine,
             date: date.to_owned(),
-            approach: self.candidate.approach.name.clone(),
+            scenario: self.scenario,
+            approach: self.copies.candidates[0].approach.name.clone(),
             server: self.server.to_owned(),
-            pvs: self.arguments.pvs,
+            pvs: self.pvs(),
             metrics,
             whole,
         }))
@@ -146,17 +174,38 @@ impl<'a> Calibration<'a> {
         Rule { tolerance: self.arguments.tolerance / 100.0, ..Rule::default() }
     }
 
-    fn runner(&self, handicap: Option<Handicap>) -> PairRunner<'a> {
-        let side = |handicap| SideSetup {
-            candidate: self.candidate.clone(),
+    fn has_monitors(&self) -> bool {
+        definition(self.scenario).model.has_rate()
+    }
+
+    fn calibrated(&self) -> &'static [Metric] {
+        if self.has_monitors() { &CALIBRATED_OF_MONITORS } else { &CALIBRATED }
+    }
+
+    fn pvs(&self) -> usize {
+        self.arguments.pvs.unwrap_or(self.single.pvs)
+    }
+
+    /// What runs the pairs; as `compare` plans them where whole comparisons are run.
+    fn runner(&self, handicap: Option<Handicap>, as_compared: bool) -> PairRunner<'a> {
+        let [a, b] = &self.copies.candidates;
+        let side = |candidate: &Candidate, handicap| SideSetup {
+            candidate: candidate.clone(),
             server: self.server.to_owned(),
             handicap,
         };
-        let planned =
-            PlannedConfiguration::new(Scenario::Connect, self.arguments.pvs, Mode::Bulk, None, 1)
-                .brief();
+        let Single { rate_hz, seconds, .. } = self.single;
+        let frames = definition(self.scenario).values == Values::Frames;
+        let load = Load {
+            pixels: frames.then_some(USUAL_PIXELS),
+            ..Load::of_scalars(rate_hz, self.arguments.seconds.unwrap_or(seconds))
+        };
+        let load = self.has_monitors().then_some(load);
+        let planned = PlannedConfiguration::new(self.scenario, self.pvs(), Mode::Bulk, load, 1);
+        let planned = if as_compared && load.is_none() { planned.brief() } else { planned };
         let most_memory = this_machine().memory_bytes / 4;
-        PairRunner::new(self.servers, planned, [side(None), side(handicap)], None, most_memory)
+        let sides = [side(a, None), side(b, handicap)];
+        PairRunner::new(self.servers, planned, sides, None, most_memory)
     }
 
     /// None when interrupted.
@@ -166,7 +215,7 @@ impl<'a> Calibration<'a> {
         rounds: usize,
     ) -> Result<Option<Vec<campaign::Pool>>, Failure> {
         let bar = PairBar::of(rounds * handicaps.len());
-        let mut runner = self.runner(None);
+        let mut runner = self.runner(None, false);
         let output = &mut *self.output;
         let pools = measure_pools(&mut runner, handicaps, rounds, self.seed, |record, log| {
             bar.finished(record);
@@ -182,7 +231,7 @@ impl<'a> Calibration<'a> {
         &mut self,
         handicap: Option<Handicap>,
     ) -> Result<Option<Option<WholeRuns>>, Failure> {
-        let metrics = OF_CONNECT;
+        let metrics = if self.has_monitors() { &OF_MONITORS[..] } else { &OF_CONNECT };
         let rule = self.rule();
         let mut runs =
             WholeRuns { label: label(handicap), outcomes: Vec::new(), seconds: Vec::new() };
@@ -190,10 +239,10 @@ impl<'a> Calibration<'a> {
         for run in 0..self.arguments.whole_runs {
             let started = Instant::now();
             let mut records = Vec::new();
-            let mut runner = self.runner(handicap);
+            let mut runner = self.runner(handicap, true);
             let seed = self.seed.wrapping_add(u64::from(run));
             let ended =
-                campaign::compare_in_pairs(&mut runner, &metrics, &rule, seed, |record, _| {
+                campaign::compare_in_pairs(&mut runner, metrics, &rule, seed, |record, _| {
                     bar.finished(record);
                     records.push(record.clone());
                     Ok::<(), Failure>(())
@@ -210,7 +259,7 @@ impl<'a> Calibration<'a> {
                 }
             }
             runs.seconds.push(started.elapsed().as_secs_f64());
-            runs.outcomes.push(outcome(&records, &metrics, &rule));
+            runs.outcomes.push(outcome(&records, metrics, &rule));
         }
         Ok(Some((!runs.outcomes.is_empty()).then_some(runs)))
     }

@@ -1,14 +1,14 @@
 //! `compare`: two sides in pairs, until it is decided which is better.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use epics_gauge::approach::{Approach, Catalogue, name_without_version};
 use epics_gauge::campaign::{self, Ended};
 use epics_gauge::ioc::{ServerKind, Servers};
-use epics_gauge::judge::Change;
 use epics_gauge::judge::compared::{ComparisonJudgement, judge_comparison, rule_of};
 use epics_gauge::judge::pair_metrics::{OF_CONNECT, OF_MONITORS, OF_OUTAGES, is_of_connecting};
+use epics_gauge::judge::{Calibrated, Change};
 use epics_gauge::lookup::Lookup;
 use epics_gauge::measure::{PairRunner, PlannedConfiguration, SideSetup, this_machine};
 use epics_gauge::metric::{Metric, can_be_compared};
@@ -410,6 +410,12 @@ fn side_setups(asked: &Asked, servers: Servers) -> Result<([SideSetup; 2], Serve
     Ok(([setup(0), setup(1)], servers.with_site(site)))
 }
 
+/// The calibrations that the user brought.
+fn brought(arguments: &CompareArguments) -> Result<Vec<Calibrated>, Failure> {
+    let read = |file: &PathBuf| campaign::read_calibration(file).map_err(Failure::usage);
+    arguments.calibrations.iter().map(read).collect()
+}
+
 fn conclude(
     arguments: &CompareArguments,
     output: &OutputFolder,
@@ -420,7 +426,8 @@ fn conclude(
     let Some(judgement) = judgement else {
         return Err(Failure::unmeasured("the record file lost its comparison"));
     };
-    let known = campaign::kept_calibrations(&run.run.machine);
+    let mut known = campaign::kept_calibrations(&run.run.machine);
+    known.extend(brought(arguments)?);
     let subject = Subject::Comparison { run: &run, judgement: &judgement, known: &known };
     output.write("records.csv", &render_csv(std::slice::from_ref(&run)))?;
     output.write("report.json", &render(&subject, Format::Json))?;

@@ -57,6 +57,19 @@ impl Pool {
         Pool { pairs: self.pairs.iter().map(shifted).collect(), ..self.clone() }
     }
 
+    /// The same pairs of alike sides as they would be if B took `slowdown` more, as a fraction:
+    /// each by itself, with its scatter unchanged.
+    pub fn shifted(&self, slowdown: f64) -> Pool {
+        let centred = self.centred();
+        let shift = |row: &Vec<f64>| row.iter().map(|ratio| ratio + slowdown.ln_1p()).collect();
+        Pool {
+            label: format!("{:.0} %, computed", 100.0 * slowdown),
+            slowdown,
+            pairs: centred.pairs.iter().map(shift).collect(),
+            ..centred
+        }
+    }
+
     fn of(&self, metric: usize) -> Vec<f64> {
         self.pairs.iter().map(|row| row[metric]).collect()
     }

@@ -3,16 +3,28 @@
 use std::collections::BTreeMap;
 
 use super::Pairs;
-use crate::metric::{Better, Metric, Party, Timed};
+use crate::metric::{Better, Metric, Party, Percentile, Timed};
 use crate::record::Record;
+use crate::worker_protocol::{Mode, Stage};
 
 /// What is compared in scenarios without monitors, when the user names nothing.
 pub const OF_CONNECT: [Metric; 1] = [Metric::Time(Timed::CONNECT_BULK)];
 
-/// What a calibration measures: the CPU time, which is quieter for some libraries, beside
-/// the time.
-pub const CALIBRATED: [Metric; 2] =
-    [Metric::Time(Timed::CONNECT_BULK), Metric::Cpu(Timed::CONNECT_BULK)];
+/// What a calibration measures without monitors: the CPU time, which is quieter for some
+/// libraries, beside the time; and a bulk get.
+pub const CALIBRATED: [Metric; 3] = [
+    Metric::Time(Timed::CONNECT_BULK),
+    Metric::Cpu(Timed::CONNECT_BULK),
+    Metric::Time(Timed { stage: Stage::Get, mode: Mode::Bulk }),
+];
+
+/// What it measures with monitors.
+pub const CALIBRATED_OF_MONITORS: [Metric; 4] = [
+    Metric::CpuUse(Party::Client),
+    Metric::CpuUse(Party::Server),
+    Metric::Latency(Percentile::P99),
+    Metric::MemoryPeak(Party::Client),
+];
 
 /// What is compared in scenarios with monitors, when the user names nothing.
 pub const OF_MONITORS: [Metric; 3] =
@@ -92,7 +104,6 @@ pub fn family(records: &[Record], metrics: &[Metric]) -> Vec<Pairs> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker_protocol::{Mode, Stage};
 
     #[test]
     fn what_is_done_when_all_are_connected_in_bulk_is_of_connecting() {

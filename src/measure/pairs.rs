@@ -5,18 +5,27 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
 use super::plan::Bounds;
 use super::single;
 use super::stop::Stop;
 use super::{Candidate, PlannedConfiguration, lookup};
 use crate::ioc::{Server, Servers};
-use crate::process::interrupted;
+use crate::process::{Command, interrupted};
 use crate::record::{Record, Side};
 use crate::worker_protocol::Handicap;
 
 /// Servers are started afresh after so many pairs, so that no comparison hangs on
 /// one server's luck.
 const PAIRS_PER_SERVER: usize = 20;
+
+/// A variable that no worker reads, and the most characters that it has. Its length, another
+/// one for each worker, moves the stack, which can make a program some percent faster or
+/// slower: what would favour one side throughout becomes noise of both.
+const PADDING: &str = "GAUGE_PADDING";
+const MOST_PADDING: usize = 4096;
 
 /// What runs on one side.
 #[derive(Debug, Clone)]
@@ -37,6 +46,7 @@ pub struct PairRunner<'a> {
     bounds: Bounds,
     /// How many pairs were begun.
     begun: usize,
+    random: StdRng,
     running: BTreeMap<String, Box<dyn Server>>,
 }
 
@@ -50,7 +60,8 @@ impl<'a> PairRunner<'a> {
         most_memory_bytes: u64,
     ) -> PairRunner<'a> {
         let bounds = Bounds { timeout, most_memory_bytes };
-        PairRunner { servers, planned, sides, bounds, begun: 0, running: BTreeMap::new() }
+        let (random, running) = (StdRng::seed_from_u64(0), BTreeMap::new());
+        PairRunner { servers, planned, sides, bounds, begun: 0, random, running }
     }
 
     /// From now on the workers of `side` are to be slower by `handicap`.
@@ -123,7 +134,7 @@ impl<'a> PairRunner<'a> {
         if interrupted() {
             return Err(Stop::Interrupted);
         }
-        let candidate = &self.sides[side as usize].candidate;
+        let candidate = padded(&self.sides[side as usize].candidate, &mut self.random);
         lookup::check(&candidate.approach, planned)?;
         let server = match self.running.entry(planned.server.clone()) {
             Entry::Occupied(running) => running.into_mut(),
@@ -131,13 +142,23 @@ impl<'a> PairRunner<'a> {
                 place.insert(self.servers.start(&planned.server, &single::wanted(planned))?)
             }
         };
-        single::measure(candidate, server.as_mut(), planned, self.bounds, record, log)
+        single::measure(&candidate, server.as_mut(), planned, self.bounds, record, log)
     }
 
     fn stop_servers(&mut self) {
         for (_, server) in std::mem::take(&mut self.running) {
             server.stop();
         }
+    }
+}
+
+/// The same with an environment of another size.
+fn padded(candidate: &Candidate, random: &mut StdRng) -> Candidate {
+    let padding = "x".repeat(random.random_range(0..=MOST_PADDING));
+    let pad = |command: &Command| command.clone().environment([(PADDING.to_owned(), padding)]);
+    Candidate {
+        approach: candidate.approach.clone(),
+        command: candidate.command.as_ref().map(pad).map_err(Clone::clone),
     }
 }
 

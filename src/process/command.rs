@@ -87,6 +87,22 @@ impl Command {
         self
     }
 
+    /// Whether its program or an argument is this path.
+    pub fn names(&self, path: &Path) -> bool {
+        self.program == path || self.arguments.iter().any(|argument| *argument == *path)
+    }
+
+    /// The same with another path in place of this one, as program and as argument.
+    pub fn relocated(mut self, from: &Path, to: &Path) -> Command {
+        if self.program == from {
+            self.program = to.to_owned();
+        }
+        for argument in self.arguments.iter_mut().filter(|argument| **argument == *from) {
+            *argument = to.as_os_str().to_owned();
+        }
+        self
+    }
+
     /// The command line as a person would type it; for messages.
     pub fn described(&self) -> String {
         let mut words = vec![self.program.display().to_string()];

@@ -1,6 +1,7 @@
 //! `compare` and `calibrate`, as users run them: real workers, real IOCs, and the
 //! answer in exit codes, reports and annotations.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
@@ -216,6 +217,36 @@ fn monitors_are_compared_by_cpu_memory_and_loss() {
 }
 
 #[test]
+fn a_calibration_that_was_made_elsewhere_is_in_the_report() {
+    let file = calibrated().join("calibration.json");
+    let text = fs::read_to_string(&file).unwrap();
+    let mut portable: serde_json::Value = serde_json::from_str(&text).unwrap();
+    portable["machine"]["model"] = "Another Machine".into();
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("calibration.json");
+    fs::write(&other, portable.to_string()).unwrap();
+    let compare = "compare wire wire --pvs 5 --most-pairs 8 --tolerance 100 --calibration";
+    let ran = Ran::of(&format!("{compare} {}", other.display()));
+    assert!(matches!(ran.code(), Some(0 | 3)), "{}", ran.stderr());
+    assert!(ran.stdout().contains("Another Machine"), "{}", ran.stdout());
+    fs::write(&other, "{}").unwrap();
+    Ran::of(&format!("{compare} {}", other.display())).refuses(&["calibration.json", "calibrate"]);
+}
+
+#[test]
+#[ignore = "slow: `ci/test-slow` runs it"]
+fn monitors_are_calibrated_by_computed_slowdowns() {
+    let cache = tempfile::tempdir().unwrap();
+    let calibrate = "calibrate scalars --approach wire --pvs 5 --seconds 1 --rounds 20 \
+                     --experiments 100 --whole-runs 0";
+    let ran = Ran::with(calibrate, &[("EPICS_GAUGE_CACHE", cache.path())]);
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr());
+    for words in ["server cpu", "latency p99", "25 %, computed"] {
+        assert!(ran.stdout().contains(words), "{}", ran.stdout());
+    }
+}
+
+#[test]
 fn what_cannot_be_compared_is_refused_with_what_can() {
     Ran::of("compare libca").refuses(&["name two approaches"]);
     Ran::of("compare libca libka").refuses(&["libka"]);
@@ -235,6 +266,7 @@ fn what_cannot_be_compared_is_refused_with_what_can() {
         .refuses(&["nothing disturbs connect", "disturbed"]);
     Ran::of("compare libca wire disturbed --disturbance flood")
         .refuses(&["`flood` is no fault", "stall, restart, vanish"]);
+    Ran::of("calibrate fleet").refuses(&["`fleet`", "connect, waveform, scalars"]);
     Ran::of("compare libca wire --metric speed").refuses(&["speed", "connect bulk"]);
     Ran::of("compare libca wire --tolerance -1").refuses(&["0.1 to 100 %"]);
     Ran::of("compare --ioc-a /nowhere/softIoc --ioc-b /nowhere/softIoc")

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Calibration, Rate};
 use crate::judge::Change;
-use crate::record::Machine;
+use crate::record::{Machine, Scenario};
 
 /// How often the judge is wrong on one machine, by metric, as it is kept in a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,9 @@ pub struct Calibrated {
     pub machine: Machine,
     /// When, UTC, RFC 3339.
     pub date: String,
+    /// What was measured.
+    #[serde(default)]
+    pub scenario: Scenario,
     /// The approach that was compared with itself.
     pub approach: String,
     /// The server.

@@ -42,9 +42,11 @@ fn summary(calibrated: &Calibrated) -> String {
         None => "nothing that was tried".to_owned(),
     };
     format!(
-        "The judge on this machine, with {} ({}): comparisons of two alike called a change in {} \
+        "The judge on {}, with {} in {} ({}): comparisons of two alike called a change in {} \
          ({} to {}); found in 95 of 100: {smallest}.",
+        calibrated.machine.model,
         calibrated.approach,
+        calibrated.scenario,
         calibrated.date,
         part(alarms.rate),
         part(alarms.low),
@@ -55,11 +57,13 @@ fn summary(calibrated: &Calibrated) -> String {
 /// What is known of the judge: false alarms, what is found, and how
 /// long it takes.
 fn section(calibrated: &Calibrated, level: u8) -> Vec<Part> {
-    let Calibrated { approach, server, pvs, date, machine, .. } = calibrated;
+    let Calibrated { scenario, approach, server, pvs, date, machine, .. } = calibrated;
     let pvs = counted(*pvs, "PV");
     let mut parts = vec![Part::Text(format!(
-        "{approach} connecting {pvs} on {server}, compared with itself and with itself slowed by \
-         the harness, on {} ({}, {}), {date}.",
+        "{scenario} with {approach} and {pvs} on {server}: two copies in folders of their own, each \
+         process with an environment of another size, compared with one another and with one of \
+         them slower, on {} ({}, {}), {date}. A slowdown is injected by the harness; one that is \
+         computed is added to the figures of alike sides.",
         machine.model,
         counted(machine.cores, "core"),
         machine.system
