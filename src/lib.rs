@@ -31,6 +31,8 @@ pub mod lookup;
 #[cfg(feature = "ioc")]
 mod missing;
 #[cfg(feature = "ioc")]
+mod named;
+#[cfg(feature = "ioc")]
 #[doc(hidden)]
 pub mod process;
 

@@ -1,33 +1,27 @@
 //! How a client finds a PV.
 
-use std::fmt;
 #[cfg(feature = "cli")]
 use std::str::FromStr;
 
-/// How clients find out which IOC has a PV, over either protocol.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
-#[cfg_attr(feature = "cli", serde(rename_all = "kebab-case"))]
-pub enum Lookup {
-    /// Searches in UDP datagrams, to the address of every IOC.
-    #[default]
-    Udp,
-    /// Searches over TCP, with every IOC as a name server; nothing is sent over UDP.
-    NameServer,
+#[cfg(feature = "cli")]
+use crate::named::UnknownName;
+use crate::named::named;
+
+named! {
+    /// How clients find out which IOC has a PV, over either protocol.
+    #[derive(Default)]
+    #[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema))]
+    #[cfg_attr(feature = "cli", serde(rename_all = "kebab-case"))]
+    pub enum Lookup {
+        /// Searches in UDP datagrams, to the address of every IOC.
+        #[default]
+        Udp = "UDP",
+        /// Searches over TCP, with every IOC as a name server; nothing is sent over UDP.
+        NameServer = "name server",
+    }
 }
 
 impl Lookup {
-    /// Both, the usual one first.
-    pub const ALL: [Lookup; 2] = [Lookup::Udp, Lookup::NameServer];
-
-    /// The words in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Lookup::Udp => "UDP",
-            Lookup::NameServer => "name server",
-        }
-    }
-
     /// The name on the command line, in files and in their names.
     pub fn option(self) -> &'static str {
         match self {
@@ -47,22 +41,13 @@ impl Lookup {
     }
 }
 
-impl fmt::Display for Lookup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
 #[cfg(feature = "cli")]
 impl FromStr for Lookup {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Lookup, String> {
+    fn from_str(text: &str) -> Result<Lookup, UnknownName> {
         let found = Lookup::ALL.into_iter().find(|lookup| lookup.option() == text);
-        found.ok_or_else(|| {
-            let known = Lookup::ALL.map(Lookup::option).join(", ");
-            format!("unknown lookup `{text}`; there are: {known}")
-        })
+        found.ok_or_else(|| UnknownName::new("lookup", text, &Lookup::ALL.map(Lookup::option)))
     }
 }
 
@@ -75,7 +60,7 @@ mod tests {
         for lookup in Lookup::ALL {
             assert_eq!(lookup.option().parse(), Ok(lookup));
         }
-        let error = "multicast".parse::<Lookup>().unwrap_err();
+        let error = "multicast".parse::<Lookup>().unwrap_err().to_string();
         assert!(error.contains("`multicast`") && error.contains("udp, name-server"), "{error}");
     }
 }

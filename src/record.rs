@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::lookup::Lookup;
+use crate::named::named;
 use crate::protocol::Protocol;
 use crate::worker_protocol::{Handicap, Mode, Stage};
 pub use default_get::DefaultGet;
@@ -30,7 +31,7 @@ pub use monitored::{
     UsageSample,
 };
 pub use revision::Revision;
-pub use scenario::{Scenario, UnknownScenario};
+pub use scenario::Scenario;
 pub use witnessed::{Unclaimed, Witnessed};
 
 /// The version of this format, which is written.
@@ -334,60 +335,39 @@ pub struct Failure {
     pub message: String,
 }
 
-/// The kinds of failure.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureKind {
-    /// The approach is not installed or cannot be started.
-    Missing,
-    /// The worker ended before it was done.
-    Crashed,
-    /// The worker did not answer in time.
-    TimedOut,
-    /// The worker answered what the protocol does not know.
-    Garbage,
-    /// The time or the CPU time that the worker claims of a stage cannot be all that it
-    /// took.
-    WrongClaim,
-    /// The worker said that it could not do a stage.
-    StageFailed,
-    /// A value, or the number of values, was not what the server held.
-    WrongValue,
-    /// An update arrived that the server never made so: torn, twice or out of
-    /// order.
-    WrongUpdate,
-    /// The server did not make updates at the rate that was asked.
-    RateNotHeld,
-    /// The client held more memory than it may.
-    TooMuchMemory,
-    /// The IOC failed, not the worker.
-    Ioc,
-    /// The approach is known to be unable to do this, and was not tried.
-    Unable,
-    /// It was not tried, because it would take too long.
-    LeftOut,
-}
-
-impl FailureKind {
-    /// The word in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            FailureKind::Missing => "missing",
-            FailureKind::Crashed => "crashed",
-            FailureKind::TimedOut => "timed out",
-            FailureKind::Garbage => "garbage",
-            FailureKind::WrongClaim => "wrong claim",
-            FailureKind::StageFailed => "stage failed",
-            FailureKind::WrongValue => "wrong value",
-            FailureKind::WrongUpdate => "wrong update",
-            FailureKind::RateNotHeld => "rate not held",
-            FailureKind::TooMuchMemory => "too much memory",
-            FailureKind::Ioc => "IOC failed",
-            FailureKind::Unable => "unable",
-            FailureKind::LeftOut => "left out",
-        }
+named! {
+    /// The kinds of failure.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum FailureKind {
+        /// The approach is not installed or cannot be started.
+        Missing = "missing",
+        /// The worker ended before it was done.
+        Crashed = "crashed",
+        /// The worker did not answer in time.
+        TimedOut = "timed out",
+        /// The worker answered what the protocol does not know.
+        Garbage = "garbage",
+        /// The time or the CPU time that the worker claims of a stage cannot be all that it
+        /// took.
+        WrongClaim = "wrong claim",
+        /// The worker said that it could not do a stage.
+        StageFailed = "stage failed",
+        /// A value, or the number of values, was not what the server held.
+        WrongValue = "wrong value",
+        /// An update arrived that the server never made so: torn, twice or out of
+        /// order.
+        WrongUpdate = "wrong update",
+        /// The server did not make updates at the rate that was asked.
+        RateNotHeld = "rate not held",
+        /// The client held more memory than it may.
+        TooMuchMemory = "too much memory",
+        /// The IOC failed, not the worker.
+        Ioc = "IOC failed",
+        /// The approach is known to be unable to do this, and was not tried.
+        Unable = "unable",
+        /// It was not tried, because it would take too long.
+        LeftOut = "left out",
     }
 }
 

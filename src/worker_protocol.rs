@@ -5,10 +5,11 @@
 //! this public interface, with a complete example, is `docs/worker-protocol.md`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::named::named;
 
 /// The version of the protocol that this build speaks.
 pub const PROTOCOL_VERSION: u32 = 5;
@@ -16,129 +17,51 @@ pub const PROTOCOL_VERSION: u32 = 5;
 /// The oldest version that a worker may speak; it is measured in what it knows.
 pub const OLDEST_PROTOCOL_VERSION: u32 = 3;
 
-/// One timed step of a scenario.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// Loading the library; timed by the worker before it says hello.
-    Import,
-    /// Making the library's context, without any PV.
-    Context,
-    /// Making the PV or channel objects.
-    Create,
-    /// Waiting until every PV is connected; creates them too in serial mode.
-    Connect,
-    /// Reading values.
-    Get,
-    /// Reading again, after all values have changed.
-    GetAgain,
-    /// Writing values, each confirmed by the server.
-    Put,
-    /// Reading back what was written.
-    Readback,
-    /// Writing values without waiting for the server's confirmation.
-    PutUnconfirmed,
-    /// The library's ordinary get, with its defaults and all that it brings.
-    GetDefault,
-    /// The same again, after all values have changed.
-    GetDefaultAgain,
-    /// Subscribing, until every subscription has sent its first update.
-    Subscribe,
-    /// Taking updates for a given time.
-    Collect,
-    /// Ending all subscriptions and dropping all channels; the context stays.
-    Disconnect,
-    /// Ending the context with all that is in it; then the process ends by itself.
-    Close,
-}
-
-impl Stage {
-    /// Every stage, in the order in which a worker meets them.
-    pub const ALL: [Stage; 15] = [
-        Stage::Import,
-        Stage::Context,
-        Stage::Create,
-        Stage::Connect,
-        Stage::Get,
-        Stage::GetAgain,
-        Stage::Put,
-        Stage::Readback,
-        Stage::PutUnconfirmed,
-        Stage::GetDefault,
-        Stage::GetDefaultAgain,
-        Stage::Subscribe,
-        Stage::Collect,
-        Stage::Disconnect,
-        Stage::Close,
-    ];
-
-    /// The name in messages, files and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stage::Import => "import",
-            Stage::Context => "context",
-            Stage::Create => "create",
-            Stage::Connect => "connect",
-            Stage::Get => "get",
-            Stage::GetAgain => "get-again",
-            Stage::Put => "put",
-            Stage::Readback => "readback",
-            Stage::PutUnconfirmed => "put-unconfirmed",
-            Stage::GetDefault => "get-default",
-            Stage::GetDefaultAgain => "get-default-again",
-            Stage::Subscribe => "subscribe",
-            Stage::Collect => "collect",
-            Stage::Disconnect => "disconnect",
-            Stage::Close => "close",
-        }
+named! {
+    /// One timed step of a scenario.
+    pub enum Stage("stage") {
+        /// Loading the library; timed by the worker before it says hello.
+        Import = "import",
+        /// Making the library's context, without any PV.
+        Context = "context",
+        /// Making the PV or channel objects.
+        Create = "create",
+        /// Waiting until every PV is connected; creates them too in serial mode.
+        Connect = "connect",
+        /// Reading values.
+        Get = "get",
+        /// Reading again, after all values have changed.
+        GetAgain = "get-again",
+        /// Writing values, each confirmed by the server.
+        Put = "put",
+        /// Reading back what was written.
+        Readback = "readback",
+        /// Writing values without waiting for the server's confirmation.
+        PutUnconfirmed = "put-unconfirmed",
+        /// The library's ordinary get, with its defaults and all that it brings.
+        GetDefault = "get-default",
+        /// The same again, after all values have changed.
+        GetDefaultAgain = "get-default-again",
+        /// Subscribing, until every subscription has sent its first update.
+        Subscribe = "subscribe",
+        /// Taking updates for a given time.
+        Collect = "collect",
+        /// Ending all subscriptions and dropping all channels; the context stays.
+        Disconnect = "disconnect",
+        /// Ending the context with all that is in it; then the process ends by itself.
+        Close = "close",
     }
 }
 
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// Whether PVs are treated one at a time or all at once.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// One PV is finished before the next is begun.
-    Serial,
-    /// All PVs are asked at once, then all answers are awaited.
-    #[default]
-    Bulk,
-}
-
-impl Mode {
-    /// The name in messages, files, tables and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Mode::Serial => "serial",
-            Mode::Bulk => "bulk",
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+named! {
+    /// Whether PVs are treated one at a time or all at once.
+    #[derive(Default)]
+    pub enum Mode("mode") {
+        /// One PV is finished before the next is begun.
+        Serial = "serial",
+        /// All PVs are asked at once, then all answers are awaited.
+        #[default]
+        Bulk = "bulk",
     }
 }
 

@@ -251,7 +251,7 @@ pub(super) struct CompareArguments {
     #[arg(long, value_name = "WxH", value_parser = parse_pixels)]
     pub(super) pixels: Option<Pixels>,
     /// What happens in disturbed: stall, restart or vanish [default: restart]
-    #[arg(long, value_name = "FAULT", value_parser = parse_disturbance)]
+    #[arg(long, value_name = "FAULT")]
     pub(super) disturbance: Option<Disturbance>,
     /// Seconds of a monitor run [default: 3, scale 5, disturbed 25]
     #[arg(long, value_name = "S", value_parser = parse_watch, allow_negative_numbers = true)]
@@ -431,15 +431,6 @@ impl IocArguments {
     }
 }
 
-/// A time such as `60s`, `5m` or `1h 30m`; a number alone means seconds.
-fn parse_disturbance(text: &str) -> Result<Disturbance, String> {
-    let found = Disturbance::ALL.into_iter().find(|disturbance| disturbance.name() == text);
-    found.ok_or_else(|| {
-        let known = Disturbance::ALL.map(Disturbance::name).join(", ");
-        format!("`{text}` is no fault; there are: {known}")
-    })
-}
-
 /// A requirement that is no option of pip's.
 fn parse_requirement(text: &str) -> Result<String, String> {
     match text.starts_with(|first: char| first.is_ascii_alphanumeric()) {
@@ -448,6 +439,7 @@ fn parse_requirement(text: &str) -> Result<String, String> {
     }
 }
 
+/// A time such as `60s`, `5m` or `1h 30m`; a number alone means seconds.
 fn parse_time(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no time; write 60s, 5m or 1h");
     let time: jiff::SignedDuration = match text.parse::<u32>() {

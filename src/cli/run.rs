@@ -31,10 +31,12 @@ pub(super) const TIME_TO_LEAVE: Duration = Duration::from_secs(3);
 pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
     let approaches = chosen(&catalogue, &arguments.approaches)?;
-    check_names("scenario", &arguments.scenarios, &Scenario::names()).map_err(|failure| {
-        // A subcommand with a typo is taken for a scenario.
-        Failure::usage(format!("{}; for subcommands see --help", failure.message))
-    })?;
+    check_names("scenario", &arguments.scenarios, &Scenario::ALL.map(Scenario::name)).map_err(
+        |failure| {
+            // A subcommand with a typo is taken for a scenario.
+            Failure::usage(format!("{}; for subcommands see --help", failure.message))
+        },
+    )?;
     let mut servers = servers(arguments.servers_file.as_deref())?;
     for name in arguments.servers.iter().filter(|name| name.contains('@')) {
         servers.resolve(name, &[]).map_err(Failure::usage)?;

@@ -1,5 +1,6 @@
 //! What an IOC prints, and which lines mean that it is overloaded.
 
+use crate::named::named;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
@@ -10,40 +11,29 @@ const KEPT_LINES: usize = 10_000;
 /// Letters of a line that a log keeps.
 const KEPT_LETTERS: usize = 2_000;
 
-/// An overload that the IOC itself reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum LogEvent {
-    /// A callback queue is full: requests were lost (`ring buffer full`). Printed
-    /// once per episode, however many were lost.
-    CallbackQueueFull,
-    /// The queue for scan-once requests is full.
-    ScanOnceQueueFull,
-    /// A periodic scan took longer than its period, ten times or more in a row.
-    /// Printed 10 s after the first at the earliest, then ever more rarely; the
-    /// shell command `scanppl` counts them all.
-    ScanOverrun,
-    /// Writing an error message itself overflowed.
-    ErrorLogFull,
-    /// caproto's server holds updates back to send many at once. None is lost.
-    HighLoad,
-    /// caproto's server dropped updates that waited for a slow client.
-    UpdatesDropped,
+named! {
+    /// An overload that the IOC itself reports.
+    #[non_exhaustive]
+    pub enum LogEvent {
+        /// A callback queue is full: requests were lost (`ring buffer full`). Printed
+        /// once per episode, however many were lost.
+        CallbackQueueFull = "callback queue full",
+        /// The queue for scan-once requests is full.
+        ScanOnceQueueFull = "scan-once queue full",
+        /// A periodic scan took longer than its period, ten times or more in a row.
+        /// Printed 10 s after the first at the earliest, then ever more rarely; the
+        /// shell command `scanppl` counts them all.
+        ScanOverrun = "scan overrun",
+        /// Writing an error message itself overflowed.
+        ErrorLogFull = "error log full",
+        /// caproto's server holds updates back to send many at once. None is lost.
+        HighLoad = "high load",
+        /// caproto's server dropped updates that waited for a slow client.
+        UpdatesDropped = "updates dropped",
+    }
 }
 
 impl LogEvent {
-    /// The words in tables and files.
-    pub fn name(self) -> &'static str {
-        match self {
-            LogEvent::CallbackQueueFull => "callback queue full",
-            LogEvent::ScanOnceQueueFull => "scan-once queue full",
-            LogEvent::ScanOverrun => "scan overrun",
-            LogEvent::ErrorLogFull => "error log full",
-            LogEvent::HighLoad => "high load",
-            LogEvent::UpdatesDropped => "updates dropped",
-        }
-    }
-
     /// What a line of the IOC's output means, if it means an overload.
     ///
     /// The texts are those of EPICS Base 7.0.10 (`callback.c`, `dbScan.c`,

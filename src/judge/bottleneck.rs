@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::metric::mean_cpu_percent;
+use crate::named::named;
 use crate::record::{FailureKind, Monitored, Record};
 use crate::scenario::{RATE_HELD_IN_SEARCH, is_answer};
 
@@ -11,45 +12,30 @@ use crate::scenario::{RATE_HELD_IN_SEARCH, is_answer};
 /// libraries have one thread for updates.
 const ALL_OF_A_CORE_PERCENT: f64 = 90.0;
 
-/// Which side could not keep up, as far as counters and CPU use show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Bottleneck {
-    /// The client used all of a core.
-    ClientCpu,
-    /// The server used all of a core.
-    ServerCpu,
-    /// The server did not make its updates in time.
-    ServerScan,
-    /// A queue of the server was full: it replaced updates of a subscription, or lost requests,
-    /// because a reader paused for longer than the queue holds.
-    ServerQueue,
-    /// The library dropped or merged them, by its own counters.
-    Library,
-    /// They were still on their way at the end of the run.
-    Late,
-    /// The client could not make its subscriptions, or did not answer any more.
-    Client,
-    /// The client held so much memory that it was stopped.
-    Memory,
-    /// No counter shows it.
-    Unknown,
-}
-
-impl Bottleneck {
-    /// The words in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Bottleneck::ClientCpu => "the client's CPU",
-            Bottleneck::ServerCpu => "the server's CPU",
-            Bottleneck::ServerScan => "the server's scan",
-            Bottleneck::ServerQueue => "the server's queue",
-            Bottleneck::Library => "the library's own queue",
-            Bottleneck::Late => "not in time",
-            Bottleneck::Client => "the client, which gave up",
-            Bottleneck::Memory => "the client's memory",
-            Bottleneck::Unknown => "unknown",
-        }
+named! {
+    /// Which side could not keep up, as far as counters and CPU use show.
+    #[derive(Serialize, JsonSchema)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Bottleneck {
+        /// The client used all of a core.
+        ClientCpu = "the client's CPU",
+        /// The server used all of a core.
+        ServerCpu = "the server's CPU",
+        /// The server did not make its updates in time.
+        ServerScan = "the server's scan",
+        /// A queue of the server was full: it replaced updates of a subscription, or lost requests,
+        /// because a reader paused for longer than the queue holds.
+        ServerQueue = "the server's queue",
+        /// The library dropped or merged them, by its own counters.
+        Library = "the library's own queue",
+        /// They were still on their way at the end of the run.
+        Late = "not in time",
+        /// The client could not make its subscriptions, or did not answer any more.
+        Client = "the client, which gave up",
+        /// The client held so much memory that it was stopped.
+        Memory = "the client's memory",
+        /// No counter shows it.
+        Unknown = "unknown",
     }
 }
 

@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::CONFIDENCE_WANTED;
 use super::pair_metrics::{family, side_figures};
 use super::{Comparison, Rule, compare};
-use crate::metric::{Metric, Party, Unit, UnknownMetric};
+use crate::metric::{Metric, Party, Unit};
+use crate::named::UnknownName;
 use crate::record::{ComparisonRequest, Failure, RunRecords, Side};
 use crate::stats::{Interval, median_interval};
 
@@ -55,7 +56,7 @@ pub fn rule_of(request: &ComparisonRequest) -> Rule {
 ///
 /// # Errors
 /// When it names a metric that this build does not know.
-pub fn judge_comparison(run: &RunRecords) -> Result<Option<ComparisonJudgement>, UnknownMetric> {
+pub fn judge_comparison(run: &RunRecords) -> Result<Option<ComparisonJudgement>, UnknownName> {
     let Some(request) = &run.run.comparison else { return Ok(None) };
     let metrics: Vec<Metric> =
         request.metrics.iter().map(|name| named(name, run.run.format)).collect::<Result<_, _>>()?;
@@ -76,7 +77,7 @@ pub fn judge_comparison(run: &RunRecords) -> Result<Option<ComparisonJudgement>,
 
 /// What a metric of a record file means: up to format 5 a comparison's `client memory` was
 /// the peak.
-fn named(name: &str, format: u32) -> Result<Metric, UnknownMetric> {
+fn named(name: &str, format: u32) -> Result<Metric, UnknownName> {
     match name {
         "client memory" if format <= 5 => Ok(Metric::MemoryPeak(Party::Client)),
         _ => name.parse(),

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
+use crate::named::named;
 use crate::stats::{Interval, normal_quantile, pseudo_median};
 
 pub(super) use decide::{Decision, decide};
@@ -41,31 +42,19 @@ pub enum Step {
     Done,
 }
 
-/// What became of a metric, from best to worst.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Change {
-    /// B is within the tolerance of A.
-    NoDifference,
-    /// B is less than A.
-    Improved,
-    /// The pairs do not decide it.
-    Undecided,
-    /// B is more than A.
-    Regressed,
-}
-
-impl Change {
-    /// The words in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Change::NoDifference => "no difference",
-            Change::Improved => "improved",
-            Change::Undecided => "undecided",
-            Change::Regressed => "regressed",
-        }
+named! {
+    /// What became of a metric, from best to worst.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Change {
+        /// B is within the tolerance of A.
+        NoDifference = "no difference",
+        /// B is less than A.
+        Improved = "improved",
+        /// The pairs do not decide it.
+        Undecided = "undecided",
+        /// B is more than A.
+        Regressed = "regressed",
     }
 }
 

@@ -7,38 +7,31 @@ use super::CONFIDENCE_WANTED;
 use super::limits::Relative;
 use crate::lookup::Lookup;
 use crate::metric::{Metric, Unit};
+use crate::named::named;
 use crate::record::{FleetShape, Load, Scenario};
 use crate::scenario::{Configuration, Words};
 use crate::stats::Interval;
 use crate::worker_protocol::Mode;
 
-/// The result for a figure against its limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// The whole interval is at or under the limit.
-    Within,
-    /// The whole interval is over the limit; where that was not expected, in fresh
-    /// blocks too.
-    Over,
-    /// The interval holds the limit, there are too few blocks for one, what was seen
-    /// is not confirmed, or the figure could not be taken.
-    Undecided,
-    /// A worker failed, or brought a wrong value.
-    Failed,
+named! {
+    /// The result for a figure against its limit.
+    #[derive(Serialize, JsonSchema)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Outcome {
+        /// The whole interval is at or under the limit.
+        Within = "within",
+        /// The whole interval is over the limit; where that was not expected, in fresh
+        /// blocks too.
+        Over = "over",
+        /// The interval holds the limit, there are too few blocks for one, what was seen
+        /// is not confirmed, or the figure could not be taken.
+        Undecided = "undecided",
+        /// A worker failed, or brought a wrong value.
+        Failed = "failed",
+    }
 }
 
 impl Outcome {
-    /// The word in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Outcome::Within => "within",
-            Outcome::Over => "over",
-            Outcome::Undecided => "undecided",
-            Outcome::Failed => "failed",
-        }
-    }
-
     pub(super) fn of(interval: &Interval, limit: f64) -> Outcome {
         if interval.confidence < CONFIDENCE_WANTED {
             Outcome::Undecided

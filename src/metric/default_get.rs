@@ -1,38 +1,23 @@
 //! What ordinary gets asked servers for.
 
 use super::{Metric, Timed};
+use crate::named::named;
 use crate::record::Record;
 use crate::scenario::reads_by_default;
 
-/// What was seen of an ordinary get beside its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Seen {
-    /// Bytes that the client sent for each PV.
-    BytesSent,
-    /// Bytes that it received for each PV.
-    BytesReceived,
-    /// Monitors open at the server for each PV, after it.
-    MonitorsOpen,
-    /// The part of the values that came from a cache.
-    FromCache,
-    /// By how much the oldest of them was out of date.
-    Outdated,
-}
-
-impl Seen {
-    /// All, in the order of reports.
-    pub const ALL: [Seen; 5] =
-        [Seen::BytesSent, Seen::BytesReceived, Seen::MonitorsOpen, Seen::FromCache, Seen::Outdated];
-
-    /// The words in names of figures.
-    pub fn name(self) -> &'static str {
-        match self {
-            Seen::BytesSent => "bytes sent",
-            Seen::BytesReceived => "bytes received",
-            Seen::MonitorsOpen => "monitors open",
-            Seen::FromCache => "from cache",
-            Seen::Outdated => "outdated by",
-        }
+named! {
+    /// What was seen of an ordinary get beside its time.
+    pub enum Seen {
+        /// Bytes that the client sent for each PV.
+        BytesSent = "bytes sent",
+        /// Bytes that it received for each PV.
+        BytesReceived = "bytes received",
+        /// Monitors open at the server for each PV, after it.
+        MonitorsOpen = "monitors open",
+        /// The part of the values that came from a cache.
+        FromCache = "from cache",
+        /// By how much the oldest of them was out of date.
+        Outdated = "outdated by",
     }
 }
 

@@ -18,6 +18,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::named::{UnknownName, named};
 use crate::record::Record;
 pub use default_get::Seen;
 pub use document::{can_be_compared, can_be_limited, document};
@@ -116,25 +117,13 @@ pub enum Metric {
     ProcessesLeft,
 }
 
-/// One side of a measurement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Party {
-    /// The client's process and its descendants.
-    Client,
-    /// The server's process and its descendants.
-    Server,
-}
-
-impl Party {
-    /// Both.
-    pub const ALL: [Party; 2] = [Party::Client, Party::Server];
-
-    /// The word in names of figures.
-    pub fn name(self) -> &'static str {
-        match self {
-            Party::Client => "client",
-            Party::Server => "server",
-        }
+named! {
+    /// One side of a measurement.
+    pub enum Party {
+        /// The client's process and its descendants.
+        Client = "client",
+        /// The server's process and its descendants.
+        Server = "server",
     }
 }
 
@@ -186,17 +175,12 @@ impl fmt::Display for Metric {
     }
 }
 
-/// There is no figure of this name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown metric `{0}`; there are: {all}", all = names().join(", "))]
-pub struct UnknownMetric(pub String);
-
 impl FromStr for Metric {
-    type Err = UnknownMetric;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Metric, UnknownMetric> {
+    fn from_str(text: &str) -> Result<Metric, UnknownName> {
         let named = rows().iter().find(|row| row.name == text.trim());
-        named.map(|row| row.metric).ok_or_else(|| UnknownMetric(text.to_owned()))
+        named.map(|row| row.metric).ok_or_else(|| UnknownName::new("metric", text, &names()))
     }
 }
 

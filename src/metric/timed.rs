@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
+use crate::named::named;
 use crate::record::{DefaultGet, Record, Sample};
 use crate::stats::Percentiles;
 use crate::worker_protocol::{Mode, Stage};
@@ -19,46 +20,25 @@ pub struct Timed {
     pub mode: Mode,
 }
 
-/// A point of a distribution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Percentile {
-    /// The least.
-    Min,
-    /// The median.
-    P50,
-    /// 90 %.
-    P90,
-    /// 99 %.
-    P99,
-    /// 99.9 %.
-    P999,
-    /// The most.
-    Max,
+named! {
+    /// A point of a distribution.
+    pub enum Percentile {
+        /// The least.
+        Min = "min",
+        /// The median.
+        P50 = "p50",
+        /// 90 %.
+        P90 = "p90",
+        /// 99 %.
+        P99 = "p99",
+        /// 99.9 %.
+        P999 = "p99.9",
+        /// The most.
+        Max = "max",
+    }
 }
 
 impl Percentile {
-    /// All of them, from the least to the most.
-    pub const ALL: [Percentile; 6] = [
-        Percentile::Min,
-        Percentile::P50,
-        Percentile::P90,
-        Percentile::P99,
-        Percentile::P999,
-        Percentile::Max,
-    ];
-
-    /// The word in names of figures.
-    pub fn name(self) -> &'static str {
-        match self {
-            Percentile::Min => "min",
-            Percentile::P50 => "p50",
-            Percentile::P90 => "p90",
-            Percentile::P99 => "p99",
-            Percentile::P999 => "p99.9",
-            Percentile::Max => "max",
-        }
-    }
-
     /// This point of `spread`, in seconds.
     pub fn seconds_of(self, spread: &Percentiles) -> f64 {
         let ns = match self {

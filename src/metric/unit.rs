@@ -3,51 +3,38 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::named::named;
 use crate::units::duration;
 
-/// What a figure is counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unit {
-    /// Seconds.
-    Seconds,
-    /// Seconds per PV.
-    SecondsPerPv,
-    /// CPU time over wall time, in % of one core.
-    PercentOfACore,
-    /// A part, in %.
-    Percent,
-    /// Bytes.
-    Bytes,
-    /// Bytes per PV.
-    BytesPerPv,
-    /// Bytes per minute.
-    BytesPerMinute,
-    /// Per second.
-    Hertz,
-    /// A count.
-    Count,
-    /// A count per PV.
-    CountPerPv,
+named! {
+    /// What a figure is counted in.
+    #[derive(Serialize, JsonSchema)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Unit {
+        /// Seconds.
+        Seconds = "s",
+        /// Seconds per PV.
+        SecondsPerPv = "s/PV",
+        /// CPU time over wall time, in % of one core.
+        PercentOfACore = "% of a core",
+        /// A part, in %.
+        Percent = "%",
+        /// Bytes.
+        Bytes = "bytes",
+        /// Bytes per PV.
+        BytesPerPv = "bytes/PV",
+        /// Bytes per minute.
+        BytesPerMinute = "bytes/min",
+        /// Per second.
+        Hertz = "Hz",
+        /// A count.
+        Count = "count",
+        /// A count per PV.
+        CountPerPv = "count/PV",
+    }
 }
 
 impl Unit {
-    /// The name in files and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Unit::Seconds => "s",
-            Unit::SecondsPerPv => "s/PV",
-            Unit::PercentOfACore => "% of a core",
-            Unit::Percent => "%",
-            Unit::Bytes => "bytes",
-            Unit::BytesPerPv => "bytes/PV",
-            Unit::BytesPerMinute => "bytes/min",
-            Unit::Hertz => "Hz",
-            Unit::Count => "count",
-            Unit::CountPerPv => "count/PV",
-        }
-    }
-
     /// A figure with its unit.
     pub fn amount(self, figure: f64) -> String {
         match self {

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::named::named;
 use crate::worker_protocol::{Content, LatencySlice};
 
 /// What monitors were to take.
@@ -101,33 +102,16 @@ impl FromStr for Pixels {
     }
 }
 
-/// What is done to client or server during a monitor run.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Disturbance {
-    /// The client's process is stopped for five seconds, so that it reads
-    /// nothing.
-    Stall,
-    /// The IOC is killed, and started again a second later.
-    Restart,
-    /// The same, but the first PV does not come back.
-    Vanish,
-}
-
-impl Disturbance {
-    /// All of them.
-    pub const ALL: [Disturbance; 3] =
-        [Disturbance::Stall, Disturbance::Restart, Disturbance::Vanish];
-
-    /// The name in tables and files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Disturbance::Stall => "stall",
-            Disturbance::Restart => "restart",
-            Disturbance::Vanish => "vanish",
-        }
+named! {
+    /// What is done to client or server during a monitor run.
+    pub enum Disturbance("fault") {
+        /// The client's process is stopped for five seconds, so that it reads
+        /// nothing.
+        Stall = "stall",
+        /// The IOC is killed, and started again a second later.
+        Restart = "restart",
+        /// The same, but the first PV does not come back.
+        Vanish = "vanish",
     }
 }
 

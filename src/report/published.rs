@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::judge::{Judgement, MonitorFigures, MonitorRow, Row};
+use crate::named::named;
 use crate::record::Pixels;
 use crate::worker_protocol::{Mode, Stage};
 
@@ -57,26 +58,16 @@ pub(super) struct Beside<Here> {
     pub(super) here: Option<Here>,
 }
 
-/// The stages of one PV that were published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OnePvStage {
-    Connect,
-    Get,
-    GetAgain,
+named! {
+    /// The stages of one PV that were published.
+    pub(super) enum OnePvStage {
+        Connect = "connect",
+        Get = "get",
+        GetAgain = "get again",
+    }
 }
 
 impl OnePvStage {
-    pub(super) const ALL: [OnePvStage; 3] =
-        [OnePvStage::Connect, OnePvStage::Get, OnePvStage::GetAgain];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            OnePvStage::Connect => "connect",
-            OnePvStage::Get => "get",
-            OnePvStage::GetAgain => "get again",
-        }
-    }
-
     /// What is the same here: the published gets were ordinary ones, with what the first
     /// brings. Where those were not measured, plain ones stand for them.
     fn stages(self) -> &'static [Stage] {

@@ -265,7 +265,7 @@ fn what_cannot_be_compared_is_refused_with_what_can() {
     Ran::of("compare libca wire --disturbance stall")
         .refuses(&["nothing disturbs connect", "disturbed"]);
     Ran::of("compare libca wire disturbed --disturbance flood")
-        .refuses(&["`flood` is no fault", "stall, restart, vanish"]);
+        .refuses(&["unknown fault `flood`", "stall, restart, vanish"]);
     Ran::of("calibrate fleet").refuses(&["`fleet`", "connect, waveform, scalars"]);
     Ran::of("compare libca wire --metric speed").refuses(&["speed", "connect bulk"]);
     Ran::of("compare libca wire --tolerance -1").refuses(&["0.1 to 100 %"]);

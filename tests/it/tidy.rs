@@ -9,8 +9,9 @@ use std::process::Command;
 /// Which modules of the library a module may use. The order is that of the
 /// data: each line uses only names of lines above it.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("worker_protocol", &[]),
-    ("protocol", &[]),
+    ("named", &[]),
+    ("worker_protocol", &["named"]),
+    ("protocol", &["named"]),
     ("units", &[]),
     ("system_packages", &[]),
     ("frame", &[]),
@@ -18,8 +19,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("channel_access", &[]),
     ("pv_access", &[]),
     ("sys", &[]),
-    ("lookup", &[]),
-    ("record", &["worker_protocol", "protocol", "lookup"]),
+    ("lookup", &["named"]),
+    ("record", &["named", "worker_protocol", "protocol", "lookup"]),
     ("scenario", &["worker_protocol", "lookup", "record", "units"]),
     ("manifest", &["protocol"]),
     ("embedded", &["manifest"]),
@@ -34,6 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "lookup",
             "manifest",
             "missing",
+            "named",
             "process",
             "protocol",
             "pv_access",
@@ -63,8 +65,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("metric", &["worker_protocol", "record", "scenario", "stats", "units"]),
-    ("judge", &["worker_protocol", "lookup", "metric", "protocol", "record", "scenario", "stats"]),
+    ("metric", &["named", "worker_protocol", "record", "scenario", "stats", "units"]),
+    (
+        "judge",
+        &[
+            "named",
+            "worker_protocol",
+            "lookup",
+            "metric",
+            "protocol",
+            "record",
+            "scenario",
+            "stats",
+        ],
+    ),
     (
         "campaign",
         &[
@@ -84,7 +98,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "report",
-        &["judge", "lookup", "worker_protocol", "metric", "record", "scenario", "stats", "units"],
+        &[
+            "judge",
+            "lookup",
+            "named",
+            "worker_protocol",
+            "metric",
+            "record",
+            "scenario",
+            "stats",
+            "units",
+        ],
     ),
 ];
 

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::FALSE_ALARMS;
 use crate::lookup::Lookup;
 use crate::metric::Metric;
+use crate::named::named;
 use crate::record::{Load, Scenario};
 pub use error::LimitsError;
 pub use measured::Measured;
@@ -75,29 +76,17 @@ pub struct Limit {
     pub near: BTreeMap<String, (String, usize)>,
 }
 
-/// What a limit is relative to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Relative {
-    /// By itself.
-    Nothing,
-    /// Over the least work that the protocol allows.
-    Floor,
-    /// Over the fastest approach of the same run.
-    Fastest,
-}
-
-impl Relative {
-    /// All of them, in the order of reports.
-    pub const ALL: [Relative; 3] = [Relative::Nothing, Relative::Floor, Relative::Fastest];
-
-    /// The words in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Relative::Nothing => "by itself",
-            Relative::Floor => "over the floor",
-            Relative::Fastest => "over the fastest",
-        }
+named! {
+    /// What a limit is relative to.
+    #[derive(Serialize, JsonSchema)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Relative {
+        /// By itself.
+        Nothing = "by itself",
+        /// Over the least work that the protocol allows.
+        Floor = "over the floor",
+        /// Over the fastest approach of the same run.
+        Fastest = "over the fastest",
     }
 }
 

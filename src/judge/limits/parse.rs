@@ -153,7 +153,9 @@ fn measured_scenario(
     measure: Metric,
     measured_in: &[Scenario],
 ) -> Result<Scenario, Wrong> {
-    let unknown = |_| Wrong::at(named.at, unknown("scenario", &named.name, &Scenario::names()));
+    let unknown = |_| {
+        Wrong::at(named.at, unknown("scenario", &named.name, &Scenario::ALL.map(Scenario::name)))
+    };
     let scenario: Scenario = named.name.parse().map_err(unknown)?;
     if measured_in.contains(&scenario) {
         return Ok(scenario);

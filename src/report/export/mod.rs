@@ -7,20 +7,22 @@ mod otava;
 
 use crate::judge::history::{RunFigure, RunFigures};
 use crate::metric::Better;
+use crate::named::named;
 
-/// A format of another program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Export {
-    /// Figures of which less is better, for github-action-benchmark.
-    SmallerIsBetter,
-    /// Figures of which more is better, for the same.
-    BiggerIsBetter,
-    /// Bencher Metric Format.
-    Bencher,
-    /// A CSV file of several runs for Apache Otava.
-    Otava,
-    /// Text of OpenMetrics, as Prometheus reads it.
-    OpenMetrics,
+named! {
+    /// A format of another program.
+    pub enum Export {
+        /// Figures of which less is better, for github-action-benchmark.
+        SmallerIsBetter = "github-action-benchmark",
+        /// Figures of which more is better, for the same.
+        BiggerIsBetter = "github-action-benchmark-bigger",
+        /// Bencher Metric Format.
+        Bencher = "bencher",
+        /// A CSV file of several runs for Apache Otava.
+        Otava = "otava",
+        /// Text of OpenMetrics, as Prometheus reads it.
+        OpenMetrics = "openmetrics",
+    }
 }
 
 /// Why figures cannot be written in a format.
@@ -51,26 +53,6 @@ pub enum ExportError {
 }
 
 impl Export {
-    /// All, in the order of a list.
-    pub const ALL: [Export; 5] = [
-        Export::SmallerIsBetter,
-        Export::BiggerIsBetter,
-        Export::Bencher,
-        Export::Otava,
-        Export::OpenMetrics,
-    ];
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Export::SmallerIsBetter => "github-action-benchmark",
-            Export::BiggerIsBetter => "github-action-benchmark-bigger",
-            Export::Bencher => "bencher",
-            Export::Otava => "otava",
-            Export::OpenMetrics => "openmetrics",
-        }
-    }
-
     /// What it is, in a line of a list.
     pub fn description(self) -> &'static str {
         match self {

@@ -6,29 +6,20 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::json::{JsonReport, REPORT_FORMAT};
+use crate::named::named;
 use crate::record::{Line, RECORD_FORMAT};
 
-/// What has a JSON Schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Described {
-    /// `report.json`, of every kind.
-    Report,
-    /// A line of `records.jsonl`.
-    Records,
+named! {
+    /// What has a JSON Schema.
+    pub enum Described {
+        /// `report.json`, of every kind.
+        Report = "report",
+        /// A line of `records.jsonl`.
+        Records = "records",
+    }
 }
 
 impl Described {
-    /// Both.
-    pub const ALL: [Described; 2] = [Described::Report, Described::Records];
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Described::Report => "report",
-            Described::Records => "records",
-        }
-    }
-
     /// The file in `docs/schema` that holds it.
     pub fn file_name(self) -> String {
         match self {
