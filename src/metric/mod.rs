@@ -1,7 +1,7 @@
 //! The figures: one row of a table for each, which limits, comparisons, histories, the
 //! CSV file, the reports and the documents read. No I/O.
 //!
-//! A new figure takes its variant of [`Metric`], its row in `table`, and whoever records
+//! A new figure takes its variant of [`Metric`], its row below `table`, and whoever records
 //! what it is computed from.
 
 mod default_get;
