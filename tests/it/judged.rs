@@ -6,6 +6,7 @@ mod brief;
 mod charts;
 mod confirmed;
 mod exact;
+mod figures;
 mod monitors;
 mod names;
 mod scale;
