@@ -30,6 +30,7 @@ from .loop import (
     distribution_versions,
     groups,
     serve,
+    stages_without,
     unix_ns,
 )
 
@@ -44,5 +45,6 @@ __all__ = [
     "distribution_versions",
     "groups",
     "serve",
+    "stages_without",
     "unix_ns",
 ]

@@ -29,6 +29,10 @@ class AsyncioClient(loop.Client):
     async def collect(self, seconds):
         await asyncio.sleep(seconds)
 
+    async def get_meanwhile(self, pv):
+        (value,) = await self.get("serial", [pv])
+        return value
+
     async def collect_with_gets(self, meanwhile):
         for pause_s, pv in meanwhile:
             await self.collect(pause_s)
@@ -37,7 +41,7 @@ class AsyncioClient(loop.Client):
             with self.time_limit(meanwhile.timeout_s):
                 meanwhile.begin(pv)
                 try:
-                    meanwhile.answered(await self.get("serial", [pv]))
+                    meanwhile.answered(await self.get_meanwhile(pv))
                 except Exception as error:
                     meanwhile.failed(error)
 

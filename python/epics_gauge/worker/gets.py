@@ -33,9 +33,9 @@ class GetsMeanwhile:
         """To be called right before the library is asked."""
         self.attempts.append({"pv": pv, "start_ns": time.monotonic_ns()})
 
-    def answered(self, values):
+    def answered(self, value):
         """The library answered the get that was begun last."""
-        value = float(values[0])
+        value = float(value)
         outcome = {"value": value} if math.isfinite(value) else {"error": f"it is {value}"}
         self.end(outcome)
 

@@ -104,6 +104,12 @@ class Client:
         the library has no other get than the plain one, that is it."""
         return self.get("serial", pvs)
 
+    def get_meanwhile(self, pv):
+        """Reads a PV while updates come, as a program does that does not ask first whether
+        the PV is connected."""
+        (value,) = self.get("serial", [pv])
+        return value
+
     def put(self, mode, pvs, values):
         """Writes `values` to `pvs` and waits for each server's confirmation; in serial
         mode calls `lap` after each."""
@@ -167,7 +173,7 @@ class Client:
             with self.time_limit(meanwhile.timeout_s):
                 meanwhile.begin(pv)
                 try:
-                    meanwhile.answered(self.get("serial", [pv]))
+                    meanwhile.answered(self.get_meanwhile(pv))
                 except Exception as error:
                     meanwhile.failed(error)
 
@@ -366,6 +372,11 @@ def stages_of(client):
     methods = {method for _, method in STAGES}
     own = {name for name in methods if getattr(type(client), name) is not getattr(Client, name)}
     return [stage for stage, method in STAGES if method in own]
+
+
+def stages_without(*missing):
+    """The stages of a client that has all but these."""
+    return tuple(stage for stage, _ in STAGES if stage not in missing)
 
 
 def distribution_versions(*names):

@@ -24,6 +24,8 @@ LIBCA = ctypes.CDLL(ca.find_libca())
 
 
 class Client(worker.Client):
+    reports = ("states",)
+
     def __init__(self):
         self.pvs = []
         # The objects of second and further subscriptions.
@@ -89,6 +91,13 @@ class Client(worker.Client):
             self.lap()
         return values
 
+    def get_meanwhile(self, pv):
+        """Without `require_connected`: how long the library waits is what is measured."""
+        value = self.pvs[pv].get(use_monitor=False, timeout=self.job.timeout_s)
+        if value is None:
+            raise self.job.unfinished("read", [pv], 1)
+        return value
+
     def get_default(self, pvs):
         """`PV(name).get()`: the first one makes the object, which asks for a monitor, and
         later ones return what the monitor brought."""
@@ -123,6 +132,11 @@ class Client(worker.Client):
                     raise self.job.unfinished("written", missing, len(pvs))
                 ca.poll()
 
+    def put_unconfirmed(self, pvs, values):
+        self.require_connected(pvs)
+        for pv, value in zip(pvs, values):
+            self.pvs[pv].put(value)
+
     def monitor(self, pvs, _deadline):
         """The first subscription to a PV is that of the object that reads and writes
         it; every further one has an object of its own, as programs of several windows
@@ -130,6 +144,7 @@ class Client(worker.Client):
         for number, pv in self.log.subscriptions(pvs):
             callback = functools.partial(self.on_update, number)
             if number == pv:
+                self.pvs[pv].connection_callbacks.append(functools.partial(self.on_state, pv))
                 monitor(self.pvs[pv], callback)
             else:
                 self.more.append(monitored_pv(self.job.pvs[pv], callback))
@@ -138,6 +153,31 @@ class Client(worker.Client):
         arrived_ns = time.time_ns()
         stamp_ns = int(posixseconds) * 1_000_000_000 + nanoseconds
         self.log.note(number, value, stamp_ns, arrived_ns)
+
+    def on_state(self, pv, conn, **_):
+        self.log.state(pv, conn)
+
+    def disconnect(self):
+        """`PV.disconnect` leaves the channel, for which it documents `ca.clear_channel`.
+        Objects of one name share a channel, so all of them come first."""
+        chids = {chid.value: chid for chid in map(disconnected, self.objects())}
+        self.pvs, self.more, self.ordinary = [], [], {}
+        for chid in chids.values():
+            ca.clear_channel(chid)
+        ca.flush_io()
+
+    def objects(self):
+        return [*self.pvs, *self.more, *self.ordinary.values()]
+
+    def close(self):
+        """What the library itself does at exit."""
+        ca.finalize_libca()
+
+
+def disconnected(pv):
+    """Disconnects a PV; its channel is left."""
+    pv.disconnect()
+    return pv.chid
 
 
 def monitor(pv, callback):

@@ -8,6 +8,7 @@ number of PVs" has it.
 
 from epics import ca
 
+from epics_gauge import worker
 import client_pyepics
 import shared_by_threads
 
@@ -16,7 +17,7 @@ THREADS = 8
 
 class Client(client_pyepics.Client):
     # Without `create`: a thread makes its PVs and waits for them.
-    stages = ("context", "connect", "get", "put", "get-default", "subscribe")
+    stages = worker.stages_without("create")
     warnings = (f"connect in bulk is shared by {THREADS} threads",)
 
     def connect(self, mode):
