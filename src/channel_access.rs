@@ -25,7 +25,9 @@ pub(crate) const CA_PROTO_READ_NOTIFY: u16 = 15;
 /// Makes a channel.
 pub(crate) const CA_PROTO_CREATE_CHAN: u16 = 18;
 /// Writes a value and asks for a confirmation.
+pub(crate) const CA_PROTO_WRITE: u16 = 4;
 pub(crate) const CA_PROTO_WRITE_NOTIFY: u16 = 19;
+pub(crate) const CA_PROTO_ECHO: u16 = 23;
 /// A repeater confirms a client's registration.
 pub(crate) const REPEATER_CONFIRM: u16 = 17;
 /// Names the client's user.
@@ -218,6 +220,16 @@ pub(crate) fn encode_read(buffer: &mut Vec<u8>, sid: u32, ioid: u32) {
 /// Appends the request to write one `DBR_DOUBLE`; the answer repeats `ioid`.
 pub(crate) fn encode_write(buffer: &mut Vec<u8>, sid: u32, ioid: u32, value: f64) {
     encode(buffer, CA_PROTO_WRITE_NOTIFY, DBR_DOUBLE, 1, sid, ioid, &value.to_be_bytes());
+}
+
+/// Appends a write of one double that the server does not confirm.
+pub(crate) fn encode_unconfirmed_write(buffer: &mut Vec<u8>, sid: u32, value: f64) {
+    encode(buffer, CA_PROTO_WRITE, DBR_DOUBLE, 1, sid, 0, &value.to_be_bytes());
+}
+
+/// Appends a question that a server answers which is there.
+pub(crate) fn encode_echo(buffer: &mut Vec<u8>) {
+    encode(buffer, CA_PROTO_ECHO, 0, 0, 0, 0, &[]);
 }
 
 /// Appends a subscription to changes of the value, with as many elements as the PV

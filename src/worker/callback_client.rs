@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::fmt::Display;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::client::{Client, StageError};
-use super::completions::{Completions, Failure, NotConnected};
+use super::client::{Client, StageError, stages_without};
+use super::completions::{Completions, Failure, NotConnected, UpdateSink};
 use super::job::{c_names, timeout_of};
 use super::outcome::{
     Asked, batches, failed, no_channel, not_subscribed, nothing_subscribed, subscribed_before,
     unfinished,
 };
 use super::per_pv_times::PerPvTimes;
-use crate::worker_protocol::{Content, Job, Mode, Monitor, Updates};
+use crate::worker_protocol::{Content, Job, Mode, Monitor, Stage, Updates};
 
 /// What is a library's own. Its callbacks report to its [`Completions`]; no call
 /// waits for one. PVs are named by the order in which they were created, requests
@@ -57,6 +58,12 @@ pub(super) trait CallbackLibrary: Sized {
     /// Writes the value of a PV, to be confirmed by the server.
     fn put(&self, pv: usize, value: f64, request: usize) -> Result<(), Self::Refusal>;
 
+    /// Whether the library has a put that does not wait for the server.
+    const PUTS_UNCONFIRMED: bool = true;
+
+    /// Writes the value of a PV without waiting for the server.
+    fn put_unconfirmed(&self, pv: usize, value: f64) -> Result<(), Self::Refusal>;
+
     /// Makes a subscription of its own to a PV.
     fn subscribe(
         &self,
@@ -72,6 +79,10 @@ pub(super) trait CallbackLibrary: Sized {
 
     /// Forgets all gets and puts, whether or not they are answered.
     fn end_requests(&self) {}
+
+    /// Ends all subscriptions and drops all channels. When it returns, no callback of
+    /// theirs will come any more.
+    fn disconnect(&mut self) -> Result<(), StageError>;
 
     /// What it counted of updates since the last call, by its own names.
     fn take_update_counters(&self) -> Vec<(&'static str, u64)> {
@@ -98,6 +109,10 @@ impl<L: CallbackLibrary> Client for CallbackClient<L> {
 
     fn versions() -> BTreeMap<String, String> {
         L::versions()
+    }
+
+    fn stages() -> Vec<Stage> {
+        stages_without(if L::PUTS_UNCONFIRMED { &[] } else { &[Stage::PutUnconfirmed] })
     }
 
     fn new(job: &Job) -> Result<Self, StageError> {
@@ -153,6 +168,19 @@ impl<L: CallbackLibrary> Client for CallbackClient<L> {
         self.ask(mode, "confirmed", pvs, times, put).map(drop)
     }
 
+    fn put_unconfirmed(&mut self, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
+        for (pv, value) in pvs.iter().zip(values) {
+            self.check_created(*pv)?;
+            let put = self.library.put_unconfirmed(*pv, *value);
+            put.map_err(|why| failed(&self.name(*pv), why))?;
+        }
+        self.library.flush_requests()
+    }
+
+    fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
     fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
         let asked = Asked { what: "subscribed", pvs, timeout: self.timeout };
         let started = self.library.completions().start_updates(monitor);
@@ -175,18 +203,38 @@ impl<L: CallbackLibrary> Client for CallbackClient<L> {
         Ok(())
     }
 
-    fn collect(&mut self, duration: Duration) -> Result<Updates, StageError> {
-        let sink = self.library.completions().updates().ok_or_else(nothing_subscribed)?;
-        let collected = sink.collect(duration);
+    fn begin_collecting(&mut self) -> Result<(), StageError> {
+        self.sink().map(UpdateSink::begin_collecting)
+    }
+
+    /// The library's threads call back meanwhile.
+    fn take_updates(&mut self, duration: Duration) -> Result<(), StageError> {
+        thread::sleep(duration);
+        Ok(())
+    }
+
+    fn taken(&mut self) -> Result<Updates, StageError> {
+        let taken = self.sink()?.taken();
         let mut updates =
-            collected.map_err(|Failure { pv, why }| not_subscribed(&self.name(pv), why))?;
+            taken.map_err(|Failure { pv, why }| not_subscribed(&self.name(pv), why))?;
         let counters = self.library.take_update_counters();
         updates.counters.extend(counters.into_iter().map(|(name, count)| (name.to_owned(), count)));
         Ok(updates)
     }
+
+    fn disconnect(&mut self) -> Result<(), StageError> {
+        self.library.disconnect()?;
+        self.created = 0;
+        self.library.completions().begin_again();
+        Ok(())
+    }
 }
 
 impl<L: CallbackLibrary> CallbackClient<L> {
+    fn sink(&self) -> Result<&UpdateSink<L::Refusal>, StageError> {
+        self.library.completions().updates().ok_or_else(nothing_subscribed)
+    }
+
     fn create_up_to(&mut self, count: usize) -> Result<(), StageError> {
         // Before the first is made: it may be connected before the last is.
         self.library.completions().connections.add(count - self.created);
@@ -325,6 +373,16 @@ mod tests {
             Ok(())
         }
 
+        fn put_unconfirmed(&self, pv: usize, value: f64) -> Result<(), &'static str> {
+            assert_eq!(value, pv as f64 + 0.5);
+            Ok(())
+        }
+
+        fn disconnect(&mut self) -> Result<(), StageError> {
+            self.names.clear();
+            Ok(())
+        }
+
         fn get(&self, pv: usize, request: usize) -> Result<(), &'static str> {
             self.answer(pv, |is_good| {
                 self.completions.requests.record(request, is_good.map(|()| pv as f64));
@@ -440,9 +498,9 @@ mod tests {
     #[test]
     fn every_subscription_brings_its_first_update_before_it_is_collected() {
         let mut client = connected(&["a", "b"]);
-        assert_eq!(error_of(client.collect(Duration::ZERO)), "nothing is subscribed to");
+        assert_eq!(error_of(client.taken()), "nothing is subscribed to");
         client.subscribe(Mode::Serial, &[0, 1], MONITOR).unwrap();
-        let updates = client.collect(Duration::ZERO).unwrap();
+        let updates = client.taken().unwrap();
         assert_eq!(updates.runs.len(), 4);
         assert_eq!(updates.counters, BTreeMap::from([("merged".to_owned(), 7)]));
         let again = error_of(client.subscribe(Mode::Serial, &[0, 1], MONITOR));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::per_pv_times::PerPvTimes;
-use crate::worker_protocol::{Job, Mode, Monitor, Stage, Updates};
+use crate::worker_protocol::{Job, Mode, Monitor, Reported, Stage, Updates};
 
 /// Why a stage could not be finished: a sentence that names the first PV
 /// concerned.
@@ -26,6 +26,11 @@ pub(super) trait Client: Sized {
     /// The stages that this approach can separate.
     fn stages() -> Vec<Stage> {
         all_stages()
+    }
+
+    /// What it can report beside updates.
+    fn reports() -> Vec<Reported> {
+        vec![Reported::States, Reported::Gets]
     }
 
     /// The stage `context`: makes the library's context; touches no PV.
@@ -68,20 +73,55 @@ pub(super) trait Client: Sized {
         times: &mut PerPvTimes,
     ) -> Result<(), StageError>;
 
+    /// Writes `values` to `pvs` by the library's put that does not wait for the server. Only
+    /// asked for where [`Client::stages`] has it.
+    fn put_unconfirmed(&mut self, pvs: &[usize], values: &[f64]) -> Result<(), StageError>;
+
+    /// From now on its stages give up after `timeout`.
+    fn set_timeout(&mut self, timeout: Duration);
+
     /// Subscribes to value changes of `pvs` and waits until each has sent its
     /// first update. No library of ours has a call for one after the other, so
     /// `mode` only says when the next is begun.
     fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError>;
 
-    /// Takes updates for `duration` and reports all that arrived since
-    /// [`Client::subscribe`] began, or since the last call.
-    fn collect(&mut self, duration: Duration) -> Result<Updates, StageError>;
+    /// From now on latencies count.
+    fn begin_collecting(&mut self) -> Result<(), StageError>;
+
+    /// Takes updates for `duration`.
+    fn take_updates(&mut self, duration: Duration) -> Result<(), StageError>;
+
+    /// All that arrived since [`Client::subscribe`] began, or since the last call.
+    fn taken(&mut self) -> Result<Updates, StageError>;
+
+    /// Takes updates for `duration` and reports them.
+    #[cfg(test)]
+    fn collect(&mut self, duration: Duration) -> Result<Updates, StageError> {
+        self.begin_collecting()?;
+        self.take_updates(duration)?;
+        self.taken()
+    }
+
+    /// Ends all subscriptions and drops the channels of all PVs; the context stays, and
+    /// [`Client::create`], [`Client::connect`] and [`Client::subscribe`] may come again.
+    fn disconnect(&mut self) -> Result<(), StageError>;
+
+    /// Ends the context with all that is in it.
+    fn close(self) -> Result<(), StageError> {
+        drop(self);
+        Ok(())
+    }
 
     /// What it counted of its own work in the stage that just ended, such as
     /// searches that it sent; most libraries count nothing.
     fn counters(&mut self) -> BTreeMap<String, u64> {
         BTreeMap::new()
     }
+}
+
+/// All stages but those that are `missing`.
+pub(super) fn stages_without(missing: &[Stage]) -> Vec<Stage> {
+    all_stages().into_iter().filter(|stage| !missing.contains(stage)).collect()
 }
 
 /// The stages of a library that does one after the other.
@@ -92,7 +132,10 @@ pub(super) fn all_stages() -> Vec<Stage> {
         Stage::Connect,
         Stage::Get,
         Stage::Put,
+        Stage::PutUnconfirmed,
         Stage::GetDefault,
         Stage::Subscribe,
+        Stage::Disconnect,
+        Stage::Close,
     ]
 }

@@ -18,7 +18,7 @@ use super::outcome::{
 };
 use super::per_pv_times::PerPvTimes;
 use super::updates::Numbering;
-use crate::worker_protocol::{Content, Job, Mode, Monitor, Stage, Updates};
+use crate::worker_protocol::{Content, Job, Mode, Monitor, Reported, Stage, Updates};
 
 /// What is a library's own. PVs are named by their index in the job.
 pub(super) trait FutureLibrary: Sized {
@@ -28,6 +28,9 @@ pub(super) trait FutureLibrary: Sized {
     /// Whether its calls take a time limit. If so it has to end by the deadline of
     /// each batch itself; else what is not finished by then is dropped.
     const KEEPS_DEADLINES: bool = false;
+
+    /// Whether it reports that a channel is connected, or no longer is.
+    const REPORTS_STATES: bool = true;
 
     /// Why a request or a subscription failed.
     type Error: Clone + Display;
@@ -68,6 +71,22 @@ pub(super) trait FutureLibrary: Sized {
     /// Writes `values`, by the position in the batch, to be confirmed by the server.
     async fn put(&mut self, batch: &Batch<'_, (), Self::Error>, values: &[f64]);
 
+    /// Whether the library has a put that does not wait for the server.
+    const PUTS_UNCONFIRMED: bool = false;
+
+    /// Writes `values` without waiting for the server.
+    async fn put_unconfirmed(&mut self, _: &[usize], _: &[f64]) -> Result<(), StageError> {
+        Err(StageError("the library confirms all puts".to_owned()))
+    }
+
+    /// Ends all subscriptions and drops all channels.
+    async fn disconnect(&mut self) -> Result<(), StageError>;
+
+    /// Ends the context with all that is in it.
+    async fn close(self) {
+        drop(self);
+    }
+
     /// Makes subscriptions whose updates go to `sink`.
     async fn subscribe(
         &mut self,
@@ -103,8 +122,27 @@ pub(super) trait Sink<E> {
         deadline: Instant,
     ) -> Result<(), NotRunning<E>>;
 
+    /// Runs `work` on the worker's thread; tasks of the sink that need that thread run too.
+    fn block_on<F: Future>(&self, runtime: &Runtime, work: F) -> F::Output {
+        runtime.block_on(work)
+    }
+
+    /// From now on latencies count.
+    fn begin_collecting(&mut self, runtime: &Runtime);
+
     /// Takes updates for `duration`.
-    fn collect(&mut self, runtime: &Runtime, duration: Duration) -> Result<Updates, Failure<E>>;
+    fn take_updates(&mut self, runtime: &Runtime, duration: Duration);
+
+    /// All that arrived.
+    fn taken(&mut self) -> Result<Updates, Failure<E>>;
+
+    /// Ends all subscriptions that it holds itself.
+    fn end(self, _: &Runtime)
+    where
+        Self: Sized,
+    {
+        drop(self);
+    }
 }
 
 /// What is asked of PVs together.
@@ -191,7 +229,16 @@ impl<L: FutureLibrary> Client for FutureClient<L> {
     }
 
     fn stages() -> Vec<Stage> {
-        L::stages()
+        let mut stages = L::stages();
+        stages.retain(|stage| L::PUTS_UNCONFIRMED || *stage != Stage::PutUnconfirmed);
+        stages
+    }
+
+    fn reports() -> Vec<Reported> {
+        match L::REPORTS_STATES {
+            true => vec![Reported::States, Reported::Gets],
+            false => vec![Reported::Gets],
+        }
     }
 
     fn new(job: &Job) -> Result<Self, StageError> {
@@ -243,6 +290,15 @@ impl<L: FutureLibrary> Client for FutureClient<L> {
         self.ask(mode, "confirmed", pvs, || times.mark(), put).map(drop)
     }
 
+    fn put_unconfirmed(&mut self, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
+        self.check_connected(pvs)?;
+        self.runtime.block_on(self.library.put_unconfirmed(pvs, values))
+    }
+
+    fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
     fn subscribe(&mut self, mode: Mode, pvs: &[usize], monitor: Monitor) -> Result<(), StageError> {
         if self.sink.is_some() {
             return Err(subscribed_before());
@@ -264,14 +320,41 @@ impl<L: FutureLibrary> Client for FutureClient<L> {
         Ok(())
     }
 
-    fn collect(&mut self, duration: Duration) -> Result<Updates, StageError> {
+    fn begin_collecting(&mut self) -> Result<(), StageError> {
         let sink = self.sink.as_mut().ok_or_else(nothing_subscribed)?;
-        let collected = sink.collect(&self.runtime, duration);
+        sink.begin_collecting(&self.runtime);
+        Ok(())
+    }
+
+    fn take_updates(&mut self, duration: Duration) -> Result<(), StageError> {
+        let sink = self.sink.as_mut().ok_or_else(nothing_subscribed)?;
+        sink.take_updates(&self.runtime, duration);
+        Ok(())
+    }
+
+    fn taken(&mut self) -> Result<Updates, StageError> {
+        let taken = self.sink.as_mut().ok_or_else(nothing_subscribed)?.taken();
         let mut updates =
-            collected.map_err(|Failure { pv, why }| not_subscribed(&self.library.name(pv), why))?;
+            taken.map_err(|Failure { pv, why }| not_subscribed(&self.library.name(pv), why))?;
         let counters = self.library.take_update_counters();
         updates.counters.extend(counters.into_iter().map(|(name, count)| (name.to_owned(), count)));
         Ok(updates)
+    }
+
+    fn disconnect(&mut self) -> Result<(), StageError> {
+        if let Some(sink) = self.sink.take() {
+            sink.end(&self.runtime);
+        }
+        self.runtime.block_on(self.library.disconnect())
+    }
+
+    fn close(self) -> Result<(), StageError> {
+        let FutureClient { library, sink, runtime, .. } = self;
+        if let Some(sink) = sink {
+            sink.end(&runtime);
+        }
+        runtime.block_on(library.close());
+        Ok(())
     }
 }
 
@@ -303,12 +386,16 @@ impl<L: FutureLibrary> FutureClient<L> {
             }
             Ok(())
         };
-        let finished = self.runtime.block_on(async {
+        let finish = async {
             match L::KEEPS_DEADLINES {
                 true => Some(ask_all.await),
                 false => timeout_at(deadline.into(), ask_all).await.ok(),
             }
-        });
+        };
+        let finished = match &self.sink {
+            Some(sink) => sink.block_on(&self.runtime, finish),
+            None => self.runtime.block_on(finish),
+        };
         match finished {
             Some(outcome) => outcome?,
             None => {
@@ -377,12 +464,16 @@ mod tests {
             UpdateSink::wait_for_first(self, pvs, deadline)
         }
 
-        fn collect(
-            &mut self,
-            _: &Runtime,
-            duration: Duration,
-        ) -> Result<Updates, Failure<&'static str>> {
-            UpdateSink::collect(self, duration)
+        fn begin_collecting(&mut self, _: &Runtime) {
+            UpdateSink::begin_collecting(self);
+        }
+
+        fn take_updates(&mut self, _: &Runtime, duration: Duration) {
+            std::thread::sleep(duration);
+        }
+
+        fn taken(&mut self) -> Result<Updates, Failure<&'static str>> {
+            UpdateSink::taken(self)
         }
     }
 
@@ -447,6 +538,11 @@ mod tests {
                     sink.record(number, Arrived::now(), Ok(update));
                 }
             }
+            Ok(())
+        }
+
+        async fn disconnect(&mut self) -> Result<(), StageError> {
+            (self.created, self.connected) = (0, 0);
             Ok(())
         }
 
@@ -515,9 +611,9 @@ mod tests {
     #[test]
     fn every_subscription_brings_its_first_update_or_its_pv_is_named() {
         let mut client = connected(&["a", "b"]);
-        assert_eq!(error_of(client.collect(Duration::ZERO)), "nothing is subscribed to");
+        assert_eq!(error_of(client.taken()), "nothing is subscribed to");
         client.subscribe(Mode::Serial, &[0, 1], MONITOR).unwrap();
-        let updates = client.collect(Duration::ZERO).unwrap();
+        let updates = client.taken().unwrap();
         assert_eq!(updates.runs.len(), 4);
         assert_eq!(updates.counters, BTreeMap::from([("dropped".to_owned(), 3)]));
         let again = error_of(client.subscribe(Mode::Serial, &[0, 1], MONITOR));

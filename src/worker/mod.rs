@@ -12,6 +12,7 @@ mod completions;
 mod epics_ca;
 mod floor;
 mod future_client;
+mod gets;
 mod job;
 mod latency_over_time;
 mod libca;

@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use super::client::{Client, StageError};
 use super::clock::Clock;
+use super::gets::collect_with_gets;
 use super::per_pv_times::PerPvTimes;
 use super::slowdown::Slowdown;
 
 use crate::units::counted;
 use crate::worker_protocol::{
-    Done, Failed, FromWorker, Hello, Job, Mode, PROTOCOL_VERSION, Span, Stage, StageCommand,
-    ToWorker, Updates,
+    Done, Failed, FromWorker, GetAttempt, Hello, Job, Mode, PROTOCOL_VERSION, Span, Stage,
+    StageCommand, ToWorker, Updates,
 };
 
-/// Serves one harness on stdin and stdout until stdin ends.
+/// Serves one harness on stdin and stdout until stdin ends, which ends the process at
+/// once, or until the client is closed: then it returns, so that the process ends as any
+/// program of the library does.
 ///
 /// A native library is linked, so loading it is over before `main`: the import stage
 /// is empty. A thread reads stdin, so that its end stops the process in the middle of
@@ -37,6 +40,9 @@ pub(super) fn serve<C: Client>() -> io::Result<()> {
             ToWorker::Stage(command) => {
                 let job = job.as_ref().ok_or_else(|| invalid("a stage came before the job"))?;
                 write(&mut stdout, &run::<C>(&mut client, job, &command))?;
+                if command.stage == Stage::Close {
+                    return Ok(());
+                }
             }
         }
     }
@@ -51,7 +57,7 @@ fn hello<C: Client>(import: Span) -> FromWorker {
         versions: C::versions(),
         stages: C::stages(),
         modes: vec![Mode::Serial, Mode::Bulk],
-        reports: Vec::new(),
+        reports: C::reports(),
         import,
         warnings: Vec::new(),
     })
@@ -102,7 +108,7 @@ fn run<C: Client>(client: &mut Option<C>, job: &Job, command: &StageCommand) -> 
             let error = "a value is not a finite number".to_owned();
             FromWorker::Failed(Failed { stage: command.stage, error })
         }
-        Ok(Answer { values, updates }) => FromWorker::Done(Done {
+        Ok(Answer { values, updates, gets }) => FromWorker::Done(Done {
             stage: command.stage,
             mode: command.mode,
             start_ns: span.start_ns,
@@ -111,7 +117,7 @@ fn run<C: Client>(client: &mut Option<C>, job: &Job, command: &StageCommand) -> 
             values,
             each_ns: times.each_ns(started.wall),
             updates,
-            gets: Vec::new(),
+            gets,
             counters: client.as_mut().map(C::counters).unwrap_or_default(),
             warnings: Vec::new(),
         }),
@@ -124,6 +130,7 @@ fn run<C: Client>(client: &mut Option<C>, job: &Job, command: &StageCommand) -> 
 struct Answer {
     values: Option<Vec<f64>>,
     updates: Option<Updates>,
+    gets: Vec<GetAttempt>,
 }
 
 fn run_stage<C: Client>(
@@ -137,7 +144,7 @@ fn run_stage<C: Client>(
         return Err(StageError(format!("PV index {index} is not in the job")));
     }
     let nothing = |()| Answer::default();
-    let values = |values| Answer { values: Some(values), updates: None };
+    let values = |values| Answer { values: Some(values), ..Answer::default() };
     match command.stage {
         Stage::Import => Err(StageError("import was over before hello".to_owned())),
         Stage::Context => {
@@ -155,29 +162,51 @@ fn run_stage<C: Client>(
             made(client)?.get_default(pvs, times).map(values)
         }
         Stage::Put => {
-            let values = command.values.as_deref().unwrap_or_default();
-            if values.len() != pvs.len() {
-                let (values, pvs) = (counted(values.len(), "value"), counted(pvs.len(), "PV"));
-                return Err(StageError(format!("{values} for {pvs}")));
-            }
+            let values = values_meant(command, pvs)?;
             made(client)?.put(command.mode, pvs, values, times).map(nothing)
         }
-        Stage::PutUnconfirmed | Stage::Disconnect | Stage::Close => {
-            Err(StageError(format!("the approach has no {}", command.stage)))
+        Stage::PutUnconfirmed => {
+            let values = values_meant(command, pvs)?;
+            made(client)?.put_unconfirmed(pvs, values).map(nothing)
+        }
+        Stage::Disconnect => made(client)?.disconnect().map(nothing),
+        Stage::Close => {
+            made(client)?;
+            client.take().map_or(Ok(()), C::close).map(nothing)
         }
         Stage::Subscribe => {
             let without = || StageError("subscribe without `monitor`".to_owned());
             let monitor = command.monitor.ok_or_else(without)?;
             made(client)?.subscribe(command.mode, pvs, monitor).map(nothing)
         }
-        Stage::Collect => {
-            let seconds = command.seconds.unwrap_or_default();
-            let duration = Duration::try_from_secs_f64(seconds)
-                .map_err(|error| StageError(format!("collect for {seconds} s: {error}")))?;
-            let updates = made(client)?.collect(duration)?;
-            Ok(Answer { values: None, updates: Some(updates) })
-        }
+        Stage::Collect => collect(made(client)?, job, command),
     }
+}
+
+fn collect(
+    client: &mut impl Client,
+    job: &Job,
+    command: &StageCommand,
+) -> Result<Answer, StageError> {
+    let seconds = command.seconds.unwrap_or_default();
+    let duration = Duration::try_from_secs_f64(seconds)
+        .map_err(|error| StageError(format!("collect for {seconds} s: {error}")))?;
+    client.begin_collecting()?;
+    let gets = match &command.gets {
+        None => client.take_updates(duration).map(|()| Vec::new())?,
+        Some(gets) => collect_with_gets(client, job, duration, gets)?,
+    };
+    Ok(Answer { values: None, updates: Some(client.taken()?), gets })
+}
+
+/// What to write, one value for each PV.
+fn values_meant<'a>(command: &'a StageCommand, pvs: &[usize]) -> Result<&'a [f64], StageError> {
+    let values = command.values.as_deref().unwrap_or_default();
+    if values.len() == pvs.len() {
+        return Ok(values);
+    }
+    let (values, pvs) = (counted(values.len(), "value"), counted(pvs.len(), "PV"));
+    Err(StageError(format!("{values} for {pvs}")))
 }
 
 fn made<C>(client: &mut Option<C>) -> Result<&mut C, StageError> {

@@ -1,10 +1,11 @@
 //! What arrived on subscriptions, recorded in callbacks and summed up afterwards.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::clock::read;
+use super::clock::{nanoseconds, read};
 use super::latency_over_time::{Timed, latency_over_time};
-use crate::worker_protocol::{Content, Monitor, UpdateRun, Updates};
+use crate::worker_protocol::{Content, Monitor, StateChange, UpdateRun, Updates};
 
 /// Digits of a latency that are kept.
 const LATENCY_DIGITS: u32 = 3;
@@ -82,6 +83,8 @@ pub(super) struct UpdateLog {
     latencies_from_ns: i64,
     /// What the monotonic clock is behind the one since the Unix epoch.
     epoch_ns: i64,
+    /// What the library reported of connections.
+    states: Vec<StateChange>,
 }
 
 impl UpdateLog {
@@ -95,6 +98,7 @@ impl UpdateLog {
             has_sums: monitor.content == Content::Frames,
             latencies_from_ns: i64::MAX,
             epoch_ns: now_ns(libc::CLOCK_REALTIME) - now_ns(libc::CLOCK_MONOTONIC),
+            states: Vec::new(),
         }
     }
 
@@ -114,6 +118,12 @@ impl UpdateLog {
         self.recorded += 1;
     }
 
+    /// Records that a PV is connected now, or that it no longer is.
+    pub(super) fn record_state(&mut self, pv: usize, connected: bool) {
+        let at_ns = nanoseconds(read(libc::CLOCK_MONOTONIC));
+        self.states.push(StateChange { pv, at_ns, connected });
+    }
+
     /// How many updates were recorded since the last [`UpdateLog::take`].
     pub(super) fn recorded(&self) -> usize {
         self.recorded
@@ -126,13 +136,14 @@ impl UpdateLog {
 
     /// Takes all updates, in the form of the protocol.
     pub(super) fn take(&mut self) -> Updates {
+        let states = std::mem::take(&mut self.states);
         let entries = &self.entries[..self.recorded];
         let updates = Updates {
             runs: self.runs(entries),
             latencies: self.latencies(entries),
             latency_over_time: latency_over_time(self.timed(entries), self.numbering.pvs),
             counters: BTreeMap::new(),
-            states: Vec::new(),
+            states,
         };
         self.recorded = 0;
         updates
@@ -199,6 +210,11 @@ impl Arrived {
     pub(super) fn now() -> Arrived {
         Arrived(now_ns(libc::CLOCK_REALTIME))
     }
+}
+
+/// How much longer each callback is to take; nothing where that is no time.
+pub(super) fn callback_of(monitor: Monitor) -> Duration {
+    Duration::try_from_secs_f64(monitor.callback_s.unwrap_or_default()).unwrap_or_default()
 }
 
 /// A time stamp of EPICS, in seconds since 1990 and ns, since the Unix epoch.

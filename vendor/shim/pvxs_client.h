@@ -87,6 +87,9 @@ bool gauge_pvxs_subscribe(gauge_pvxs_client *client, size_t pv, size_t subscript
                           gauge_pvxs_error *error);
 gauge_pvxs_squashed gauge_pvxs_take_squashed(gauge_pvxs_client *client);
 
+/* Ends all subscriptions and drops all channels; no callback of theirs comes after it. */
+bool gauge_pvxs_disconnect(gauge_pvxs_client *client, gauge_pvxs_error *error);
+
 /* Read an update in its callback. */
 bool gauge_pvxs_read_time(const gauge_pvxs_update *update, gauge_pvxs_time *time,
                           gauge_pvxs_error *error);

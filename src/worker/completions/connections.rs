@@ -49,6 +49,13 @@ impl Connections {
         });
     }
 
+    /// No channel is made any more.
+    pub(super) fn begin_again(&self) {
+        let mut state = self.0.lock();
+        state.is_up.fill(false);
+        state.down = 0;
+    }
+
     /// Waits until every channel that was added is up.
     pub(in crate::worker) fn wait(&self, deadline: Instant) -> Result<(), NotConnected> {
         let state = self.0.wait(deadline, |state| state.down == 0);

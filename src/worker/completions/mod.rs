@@ -13,6 +13,7 @@ pub(super) use self::subscriptions::{Failure, NotRunning, Subscriptions};
 pub(super) use self::update_sink::UpdateSink;
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::worker_protocol::Monitor;
 
@@ -24,6 +25,7 @@ pub(super) struct Completions<E> {
     pub(super) requests: Requests<E>,
     /// Set before anything is subscribed to.
     updates: OnceLock<UpdateSink<E>>,
+    is_subscribed: AtomicBool,
     pvs: usize,
 }
 
@@ -34,16 +36,35 @@ impl<E: Clone> Completions<E> {
             connections: Connections::new(pvs),
             requests: Requests::new(),
             updates: OnceLock::new(),
+            is_subscribed: AtomicBool::new(false),
             pvs,
         }
     }
 
     /// Makes room for the updates of `monitor`; none when that was done before.
     pub(super) fn start_updates(&self, monitor: Monitor) -> Option<&UpdateSink<E>> {
-        if self.updates.get().is_some() {
+        if self.is_subscribed.swap(true, Ordering::Relaxed) {
             return None;
         }
+        if let Some(sink) = self.updates.get() {
+            sink.begin_again(monitor, self.pvs);
+        }
         Some(self.updates.get_or_init(|| UpdateSink::new(monitor, self.pvs)))
+    }
+
+    /// All channels and subscriptions are gone. To be called when no callback of theirs
+    /// can come any more.
+    pub(super) fn begin_again(&self) {
+        self.connections.begin_again();
+        self.is_subscribed.store(false, Ordering::Relaxed);
+    }
+
+    /// Records that a channel is connected, or that it is not any more.
+    pub(super) fn record_connection(&self, pv: usize, is_up: bool) {
+        self.connections.record(pv, is_up);
+        if let Some(sink) = self.updates() {
+            sink.record_state(pv, is_up);
+        }
     }
 
     /// Where updates go; none before something is subscribed to.

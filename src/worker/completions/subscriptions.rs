@@ -1,6 +1,8 @@
 //! Subscriptions and what they brought; no lock and no waiting.
 
-use crate::worker::updates::{Arrived, Numbering, Update, UpdateLog};
+use std::time::Duration;
+
+use crate::worker::updates::{Arrived, Numbering, Update, UpdateLog, callback_of};
 use crate::worker_protocol::{Monitor, Updates};
 
 /// The subscriptions of a job. `E` is why one failed.
@@ -15,6 +17,8 @@ pub(in crate::worker) struct Subscriptions<E> {
     /// How many of those that are begun have not.
     silent: usize,
     failure: Option<Failure<E>>,
+    /// How much longer each callback takes.
+    callback: Duration,
 }
 
 /// A subscription that has failed.
@@ -51,6 +55,24 @@ impl<E: Clone> Subscriptions<E> {
             is_running: vec![false; numbering.count()],
             silent: 0,
             failure: None,
+            callback: callback_of(monitor),
+        }
+    }
+
+    /// How much longer each callback is to take.
+    pub(in crate::worker) fn callback(&self) -> Duration {
+        self.callback
+    }
+
+    /// Records that the library reports a PV as connected, or as disconnected.
+    pub(in crate::worker) fn record_state(&mut self, pv: usize, connected: bool) {
+        self.log.record_state(pv, connected);
+    }
+
+    /// The same of the PV of a subscription; that of a PV's first subscription counts.
+    pub(in crate::worker) fn record_state_of(&mut self, subscription: usize, connected: bool) {
+        if self.numbering.monitor(subscription) == 0 {
+            self.record_state(self.numbering.pv(subscription), connected);
         }
     }
 

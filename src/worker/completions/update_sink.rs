@@ -29,7 +29,25 @@ impl<E: Clone> UpdateSink<E> {
         arrived: Arrived,
         update: Result<Update, E>,
     ) {
-        self.0.change(|subscriptions| subscriptions.record(subscription, arrived, update));
+        let mut callback = Duration::ZERO;
+        self.0.change(|subscriptions| {
+            callback = subscriptions.callback();
+            subscriptions.record(subscription, arrived, update)
+        });
+        // Without the lock: what waits for it is not what is slow.
+        if !callback.is_zero() {
+            thread::sleep(callback);
+        }
+    }
+
+    /// Records that the library reports a PV as connected, or as disconnected.
+    pub(in crate::worker) fn record_state(&self, pv: usize, connected: bool) {
+        self.0.lock().record_state(pv, connected);
+    }
+
+    /// Forgets all subscriptions and makes room for those of `monitor`.
+    pub(in crate::worker) fn begin_again(&self, monitor: Monitor, pvs: usize) {
+        *self.0.lock() = Subscriptions::new(monitor, pvs);
     }
 
     /// Waits until every subscription that is begun has brought an update; else says
@@ -42,10 +60,13 @@ impl<E: Clone> UpdateSink<E> {
         self.0.wait(deadline, Subscriptions::is_settled).check_running(pvs)
     }
 
-    /// Sleeps for `duration` and takes what was recorded.
-    pub(in crate::worker) fn collect(&self, duration: Duration) -> Result<Updates, Failure<E>> {
+    /// From now on latencies count.
+    pub(in crate::worker) fn begin_collecting(&self) {
         self.0.lock().begin_collecting();
-        thread::sleep(duration);
+    }
+
+    /// Takes what was recorded.
+    pub(in crate::worker) fn taken(&self) -> Result<Updates, Failure<E>> {
         self.0.lock().take()
     }
 }
@@ -76,11 +97,11 @@ mod tests {
             });
             assert_eq!(sink.wait_for_first(&[0, 1], endless), Ok(()));
         });
-        assert_eq!(sink.collect(Duration::ZERO).unwrap().runs.len(), 2);
+        assert_eq!(sink.taken().unwrap().runs.len(), 2);
         sink.record(1, Arrived::now(), Err("gone"));
         let failure = Failure { pv: 1, why: "gone" };
         let failed = Err(NotRunning::Failed(failure.clone()));
         assert_eq!(sink.wait_for_first(&[0, 1], endless), failed);
-        assert_eq!(sink.collect(Duration::ZERO), Err(failure));
+        assert_eq!(sink.taken(), Err(failure));
     }
 }

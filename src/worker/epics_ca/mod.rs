@@ -14,6 +14,7 @@ mod monitors;
 mod why;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::CString;
 use std::io;
 use std::time::Duration;
@@ -42,6 +43,8 @@ pub(super) struct EpicsCa {
     created: Vec<Channel>,
     /// Connected, by PV index.
     connected: Vec<Connected>,
+    /// Channels to read PVs by whose own are lent; made when one is asked for.
+    readers: BTreeMap<usize, ValueChannel<f64>>,
     names: Vec<CString>,
     timeout: Duration,
     /// The most that an array which is subscribed to has.
@@ -80,6 +83,7 @@ impl FutureLibrary for EpicsCa {
         Ok(EpicsCa {
             created: Vec::with_capacity(job.pvs.len()),
             connected: Vec::with_capacity(job.pvs.len()),
+            readers: BTreeMap::new(),
             names: c_names(job)?,
             timeout,
             elements: 1,
@@ -127,7 +131,14 @@ impl FutureLibrary for EpicsCa {
         Ok(())
     }
 
+    /// A subscription borrows its channel, so a PV that has one is read by another channel.
     async fn get(&mut self, batch: &Batch<'_, f64, Why>) {
+        if let [pv] = batch.pvs
+            && matches!(self.connected[*pv], Connected::Lent)
+        {
+            batch.answer(0, self.get_beside(*pv).await.map_err(Why::from));
+            return;
+        }
         self.ask(batch, async |channel, _| channel.get().await).await;
     }
 
@@ -169,6 +180,14 @@ impl FutureLibrary for EpicsCa {
         Ok(())
     }
 
+    /// Channels end when they are dropped.
+    async fn disconnect(&mut self) -> Result<(), StageError> {
+        self.created.clear();
+        self.connected.clear();
+        self.readers.clear();
+        Ok(())
+    }
+
     fn why_silent(&self, _: usize) -> Option<String> {
         libca::why_dropped(self.elements * size_of::<i16>())
     }
@@ -178,6 +197,16 @@ impl EpicsCa {
     fn channel(&self, pv: usize) -> Result<Channel, StageError> {
         Channel::new(&self.context, &self.names[pv])
             .map_err(|error| failed(&self.name(pv), Why::from(error)))
+    }
+
+    async fn get_beside(&mut self, pv: usize) -> Result<f64, Error> {
+        let reader = match self.readers.entry(pv) {
+            Entry::Occupied(reader) => reader.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(self.context.connect::<f64>(&self.names[pv]).await?)
+            }
+        };
+        reader.get().await
     }
 
     /// `request` gets the channel and the position in the batch. The first that fails

@@ -8,12 +8,14 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::pending;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::pin::pin;
 use std::rc::Rc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ::epics_ca::channel::subscribe::Queue;
+use ::epics_ca::error::DISCONN;
 use ::epics_ca::request::Time;
 use ::epics_ca::types::{EpicsTimeStamp, EventMask};
 use ::epics_ca::{Error, TypedChannel};
@@ -35,8 +37,8 @@ const CATCHING_UP: Duration = Duration::from_millis(50);
 
 /// All subscriptions of a job, on the worker's thread.
 pub(in crate::worker) struct LocalSink {
-    /// Never dropped: dropping a subscription locks what its callback locks, and
-    /// then waits for callbacks to end.
+    /// Not dropped with the client: dropping a subscription locks what its callback locks,
+    /// and then waits for callbacks to end, so a process that ends might not.
     tasks: ManuallyDrop<LocalSet>,
     subscriptions: Rc<RefCell<Subscriptions<Why>>>,
     /// A task sends something when there is something to see in the subscriptions.
@@ -112,19 +114,36 @@ impl Sink<Why> for LocalSink {
         subscriptions.borrow().check_running(pvs)
     }
 
-    fn collect(&mut self, runtime: &Runtime, duration: Duration) -> Result<Updates, Failure<Why>> {
+    fn block_on<F: Future>(&self, runtime: &Runtime, work: F) -> F::Output {
+        self.tasks.block_on(runtime, work)
+    }
+
+    fn begin_collecting(&mut self, runtime: &Runtime) {
+        // Tasks run only while a stage does: what came since the last one has
+        // a latency that tells nothing of this client.
+        self.tasks.block_on(runtime, catch_up(&self.subscriptions));
+        self.subscriptions.borrow_mut().begin_collecting();
+    }
+
+    fn take_updates(&mut self, runtime: &Runtime, duration: Duration) {
         let (woken, subscriptions) = (&mut self.woken, &self.subscriptions);
         self.tasks.block_on(runtime, async {
-            // Tasks run only while a stage does: what came since the last one has
-            // a latency that tells nothing of this client.
-            catch_up(subscriptions).await;
-            subscriptions.borrow_mut().begin_collecting();
             let end = Instant::now() + duration;
             while !subscriptions.borrow().has_failed()
                 && timeout_at(end.into(), woken.next()).await.is_ok()
             {}
         });
-        subscriptions.borrow_mut().take()
+    }
+
+    fn taken(&mut self) -> Result<Updates, Failure<Why>> {
+        self.subscriptions.borrow_mut().take()
+    }
+
+    /// Drops the subscriptions and their channels. The crate has no other way to end one,
+    /// and it may hang: see the manifest.
+    fn end(self, runtime: &Runtime) {
+        let _runtime = runtime.enter();
+        drop(ManuallyDrop::into_inner(self.tasks));
     }
 }
 
@@ -135,12 +154,28 @@ async fn take(
     subscriptions: &RefCell<Subscriptions<Why>>,
     waker: &mpsc::UnboundedSender<()>,
 ) {
+    let mut is_connected = true;
     while let Some(update) = updates.next().await {
         let arrived = Arrived::now();
-        let update = update.map_err(Why::from);
-        if subscriptions.borrow_mut().record(number, arrived, update) {
+        let mut all = subscriptions.borrow_mut();
+        let is_lost = update.as_ref().is_err_and(|why| why.into_raw() == DISCONN.into_raw());
+        let was_connected = mem::replace(&mut is_connected, !is_lost);
+        if was_connected != is_connected {
+            all.record_state_of(number, is_connected);
+        }
+        if !is_connected {
+            // libca subscribes again by itself when the PV is back.
+            continue;
+        }
+        let is_worth_seeing = all.record(number, arrived, update.map_err(Why::from));
+        let callback = all.callback();
+        drop(all);
+        if is_worth_seeing {
             // Nobody listens any more when the job is over.
             let _ = waker.unbounded_send(());
+        }
+        if !callback.is_zero() {
+            thread::sleep(callback);
         }
     }
     pending().await

@@ -1,6 +1,7 @@
 //! Where to search, from the environment variables that every client reads.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 
 /// The variables of a protocol.
 #[derive(Debug)]
@@ -13,6 +14,21 @@ pub(in crate::worker) struct Variables {
     pub(in crate::worker) server_port: (&'static str, u16),
     /// The port of searches over UDP, and its usual value.
     pub(in crate::worker) search_port: (&'static str, u16),
+    /// Seconds after which a client asks after a server that is silent.
+    pub(in crate::worker) timeout: &'static str,
+}
+
+/// What a client does that sets no [`Variables::timeout`].
+const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The time after which a client asks after a server; that of everybody where it is not
+/// set, or set to no time.
+pub(super) fn timeout(variables: &Variables, value: impl Fn(&str) -> Option<String>) -> Duration {
+    let seconds = value(variables.timeout).and_then(|text| text.trim().parse().ok());
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|timeout| !timeout.is_zero())
+        .unwrap_or(USUAL_TIMEOUT)
 }
 
 /// Where searches go.
@@ -40,7 +56,7 @@ pub(super) fn destinations(
         "" => Ok(usual),
         text => text.parse().map_err(|_| format!("{name}={text} is not a port")),
     };
-    let Variables { name_servers, addresses: list, server_port, search_port } = *variables;
+    let Variables { name_servers, addresses: list, server_port, search_port, .. } = *variables;
     let servers = addresses(name_servers, &value(name_servers), port(server_port)?)?;
     if !servers.is_empty() {
         return Ok(Destinations::NameServers(servers));
@@ -88,6 +104,7 @@ mod tests {
         addresses: "EPICS_CA_ADDR_LIST",
         server_port: ("EPICS_CA_SERVER_PORT", 5064),
         search_port: ("EPICS_CA_SERVER_PORT", 5064),
+        timeout: "EPICS_CA_CONN_TMO",
     };
 
     fn read(variables: &[(&str, &str)]) -> Result<Destinations, String> {
@@ -98,6 +115,15 @@ mod tests {
 
     fn list(addresses: &[&str]) -> Vec<SocketAddrV4> {
         addresses.iter().map(|address| address.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_timeout_that_is_none_is_that_of_everybody() {
+        let of = |text: &'static str| timeout(&CHANNEL_ACCESS, move |_| Some(text.to_owned()));
+        assert_eq!(of("2.5"), Duration::from_millis(2500));
+        for text in ["", "0", "-1", "soon"] {
+            assert_eq!(of(text), USUAL_TIMEOUT, "{text}");
+        }
     }
 
     #[test]

@@ -29,6 +29,10 @@ pub(in crate::worker) struct Circuit<P: Protocol> {
     /// The system takes no bytes until the server has read some.
     is_blocked: bool,
     is_down: bool,
+    /// When it brought something last, or was opened.
+    heard: Duration,
+    /// Whether the server was asked since whether it is there.
+    is_asked: bool,
     input: Input<P::Header>,
     peer: P::Peer,
 }
@@ -36,7 +40,11 @@ pub(in crate::worker) struct Circuit<P: Protocol> {
 impl<P: Protocol> Circuit<P> {
     /// Connects to a server and puts the greeting into the output. Blocks at most
     /// for `timeout`.
-    pub(super) fn open(address: SocketAddrV4, timeout: Duration) -> io::Result<Circuit<P>> {
+    pub(super) fn open(
+        address: SocketAddrV4,
+        timeout: Duration,
+        now: Duration,
+    ) -> io::Result<Circuit<P>> {
         let stream = TcpStream::connect_timeout(&address.into(), timeout)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
@@ -50,6 +58,8 @@ impl<P: Protocol> Circuit<P> {
             written: 0,
             is_blocked: false,
             is_down: false,
+            heard: now,
+            is_asked: false,
             input,
             peer,
         })
@@ -96,6 +106,29 @@ impl<P: Protocol> Circuit<P> {
         self.output = Vec::new();
         self.written = 0;
         self.input = Input::default();
+    }
+
+    /// It has brought something.
+    pub(super) fn hear(&mut self, now: Duration) {
+        self.heard = now;
+        self.is_asked = false;
+    }
+
+    /// When it brought something last, or was opened.
+    pub(super) fn heard(&self) -> Duration {
+        self.heard
+    }
+
+    /// Asks the server whether it is there, once until something comes.
+    pub(super) fn ask_after_server(&mut self) {
+        if !std::mem::replace(&mut self.is_asked, true) {
+            P::keep_alive(&self.peer, &mut self.output);
+        }
+    }
+
+    /// Whether the server was asked whether it is there, and has not answered.
+    pub(super) fn is_asked(&self) -> bool {
+        self.is_asked
     }
 
     /// Whether the circuit can be used no more.

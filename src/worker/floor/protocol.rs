@@ -16,8 +16,8 @@ pub(in crate::worker) trait Protocol: Sized {
     /// The variables that say where to search.
     const VARIABLES: Variables;
 
-    /// How often a circuit must be heard of, if nothing else is sent.
-    const KEEP_ALIVE: Option<Duration>;
+    /// Whether it has a write that the server does not confirm.
+    const WRITES_UNCONFIRMED: bool;
 
     /// How many subscriptions may await their first update at a time.
     const MOST_SILENT: usize;
@@ -36,6 +36,10 @@ pub(in crate::worker) trait Protocol: Sized {
 
     /// What is kept of a job of `pvs` PVs.
     fn new(pvs: usize) -> Self;
+
+    /// When a circuit that brings nothing is given up, as the protocol's own library does
+    /// it whose time for that is `timeout`.
+    fn patience(timeout: Duration) -> Patience;
 
     /// Searches whose answers come to this UDP port.
     fn datagrams(reply_port: u16) -> Self::Datagrams;
@@ -74,6 +78,9 @@ pub(in crate::worker) trait Protocol: Sized {
         request: &Request,
     ) -> Result<(), String>;
 
+    /// Writes a value that the server does not confirm, where there is such a write.
+    fn write_unconfirmed(peer: &Self::Peer, output: &mut Vec<u8>, sid: u32, value: f64);
+
     /// Subscribes to a PV.
     fn subscribe(
         &mut self,
@@ -82,11 +89,22 @@ pub(in crate::worker) trait Protocol: Sized {
         subscription: &Subscription,
     );
 
-    /// Says that this client is there.
+    /// Says that this client is there, and asks the server whether it is.
     fn keep_alive(peer: &Self::Peer, output: &mut Vec<u8>);
 
     /// What a server has of a PV is gone with its channel.
     fn forget(&mut self, pv: u32);
+}
+
+/// How long a circuit may bring nothing.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::worker) struct Patience {
+    /// How often a circuit must be heard of, if nothing else is sent.
+    pub(in crate::worker) keep_alive: Option<Duration>,
+    /// After this the server is asked whether it is there.
+    pub(in crate::worker) ask_after: Option<Duration>,
+    /// After this the circuit is given up.
+    pub(in crate::worker) gone_after: Duration,
 }
 
 /// A request for one PV.

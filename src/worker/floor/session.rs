@@ -16,12 +16,12 @@ use super::circuit::{Circuit, Piece};
 use super::identity::check_name;
 use super::lookup::{Lookup, TcpLookup, UdpLookup};
 use super::names::Names;
-use super::protocol::Protocol;
+use super::protocol::{Patience, Protocol};
 use super::request::Requests;
 use super::search::SearchStatistics;
 use super::socket::Waiting;
 use super::subscriptions::Subscriptions;
-use crate::worker::client::{Client, StageError};
+use crate::worker::client::{Client, StageError, stages_without};
 use crate::worker::per_pv_times::PerPvTimes;
 use crate::worker_protocol::{Job, Mode, Monitor, Stage, Updates};
 
@@ -35,6 +35,8 @@ pub(in crate::worker) struct Session<P: Protocol> {
     timeout: Duration,
     /// The origin of all moments.
     origin: Instant,
+    destinations: Destinations,
+    patience: Patience,
     lookup: Lookup<P::Datagrams>,
     channels: Vec<Channel>,
     connected: usize,
@@ -88,14 +90,9 @@ impl<P: Hears> Client for Session<P> {
     /// `create` is joint with `connect`: the first thing to be done for a PV is
     /// to encode its search, and when that happens is up to the window.
     fn stages() -> Vec<Stage> {
-        vec![
-            Stage::Context,
-            Stage::Connect,
-            Stage::Get,
-            Stage::Put,
-            Stage::GetDefault,
-            Stage::Subscribe,
-        ]
+        let mut stages = stages_without(&[Stage::Create]);
+        stages.retain(|stage| P::WRITES_UNCONFIRMED || *stage != Stage::PutUnconfirmed);
+        stages
     }
 
     /// Reads the environment and opens the UDP socket; sends nothing.
@@ -163,8 +160,41 @@ impl<P: Hears> Client for Session<P> {
         self.subscribe_to(mode, pvs, monitor)
     }
 
-    fn collect(&mut self, duration: Duration) -> Result<Updates, StageError> {
-        self.collect_for(duration)
+    fn begin_collecting(&mut self) -> Result<(), StageError> {
+        self.begin_to_collect()
+    }
+
+    fn take_updates(&mut self, duration: Duration) -> Result<(), StageError> {
+        self.take_updates_for(duration)
+    }
+
+    fn taken(&mut self) -> Result<Updates, StageError> {
+        self.take_log()
+    }
+
+    /// Writes `values` to `pvs` and waits until the system has taken all.
+    fn put_unconfirmed(&mut self, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
+        self.write_unconfirmed(pvs, values)
+    }
+
+    fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    /// Closes all circuits: a server ends with a circuit whatever was on it.
+    fn disconnect(&mut self) -> Result<(), StageError> {
+        self.lookup = lookup_at::<P>(&self.destinations, self.names.len())?;
+        self.protocol = P::new(self.names.len());
+        self.requests = Requests::none();
+        self.channels.fill(Channel::NEW);
+        (self.connected, self.refused) = (0, 0);
+        self.circuits.clear();
+        self.circuit_of.clear();
+        self.latest = None;
+        self.subscriptions = None;
+        self.losses = Losses::default();
+        self.counted = [0; 2];
+        Ok(())
     }
 
     /// What was counted since the last call: search messages and, over UDP, their
@@ -197,25 +227,19 @@ impl<P: Hears> Session<P> {
     ) -> Result<Session<P>, StageError> {
         let timeout = Duration::try_from_secs_f64(job.timeout_s)
             .map_err(|error| StageError(format!("timeout of {} s: {error}", job.timeout_s)))?;
-        let destinations = address::destinations(&P::VARIABLES, variable).map_err(StageError)?;
+        let destinations = address::destinations(&P::VARIABLES, &variable).map_err(StageError)?;
         job.pvs.iter().try_for_each(|name| check_name(name))?;
         let names: Names = job.pvs.iter().collect();
-        let lookup = match destinations {
-            Destinations::NameServers(servers) => {
-                Lookup::Tcp(Box::new(TcpLookup::new(servers, names.len())))
-            }
-            Destinations::Servers(servers) => UdpLookup::new(servers, names.len(), P::datagrams)
-                .map(|lookup| Lookup::Udp(Box::new(lookup)))
-                .map_err(|error| StageError(format!("cannot open a UDP socket: {error}")))?,
-        };
         Ok(Session {
+            patience: P::patience(address::timeout(&P::VARIABLES, &variable)),
+            lookup: lookup_at::<P>(&destinations, names.len())?,
+            destinations,
             protocol: P::new(names.len()),
             requests: Requests::none(),
             channels: vec![Channel::NEW; names.len()],
             names,
             timeout,
             origin: Instant::now(),
-            lookup,
             connected: 0,
             refused: 0,
             circuits: Vec::new(),
@@ -261,5 +285,20 @@ impl<P: Hears> Session<P> {
 
     fn not_connected(&self, pvs: Range<usize>, after: &str) -> StageError {
         StageError(why_not_connected(&self.channels, &self.names, pvs, after))
+    }
+}
+
+/// A lookup of `pvs` PVs that has found none; opens the UDP socket where there is one.
+fn lookup_at<P: Protocol>(
+    destinations: &Destinations,
+    pvs: usize,
+) -> Result<Lookup<P::Datagrams>, StageError> {
+    match destinations.clone() {
+        Destinations::NameServers(servers) => {
+            Ok(Lookup::Tcp(Box::new(TcpLookup::new(servers, pvs))))
+        }
+        Destinations::Servers(servers) => UdpLookup::new(servers, pvs, P::datagrams)
+            .map(|lookup| Lookup::Udp(Box::new(lookup)))
+            .map_err(|error| StageError(format!("cannot open a UDP socket: {error}"))),
     }
 }

@@ -1,6 +1,9 @@
-//! Subscriptions and the updates that they bring; no I/O.
+//! Subscriptions and the updates that they bring.
 
-use crate::worker::updates::{Arrived, Numbering, Update, UpdateLog};
+use std::thread;
+use std::time::Duration;
+
+use crate::worker::updates::{Arrived, Numbering, Update, UpdateLog, callback_of};
 use crate::worker_protocol::{Content, Monitor};
 
 /// The subscriptions of a job. An update finds its place by its number, without
@@ -14,6 +17,8 @@ pub(in crate::worker) struct Subscriptions {
     /// By number.
     state: Vec<SubscriptionState>,
     silent: usize,
+    /// How much longer each callback takes: there is one thread, so all else waits.
+    callback: Duration,
 }
 
 /// How far a subscription is.
@@ -37,6 +42,7 @@ impl Subscriptions {
             numbering,
             state: vec![SubscriptionState::Unwanted; numbering.count()],
             silent: 0,
+            callback: callback_of(monitor),
         }
     }
 
@@ -93,6 +99,9 @@ impl Subscriptions {
             self.silent -= 1;
         }
         self.log.record(number as usize, arrived, update);
+        if !self.callback.is_zero() {
+            thread::sleep(self.callback);
+        }
     }
 }
 

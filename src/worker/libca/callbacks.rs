@@ -33,7 +33,7 @@ pub(super) unsafe extern "C" fn connection_changed(event: sys::connection_handle
     // SAFETY: the caller promises what `owner` needs.
     let owner = unsafe { owner(event.chid) };
     let is_up = event.op == c_long::from(sys::CA_OP_CONN_UP);
-    owner.completions.connections.record(owner.pv, is_up);
+    owner.completions.record_connection(owner.pv, is_up);
 }
 
 /// A `DBR_DOUBLE` was read, or could not be.

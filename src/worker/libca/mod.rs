@@ -104,6 +104,18 @@ impl CallbackLibrary for Libca {
         })
     }
 
+    fn put_unconfirmed(&self, pv: usize, value: f64) -> Result<(), Status> {
+        // SAFETY: the channel is alive; libca copies the value before it returns.
+        check(unsafe {
+            sys::ca_array_put(
+                c_long::from(sys::DBR_DOUBLE),
+                1,
+                self.channels[pv],
+                from_ref(&value).cast(),
+            )
+        })
+    }
+
     /// With count 0, which means all elements that the PV has at the time.
     fn subscribe(&self, pv: usize, content: Content, subscription: usize) -> Result<(), Status> {
         const ALL_ELEMENTS: u8 = 0;
@@ -130,6 +142,13 @@ impl CallbackLibrary for Libca {
         self.context.flush()
     }
 
+    /// Clearing a channel clears its subscriptions too, says the Channel Access Reference
+    /// Manual, and waits for callbacks that run.
+    fn disconnect(&mut self) -> Result<(), StageError> {
+        self.clear_channels();
+        self.context.flush()
+    }
+
     fn why_silent(&self, pv: usize) -> Option<String> {
         let channel = *self.channels.get(pv)?;
         // SAFETY: the channel is alive.
@@ -138,13 +157,19 @@ impl CallbackLibrary for Libca {
     }
 }
 
-/// Channels go before their context does, as libca asks for.
-impl Drop for Libca {
-    fn drop(&mut self) {
+impl Libca {
+    fn clear_channels(&mut self) {
         for channel in self.channels.drain(..) {
             // SAFETY: the channel is alive and nobody uses it after this. The
             // status can only tell that it was not alive.
             unsafe { sys::ca_clear_channel(channel) };
         }
+    }
+}
+
+/// Channels go before their context does, as libca asks for.
+impl Drop for Libca {
+    fn drop(&mut self) {
+        self.clear_channels();
     }
 }

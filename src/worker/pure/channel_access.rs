@@ -14,10 +14,11 @@ use std::time::Duration;
 use epics_base_rs::error::CaError;
 use epics_base_rs::server::snapshot::Snapshot;
 use epics_base_rs::types::EpicsValue;
-use epics_ca_rs::client::{CaChannel, CaClient, MonitorHandle};
+use epics_ca_rs::client::{CaChannel, CaClient, EventWatcher, MonitorHandle};
 use epics_ca_rs::protocol::{DBE_VALUE, ECA_DISCONN};
 use futures::future::try_join_all;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use super::shared_sink::SharedSink;
 use super::stack::{VERSION, runtime};
@@ -32,6 +33,10 @@ pub(in crate::worker) struct EpicsCaRs {
     names: Vec<String>,
     /// By PV index.
     channels: Vec<CaChannel>,
+    /// Each takes the updates of a subscription.
+    takers: Vec<JoinHandle<()>>,
+    /// Report connections and their ends while they live.
+    watchers: Vec<EventWatcher>,
     client: CaClient,
     /// Updates that were dropped before `collect` was called last.
     dropped: u64,
@@ -59,7 +64,8 @@ impl FutureLibrary for EpicsCaRs {
         let client = runtime.block_on(CaClient::new());
         let client = client.map_err(|error| failed("the context", error))?;
         let channels = Vec::with_capacity(job.pvs.len());
-        Ok(EpicsCaRs { names: job.pvs.clone(), channels, client, dropped: 0 })
+        let (takers, watchers) = (Vec::new(), Vec::new());
+        Ok(EpicsCaRs { names: job.pvs.clone(), channels, takers, watchers, client, dropped: 0 })
     }
 
     fn name(&self, pv: usize) -> String {
@@ -130,9 +136,43 @@ impl FutureLibrary for EpicsCaRs {
         };
         let handles = try_join_all(subscriptions.numbered().map(subscribe)).await?;
         for (number, handle) in handles {
-            tokio::spawn(take(number, handle, subscriptions.content, Arc::clone(sink)));
+            let take = take(number, handle, subscriptions.content, Arc::clone(sink));
+            self.takers.push(tokio::spawn(take));
+        }
+        for pv in subscriptions.pvs {
+            let (pv, sink) = (*pv, Arc::clone(sink));
+            let report = move |is_up| sink.record_state(pv, is_up);
+            self.watchers.push(self.channels[pv].on_connection_change(report));
         }
         Ok(())
+    }
+
+    const PUTS_UNCONFIRMED: bool = true;
+
+    async fn put_unconfirmed(&mut self, pvs: &[usize], values: &[f64]) -> Result<(), StageError> {
+        for (pv, value) in pvs.iter().zip(values) {
+            let put = self.channels[*pv].put_nowait(&EpicsValue::Double(*value)).await;
+            put.map_err(|error| failed(&self.names[*pv], error))?;
+        }
+        Ok(())
+    }
+
+    /// A subscription ends with its handle, a channel with the last of its own.
+    async fn disconnect(&mut self) -> Result<(), StageError> {
+        self.watchers.clear();
+        for taker in self.takers.drain(..) {
+            taker.abort();
+            // It was ended: nothing else can be wrong with it.
+            let _ = taker.await;
+        }
+        self.channels.clear();
+        Ok(())
+    }
+
+    async fn close(mut self) {
+        // It cannot fail.
+        let _ = self.disconnect().await;
+        self.client.shutdown().await;
     }
 
     fn take_update_counters(&mut self) -> Vec<(&'static str, u64)> {

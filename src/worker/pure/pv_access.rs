@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use epics_pva_rs::client::PvaClient;
 use epics_pva_rs::client_native::context::ConnectHandle;
-use epics_pva_rs::client_native::ops_v2::SubscriptionHandle;
+use epics_pva_rs::client_native::ops_v2::{MonitorConnEvent, SubscriptionHandle};
 use epics_pva_rs::config::env::broadcast_port;
 use epics_pva_rs::error::PvaError;
 use epics_pva_rs::pvdata::{PvField, PvStructure, ScalarValue, TypedScalarArray};
@@ -25,7 +25,7 @@ use tokio::runtime::Runtime;
 
 use super::shared_sink::SharedSink;
 use super::stack::{VERSION, runtime};
-use crate::worker::client::StageError;
+use crate::worker::client::{StageError, stages_without};
 use crate::worker::future_client::{Batch, FutureLibrary, Subscribing};
 use crate::worker::outcome::{failed, not_subscribed};
 use crate::worker::updates::{Arrived, Update, number_and_sum};
@@ -54,14 +54,7 @@ impl FutureLibrary for EpicsPvaRs {
 
     /// `connect` makes a channel and begins to connect it, in one call.
     fn stages() -> Vec<Stage> {
-        vec![
-            Stage::Context,
-            Stage::Connect,
-            Stage::Get,
-            Stage::Put,
-            Stage::GetDefault,
-            Stage::Subscribe,
-        ]
+        stages_without(&[Stage::Create])
     }
 
     fn runtime() -> io::Result<Runtime> {
@@ -134,17 +127,33 @@ impl FutureLibrary for EpicsPvaRs {
     ) -> Result<(), StageError> {
         let (client, names, content) = (&self.client, &self.names, subscriptions.content);
         let subscribe = async |(number, pv): (usize, usize)| {
-            let sink = Arc::clone(sink);
+            let (sink, states) = (Arc::clone(sink), Arc::clone(sink));
+            let report = move |event| states.record_state(pv, is_connected(&event));
             let take = move |_: &_, field: &PvField| {
                 let arrived = Arrived::now();
                 sink.record(number, arrived, update_of(field, content));
             };
-            let handle = client.pvmonitor_handle(&names[pv], take, |_| ()).await;
+            let handle = client.pvmonitor_handle(&names[pv], take, report).await;
             handle.map_err(|error| not_subscribed(&names[pv], error))
         };
         let handles = try_join_all(subscriptions.numbered().map(subscribe)).await?;
         self.subscriptions.extend(handles);
         Ok(())
+    }
+
+    /// Subscriptions end with their handles. The crate keeps channels that nobody uses,
+    /// unless it is asked to clear them.
+    async fn disconnect(&mut self) -> Result<(), StageError> {
+        self.subscriptions.clear();
+        for held in self.held.drain(..) {
+            held.wait().await;
+        }
+        self.client.cache_clear("").await;
+        Ok(())
+    }
+
+    async fn close(self) {
+        self.client.close();
     }
 
     /// Updates that were merged.
@@ -162,6 +171,10 @@ impl FutureLibrary for EpicsPvaRs {
 /// None where the system has no IPv6, so no group to join either.
 fn held_beacon_port() -> Option<UdpSocket> {
     UdpSocket::bind((Ipv6Addr::LOCALHOST, broadcast_port())).ok()
+}
+
+fn is_connected(event: &MonitorConnEvent) -> bool {
+    matches!(event, MonitorConnEvent::Connected { .. })
 }
 
 fn update_of(field: &PvField, content: Content) -> Result<Update, String> {

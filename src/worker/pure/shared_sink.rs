@@ -1,6 +1,7 @@
 //! Updates that the runtime's threads bring and the worker's thread waits for.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
@@ -31,7 +32,15 @@ impl Sink<String> for SharedSink {
         UpdateSink::wait_for_first(self, pvs, deadline)
     }
 
-    fn collect(&mut self, _: &Runtime, duration: Duration) -> Result<Updates, Failure<String>> {
-        UpdateSink::collect(self, duration)
+    fn begin_collecting(&mut self, _: &Runtime) {
+        UpdateSink::begin_collecting(self);
+    }
+
+    fn take_updates(&mut self, _: &Runtime, duration: Duration) {
+        thread::sleep(duration);
+    }
+
+    fn taken(&mut self) -> Result<Updates, Failure<String>> {
+        UpdateSink::taken(self)
     }
 }

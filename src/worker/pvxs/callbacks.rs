@@ -43,7 +43,7 @@ pub(super) fn checked(call: impl FnOnce(*mut c::gauge_pvxs_error) -> bool) -> Re
 /// `owner` must lead to an [`Owner`].
 unsafe extern "C" fn connection_changed(owner: *mut c_void, pv: usize, is_up: bool) {
     // SAFETY: promised by the caller.
-    unsafe { of(owner) }.completions.connections.record(pv, is_up);
+    unsafe { of(owner) }.completions.record_connection(pv, is_up);
 }
 
 /// # Safety

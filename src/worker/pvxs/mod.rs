@@ -105,6 +105,19 @@ impl CallbackLibrary for Pvxs {
         self.call(|client, error| unsafe { c::gauge_pvxs_put(client, pv, value, request, error) })
     }
 
+    /// A put of pvAccess is confirmed: pvxs has none that does not wait.
+    const PUTS_UNCONFIRMED: bool = false;
+
+    fn put_unconfirmed(&self, _: usize, _: f64) -> Result<(), Refusal> {
+        Err("pvxs confirms all puts".to_owned())
+    }
+
+    fn disconnect(&mut self) -> Result<(), StageError> {
+        // SAFETY: the client is alive.
+        self.call(|client, error| unsafe { c::gauge_pvxs_disconnect(client, error) })
+            .map_err(|why| failed("the end of the channels", why))
+    }
+
     fn end_requests(&self) {
         // SAFETY: the client is alive.
         unsafe { c::gauge_pvxs_end_requests(self.raw.as_ptr()) };

@@ -11,7 +11,7 @@ use self::searches::Searches;
 use self::updates::Frames;
 use super::client::StageError;
 use super::floor::{
-    self, ChannelState, Hears, Names, Piece, Protocol, Request, Subscription, Variables,
+    self, ChannelState, Hears, Names, Patience, Piece, Protocol, Request, Subscription, Variables,
 };
 use super::updates::Arrived;
 use crate::channel_access::{self as message, Header};
@@ -41,10 +41,10 @@ impl Protocol for ChannelAccess {
         addresses: "EPICS_CA_ADDR_LIST",
         server_port: ("EPICS_CA_SERVER_PORT", 5064),
         search_port: ("EPICS_CA_SERVER_PORT", 5064),
+        timeout: "EPICS_CA_CONN_TMO",
     };
 
-    // rsrv leaves silent clients alone.
-    const KEEP_ALIVE: Option<Duration> = None;
+    const WRITES_UNCONFIRMED: bool = true;
 
     const MOST_SILENT: usize = usize::MAX;
 
@@ -62,6 +62,13 @@ impl Protocol for ChannelAccess {
 
     fn new(_pvs: usize) -> ChannelAccess {
         ChannelAccess::default()
+    }
+
+    /// As libca: it asks after EPICS_CA_CONN_TMO and waits for CA_ECHO_TIMEOUT, 5 s. rsrv
+    /// leaves silent clients alone.
+    fn patience(timeout: Duration) -> Patience {
+        let gone_after = timeout + Duration::from_secs(5);
+        Patience { keep_alive: None, ask_after: Some(timeout), gone_after }
     }
 
     fn datagrams(_reply_port: u16) -> Searches {
@@ -109,6 +116,10 @@ impl Protocol for ChannelAccess {
         Ok(())
     }
 
+    fn write_unconfirmed((): &(), output: &mut Vec<u8>, sid: u32, value: f64) {
+        message::encode_unconfirmed_write(output, sid, value);
+    }
+
     fn subscribe(&mut self, (): &mut (), output: &mut Vec<u8>, subscription: &Subscription) {
         let Subscription { sid, number, content } = *subscription;
         let data_type = match content {
@@ -118,7 +129,9 @@ impl Protocol for ChannelAccess {
         message::encode_subscribe(output, data_type, sid, number);
     }
 
-    fn keep_alive((): &(), _output: &mut Vec<u8>) {}
+    fn keep_alive((): &(), output: &mut Vec<u8>) {
+        message::encode_echo(output);
+    }
 
     fn forget(&mut self, _pv: u32) {}
 }

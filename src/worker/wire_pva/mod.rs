@@ -21,7 +21,9 @@ use self::frames::Incoming;
 use self::operations::{Kind, Operations};
 use self::searches::{Asked, Searches};
 use super::client::StageError;
-use super::floor::{self, Hears, Names, Piece, Protocol, Request, Subscription, Variables};
+use super::floor::{
+    self, Hears, Names, Patience, Piece, Protocol, Request, Subscription, Variables,
+};
 use crate::pv_access::{self, Header, Types};
 use crate::worker_protocol::Content;
 
@@ -87,10 +89,10 @@ impl<P: Pipeline> Protocol for PvAccess<P> {
         addresses: "EPICS_PVA_ADDR_LIST",
         server_port: ("EPICS_PVA_SERVER_PORT", 5075),
         search_port: ("EPICS_PVA_BROADCAST_PORT", 5076),
+        timeout: "EPICS_PVA_CONN_TMO",
     };
 
-    // pvxs leaves a client that was silent for 40 s, and sends an echo every 15 s itself.
-    const KEEP_ALIVE: Option<Duration> = Some(Duration::from_secs(15));
+    const WRITES_UNCONFIRMED: bool = false;
 
     // pvxs 1.5.3 puts off its answer to a new subscription while twice the socket's buffer
     // waits to be sent, and then sends an error instead (`servermon.cpp`, `doReply`). The
@@ -114,6 +116,13 @@ impl<P: Pipeline> Protocol for PvAccess<P> {
             asked: Asked::default(),
             pipeline: PhantomData,
         }
+    }
+
+    /// As pvxs: of EPICS_PVA_CONN_TMO it makes 4/3, 40 s, after which either side leaves
+    /// the other if that is silent, and it sends an echo every 15 s.
+    fn patience(timeout: Duration) -> Patience {
+        let gone_after = timeout * 4 / 3;
+        Patience { keep_alive: Some(gone_after * 3 / 8), ask_after: None, gone_after }
     }
 
     fn datagrams(reply_port: u16) -> Searches {
@@ -157,6 +166,8 @@ impl<P: Pipeline> Protocol for PvAccess<P> {
         let kind = if request.value.is_some() { Kind::Put } else { Kind::Get };
         self.operations.request(kind, peer.is_big_endian, output, request)
     }
+
+    fn write_unconfirmed(_: &Peer, _: &mut Vec<u8>, _: u32, _: f64) {}
 
     fn subscribe(&mut self, peer: &mut Peer, output: &mut Vec<u8>, subscription: &Subscription) {
         self.operations.subscribe(peer.is_big_endian, output, subscription);

@@ -76,7 +76,7 @@ impl<P: Hears> Session<P> {
             Some(circuit) => *circuit,
             None => {
                 let timeout = deadline.saturating_sub(self.now()).max(Duration::from_millis(1));
-                let circuit = Circuit::open(server, timeout)
+                let circuit = Circuit::open(server, timeout, self.now())
                     .map_err(|error| StageError(format!("cannot connect to {server}: {error}")))?;
                 let index = u16::try_from(self.circuits.len())
                     .map_err(|_| StageError("more than 65536 servers".to_owned()))?;
@@ -149,6 +149,7 @@ impl<P: Hears> Session<P> {
             return;
         }
         self.connected += 1;
+        self.record_state(pv, true);
         self.subscribe_again(pv);
     }
 
@@ -164,6 +165,7 @@ impl<P: Hears> Session<P> {
         self.connected -= usize::from(channel.state == ChannelState::Connected);
         channel.state = ChannelState::Lost;
         self.protocol.forget(pv);
+        self.record_state(pv, false);
         if self.losses.are_borne {
             self.lose([pv]);
             return Ok(());
@@ -193,6 +195,7 @@ impl<P: Hears> Session<P> {
                 lost.push(pv);
             }
         }
+        lost.iter().for_each(|pv| self.record_state(*pv, false));
         if self.losses.are_borne {
             self.lose(lost);
             return Ok(());

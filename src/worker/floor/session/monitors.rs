@@ -44,18 +44,35 @@ impl<P: Hears> Session<P> {
         }
     }
 
-    /// Takes updates for `duration`. What is lost meanwhile is sought again until
-    /// it is found, and subscribed to again.
-    pub(super) fn collect_for(&mut self, duration: Duration) -> Result<Updates, StageError> {
+    /// From now on latencies count, and what is lost is sought again until it is found,
+    /// and subscribed to again.
+    pub(super) fn begin_to_collect(&mut self) -> Result<(), StageError> {
         if self.subscriptions.is_none() {
             return Err(nothing_subscribed());
         }
+        // Nothing was read since the last stage, however long ago that was.
+        let now = self.now();
+        self.circuits.iter_mut().for_each(|circuit| circuit.hear(now));
         self.losses.are_borne = true;
-        let collected = self.catch_up().and_then(|()| self.take_updates_for(duration));
+        self.catch_up()?;
+        if let Some(subscriptions) = &mut self.subscriptions {
+            subscriptions.log.begin_collecting();
+        }
+        Ok(())
+    }
+
+    /// All that arrived.
+    pub(super) fn take_log(&mut self) -> Result<Updates, StageError> {
         self.losses.are_borne = false;
-        collected?;
-        let subscriptions = self.subscriptions.as_mut();
-        Ok(subscriptions.map(|subscriptions| subscriptions.log.take()).unwrap_or_default())
+        let subscriptions = self.subscriptions.as_mut().ok_or_else(nothing_subscribed)?;
+        Ok(subscriptions.log.take())
+    }
+
+    /// Records that a PV is connected now, or that it no longer is.
+    pub(super) fn record_state(&mut self, pv: u32, is_connected: bool) {
+        if let Some(subscriptions) = &mut self.subscriptions {
+            subscriptions.log.record_state(pv as usize, is_connected);
+        }
     }
 
     /// Reads what came since the last stage, which was left in the sockets: its
@@ -70,11 +87,9 @@ impl<P: Hears> Session<P> {
         }
     }
 
-    fn take_updates_for(&mut self, duration: Duration) -> Result<(), StageError> {
+    /// Takes updates for `duration`.
+    pub(super) fn take_updates_for(&mut self, duration: Duration) -> Result<(), StageError> {
         let end = self.now().saturating_add(duration);
-        if let Some(subscriptions) = &mut self.subscriptions {
-            subscriptions.log.begin_collecting();
-        }
         while self.now() < end {
             self.turn(end)?;
         }

@@ -6,6 +6,7 @@ use super::{Hears, Session};
 use crate::units::counted_of;
 use crate::worker::client::StageError;
 use crate::worker::floor::channel::ChannelState;
+use crate::worker::floor::circuit::Circuit;
 use crate::worker::floor::protocol::Request;
 use crate::worker::floor::request::Requests;
 
@@ -48,6 +49,35 @@ impl<P: Hears> Session<P> {
             return Err(self.failed(pvs, count, position, why));
         }
         Ok(std::mem::replace(&mut self.requests, Requests::none()).into_values())
+    }
+
+    /// Writes `values` to `pvs` without waiting for an answer, but until the system has
+    /// taken all.
+    pub(super) fn write_unconfirmed(
+        &mut self,
+        pvs: &[usize],
+        values: &[f64],
+    ) -> Result<(), StageError> {
+        self.check_connected(pvs)?;
+        for (pv, value) in pvs.iter().zip(values) {
+            let channel = self.channels[*pv];
+            let circuit = &mut self.circuits[usize::from(channel.circuit)];
+            let (peer, output) = circuit.peer_and_output();
+            P::write_unconfirmed(peer, output, channel.sid, *value);
+        }
+        let deadline = self.now().saturating_add(self.timeout);
+        while self.circuits.iter().any(|circuit| circuit.queued_bytes() > 0) {
+            if self.now() >= deadline {
+                return Err(self.failed(pvs, pvs.len(), 0, "the server takes nothing"));
+            }
+            // Blocks only where the system takes no more.
+            self.turn(if self.circuits.iter().any(Circuit::is_blocked) {
+                deadline
+            } else {
+                Duration::ZERO
+            })?;
+        }
+        Ok(())
     }
 
     pub(super) fn check_connected(&self, pvs: &[usize]) -> Result<(), StageError> {

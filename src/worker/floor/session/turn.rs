@@ -1,5 +1,6 @@
 //! The loop that drives all sockets: what is sent, and what has come.
 
+use std::io;
 use std::net::SocketAddrV4;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::worker::client::StageError;
 use crate::worker::floor::channel::ChannelState;
 use crate::worker::floor::circuit::{Circuit, Piece};
 use crate::worker::floor::lookup::Lookup;
-use crate::worker::floor::protocol::Header;
+use crate::worker::floor::protocol::{Header, Patience};
 
 /// Bytes waiting to be written on all circuits above which no search is sent.
 const OUTPUT_BYTES: usize = 1 << 20;
@@ -20,6 +21,7 @@ impl<P: Hears> Session<P> {
     /// Sends what may be sent, waits until something can be done but not beyond
     /// `deadline`, and takes what has come.
     pub(super) fn turn(&mut self, deadline: Duration) -> Result<(), StageError> {
+        let silence_timeout = self.give_up_silent_circuits()?;
         self.seek_losses(deadline);
         let lookup_timeout = self.send_searches();
         let alive_timeout = self.keep_alive();
@@ -28,7 +30,7 @@ impl<P: Hears> Session<P> {
                 self.circuit_is_down(circuit, &error)?;
             }
         }
-        let timeouts = [lookup_timeout, alive_timeout, self.losses.due];
+        let timeouts = [lookup_timeout, alive_timeout, silence_timeout, self.losses.due];
         let until = timeouts.into_iter().flatten().fold(deadline, Duration::min);
         let is_searching = self.wait(until)?;
         if is_searching {
@@ -111,6 +113,8 @@ impl<P: Hears> Session<P> {
                 Ok(may_have_more) => may_have_more,
                 Err(error) => return self.circuit_is_down(circuit, &error),
             };
+            let now = self.now();
+            self.circuits[circuit].hear(now);
             let mut input = std::mem::take(self.circuits[circuit].input());
             let mut result = Ok(());
             while result.is_ok() {
@@ -129,10 +133,39 @@ impl<P: Hears> Session<P> {
         Ok(())
     }
 
+    /// Asks after servers that are silent, and gives up those that stay so; says when
+    /// that is next. Only while updates are taken: other stages have timeouts of their own.
+    fn give_up_silent_circuits(&mut self) -> Result<Option<Duration>, StageError> {
+        if !self.losses.are_borne {
+            return Ok(None);
+        }
+        let now = self.now();
+        let Patience { ask_after, gone_after, .. } = self.patience;
+        let mut next = None;
+        for index in 0..self.circuits.len() {
+            let circuit = &mut self.circuits[index];
+            if circuit.is_down() {
+                continue;
+            }
+            let asked = ask_after.map(|after| circuit.heard() + after);
+            if asked.is_some_and(|asked| now >= asked) {
+                circuit.ask_after_server();
+            }
+            let gone = circuit.heard() + gone_after;
+            if now >= gone {
+                self.circuit_is_down(index, &io::ErrorKind::TimedOut.into())?;
+                continue;
+            }
+            let due = asked.filter(|_| !circuit.is_asked()).unwrap_or(gone);
+            next = Some(next.map_or(due, |next: Duration| next.min(due)));
+        }
+        Ok(next)
+    }
+
     /// Tells every server that this client is there, if it is time for that; says when
     /// it is next.
     fn keep_alive(&mut self) -> Option<Duration> {
-        let period = P::KEEP_ALIVE?;
+        let period = self.patience.keep_alive?;
         let now = self.now();
         if now >= self.kept_alive + period {
             self.kept_alive = now;
