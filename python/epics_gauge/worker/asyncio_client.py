@@ -45,6 +45,17 @@ class AsyncioClient(loop.Client):
                 except Exception as error:
                     meanwhile.failed(error)
 
+    def end(self):
+        """What `asyncio.run` does when its coroutine has returned."""
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.loop.run_until_complete(asyncio.wait(tasks))
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        self.loop.close()
+
     def next_line(self, lines):
         """Updates come while the event loop runs, so it runs between stages too."""
         if self.log is None:

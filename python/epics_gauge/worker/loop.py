@@ -131,6 +131,10 @@ class Client:
         process then ends as an ordinary program does."""
         raise NotImplementedError
 
+    def end(self):
+        """Does what remains to be done when `close` is answered, right before the program
+        ends."""
+
     def lap(self):
         """Notes that a PV is finished; it costs some 0.1 us."""
         self.lap_ends_ns.append(time.monotonic_ns())
@@ -311,6 +315,7 @@ def serve(client, approach=None):
         say(answers, hello(approach, client, span))
         while not client.is_closed:
             obey(client, parse(client.next_line(lines)), answers)
+        client.end()
     except ProtocolError as error:
         print(f"worker {approach}: {error}", file=sys.stderr, flush=True)
         os._exit(EXIT_PROTOCOL)

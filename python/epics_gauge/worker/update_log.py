@@ -49,9 +49,11 @@ class UpdateLog:
         self.has_sums = monitor["content"] == "frames"
         self.notes = bytearray(b"\xff" * NOTE.size) * monitor["room"]
         self.noted_bytes = 0
-        self.first_updates = FirstUpdates(self)
+        self.first_updates = FirstUpdates(pvs, self.monitors)
         self.callback_s = monitor.get("callback_s") or 0
         self.states = []
+        # Subscriptions whose next update says that their PV is connected again.
+        self.lost = set()
         # Callbacks may come on several threads.
         self.lock = threading.Lock()
         # Updates that arrived before this moment have no latency.
@@ -62,12 +64,11 @@ class UpdateLog:
     def subscriptions(self, pvs):
         """The numbers of the subscriptions to `pvs`, each with its PV; first one
         to each PV, then the second to each, and so on."""
-        for monitor in range(self.monitors):
-            yield from zip(self.numbers(monitor, pvs), pvs)
+        return subscriptions(self.pvs, self.monitors, pvs)
 
     def numbers(self, monitor, pvs):
         """The number of one subscription to each of `pvs`."""
-        return [monitor * self.pvs + pv for pv in pvs]
+        return numbers(self.pvs, monitor, pvs)
 
     def note(self, subscription, value, stamp_ns, arrived_ns):
         """Notes an update of a subscription, to be called by the library's callback.
@@ -85,14 +86,33 @@ class UpdateLog:
             self.noted_bytes = place + NOTE.size
             if self.first_updates.count:
                 self.first_updates.arrived(subscription)
+            if self.lost and subscription in self.lost:
+                self.lost.remove(subscription)
+                self.change_state(subscription, True)
         if self.callback_s:
             time.sleep(self.callback_s)
 
     def state(self, pv, is_connected):
         """Notes that the library reported a PV as connected, or as disconnected; to be
         called by its callback."""
-        change = {"pv": pv, "at_ns": time.monotonic_ns(), "connected": bool(is_connected)}
         with self.lock:
+            self.change_state(pv, is_connected)
+
+    def disconnected(self, subscription):
+        """Notes that the library reported the PV of a subscription as disconnected, where
+        the next update is all that it reports of the PV's return. That it is not connected
+        yet is no news."""
+        with self.lock:
+            if self.first_updates.is_awaited[subscription]:
+                return
+            self.lost.add(subscription)
+            self.change_state(subscription, False)
+
+    def change_state(self, subscription, is_connected):
+        """To be called with the lock. Of a PV the first subscription counts."""
+        if subscription < self.pvs:
+            at_ns = time.monotonic_ns()
+            change = {"pv": subscription, "at_ns": at_ns, "connected": bool(is_connected)}
             self.states.append(change)
 
     def begin_collecting(self):
@@ -150,12 +170,15 @@ class UpdateLog:
 class FirstUpdates:
     """The subscriptions whose first update is awaited.
 
-    A byte for each, and a count: there may be a million, and every update comes by.
+    A byte for each, and a count: there may be a million, and every update comes by. It does
+    not refer to its log: together they would stay until Python collects garbage, and look
+    like a leak of the library.
     """
 
-    def __init__(self, log):
-        self.log = log
-        self.is_awaited = bytearray(log.pvs * log.monitors)
+    def __init__(self, pvs, monitors):
+        self.pvs = pvs
+        self.monitors = monitors
+        self.is_awaited = bytearray(pvs * monitors)
         self.count = 0
         self.finished = None
 
@@ -163,7 +186,7 @@ class FirstUpdates:
         """To be called before `pvs` are subscribed to. `finished` is an event that
         is set with the last of their subscriptions' first updates."""
         self.finished = finished
-        for subscription, _ in self.log.subscriptions(pvs):
+        for subscription, _ in subscriptions(self.pvs, self.monitors, pvs):
             self.is_awaited[subscription] = True
             self.count += 1
 
@@ -177,8 +200,17 @@ class FirstUpdates:
 
     def silent_pvs(self):
         """The PVs with subscriptions whose first update has not come."""
-        of_pv = numpy.frombuffer(self.is_awaited, bool).reshape(self.log.monitors, -1)
+        of_pv = numpy.frombuffer(self.is_awaited, bool).reshape(self.monitors, -1)
         return numpy.flatnonzero(of_pv.any(axis=0)).tolist()
+
+
+def subscriptions(all_pvs, monitors, pvs):
+    for monitor in range(monitors):
+        yield from zip(numbers(all_pvs, monitor, pvs), pvs)
+
+
+def numbers(all_pvs, monitor, pvs):
+    return [monitor * all_pvs + pv for pv in pvs]
 
 
 def frame_number_and_sum(elements):

@@ -19,7 +19,8 @@ SECOND_CHANCE_S = 0.5
 
 class Client(AsyncioClient):
     # Without `create`: `connect` does both.
-    stages = ("context", "connect", "get", "put", "get-default", "subscribe")
+    stages = worker.stages_without("create")
+    reports = ("states",)
 
     def __init__(self):
         super().__init__()
@@ -77,6 +78,10 @@ class Client(AsyncioClient):
         except aioca.CANothing as error:
             await self.explain(error, "written", pvs)
 
+    async def put_unconfirmed(self, pvs, values):
+        for pv, value in zip(pvs, values):
+            await aioca.caput(self.job.pvs[pv], value, timeout=self.job.timeout_s)
+
     def monitor(self, pvs, _deadline):
         """One call makes one subscription to each PV, and hands back its index."""
         names = [self.job.pvs[pv] for pv in pvs]
@@ -87,13 +92,26 @@ class Client(AsyncioClient):
                 events=aioca.DBE_VALUE,
                 format=aioca.FORMAT_TIME,
                 all_updates=True,
+                notify_disconnect=True,
             )
 
     def on_update(self, numbers, value, index):
         arrived_ns = time.time_ns()
+        if not value.ok:
+            self.log.disconnected(numbers[index])
+            return
         seconds, nanoseconds = value.raw_stamp
         stamp_ns = seconds * 1_000_000_000 + nanoseconds
         self.log.note(numbers[index], value, stamp_ns, arrived_ns)
+
+    async def disconnect(self):
+        """It closes all subscriptions too."""
+        aioca.purge_channel_caches()
+        self.subscriptions = []
+
+    async def close(self):
+        """The context ends at exit, when the library does that."""
+        await self.disconnect()
 
     def counters(self):
         dropped = sum(subscription.dropped_callbacks for subscription in self.subscriptions)

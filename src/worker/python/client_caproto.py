@@ -20,6 +20,8 @@ LOOK_S = 0.001
 
 
 class Client(worker.Client):
+    reports = ("states",)
+
     def __init__(self):
         self.library_context = None
         self.pvs = []
@@ -104,7 +106,14 @@ class Client(worker.Client):
                 raise self.job.unfinished("written", pvs[done:], len(pvs)) from None
             self.lap()
 
+    def put_unconfirmed(self, pvs, values):
+        for pv, value in zip(pvs, values):
+            self.pvs[pv].write([value], wait=False, timeout=self.job.timeout_s)
+
     def monitor(self, pvs, deadline):
+        for pv in pvs:
+            self.callbacks.append(functools.partial(self.on_state, pv))
+            self.pvs[pv].connection_state_callback.add_callback(self.callbacks[-1])
         if self.log.monitors > 1:
             self.stage_warnings = (SHARED,)
         on_update = self.on_update
@@ -121,6 +130,21 @@ class Client(worker.Client):
         stamp_ns = worker.unix_ns(stamp.secondsSinceEpoch, stamp.nanoSeconds)
         data = response.data
         self.log.note(number, data if self.log.has_sums else data[0], stamp_ns, arrived_ns)
+
+    def on_state(self, pv, _library_pv, state):
+        self.log.state(pv, state == "connected")
+
+    def disconnect(self):
+        """Asks the library to clear the channels. Its context keeps the `PV` objects, and
+        its callbacks end with ours."""
+        for pv in self.pvs:
+            pv.unsubscribe_all()
+        for pv in self.pvs:
+            pv.go_idle()
+        self.pvs, self.callbacks = [], []
+
+    def close(self):
+        self.library_context.disconnect()
 
     @contextlib.contextmanager
     def batch(self, pvs):

@@ -18,7 +18,8 @@ import client_caproto
 
 class Client(AsyncioClient):
     # Without `create`: the library makes PVs within its event loop only.
-    stages = ("context", "connect", "get", "put", "get-default", "subscribe")
+    stages = worker.stages_without("create")
+    reports = ("states",)
 
     def __init__(self):
         super().__init__()
@@ -82,7 +83,14 @@ class Client(AsyncioClient):
             self.lap()
         return results
 
+    async def put_unconfirmed(self, pvs, values):
+        for pv, value in zip(pvs, values):
+            await self.pvs[pv].write([value], wait=False, timeout=self.job.timeout_s)
+
     def monitor(self, pvs, _deadline):
+        for pv in pvs:
+            self.callbacks.append(functools.partial(self.on_state, pv))
+            self.pvs[pv].connection_state_callback.add_callback(self.callbacks[-1])
         if self.log.monitors > 1:
             self.stage_warnings = (client_caproto.SHARED,)
         for number, pv in self.log.subscriptions(pvs):
@@ -96,3 +104,17 @@ class Client(AsyncioClient):
         stamp_ns = worker.unix_ns(stamp.secondsSinceEpoch, stamp.nanoSeconds)
         data = response.data
         self.log.note(number, data if self.log.has_sums else data[0], stamp_ns, arrived_ns)
+
+    def on_state(self, pv, _library_pv, state):
+        self.log.state(pv, state == "connected")
+
+    async def disconnect(self):
+        """As of the threading client."""
+        for pv in self.pvs:
+            await pv.unsubscribe_all()
+        for pv in self.pvs:
+            await pv.go_idle()
+        self.pvs, self.callbacks = [], []
+
+    async def close(self):
+        await self.library_context.disconnect()

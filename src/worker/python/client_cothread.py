@@ -19,7 +19,8 @@ import loaded_libca
 
 class Client(worker.Client):
     # Without `context`: importing catools makes it. Without `create`: `connect` does both.
-    stages = ("connect", "get", "put", "get-default", "subscribe")
+    stages = worker.stages_without("context", "create")
+    reports = ("states",)
     warnings = ("import makes the context: the library does it when it is loaded",)
 
     def __init__(self):
@@ -63,6 +64,10 @@ class Client(worker.Client):
             self.check("written", pvs, done, answers)
             self.lap()
 
+    def put_unconfirmed(self, pvs, values):
+        for pv, value in zip(pvs, values):
+            catools.caput(self.job.pvs[pv], value, timeout=self.job.timeout_s)
+
     def groups(self, mode, pvs):
         """The names for each call: all of them as a list, or one by one."""
         for done, some in worker.groups(mode, pvs):
@@ -101,13 +106,27 @@ class Client(worker.Client):
                 events=catools.DBE_VALUE,
                 format=catools.FORMAT_TIME,
                 all_updates=True,
+                notify_disconnect=True,
             )
 
     def on_update(self, numbers, value, index):
         arrived_ns = time.time_ns()
+        if not value.ok:
+            self.log.disconnected(numbers[index])
+            return
         seconds, nanoseconds = value.raw_stamp
         stamp_ns = seconds * 1_000_000_000 + nanoseconds
         self.log.note(numbers[index], value, stamp_ns, arrived_ns)
+
+    def disconnect(self):
+        """Channels stay: the library has no call that drops one."""
+        for subscription in self.subscriptions:
+            subscription.close()
+        self.subscriptions = []
+
+    def close(self):
+        """Channels and context end at exit, when the library does that."""
+        self.disconnect()
 
     def collect(self, seconds):
         cothread.Sleep(seconds)

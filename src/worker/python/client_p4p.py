@@ -15,6 +15,7 @@ SECOND_CHANCE_S = 0.5
 
 class Client(worker.Client):
     stages = over_pvxs.STAGES
+    reports = over_pvxs.REPORTS
     warnings = over_pvxs.WARNINGS
 
     def __init__(self):
@@ -80,13 +81,29 @@ class Client(worker.Client):
         for number, pv in self.log.subscriptions(pvs):
             self.subscriptions.append(
                 self.library_context.monitor(
-                    self.job.pvs[pv], functools.partial(on_update, number), over_pvxs.UPDATE
+                    self.job.pvs[pv],
+                    functools.partial(on_update, number),
+                    over_pvxs.UPDATE,
+                    notify_disconnect=True,
                 )
             )
 
     def on_update(self, number, value):
         arrived_ns = time.time_ns()
+        if isinstance(value, Exception):
+            self.log.disconnected(number)
+            return
         self.log.note(number, value, over_pvxs.stamp_ns(value), arrived_ns)
+
+    def disconnect(self):
+        """The library keeps channels that nobody uses, unless it is asked to clear them."""
+        for subscription in self.subscriptions:
+            subscription.close()
+        self.subscriptions = []
+        self.library_context.disconnect()
+
+    def close(self):
+        self.library_context.close()
 
     def check(self, what, pvs, answers):
         """Raises the error of a stage whose answers contain errors."""

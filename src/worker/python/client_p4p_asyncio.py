@@ -18,6 +18,7 @@ SECOND_CHANCE_S = 0.5
 
 class Client(AsyncioClient):
     stages = over_pvxs.STAGES
+    reports = over_pvxs.REPORTS
     warnings = over_pvxs.WARNINGS
 
     def __init__(self):
@@ -83,13 +84,31 @@ class Client(AsyncioClient):
         for number, pv in self.log.subscriptions(pvs):
             self.subscriptions.append(
                 self.library_context.monitor(
-                    self.job.pvs[pv], functools.partial(on_update, number), over_pvxs.UPDATE
+                    self.job.pvs[pv],
+                    functools.partial(on_update, number),
+                    over_pvxs.UPDATE,
+                    notify_disconnect=True,
                 )
             )
 
     async def on_update(self, number, value):
         arrived_ns = time.time_ns()
+        if isinstance(value, Exception):
+            self.log.disconnected(number)
+            return
         self.log.note(number, value, over_pvxs.stamp_ns(value), arrived_ns)
+
+    async def disconnect(self):
+        """The library keeps channels that nobody uses, unless it is asked to clear them."""
+        for subscription in self.subscriptions:
+            subscription.close()
+        for subscription in self.subscriptions:
+            await subscription.wait_closed()
+        self.subscriptions = []
+        self.library_context.disconnect()
+
+    async def close(self):
+        self.library_context.close()
 
     async def silent_pvs(self, pvs):
         """The PVs that do not answer now."""

@@ -50,6 +50,11 @@ class Client(client_pyca.Client):
         # Otherwise it would block for the answer to a get, one PV at a time.
         channel.monitor(pyca.DBE_VALUE, wait_for_init=False)
 
+    def clear(self, channel):
+        channel.unsubscribe()
+        channel.disconnect()
+        channel.monitor_cb = channel.getevt_cb = channel.putevt_cb = None
+
     def new_pv(self, index, number=None):
         pv = self.unconnected_pv(index)
         pv.add_connection_callback(

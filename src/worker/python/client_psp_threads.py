@@ -9,6 +9,7 @@ import threading
 
 from psp import utils
 
+from epics_gauge import worker
 import client_psp
 import pyca
 import shared_by_threads
@@ -19,7 +20,7 @@ THREADS = 64
 
 class Client(client_psp.Client):
     # Without `create`: a thread makes a PV and waits for it.
-    stages = ("connect", "get", "put", "get-default", "subscribe")
+    stages = worker.stages_without("context", "create")
     warnings = (
         *client_psp.Client.warnings,
         f"connect in bulk is shared by {THREADS} threads, each of which connects one PV at a time",

@@ -11,6 +11,7 @@ cannot bind the group's port: so that port is held here.
 """
 
 import concurrent.futures
+import contextlib
 import functools
 import os
 import socket
@@ -30,8 +31,10 @@ THREADS = 16
 
 
 class Client(worker.Client):
-    # Without `context`: the first connection makes it.
-    stages = ("create", "connect", "get", "put", "get-default", "subscribe")
+    # Without `context`: the first connection makes it. Without `put-unconfirmed`: the call
+    # that does not wait, `asyncPut`, starts a thread for each.
+    stages = worker.stages_without("context", "put-unconfirmed")
+    reports = ("states",)
     warnings = (
         "connect contains the library's context",
         "connect contains a first update in bulk mode, a first get one by one: the library has "
@@ -144,7 +147,20 @@ class Client(worker.Client):
             return self.job.unfinished(what, missing, total)
         return worker.StageError(f"{self.job.pvs[missing[0]]} not {what}: {error}")
 
+    @contextlib.contextmanager
+    def time_limit(self, timeout_s):
+        """The library has a timeout for each channel."""
+        for channel in self.channels:
+            channel.setTimeout(timeout_s)
+        with super().time_limit(timeout_s):
+            yield
+        for channel in self.channels:
+            channel.setTimeout(self.job.timeout_s)
+
     def monitor(self, pvs, _deadline):
+        for pv in pvs:
+            self.callbacks.append(functools.partial(self.on_state, pv))
+            self.channels[pv].setConnectionCallback(self.callbacks[-1])
         for number, pv in self.log.subscriptions(pvs):
             channel = self.channels[pv]
             if number != pv:
@@ -161,6 +177,20 @@ class Client(worker.Client):
         value, stamp = update["value"], update["timeStamp"]
         stamp_ns = stamp["secondsPastEpoch"] * 1_000_000_000 + stamp["nanoseconds"]
         self.log.note(number, value, stamp_ns, arrived_ns)
+
+    def on_state(self, pv, is_connected):
+        self.log.state(pv, is_connected)
+
+    def disconnect(self):
+        """A channel ends with its object."""
+        for channel in self.channels + self.more_channels:
+            channel.stopMonitor()
+        self.channels, self.more_channels, self.callbacks = [], [], []
+
+    def close(self):
+        """The library has no call that ends its context."""
+        self.disconnect()
+        self.threads.shutdown()
 
     def counters(self):
         channels = self.channels + self.more_channels

@@ -30,7 +30,8 @@ MORE_CHANNELS = (
 
 class Client(worker.Client):
     # Without `context`: importing pyca makes it.
-    stages = ("create", "connect", "get", "put", "get-default", "subscribe")
+    stages = worker.stages_without("context")
+    reports = ("states",)
     warnings = (
         "get asks for DBR_TIME_DOUBLE: the library has no plain request",
         "import makes the context: the library does it when it is loaded",
@@ -120,6 +121,11 @@ class Client(worker.Client):
         pyca.flush_io()
         self.wait("written", pvs, deadline)
 
+    def put_unconfirmed(self, pvs, values):
+        """With a timeout that is no request for a callback it does not wait for the server."""
+        for pv, value in zip(pvs, values):
+            self.pvs[pv].put_data(value, float(self.job.timeout_s))
+
     def monitor(self, pvs, deadline):
         self.require_connected(pvs)
         self.connect_more(pvs, deadline)
@@ -177,6 +183,24 @@ class Client(worker.Client):
     def on_connection(self, index, is_connected):
         if is_connected:
             self.pending.arrived(index)
+        if self.log is not None and index < len(self.job.pvs):
+            self.log.state(index, is_connected)
+
+    def disconnect(self):
+        for channel in [*self.pvs, *self.more.values()]:
+            self.clear(channel)
+        pyca.flush_io()
+        self.pvs, self.more = [], {}
+
+    def clear(self, channel):
+        """Clears a channel, and what it refers to us by."""
+        channel.unsubscribe_channel()
+        channel.clear_channel()
+        channel.monitor_cb = channel.connect_cb = channel.getevt_cb = channel.putevt_cb = None
+
+    def close(self):
+        """The library has no call that ends its context."""
+        self.disconnect()
 
     def on_answer(self, index, error=None):
         if error is not None:

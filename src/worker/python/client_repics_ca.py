@@ -14,7 +14,8 @@ from epics_gauge import worker
 
 class Client(worker.Client):
     # Without `create`: `connect` does both.
-    stages = ("context", "connect", "get", "put", "get-default", "subscribe")
+    stages = worker.stages_without("create")
+    reports = ("states",)
 
     def __init__(self):
         self.subscriptions = []
@@ -74,6 +75,10 @@ class Client(worker.Client):
             self.check("written", pvs, done, [answer])
             self.lap()
 
+    def put_unconfirmed(self, pvs, values):
+        for pv, value in zip(pvs, values):
+            ca.caput(self.job.pvs[pv], value, timeout=self.job.timeout_s)
+
     def monitor(self, pvs, _deadline):
         for monitor in range(self.log.monitors):
             self.subscriptions += ca.camonitor(
@@ -82,15 +87,28 @@ class Client(worker.Client):
                 form="time",
                 mask=ca.DBE_VALUE,
                 all_updates=True,
+                notify_disconnect=True,
             )
 
     def on_update(self, numbers, value, index):
         arrived_ns = time.time_ns()
         if not value.ok:
+            self.log.disconnected(numbers[index])
             return
         seconds, nanoseconds = value.raw_stamp
         stamp_ns = seconds * 1_000_000_000 + nanoseconds
         self.log.note(numbers[index], value, stamp_ns, arrived_ns)
+
+    def disconnect(self):
+        """A channel is dropped with the last that holds it."""
+        for subscription in self.subscriptions:
+            subscription.close()
+        self.subscriptions = []
+        ca.purge_channel_caches()
+
+    def close(self):
+        self.disconnect()
+        repics.context().close()
 
     def counters(self):
         dropped = sum(subscription.dropped_callbacks for subscription in self.subscriptions)

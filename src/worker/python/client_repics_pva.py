@@ -21,8 +21,10 @@ UPDATE = "field(value,timeStamp)"
 
 
 class Client(worker.Client):
-    # Without `create`: `connect` does both.
-    stages = ("context", "connect", "get", "put", "get-default", "subscribe")
+    # Without `create`: `connect` does both. Without `put-unconfirmed`: the library waits for
+    # the server's answer to every put.
+    stages = worker.stages_without("create", "put-unconfirmed")
+    reports = ("states",)
     warnings = (
         "connect contains a first get in bulk mode: the library connects one PV at a time",
         "put reads before it writes: the library does it unless it is told not to",
@@ -87,15 +89,31 @@ class Client(worker.Client):
         for number, pv in self.log.subscriptions(pvs):
             self.subscriptions.append(
                 self.library_context.monitor(
-                    self.job.pvs[pv], functools.partial(self.on_update, number), UPDATE
+                    self.job.pvs[pv],
+                    functools.partial(self.on_update, number),
+                    UPDATE,
+                    notify_disconnect=True,
                 )
             )
 
     def on_update(self, number, value):
         arrived_ns = time.time_ns()
+        if isinstance(value, Exception):
+            self.log.disconnected(number)
+            return
         seconds, nanoseconds = value.raw_stamp
         stamp_ns = seconds * 1_000_000_000 + nanoseconds
         self.log.note(number, value, stamp_ns, arrived_ns)
+
+    def disconnect(self):
+        """Channels stay: the library has no call that drops one."""
+        for subscription in self.subscriptions:
+            subscription.close()
+        self.subscriptions = []
+
+    def close(self):
+        self.disconnect()
+        self.library_context.close()
 
     def names(self, pvs):
         return [self.job.pvs[pv] for pv in pvs]

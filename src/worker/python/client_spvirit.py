@@ -24,8 +24,9 @@ THREADS = 4
 
 
 class Client(worker.Client):
-    # Without `create`: it has no channels of its own. `connect` reads once.
-    stages = ("context", "connect", "get", "put", "get-default", "subscribe")
+    # Without `create`: it has no channels of its own. `connect` reads once. Without
+    # `put-unconfirmed`: it waits for the server's answer to every put. It reports no states.
+    stages = worker.stages_without("create", "put-unconfirmed")
     warnings = (
         "connect contains a first get: the library has no call that only connects",
         f"bulk work is shared by {THREADS} threads: the library has no call for many PVs",
@@ -108,6 +109,18 @@ class Client(worker.Client):
                     fields=["value", "timeStamp"],
                 )
             )
+
+    def disconnect(self):
+        """It has no channels of its own that could be dropped."""
+        for subscription in self.subscriptions:
+            subscription.close()
+        self.subscriptions = []
+
+    def close(self):
+        """The library has no call that ends a client."""
+        self.disconnect()
+        self.threads.shutdown()
+        self.library_client = None
 
     def on_update(self, number, update):
         arrived_ns = time.time_ns()

@@ -11,8 +11,10 @@ from epics_gauge import worker
 VALUE = Context.makeRequest("field(value)")
 UPDATE = Context.makeRequest("field(value,timeStamp)")
 
-# Without `create`: `connect` does both.
-STAGES = ("context", "connect", "get", "put", "get-default", "subscribe")
+# Without `create`: `connect` does both. Without `put-unconfirmed`: the library waits for the
+# server's answer to every put.
+STAGES = worker.stages_without("create", "put-unconfirmed")
+REPORTS = ("states",)
 
 WARNINGS = (
     "connect contains a first get: the library has no call that only connects",
