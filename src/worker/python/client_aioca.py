@@ -121,6 +121,8 @@ class Client(AsyncioClient):
         """Raises the error of a stage, naming the PVs that are silent still."""
         if error.errorcode != cadef.ECA_TIMEOUT:
             raise error
+        if len(pvs) == 1:
+            raise self.job.unfinished(what, pvs, 1) from None
         names = [self.job.pvs[pv] for pv in pvs]
         answers = await aioca.caget(names, timeout=SECOND_CHANCE_S, throw=False)
         silent = [pv for pv, answer in zip(pvs, answers) if not answer.ok]

@@ -49,7 +49,7 @@ class Client(AsyncioClient):
         try:
             return await asyncio.wait_for(work, self.job.timeout_s)
         except asyncio.TimeoutError:
-            silent = await self.silent_pvs(pvs)
+            silent = pvs if len(pvs) == 1 else await self.silent_pvs(pvs)
             raise self.job.unfinished(what, silent or pvs, len(pvs)) from None
 
     async def read(self, mode, pvs):

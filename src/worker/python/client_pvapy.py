@@ -33,8 +33,8 @@ THREADS = 16
 class Client(worker.Client):
     # Without `context`: the first connection makes it. Without `put-unconfirmed`: the call
     # that does not wait, `asyncPut`, starts a thread for each.
+    # It reports no states: `setConnectionCallback` blocks for 0.1 s at each PV.
     stages = worker.stages_without("context", "put-unconfirmed")
-    reports = ("states",)
     warnings = (
         "connect contains the library's context",
         "connect contains a first update in bulk mode, a first get one by one: the library has "
@@ -158,9 +158,6 @@ class Client(worker.Client):
             channel.setTimeout(self.job.timeout_s)
 
     def monitor(self, pvs, _deadline):
-        for pv in pvs:
-            self.callbacks.append(functools.partial(self.on_state, pv))
-            self.channels[pv].setConnectionCallback(self.callbacks[-1])
         for number, pv in self.log.subscriptions(pvs):
             channel = self.channels[pv]
             if number != pv:
@@ -177,9 +174,6 @@ class Client(worker.Client):
         value, stamp = update["value"], update["timeStamp"]
         stamp_ns = stamp["secondsPastEpoch"] * 1_000_000_000 + stamp["nanoseconds"]
         self.log.note(number, value, stamp_ns, arrived_ns)
-
-    def on_state(self, pv, is_connected):
-        self.log.state(pv, is_connected)
 
     def disconnect(self):
         """A channel ends with its object."""

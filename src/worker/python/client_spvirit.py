@@ -8,6 +8,7 @@ chooses otherwise.
 """
 
 import concurrent.futures
+import contextlib
 import functools
 import os
 import time
@@ -35,6 +36,8 @@ class Client(worker.Client):
 
     def __init__(self):
         self.library_client = None
+        # For gets with a timeout of their own, by that: a client has one.
+        self.clients = {}
         self.threads = None
         self.subscriptions = []
 
@@ -56,6 +59,17 @@ class Client(worker.Client):
 
     def read(self, what, mode, pvs):
         return self.each(what, mode, pvs, [()] * len(pvs), self.read_one)
+
+    @contextlib.contextmanager
+    def time_limit(self, timeout_s):
+        if timeout_s not in self.clients:
+            self.clients[timeout_s] = searching().timeout(timeout_s).build()
+        ordinary, self.library_client = self.library_client, self.clients[timeout_s]
+        try:
+            with super().time_limit(timeout_s):
+                yield
+        finally:
+            self.library_client = ordinary
 
     def put(self, mode, pvs, values):
         self.each("written", mode, pvs, [(value,) for value in values], self.library_client.put)
@@ -120,7 +134,7 @@ class Client(worker.Client):
         """The library has no call that ends a client."""
         self.disconnect()
         self.threads.shutdown()
-        self.library_client = None
+        self.library_client, self.clients = None, {}
 
     def on_update(self, number, update):
         arrived_ns = time.time_ns()
