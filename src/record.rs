@@ -5,6 +5,7 @@
 
 mod check;
 mod default_get;
+mod faulted;
 mod fleet;
 mod least_bytes;
 mod migrated;
@@ -23,6 +24,10 @@ use crate::named::named;
 use crate::protocol::Protocol;
 use crate::worker_protocol::{Handicap, Mode, Stage};
 pub use default_get::DefaultGet;
+pub use faulted::{
+    Away, Closed, FaultRun, FaultUpdates, GetsSeen, Held, LeftOnServer, PutsSeen, Recovered,
+    Reports, Timeline,
+};
 pub use fleet::{FleetShape, FleetUse, Searches, SearchesCounted};
 pub use least_bytes::{least_bytes, least_update_bytes};
 pub use monitored::{
@@ -203,6 +208,10 @@ pub struct Record {
     /// The IOCs that have the PVs together; none where it is one.
     #[serde(default)]
     pub fleet: Option<FleetShape>,
+    /// What was done to the worker or its server, and what came of it; none of other
+    /// scenarios.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Box<FaultRun>>,
     /// The block, from 0; equal in all records of one block.
     pub block: usize,
     /// Whether it was measured afresh, to confirm what blocks before it had shown:

@@ -3,6 +3,7 @@
 mod configuration;
 mod definition;
 mod definitions;
+mod fault_table;
 mod faults;
 pub mod published;
 
@@ -15,6 +16,10 @@ pub use definition::{
     Definition, Dimension, Lookups, Model, PartOf, Single, Sizes, Told, TooMuch, Values,
 };
 pub use definitions::DEFINITIONS;
+pub use fault_table::{
+    CLOSE_HZ, CloseWhen, FAULTS, FaultCourse, FaultDefinition, MonitoredFault, PutKind,
+    REFUSING_PV, SLOW_PUT, SLOW_PV, UnknownFault, fault,
+};
 pub use faults::{Course, Fault, Happening, RunLength, course};
 
 /// A server that makes fewer than this part of its updates has given way itself,

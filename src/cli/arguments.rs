@@ -57,7 +57,7 @@ pub(super) enum Subcommand {
     Run(Box<RunArguments>),
     /// Run an isolated IOC with its shell on the terminal
     Ioc(Box<IocArguments>),
-    /// List approaches, servers, scenarios, published tables or limits
+    /// List approaches, servers, scenarios, faults, published tables or limits
     List(ListArguments),
     /// Compare two approaches, two versions of one, or two softIocs, pair by pair
     Compare(Box<CompareArguments>),
@@ -115,6 +115,10 @@ pub(super) struct RunArguments {
     /// Counts of PVs, separated by commas
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = parse_pvs, allow_negative_numbers = true)]
     pub(super) pvs: Vec<usize>,
+    /// Faults of the faults scenario, separated by commas: see `list faults` [default: all but
+    /// those that take minutes]
+    #[arg(long = "fault", value_name = "NAME", value_delimiter = ',')]
+    pub(super) faults: Vec<String>,
     /// IOCs that have the PVs of the fleet scenario together [default: one for 10 000 PVs]
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=1000), allow_negative_numbers = true)]
     pub(super) iocs: Option<u32>,
@@ -677,6 +681,8 @@ pub(super) enum Listed {
     Servers,
     /// What is asked of them
     Scenarios,
+    /// What goes wrong in the faults scenario
+    Faults,
     /// Published tables of servers against clients
     Tables,
     /// The most that figures may be

@@ -36,6 +36,12 @@ pub(super) fn run(arguments: &ListArguments) -> Result<Exit, Failure> {
                 lines += &hanging(&format!("{:<12} ", definition.scenario), definition.asks);
             }
         }
+        Listed::Faults => {
+            for fault in &scenario::FAULTS {
+                let about = format!("{}; fails when {}", fault.about, fault.fails_when);
+                lines += &hanging(&format!("{:<20} ", fault.name), &about);
+            }
+        }
         Listed::Tables => {
             for table in TABLES {
                 let (server, approach) = (table.server, table.approach);

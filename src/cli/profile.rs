@@ -11,7 +11,8 @@ use epics_gauge::lookup::Lookup;
 use epics_gauge::measure::{Plan, PlannedConfiguration, this_machine};
 use epics_gauge::record::{Load, Pixels, Scenario};
 use epics_gauge::scenario::{
-    DEFINITIONS, Definition, Dimension, Model, PartOf, Sizes, Values, definition,
+    DEFINITIONS, Definition, Dimension, FAULTS, FaultDefinition, Model, PartOf, Sizes, Values,
+    definition, fault,
 };
 use epics_gauge::worker_protocol::Mode;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -27,7 +28,8 @@ pub(super) const USUAL_PIXELS: Pixels = Pixels { width: 680, height: 480 };
 type LoadOf<'a> = &'a dyn Fn(f64) -> Load;
 
 /// Options that mean something to the scenarios that vary so.
-const OPTIONS: [(&str, fn(&RunArguments) -> bool, Dimension); 12] = [
+const OPTIONS: [(&str, fn(&RunArguments) -> bool, Dimension); 13] = [
+    ("--fault", |said| !said.faults.is_empty(), Dimension::Fault),
     ("--pvs", |said| !said.pvs.is_empty(), Dimension::Pvs),
     ("--iocs", |said| said.iocs.is_some(), Dimension::Iocs),
     ("--in-order", |said| said.in_order, Dimension::Order),
@@ -177,7 +179,11 @@ fn on_servers(
                     planned.scenario
                 )));
             }
-            placed.push(planned.on(server));
+            // Only softIocs have the records of slow and refused puts.
+            let has_records = servers.get(server).is_none_or(|kind| kind.has_shell);
+            if planned.fault.is_none_or(|fault| !fault.needs_records() || has_records) {
+                placed.push(planned.on(server));
+            }
         }
     }
     Ok(placed)
@@ -197,6 +203,7 @@ fn configurations(
     let sizes = Sizes { blocks, ..sizes };
     Ok(match definition.model {
         Model::Connect => connect(arguments, scenario, sizes),
+        Model::Fault => Plan::faults(&faults(arguments)?, blocks),
         Model::ConnectToMany => fleet::configurations(arguments, servers, sizes)?,
         Model::Monitor if definition.varies.contains(&Dimension::Table) => {
             let load = |seconds| load(arguments, definition, seconds);
@@ -247,6 +254,18 @@ fn connect(
     };
     let pvs = pvs(arguments, sizes.pvs);
     Plan::connect(scenario, &pvs, &modes, sizes.serial_pvs, sizes.blocks)
+}
+
+/// The faults that were named, or else the usual ones.
+fn faults(arguments: &RunArguments) -> Result<Vec<&'static FaultDefinition>, Failure> {
+    match &arguments.faults[..] {
+        [] => Ok(FAULTS.iter().filter(|fault| fault.is_usual).collect()),
+        named => {
+            let of = |name: &String| fault(name).map_err(Failure::usage);
+            let named: Vec<&FaultDefinition> = named.iter().map(of).collect::<Result<_, _>>()?;
+            Ok(FAULTS.iter().filter(|fault| named.contains(fault)).collect())
+        }
+    }
 }
 
 /// The counts that were asked, or else the usual ones.

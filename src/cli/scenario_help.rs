@@ -40,6 +40,7 @@ fn help(scenario: Scenario) -> String {
 fn option(dimension: Dimension) -> &'static str {
     match dimension {
         Dimension::Pvs => "pvs",
+        Dimension::Fault => "fault",
         Dimension::Iocs => "iocs",
         Dimension::Order => "in-order",
         Dimension::Mode => "mode",
@@ -75,6 +76,7 @@ fn examples(definition: &Definition) -> String {
     let own = "--approaches docs/examples/approaches.toml --approach minimal";
     let varied = definition.varies.iter().find_map(|dimension| match dimension {
         Dimension::Pvs => Some("--pvs 100"),
+        Dimension::Fault => Some("--fault frozen-5s,restart"),
         Dimension::Pixels => Some("--pixels 2048x2048"),
         _ => None,
     });

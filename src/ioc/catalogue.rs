@@ -100,6 +100,9 @@ pub struct Wanted {
     pub frame: Option<(u32, u32)>,
     /// The array limit of server and clients, when the user set it.
     pub max_array_bytes: Option<u64>,
+    /// Whether there are `gauge:slow`, which takes 1 s to complete a put to its field A, and
+    /// `gauge:refusing`, which takes no put: of softIocs only.
+    pub put_records: bool,
     /// The processor cores on which the server may run; all when empty.
     pub cores: Vec<usize>,
 }
@@ -259,10 +262,19 @@ impl Servers {
     }
 }
 
+/// What [`Wanted::put_records`] asks for.
+const PUT_RECORDS: &str = r#"
+record(calcout, "gauge:slow") { field(CALC, "A") field(OOPT, "Every Time") field(ODLY, "1") }
+record(ao, "gauge:refusing") { field(DISP, "1") }
+"#;
+
 fn soft_ioc(wanted: &Wanted) -> super::Builder {
     let mut builder = SoftIoc::builder().cores(&wanted.cores);
     if let Some(rate_hz) = wanted.rate_hz {
         builder = builder.may_scan_at(rate_hz);
+    }
+    if wanted.put_records {
+        builder = builder.db(PUT_RECORDS, &[]);
     }
     builder = match wanted.frame {
         Some((width, height)) => builder.frames(width, height),

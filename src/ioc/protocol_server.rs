@@ -310,6 +310,14 @@ impl Server for ProtocolServer {
         self.conversation.log().map(drop)
     }
 
+    fn pause(&self) {
+        self.conversation.pause();
+    }
+
+    fn resume(&self) {
+        self.conversation.resume();
+    }
+
     fn crash(&mut self) {
         self.conversation.kill();
     }

@@ -136,6 +136,21 @@ pub trait Server {
     /// With everything that it printed.
     fn check(&mut self) -> Result<(), IocError>;
 
+    /// Stops the server's process in whatever it does (SIGSTOP), until [`Server::resume`].
+    /// Its connections stay; whatever asks it meanwhile runs into its deadline.
+    fn pause(&self);
+
+    /// Lets a stopped server go on.
+    fn resume(&self);
+
+    /// Channels of all clients at this moment; none where the server does not count them.
+    ///
+    /// # Errors
+    /// When the server fails.
+    fn channels(&mut self) -> Result<Option<u64>, IocError> {
+        Ok(None)
+    }
+
     /// Kills the server at once, as a crash would.
     fn crash(&mut self);
 
@@ -209,6 +224,19 @@ impl Server for SoftIoc {
 
     fn check(&mut self) -> Result<(), IocError> {
         self.log().map(drop)
+    }
+
+    fn pause(&self) {
+        SoftIoc::pause(self);
+    }
+
+    fn resume(&self) {
+        SoftIoc::resume(self);
+    }
+
+    fn channels(&mut self) -> Result<Option<u64>, IocError> {
+        let channels = SoftIoc::channels(self)? + self.pv_access_channels()?;
+        Ok(Some(channels as u64))
     }
 
     fn crash(&mut self) {

@@ -53,6 +53,7 @@ impl MonitorFigures {
             lookup: self.lookup,
             load: Some(self.load),
             fleet: None,
+            fault: None,
         }
     }
 

@@ -69,6 +69,9 @@ pub struct Verdict {
     pub load: Option<Load>,
     /// The IOCs that had the PVs together.
     pub fleet: Option<FleetShape>,
+    /// What went wrong, by its name in the table of faults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// How many PVs were connected; for a slope the most.
     pub pvs: usize,
     /// How they were connected.
@@ -156,6 +159,7 @@ impl Verdict {
             lookup: self.lookup,
             load: self.load,
             fleet: self.fleet,
+            fault: self.fault.clone(),
         })
     }
 
@@ -246,6 +250,7 @@ impl Verdict {
             unit: Unit::SecondsPerPv,
             load: None,
             fleet: None,
+            fault: None,
             pvs: 10,
             connected: Mode::Bulk,
             lookup: Lookup::Udp,

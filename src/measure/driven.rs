@@ -34,29 +34,8 @@ impl<'a> Driven<'a> {
     /// Hears the worker's hello and tells it its PVs.
     pub(super) fn handshake(&mut self, mode: Mode, pvs: Vec<String>) -> Result<Hello, Stop> {
         let hello = self.session.hello()?;
-        if hello.approach != self.started_as {
-            let message = format!(
-                "the worker says hello as `{}`, but was started as `{}`",
-                hello.approach, self.started_as
-            );
-            return Err(failed(FailureKind::Garbage, None, message));
-        }
+        note_hello(&self.started_as, &hello, mode, self.record)?;
         self.origin_ns = hello.import.start_ns;
-        self.record.versions = hello.versions.clone();
-        self.record.warnings = hello.warnings.clone();
-        self.record.create_is_joint =
-            mode == Mode::Serial || !hello.stages.contains(&Stage::Create);
-        self.record.samples.push(Sample {
-            stage: Stage::Import,
-            mode: Mode::Bulk,
-            pvs: 0,
-            start_ns: 0,
-            end_ns: hello.import.end_ns.saturating_sub(hello.import.start_ns),
-            cpu_ns: hello.import.cpu_ns,
-            each_ns: Vec::new(),
-            witnessed: None,
-            default_get: None,
-        });
         self.session.job(pvs, self.record.handicap);
         Ok(hello)
     }
@@ -136,4 +115,38 @@ impl<'a> Driven<'a> {
         let ioc = &mut *self.ioc;
         self.session.stages(commands, &mut || Ok(ioc.check()?))
     }
+}
+
+/// Writes what a worker, which was started under this name, said of itself into its record.
+///
+/// # Errors
+/// When it says hello as somebody else.
+pub(super) fn note_hello(
+    started_as: &str,
+    hello: &Hello,
+    mode: Mode,
+    record: &mut Record,
+) -> Result<(), Stop> {
+    if hello.approach != started_as {
+        let message = format!(
+            "the worker says hello as `{}`, but was started as `{started_as}`",
+            hello.approach
+        );
+        return Err(failed(FailureKind::Garbage, None, message));
+    }
+    record.versions = hello.versions.clone();
+    record.warnings = hello.warnings.clone();
+    record.create_is_joint = mode == Mode::Serial || !hello.stages.contains(&Stage::Create);
+    record.samples.push(Sample {
+        stage: Stage::Import,
+        mode: Mode::Bulk,
+        pvs: 0,
+        start_ns: 0,
+        end_ns: hello.import.end_ns.saturating_sub(hello.import.start_ns),
+        cpu_ns: hello.import.cpu_ns,
+        each_ns: Vec::new(),
+        witnessed: None,
+        default_get: None,
+    });
+    Ok(())
 }

@@ -11,6 +11,7 @@ mod cores;
 mod default_get;
 mod driven;
 mod driver;
+mod faults;
 mod fleet;
 mod floor;
 mod latency_over_time;

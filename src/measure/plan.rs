@@ -8,8 +8,9 @@ use rand::rngs::StdRng;
 use crate::approach::Approach;
 use crate::ioc::ServerKind;
 use crate::lookup::Lookup;
+use crate::protocol::Protocol;
 use crate::record::{Disturbance, FleetShape, Load, Scenario};
-use crate::scenario::{Configuration, Definition, Model, course, definition};
+use crate::scenario::{Configuration, Definition, FaultDefinition, Model, course, definition};
 use crate::worker_protocol::Mode;
 
 /// One combination of what is varied.
@@ -32,6 +33,8 @@ pub struct PlannedConfiguration {
     pub load: Option<Load>,
     /// The IOCs that have the PVs together; none where it is one.
     pub fleet: Option<FleetShape>,
+    /// What goes wrong; none of other scenarios than faults.
+    pub fault: Option<&'static FaultDefinition>,
     /// How many blocks of it.
     pub blocks: usize,
     /// Whether only connecting is of interest: then workers are done after it, but for
@@ -50,6 +53,7 @@ impl PlannedConfiguration {
             lookup: self.lookup,
             load: self.load,
             fleet: self.fleet,
+            fault: self.fault.map(|fault| fault.name.to_owned()),
         }
         .with_probes_as_one()
     }
@@ -96,6 +100,7 @@ impl PlannedConfiguration {
             lookup,
             load,
             fleet,
+            fault: None,
             blocks,
             brief,
         }
@@ -128,7 +133,12 @@ impl PlannedConfiguration {
     /// Whether this approach is measured here, on a server of this kind.
     pub fn takes(&self, approach: &Approach, server: Option<&ServerKind>) -> bool {
         let speaks = server.is_none_or(|kind| kind.protocols.contains(&approach.protocol));
-        speaks && (self.approaches.is_empty() || self.approaches.contains(&approach.name))
+        let is_asked = self
+            .fault
+            .is_none_or(|fault| !fault.is_of_channel_access || approach.protocol == Protocol::Ca);
+        speaks
+            && is_asked
+            && (self.approaches.is_empty() || self.approaches.contains(&approach.name))
     }
 }
 
@@ -232,6 +242,15 @@ impl Plan {
             PlannedConfiguration { fleet: Some(shape), ..planned }
         };
         sizes.iter().map(fleet).collect()
+    }
+
+    /// The faults scenario for each of these faults.
+    pub fn faults(faults: &[&'static FaultDefinition], blocks: usize) -> Vec<PlannedConfiguration> {
+        let planned = |fault: &&'static FaultDefinition| PlannedConfiguration {
+            fault: Some(fault),
+            ..PlannedConfiguration::new(Scenario::Faults, fault.pvs, Mode::Bulk, None, blocks)
+        };
+        faults.iter().map(planned).collect()
     }
 
     /// The most blocks that any configuration has.

@@ -335,6 +335,10 @@ impl Server for Scripted {
         Ok(())
     }
 
+    fn pause(&self) {}
+
+    fn resume(&self) {}
+
     fn crash(&mut self) {}
 
     fn restart(&mut self, _: Option<usize>) -> Result<(), IocError> {

@@ -2,6 +2,7 @@
 //! against what was asked.
 
 use std::collections::VecDeque;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::answers::{Asked, check_hello};
@@ -252,6 +253,23 @@ impl Session {
                 Ok(Some(Heard::Answer(_))) => {}
                 Ok(Some(Heard::Log(line))) => self.log.push(line),
                 Ok(Some(Heard::Ended(_)) | None) | Err(_) => return self.log.text(),
+            }
+        }
+    }
+
+    /// How the worker ended, if it ended by itself until the clock shows `until`; its stdin
+    /// stays open.
+    pub(super) fn ended(&mut self, until: Duration) -> Result<Option<ExitStatus>, Stop> {
+        loop {
+            let heard = self.transport.hear(until).map_err(|error| of_process(error, None))?;
+            match heard {
+                Some(Heard::Answer(line)) => self.unread.push_back(line),
+                Some(Heard::Log(line)) => self.log.push(line),
+                Some(Heard::Ended(status)) => return Ok(Some(status)),
+                None => return Ok(None),
+            }
+            if self.transport.now() >= until {
+                return Ok(None);
             }
         }
     }

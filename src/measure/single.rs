@@ -10,8 +10,8 @@ use super::stop::Stop;
 use super::{Candidate, PlannedConfiguration, connect, cores, monitor};
 use crate::ioc::{Server, Wanted};
 use crate::process::Command;
-use crate::record::{Cores, Failure, FailureKind, Record};
-use crate::scenario::{FRAME_PV, pv_name};
+use crate::record::{Cores, Failure, FailureKind, FaultRun, Record};
+use crate::scenario::{CLOSE_HZ, FRAME_PV, FaultCourse, FaultDefinition, pv_name};
 use crate::worker_protocol::Mode;
 
 /// The record of a worker that has not begun.
@@ -24,6 +24,9 @@ pub(super) fn empty_record(planned: &PlannedConfiguration, approach: &str) -> Re
         lookup: planned.lookup,
         load: planned.load,
         fleet: planned.fleet,
+        fault: planned
+            .fault
+            .map(|fault| Box::new(FaultRun { name: fault.name.to_owned(), ..FaultRun::default() })),
         approach: approach.to_owned(),
         ..Record::default()
     }
@@ -86,10 +89,20 @@ pub(super) fn wanted(planned: &PlannedConfiguration) -> Wanted {
     let frame = planned.load.and_then(|load| load.pixels);
     Wanted {
         pvs: planned.pvs + planned.load.map_or(0, |load| load.idle_pvs),
-        rate_hz: planned.load.map(|load| load.rate_hz),
+        rate_hz: rate_hz(planned),
         frame: frame.map(|pixels| (pixels.width, pixels.height)),
         max_array_bytes: planned.load.and_then(|load| load.array_bytes),
+        put_records: planned.fault.is_some_and(FaultDefinition::needs_records),
         cores: cores_of(planned).map_or(Vec::new(), |cores| cores.server),
+    }
+}
+
+/// The rate at which the server will be asked to update.
+fn rate_hz(planned: &PlannedConfiguration) -> Option<f64> {
+    match planned.fault.map(|fault| fault.course) {
+        Some(FaultCourse::Monitored(course)) => Some(course.rate_hz),
+        Some(FaultCourse::Close(_)) => Some(CLOSE_HZ),
+        _ => planned.load.map(|load| load.rate_hz),
     }
 }
 

@@ -39,8 +39,9 @@ pub use output::Output;
 pub use repeater::Repeater;
 #[cfg(feature = "cli")]
 pub use usage::{
-    MachineTime, NetworkSample, ProcessClock, ProcessTime, SubjectUsage, Usage, UsageSample,
-    UsageSampler, machine_time, monotonic_ns, other_threads_delayed_ns, this_process_cpu_ns,
+    Handles, MachineTime, NetworkSample, ProcessClock, ProcessTime, SubjectUsage, Usage,
+    UsageSample, UsageSampler, handles, machine_time, monotonic_ns, other_threads_delayed_ns,
+    this_process_cpu_ns,
 };
 
 use std::process::ExitStatus;

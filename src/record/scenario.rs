@@ -21,5 +21,7 @@ named! {
         Disturbed = "disturbed",
         /// A million PVs on a hundred IOCs.
         Fleet = "fleet",
+        /// Clients while something goes wrong, and how they come back.
+        Faults = "faults",
     }
 }

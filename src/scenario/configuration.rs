@@ -29,6 +29,9 @@ pub struct Configuration {
     pub load: Option<Load>,
     /// The IOCs that have the PVs together.
     pub fleet: Option<FleetShape>,
+    /// What goes wrong, by its name in the table of faults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }
 
 /// For which place a configuration is put into words.
@@ -64,6 +67,7 @@ impl Configuration {
             lookup: record.lookup,
             load: record.load,
             fleet: record.fleet,
+            fault: record.fault.as_ref().map(|fault| fault.name.clone()),
         }
     }
 
@@ -95,7 +99,7 @@ impl Configuration {
     /// Such as `n10000`, `680x480_120hz`, `n100_10hz_restart` or `n10000_name_server`.
     fn varied(&self) -> String {
         let Configuration { pvs, .. } = self.clone().with_probes_as_one();
-        let mut words = Vec::new();
+        let mut words: Vec<String> = self.fault.as_deref().map(word).into_iter().collect();
         if let Some(fleet) = self.fleet {
             words.push(format!("{}iocs", fleet.iocs));
             words.extend(fleet.in_order.then(|| "in_order".to_owned()));
@@ -146,6 +150,9 @@ impl Configuration {
     }
 
     fn heading(&self) -> String {
+        if let Some(fault) = &self.fault {
+            return format!("{fault}{}{}", self.on_server(), self.by_lookup());
+        }
         let Some(load) = self.load else { return self.in_full() };
         let what = load.pixels.map_or(counted(self.pvs, "PV"), |pixels| pixels.to_string());
         let how = load
@@ -157,6 +164,9 @@ impl Configuration {
 
     fn listed(&self) -> String {
         let lookup = self.by_lookup();
+        if let Some(fault) = &self.fault {
+            return format!("{fault}{}{lookup}", self.on_server());
+        }
         if let Some(fleet) = self.fleet {
             return format!("{} on {}{lookup}", self.counted_pvs(), iocs(fleet));
         }
@@ -172,6 +182,9 @@ impl Configuration {
 
     fn place(&self) -> String {
         let lookup = self.by_lookup();
+        if let Some(fault) = &self.fault {
+            return format!("{fault}{}{lookup}", self.on_server());
+        }
         let pvs = format!("{}{}", counted(self.pvs, "PV"), self.on_server());
         let Some(load) = self.load else { return pvs + &lookup };
         let pvs = if self.pvs == 0 { "all PVs".to_owned() } else { pvs };
@@ -191,6 +204,9 @@ impl Configuration {
         }
         if let Some(fleet) = self.fleet {
             text += &format!(" on {}", iocs(fleet));
+        }
+        if let Some(fault) = &self.fault {
+            return format!("{text}, {fault}{}", self.by_lookup());
         }
         let lookup = self.by_lookup();
         let Some(load) = self.load else { return format!("{text} {}{lookup}", self.mode) };
@@ -212,6 +228,7 @@ impl Configuration {
 
     fn progress(&self) -> String {
         let how = match (self.fleet, self.load) {
+            _ if self.fault.is_some() => self.fault.clone().unwrap_or_default(),
             (Some(fleet), _) => iocs(fleet),
             (None, Some(load)) => format!("{} at {} Hz", self.scenario, load.rate_hz),
             (None, None) => self.mode.to_string(),
@@ -221,6 +238,7 @@ impl Configuration {
 
     fn file_name(&self) -> String {
         let how = match (self.fleet, self.load) {
+            _ if self.fault.is_some() => self.fault.clone().unwrap_or_default(),
             (Some(fleet), _) if fleet.in_order => format!("{}iocs-in-order", fleet.iocs),
             (Some(fleet), _) => format!("{}iocs", fleet.iocs),
             (None, None) => self.mode.to_string(),
@@ -273,6 +291,7 @@ mod tests {
             lookup,
             load: None,
             fleet: None,
+            fault: None,
         }
     }
 

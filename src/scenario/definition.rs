@@ -54,6 +54,8 @@ pub enum Model {
     Search,
     /// Stages, against many IOCs at once.
     ConnectToMany,
+    /// One of the table of faults, all approaches against one server.
+    Fault,
 }
 
 impl Model {
@@ -165,6 +167,8 @@ pub enum Told {
     Capacity,
     /// Memory and searches for each PV of many IOCs.
     ManyIocs,
+    /// What went wrong, and how clients came back.
+    Faults,
 }
 
 /// What a user may vary.
@@ -172,6 +176,8 @@ pub enum Told {
 pub enum Dimension {
     /// How many PVs.
     Pvs,
+    /// What goes wrong.
+    Fault,
     /// How many IOCs.
     Iocs,
     /// In which order clients get the PVs of many IOCs.

@@ -22,7 +22,7 @@ const TOO_MUCH_MEMORY: TooMuch =
 const RATES_HZ: &[f64] = &[10.0, 100.0, 1000.0];
 
 /// All scenarios, in the order of reports.
-pub static DEFINITIONS: [Definition; 7] = [
+pub static DEFINITIONS: [Definition; 8] = [
     Definition {
         scenario: Scenario::Connect,
         asks: "connect, get, get again and put, one by one and in bulk; ordinary gets",
@@ -190,6 +190,24 @@ pub static DEFINITIONS: [Definition; 7] = [
             Dimension::Lookup,
             Dimension::Memory,
         ],
+        single: None,
+    },
+    Definition {
+        scenario: Scenario::Faults,
+        asks: "a frozen or restarted IOC, churn, close, slow callbacks, bursts and puts",
+        model: Model::Fault,
+        part_of: PartOf::None,
+        // Each fault has its own PVs and rate.
+        quick: connected(&[], 1, 0),
+        full: connected(&[], 1, 0),
+        lookups: Lookups::Usual,
+        seconds: 0.0,
+        values: Values::Scalars,
+        disturbances: &[],
+        answers: &[],
+        awaits_steady_state: false,
+        tells: &[Told::Faults],
+        varies: &[Dimension::Fault, Dimension::Lookup],
         single: None,
     },
 ];

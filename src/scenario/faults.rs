@@ -39,6 +39,8 @@ pub struct Fault {
 pub enum Happening {
     /// The client's process is stopped, so that it reads nothing.
     ClientStopped,
+    /// The server is stopped where it is (SIGSTOP), and goes on when it is over.
+    ServerStopped,
     /// The server is killed, and started again when it is over, without one of its PVs
     /// perhaps.
     ServerKilled {

@@ -76,6 +76,14 @@ impl Server for Fleet {
         self.ask_all(Server::check).map(drop)
     }
 
+    fn pause(&self) {
+        self.iocs.iter().for_each(SoftIoc::pause);
+    }
+
+    fn resume(&self) {
+        self.iocs.iter().for_each(SoftIoc::resume);
+    }
+
     fn crash(&mut self) {
         self.iocs.iter_mut().for_each(SoftIoc::crash);
     }

@@ -37,6 +37,16 @@ impl Conversation {
         Ok(Conversation { child, command: command.described(), log: Log::default() })
     }
 
+    /// Stops the process until [`Conversation::resume`].
+    pub(super) fn pause(&self) {
+        self.child.pause();
+    }
+
+    /// Lets a stopped process go on.
+    pub(super) fn resume(&self) {
+        self.child.resume();
+    }
+
     /// Says something without waiting for the answer.
     pub(super) fn say(&self, command: &ToServer) -> Result<(), IocError> {
         let line = serde_json::to_string(command).map_err(|error| {

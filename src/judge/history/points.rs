@@ -41,12 +41,15 @@ pub(super) fn figures(run: &RunRecords) -> Vec<RunFigure> {
 
 /// Sorted by what can be compared without a floating point number.
 pub(super) fn order(figure: &RunFigure) -> (Scenario, String, bool, usize, u64, String, usize) {
-    let Configuration { scenario, server, pvs, mode, lookup, load, fleet } = &figure.configuration;
+    let Configuration { scenario, server, pvs, mode, lookup, load, fleet, fault } =
+        &figure.configuration;
 
     let rate_mhz = load.map_or(0, |load| (1e3 * load.rate_hz) as u64);
     let after_usual = u8::from(!lookup.is_usual());
-    let rest =
-        format!("{fleet:?} {after_usual} {:?}", load.map(|load| Load { rate_hz: 0.0, ..load }));
+    let rest = format!(
+        "{fleet:?} {fault:?} {after_usual} {:?}",
+        load.map(|load| Load { rate_hz: 0.0, ..load })
+    );
     let metric = OF_MONITORS_AND_FLEETS.iter().position(|one| *one == figure.metric);
     let is_serial = *mode == Mode::Serial;
     let last = match figure.metric {
@@ -161,6 +164,7 @@ fn of_slope(scaling: &Scaling) -> RunFigure {
         lookup: scaling.lookup,
         load: None,
         fleet: None,
+        fault: None,
     };
     RunFigure {
         configuration,
@@ -201,6 +205,7 @@ fn of_capacity(run: &RunRecords, found: &Capacity) -> RunFigure {
             lookup: found.lookup,
             load,
             fleet: None,
+            fault: None,
         },
         metric: Metric::Capacity,
         approach: found.approach.clone(),

@@ -113,6 +113,12 @@ impl MonitorRun<'_, '_> {
                 self.driven.session.resume();
                 stopped
             }
+            Happening::ServerStopped => {
+                self.driven.ioc.pause();
+                let stopped = self.driven.session.meanwhile(pending, fault.lasts, &mut || Ok(()));
+                self.driven.ioc.resume();
+                stopped
+            }
             Happening::ServerKilled { without } => {
                 self.stop_scanning(*scanning_ns, observed)?;
                 self.driven.ioc.crash();

@@ -2,6 +2,7 @@
 //! thread.
 
 mod clock;
+mod handles;
 #[cfg(target_os = "linux")]
 mod linux;
 mod machine;
@@ -12,6 +13,7 @@ mod portable;
 mod subject;
 
 pub use clock::{monotonic_ns, this_process_cpu_ns};
+pub use handles::{Handles, handles};
 pub use machine::{MachineTime, machine_time};
 pub use process_time::{ProcessClock, ProcessTime, other_threads_delayed_ns};
 

@@ -26,6 +26,7 @@ fn planned(scenario: &str, pvs: usize, load: Option<Load>) -> Planned {
             lookup: Lookup::Udp,
             load,
             fleet: None,
+            fault: None,
         },
         protocols: vec![Protocol::Ca],
         approaches: Vec::new(),

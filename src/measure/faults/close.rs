@@ -1,0 +1,98 @@
+//! Clients that end their contexts and their processes.
+
+use std::time::{Duration, Instant};
+
+use super::crew::{Crew, Member};
+use crate::ioc::Server;
+use crate::measure::session::Session;
+use crate::measure::stop::Stop;
+use crate::record::Closed;
+use crate::scenario::{CLOSE_HZ, CloseWhen, PROCESSED_FACTOR};
+use crate::worker_protocol::{Content, Mode, Monitor, Stage, StageCommand};
+
+/// A process that takes longer hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(20);
+
+/// How long updates come, or the IOC is gone, before clients close.
+const BEFORE: Duration = Duration::from_secs(1);
+
+/// How long one process is waited for before the next.
+const TURN: Duration = Duration::from_millis(2);
+
+/// A worker that was asked to close.
+struct Closing {
+    member: usize,
+    session: Session,
+    asked: Instant,
+}
+
+/// Connects and subscribes, then closes everybody at once.
+pub(super) fn run(crew: &mut Crew, ioc: &mut dyn Server, when: CloseWhen) -> Result<(), Stop> {
+    crew.ask(|member| {
+        member.require(&[Stage::Subscribe, Stage::Close])?;
+        let mut commands = member.plain(&[Stage::Context, Stage::Create, Stage::Connect]);
+        commands.push(subscribe());
+        Ok(commands)
+    })?;
+    match when {
+        CloseWhen::Living => {}
+        CloseWhen::Dead => ioc.crash(),
+        CloseWhen::Updating => ioc.start_scanning(CLOSE_HZ)?,
+    }
+    let nothing = crew.begin(|_| Ok(Vec::new()))?;
+    crew.meanwhile(&nothing, BEFORE)?;
+    let mut closing = Vec::new();
+    for (at, member) in crew.all().iter_mut().enumerate() {
+        let Some(mut session) = member.take_session() else { continue };
+        let asked = Instant::now();
+        session.begin(&[StageCommand::new(Stage::Close, Mode::Bulk)]);
+        closing.push(Closing { member: at, session, asked });
+    }
+    wait_for(crew.all(), closing)?;
+    match when {
+        CloseWhen::Living => Ok(()),
+        CloseWhen::Dead => Ok(ioc.restart(None)?),
+        CloseWhen::Updating => Ok(ioc.stop_scanning()?),
+    }
+}
+
+fn subscribe() -> StageCommand {
+    let monitor = Monitor {
+        content: Content::Scalars,
+        step: PROCESSED_FACTOR,
+        room: 0,
+        monitors: 1,
+        callback_s: None,
+    };
+    StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) }
+}
+
+/// Waits until every process has ended, or hangs.
+fn wait_for(members: &mut [Member], mut closing: Vec<Closing>) -> Result<(), Stop> {
+    while !closing.is_empty() {
+        for at in (0..closing.len()).rev() {
+            let one = &mut closing[at];
+            let until = one.session.now() + TURN;
+            let (ended, took) = (one.session.ended(until)?, one.asked.elapsed());
+            let closed = match ended {
+                Some(status) => Closed {
+                    took_s: Some(took.as_secs_f64()),
+                    status: status.to_string(),
+                    is_clean: status.success(),
+                    hangs: false,
+                },
+                None if took > HANGS_AFTER => Closed {
+                    took_s: None,
+                    status: format!("still there after {} s", HANGS_AFTER.as_secs()),
+                    is_clean: false,
+                    hangs: true,
+                },
+                None => continue,
+            };
+            let Closing { member, session, .. } = closing.swap_remove(at);
+            members[member].fault().closed = Some(closed);
+            members[member].keep_log(session.log());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,311 @@
+//! Workers side by side: each has its own process, one that fails leaves, and the others go on.
+
+use std::time::Duration;
+
+use super::{FaultDefinition, Finished, PlannedConfiguration};
+use crate::ioc::Server;
+use crate::measure::Candidate;
+use crate::measure::driven::note_hello;
+use crate::measure::lookup::{self, Environment};
+use crate::measure::session::{Answer, PendingStages, Session, Timeouts};
+use crate::measure::single;
+use crate::measure::stop::{Stop, failed};
+use crate::record::{Failure, FailureKind, FaultRun, Record};
+use crate::scenario::{FaultCourse, PutKind, REFUSING_PV, SLOW_PV, pv_name};
+use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
+
+/// How long one worker is listened to before the next.
+const TURN: Duration = Duration::from_millis(2);
+
+/// What workers are started for.
+pub(super) struct Setup<'a> {
+    pub(super) fault: &'static FaultDefinition,
+    pub(super) planned: &'a PlannedConfiguration,
+    pub(super) timeouts: Timeouts,
+}
+
+/// All workers of one fault.
+pub(super) struct Crew {
+    members: Vec<Member>,
+}
+
+/// One worker.
+pub(super) struct Member {
+    /// None of one that failed or ended.
+    session: Option<Session>,
+    hello: Option<Hello>,
+    record: Record,
+    log: String,
+    /// Keeps a port where no search is answered.
+    _environment: Option<Environment>,
+}
+
+/// What came of what one member was asked.
+pub(super) type Outcome = Result<Vec<Answer>, Failure>;
+
+/// What every member was asked, where it was.
+pub(super) struct Asked(Vec<Option<PendingStages>>);
+
+impl Crew {
+    /// Starts all workers and hears their hellos.
+    pub(super) fn start(
+        workers: Vec<(&Candidate, Record)>,
+        ioc: &dyn Server,
+        setup: &Setup<'_>,
+    ) -> Result<Crew, Stop> {
+        let mut members = Vec::new();
+        for (candidate, record) in &workers {
+            let mut member = Member {
+                session: None,
+                hello: None,
+                record: Record { server_versions: ioc.versions(), ..record.clone() },
+                log: String::new(),
+                _environment: None,
+            };
+            match started(candidate, ioc, setup) {
+                Ok((session, environment)) => {
+                    member.session = Some(session);
+                    member._environment = Some(environment);
+                }
+                Err(stop) => member.leave(stop)?,
+            }
+            members.push(member);
+        }
+        let mut crew = Crew { members };
+        for (member, (candidate, _)) in crew.members.iter_mut().zip(&workers) {
+            let said = member.handshake(candidate, setup);
+            if let Err(stop) = said {
+                member.leave(stop)?;
+            }
+        }
+        Ok(crew)
+    }
+
+    /// Those that have not failed.
+    pub(super) fn members(&mut self) -> impl Iterator<Item = &mut Member> {
+        self.members.iter_mut().filter(|member| member.session.is_some())
+    }
+
+    /// Whether nobody is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.iter().all(|member| member.session.is_none())
+    }
+
+    /// Asks all for the stages that `commands` gives for them; who cannot do them leaves.
+    pub(super) fn begin(
+        &mut self,
+        commands: impl Fn(&Member) -> Result<Vec<StageCommand>, Stop>,
+    ) -> Result<Asked, Stop> {
+        let mut asked = Vec::new();
+        for member in &mut self.members {
+            let pending = match (member.session.is_some(), commands(member)) {
+                (false, _) => None,
+                (true, Ok(commands)) => member.session.as_mut().map(|one| one.begin(&commands)),
+                (true, Err(stop)) => {
+                    member.leave(stop)?;
+                    None
+                }
+            };
+            asked.push(pending);
+        }
+        Ok(Asked(asked))
+    }
+
+    /// Waits for the answers of all; none of a worker that failed, which leaves.
+    pub(super) fn finish(&mut self, asked: Asked) -> Result<Vec<Option<Vec<Answer>>>, Stop> {
+        let outcomes = self.outcomes(asked)?;
+        let mut answers = Vec::new();
+        for (member, outcome) in self.members.iter_mut().zip(outcomes) {
+            answers.push(match outcome {
+                None => None,
+                Some(Ok(own)) => Some(own),
+                Some(Err(failure)) => {
+                    member.fail(failure);
+                    None
+                }
+            });
+        }
+        Ok(answers)
+    }
+
+    /// Waits for the answers of all, or for their failures; nobody leaves.
+    pub(super) fn outcomes(&mut self, asked: Asked) -> Result<Vec<Option<Outcome>>, Stop> {
+        let mut outcomes = Vec::new();
+        for (member, pending) in self.members.iter_mut().zip(asked.0) {
+            let Some((session, pending)) = member.session.as_mut().zip(pending) else {
+                outcomes.push(None);
+                continue;
+            };
+            match session.finish(pending, &mut || Ok(())) {
+                Ok(own) => {
+                    member.keep_warnings(&own);
+                    outcomes.push(Some(Ok(own)));
+                }
+                Err(Stop::Failed(failure)) => outcomes.push(Some(Err(failure))),
+                Err(Stop::Interrupted) => return Err(Stop::Interrupted),
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Asks all and waits for them.
+    pub(super) fn ask(
+        &mut self,
+        commands: impl Fn(&Member) -> Result<Vec<StageCommand>, Stop>,
+    ) -> Result<Vec<Option<Vec<Answer>>>, Stop> {
+        let asked = self.begin(commands)?;
+        self.finish(asked)
+    }
+
+    /// Lets time pass and listens to everybody meanwhile, so that what they print is not
+    /// lost. Who ends too early leaves.
+    pub(super) fn meanwhile(&mut self, asked: &Asked, duration: Duration) -> Result<(), Stop> {
+        let until = std::time::Instant::now() + duration;
+        loop {
+            let mut is_heard = false;
+            for (member, pending) in self.members.iter_mut().zip(&asked.0) {
+                let left = until.saturating_duration_since(std::time::Instant::now());
+                if left.is_zero() {
+                    return Ok(());
+                }
+                if let Some((session, pending)) = member.session.as_mut().zip(pending.as_ref()) {
+                    is_heard = true;
+                    if let Err(stop) = session.meanwhile(pending, left.min(TURN), &mut || Ok(())) {
+                        member.leave(stop)?;
+                    }
+                }
+            }
+            if !is_heard {
+                let left = until.saturating_duration_since(std::time::Instant::now());
+                std::thread::sleep(left);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Notes a failure that is not theirs for all that have none of their own.
+    pub(super) fn fail_all(&mut self, failure: &Failure) {
+        for member in self.members() {
+            member.fail(failure.clone());
+        }
+    }
+
+    /// Ends all that still run.
+    pub(super) fn end(self) -> Vec<Finished> {
+        let end = |member: Member| Finished {
+            log: member.session.map_or(member.log, Session::end),
+            record: member.record,
+        };
+        self.members.into_iter().map(end).collect()
+    }
+
+    /// The members in the order of the answers, those that failed included.
+    pub(super) fn all(&mut self) -> &mut [Member] {
+        &mut self.members
+    }
+}
+
+impl Member {
+    /// What it said of itself; it always has where the session lives.
+    pub(super) fn hello(&self) -> Option<&Hello> {
+        self.hello.as_ref()
+    }
+
+    /// How many PVs its record says.
+    pub(super) fn record_pvs(&self) -> usize {
+        self.record.pvs
+    }
+
+    /// What is recorded of the fault.
+    pub(super) fn fault(&mut self) -> &mut FaultRun {
+        self.record.fault.get_or_insert_default()
+    }
+
+    /// Those of these stages that it has, in bulk. `create` without a stage of its own is a
+    /// part of `connect`.
+    pub(super) fn plain(&self, stages: &[Stage]) -> Vec<StageCommand> {
+        let has = |stage: &&Stage| {
+            **stage == Stage::Connect
+                || self.hello.as_ref().is_some_and(|hello| hello.stages.contains(stage))
+        };
+        stages.iter().filter(has).map(|stage| StageCommand::new(*stage, Mode::Bulk)).collect()
+    }
+
+    /// Fails when it does not have one of these stages.
+    pub(super) fn require(&self, stages: &[Stage]) -> Result<(), Stop> {
+        let has =
+            |stage: &Stage| self.hello.as_ref().is_some_and(|hello| hello.stages.contains(stage));
+        match stages.iter().find(|stage| !has(stage)) {
+            None => Ok(()),
+            Some(stage) => {
+                let message = format!("the approach has no {stage}, so it was not tried");
+                Err(failed(FailureKind::Unable, None, message))
+            }
+        }
+    }
+
+    /// Takes the session of a worker that is to end.
+    pub(super) fn take_session(&mut self) -> Option<Session> {
+        self.session.take()
+    }
+
+    /// Ends it for a reason; passes on that the user stopped the run.
+    pub(super) fn leave(&mut self, stop: Stop) -> Result<(), Stop> {
+        match stop {
+            Stop::Interrupted => Err(Stop::Interrupted),
+            Stop::Failed(failure) => {
+                self.fail(failure);
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps what it printed.
+    pub(super) fn keep_log(&mut self, log: String) {
+        self.log = log;
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        if let Some(session) = self.session.take() {
+            self.log = session.log();
+        }
+        self.record.failure.get_or_insert(failure);
+    }
+
+    fn keep_warnings(&mut self, answers: &[Answer]) {
+        for warning in answers.iter().flat_map(|answer| &answer.done.warnings) {
+            if !self.record.warnings.contains(warning) {
+                self.record.warnings.push(warning.clone());
+            }
+        }
+    }
+
+    fn handshake(&mut self, candidate: &Candidate, setup: &Setup<'_>) -> Result<(), Stop> {
+        let Some(session) = self.session.as_mut() else { return Ok(()) };
+        let hello = session.hello()?;
+        note_hello(candidate.approach.says_hello_as(), &hello, Mode::Bulk, &mut self.record)?;
+        session.job(pvs_of(setup), self.record.handicap);
+        self.hello = Some(hello);
+        Ok(())
+    }
+}
+
+fn pvs_of(setup: &Setup<'_>) -> Vec<String> {
+    match setup.fault.course {
+        FaultCourse::Put(PutKind::Slow) => vec![SLOW_PV.to_owned()],
+        FaultCourse::Put(PutKind::Refused) => vec![REFUSING_PV.to_owned()],
+        _ => (0..setup.planned.pvs).map(pv_name).collect(),
+    }
+}
+
+fn started(
+    candidate: &Candidate,
+    ioc: &dyn Server,
+    setup: &Setup<'_>,
+) -> Result<(Session, Environment), Stop> {
+    lookup::check(&candidate.approach, setup.planned)?;
+    let environment = Environment::of(&candidate.approach, ioc, setup.planned)?;
+    let command = single::command_of(candidate)?.clone();
+    let command = command.environment(environment.variables.clone());
+    Ok((Session::start(&command, setup.timeouts)?, environment))
+}

@@ -1,0 +1,74 @@
+//! Faults: clients while something goes wrong. One server; where the figures are seconds all
+//! approaches side by side, each in its own process, else one after another.
+
+mod analysis;
+mod churn;
+mod close;
+mod crew;
+mod late;
+mod monitored;
+mod puts;
+
+use std::time::Duration;
+
+use super::plan::Bounds;
+use super::session::Timeouts;
+use super::stop::Stop;
+use super::{Candidate, PlannedConfiguration};
+use crate::ioc::Server;
+use crate::record::Record;
+use crate::scenario::{FaultCourse, FaultDefinition};
+use crew::{Crew, Setup};
+
+/// How long a stage may take, unless the user said it: reconnecting may take libca 30 s.
+const STAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What one worker produced, with what it printed on stderr.
+pub(super) struct Finished {
+    pub(super) record: Record,
+    pub(super) log: String,
+}
+
+/// The groups in which these candidates are measured: one by one, or all at once.
+pub(super) fn groups<'a>(
+    fault: &FaultDefinition,
+    candidates: &[&'a Candidate],
+) -> Vec<Vec<&'a Candidate>> {
+    match fault.is_side_by_side() {
+        true => vec![candidates.to_vec()],
+        false => candidates.iter().map(|candidate| vec![*candidate]).collect(),
+    }
+}
+
+/// Takes workers through a fault; `records` are theirs, in the same order. Blocks for as
+/// long as that takes.
+///
+/// # Errors
+/// When the user stops it, or the server fails: that is the failure of every worker that has
+/// none of its own.
+pub(super) fn measure(
+    fault: &'static FaultDefinition,
+    workers: Vec<(&Candidate, Record)>,
+    ioc: &mut dyn Server,
+    planned: &PlannedConfiguration,
+    bounds: Bounds,
+) -> Result<Vec<Finished>, Stop> {
+    let timeouts = Timeouts::new(bounds.timeout, STAGE_TIMEOUT);
+    let setup = Setup { fault, planned, timeouts };
+    let mut crew = Crew::start(workers, ioc, &setup)?;
+    let outcome = match fault.course {
+        FaultCourse::Monitored(course) => monitored::run(&mut crew, ioc, planned.pvs, &course),
+        FaultCourse::Late { after } => late::run(&mut crew, ioc, after),
+        FaultCourse::Churn { rounds } => churn::run(&mut crew, ioc, planned.pvs, rounds),
+        FaultCourse::Close(when) => close::run(&mut crew, ioc, when),
+        FaultCourse::Put(kind) => puts::run(&mut crew, ioc, planned.pvs, kind),
+    };
+    match outcome {
+        Ok(()) => Ok(crew.end()),
+        Err(Stop::Interrupted) => Err(Stop::Interrupted),
+        Err(Stop::Failed(failure)) => {
+            crew.fail_all(&failure);
+            Ok(crew.end())
+        }
+    }
+}

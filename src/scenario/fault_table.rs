@@ -1,0 +1,417 @@
+//! The table of faults: what happens to whom and when, what is asked meanwhile, and what is
+//! a failure. A further fault over a course that exists is one entry more.
+
+use std::time::Duration;
+
+use super::faults::{Fault, Happening};
+
+/// One fault.
+#[derive(Debug)]
+pub struct FaultDefinition {
+    /// Its name.
+    pub name: &'static str,
+    /// What happens, in a line.
+    pub about: &'static str,
+    /// What counts as a failure.
+    pub fails_when: &'static str,
+    /// How many PVs.
+    pub pvs: usize,
+    /// How it is measured.
+    pub course: FaultCourse,
+    /// Whether it is measured when no fault is named.
+    pub is_usual: bool,
+    /// Whether only Channel Access can be asked so.
+    pub is_of_channel_access: bool,
+}
+
+/// A fault is known by its name.
+impl PartialEq for FaultDefinition {
+    fn eq(&self, other: &FaultDefinition) -> bool {
+        self.name == other.name
+    }
+}
+
+/// How a fault is measured.
+#[derive(Debug, Clone, Copy)]
+pub enum FaultCourse {
+    /// All approaches at once have monitors while something happens.
+    Monitored(MonitoredFault),
+    /// All approaches at once look for an IOC that starts this much later.
+    Late {
+        /// How long the IOC is not there.
+        after: Duration,
+    },
+    /// One approach after another creates, connects, reads, subscribes and disconnects all
+    /// PVs again and again in one process.
+    Churn {
+        /// How often.
+        rounds: usize,
+    },
+    /// All approaches at once end their contexts, and their processes.
+    Close(CloseWhen),
+    /// One approach after another writes.
+    Put(PutKind),
+}
+
+/// Monitors while something happens.
+#[derive(Debug, Clone, Copy)]
+pub struct MonitoredFault {
+    /// Updates of each PV per second.
+    pub rate_hz: f64,
+    /// How long the server makes updates, then it is silent; to the end when absent.
+    pub updates_for: Option<Duration>,
+    /// What happens, in the order of time; none begins before the one before it is over.
+    pub faults: &'static [Fault],
+    /// How long the run lasts after the last of them, or after the last update.
+    pub then: Duration,
+    /// Whether gets are asked meanwhile.
+    pub has_gets: bool,
+    /// How much longer each callback of the client takes.
+    pub callback: Duration,
+}
+
+/// What the IOC does when clients close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseWhen {
+    /// It serves, and nothing changes.
+    Living,
+    /// It was killed before.
+    Dead,
+    /// It updates the PVs that clients have subscribed to.
+    Updating,
+}
+
+/// Updates of each PV per second while clients close.
+pub const CLOSE_HZ: f64 = 10.0;
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutKind {
+    /// To a record that completes after [`SLOW_PUT`].
+    Slow,
+    /// To a record that refuses it.
+    Refused,
+    /// To every PV, without waiting.
+    Unconfirmed,
+}
+
+/// There is no fault of this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown fault `{0}`; there are: {all}", all = names().join(", "))]
+pub struct UnknownFault(pub String);
+
+impl MonitoredFault {
+    /// Monitors at 10 Hz while `faults` happen, with gets.
+    const fn outage(faults: &'static [Fault], then: Duration) -> MonitoredFault {
+        MonitoredFault {
+            rate_hz: 10.0,
+            updates_for: None,
+            faults,
+            then,
+            has_gets: true,
+            callback: Duration::ZERO,
+        }
+    }
+
+    /// Updates for a while, then silence for `then`.
+    const fn then_silence(rate_hz: f64, updates_for: Duration, then: Duration) -> MonitoredFault {
+        MonitoredFault {
+            rate_hz,
+            updates_for: Some(updates_for),
+            faults: &[],
+            then,
+            has_gets: false,
+            callback: Duration::ZERO,
+        }
+    }
+
+    /// With a callback that takes this long.
+    const fn callback(self, callback: Duration) -> MonitoredFault {
+        MonitoredFault { callback, ..self }
+    }
+
+    /// How often the server is started again.
+    pub fn server_starts(&self) -> usize {
+        self.kills().count()
+    }
+
+    /// The PV that the last start leaves out.
+    pub fn missing_pv(&self) -> Option<usize> {
+        self.kills().last().flatten()
+    }
+
+    /// How long it lasts, the servers' starts aside.
+    pub fn lasts(&self) -> Duration {
+        let faults = self.faults.last().map_or(Duration::ZERO, |fault| fault.at + fault.lasts);
+        faults.max(self.updates_for.unwrap_or_default()) + self.then
+    }
+
+    fn kills(&self) -> impl Iterator<Item = Option<usize>> {
+        self.faults.iter().filter_map(|fault| match fault.what {
+            Happening::ServerKilled { without } => Some(without),
+            _ => None,
+        })
+    }
+}
+
+impl FaultDefinition {
+    /// Whether the server must have the records [`SLOW_PV`] and [`REFUSING_PV`].
+    pub fn needs_records(&self) -> bool {
+        matches!(self.course, FaultCourse::Put(PutKind::Slow | PutKind::Refused))
+    }
+
+    /// Whether all approaches are measured at once: where the figures are seconds.
+    pub fn is_side_by_side(&self) -> bool {
+        !matches!(self.course, FaultCourse::Churn { .. } | FaultCourse::Put(_))
+    }
+}
+
+/// The fault of this name.
+///
+/// # Errors
+/// When there is none.
+pub fn fault(name: &str) -> Result<&'static FaultDefinition, UnknownFault> {
+    FAULTS.iter().find(|fault| fault.name == name).ok_or_else(|| UnknownFault(name.to_owned()))
+}
+
+/// The names of all faults, in the order of reports.
+fn names() -> Vec<&'static str> {
+    FAULTS.iter().map(|fault| fault.name).collect()
+}
+
+/// The PV of a slow put: a field whose put processes the record.
+pub const SLOW_PV: &str = "gauge:slow.A";
+
+/// The PV of a put that is refused.
+pub const REFUSING_PV: &str = "gauge:refusing";
+
+/// After this time the record of a slow put completes.
+pub const SLOW_PUT: Duration = Duration::from_secs(1);
+
+/// Nothing happens for so long at first.
+const UNDISTURBED: Duration = Duration::from_secs(2);
+
+/// How long a killed IOC stays away.
+const OUTAGE: Duration = Duration::from_secs(1);
+
+/// How long clients have to come back: libca searches again within 5 s of a beacon that is
+/// new, and within 30 s of nothing at all.
+const TO_COME_BACK: Duration = Duration::from_secs(15);
+
+const fn frozen(lasts: Duration) -> Fault {
+    Fault { at: UNDISTURBED, what: Happening::ServerStopped, lasts }
+}
+
+const fn killed(at_s: u64, without: Option<usize>) -> Fault {
+    Fault {
+        at: Duration::from_secs(at_s),
+        what: Happening::ServerKilled { without },
+        lasts: OUTAGE,
+    }
+}
+
+/// Ten restarts, 4 s apart.
+const TEN_RESTARTS: [Fault; 10] = {
+    let mut faults = [killed(2, None); 10];
+    let mut restart = 1;
+    while restart < 10 {
+        faults[restart] = killed(2 + 4 * restart as u64, None);
+        restart += 1;
+    }
+    faults
+};
+
+const STALE: &str = "a get returns an old value, a PV never comes back, an update comes twice, or \
+                     the library reports a connection that is none";
+
+const SLOW_CALLBACK: &str = "the newest value does not arrive in the end";
+
+const CLOSE: &str = "the process hangs, or ends by a signal or with another status than 0";
+
+const fn monitored(
+    name: &'static str,
+    about: &'static str,
+    fails_when: &'static str,
+    pvs: usize,
+    course: MonitoredFault,
+) -> FaultDefinition {
+    FaultDefinition {
+        name,
+        about,
+        fails_when,
+        pvs,
+        course: FaultCourse::Monitored(course),
+        is_usual: true,
+        is_of_channel_access: false,
+    }
+}
+
+const fn outage(
+    name: &'static str,
+    about: &'static str,
+    faults: &'static [Fault],
+) -> FaultDefinition {
+    monitored(name, about, STALE, 100, MonitoredFault::outage(faults, TO_COME_BACK))
+}
+
+const fn close(name: &'static str, about: &'static str, when: CloseWhen) -> FaultDefinition {
+    FaultDefinition {
+        name,
+        about,
+        fails_when: CLOSE,
+        pvs: 100,
+        course: FaultCourse::Close(when),
+        is_usual: true,
+        is_of_channel_access: false,
+    }
+}
+
+/// Every fault, in the order of reports.
+pub static FAULTS: [FaultDefinition; 19] = [
+    outage("frozen-5s", "the IOC is stopped (SIGSTOP) for 5 s", &[frozen(Duration::from_secs(5))]),
+    outage(
+        "frozen-40s",
+        "the IOC is stopped for 40 s, just beyond EPICS_CA_CONN_TMO and the echo",
+        &[frozen(Duration::from_secs(40))],
+    ),
+    outage(
+        "frozen-90s",
+        "the IOC is stopped for 90 s, beyond every timeout of either protocol",
+        &[frozen(Duration::from_secs(90))],
+    ),
+    outage(
+        "restart",
+        "the IOC is killed and started again 1 s later on the same ports",
+        &[killed(2, None)],
+    ),
+    outage("restart-without", "the IOC comes back without the first PV", &[killed(2, Some(0))]),
+    outage("restart-10x", "ten restarts, one every 4 s", &TEN_RESTARTS),
+    FaultDefinition {
+        name: "late-ioc",
+        about: "clients look for an IOC that starts 5 s after them",
+        fails_when: "a PV is not connected 30 s after the IOC serves",
+        pvs: 100,
+        course: FaultCourse::Late { after: Duration::from_secs(5) },
+        is_usual: true,
+        is_of_channel_access: false,
+    },
+    FaultDefinition {
+        name: "churn",
+        about: "10 rounds of create, connect, get, subscribe and disconnect of 1000 PVs",
+        fails_when: "descriptors or threads grow with each round, or channels stay on the server",
+        pvs: 1000,
+        course: FaultCourse::Churn { rounds: 10 },
+        is_usual: true,
+        is_of_channel_access: false,
+    },
+    FaultDefinition {
+        name: "churn-100x",
+        about: "100 rounds of the same",
+        fails_when: "descriptors or threads grow with each round, or channels stay on the server",
+        pvs: 1000,
+        course: FaultCourse::Churn { rounds: 100 },
+        is_usual: false,
+        is_of_channel_access: false,
+    },
+    close("close", "clients end their contexts and their processes", CloseWhen::Living),
+    close("close-dead", "the same after the IOC was killed", CloseWhen::Dead),
+    close("close-updates", "the same while updates arrive", CloseWhen::Updating),
+    monitored(
+        "slow-callback-1ms",
+        "the user's callback takes 1 ms at 100 Hz",
+        SLOW_CALLBACK,
+        1,
+        MonitoredFault::then_silence(100.0, Duration::from_secs(5), Duration::from_secs(2))
+            .callback(Duration::from_millis(1)),
+    ),
+    monitored(
+        "slow-callback-10ms",
+        "the user's callback takes 10 ms at 100 Hz: as long as the time between updates",
+        SLOW_CALLBACK,
+        1,
+        MonitoredFault::then_silence(100.0, Duration::from_secs(5), Duration::from_secs(4))
+            .callback(Duration::from_millis(10)),
+    ),
+    // 200 updates take a client that loses none 20 s.
+    monitored(
+        "slow-callback-100ms",
+        "the user's callback takes 100 ms at 100 Hz, for 200 updates",
+        SLOW_CALLBACK,
+        1,
+        MonitoredFault::then_silence(100.0, Duration::from_secs(2), Duration::from_secs(24))
+            .callback(Duration::from_millis(100)),
+    ),
+    monitored(
+        "burst",
+        "200 updates within 0.2 s, then silence",
+        "the last value does not arrive",
+        10,
+        MonitoredFault::then_silence(1000.0, Duration::from_millis(200), Duration::from_secs(3)),
+    ),
+    FaultDefinition {
+        name: "put-slow",
+        about: "a put to a record that completes after 1 s",
+        fails_when: "the put is confirmed before the record has completed",
+        pvs: 1,
+        course: FaultCourse::Put(PutKind::Slow),
+        is_usual: true,
+        is_of_channel_access: true,
+    },
+    FaultDefinition {
+        name: "put-refused",
+        about: "a put to a record with DISP=1, which refuses it",
+        fails_when: "the put is reported as done",
+        pvs: 1,
+        course: FaultCourse::Put(PutKind::Refused),
+        is_usual: true,
+        is_of_channel_access: true,
+    },
+    FaultDefinition {
+        name: "put-unconfirmed",
+        about: "100 puts that do not wait",
+        fails_when: "a value is not in its record 5 s later",
+        pvs: 100,
+        course: FaultCourse::Put(PutKind::Unconfirmed),
+        is_usual: true,
+        is_of_channel_access: false,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_fault_has_a_name_of_its_own_and_explains_itself() {
+        let mut seen = HashSet::new();
+        for fault in &FAULTS {
+            assert!(seen.insert(fault.name), "{} twice", fault.name);
+            assert!(!fault.about.is_empty() && !fault.fails_when.is_empty(), "{}", fault.name);
+            assert_eq!(super::fault(fault.name).unwrap().name, fault.name);
+        }
+        assert!(super::fault("frozen").unwrap_err().to_string().contains("frozen-5s"));
+    }
+
+    #[test]
+    fn what_happens_in_a_fault_follows_one_another() {
+        for fault in &FAULTS {
+            let FaultCourse::Monitored(course) = fault.course else { continue };
+            let ordered = |pair: &[Fault]| pair[0].at + pair[0].lasts <= pair[1].at;
+            assert!(course.faults.windows(2).all(ordered), "{}", fault.name);
+        }
+    }
+
+    #[test]
+    fn a_course_lasts_until_after_its_last_fault_or_update() {
+        let of = |name: &str| match fault(name).unwrap().course {
+            FaultCourse::Monitored(course) => course,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(of("frozen-5s").lasts(), Duration::from_secs(2 + 5 + 15));
+        assert_eq!(of("slow-callback-100ms").lasts(), Duration::from_secs(26));
+        assert_eq!((of("restart-10x").server_starts(), of("restart-10x").missing_pv()), (10, None));
+        assert_eq!(of("restart-without").missing_pv(), Some(0));
+    }
+}
