@@ -110,7 +110,9 @@ pub fn blocks_for_the_sign_test(family: usize, false_alarms: f64) -> usize {
 
 /// Whether a verdict on the first blocks may not stand by itself.
 pub(super) fn is_suspect(verdict: &Verdict, measure: Metric) -> bool {
-    let is_exact = measure.is_exact() && measure != Metric::UpdatesLost;
+    // One outage is one measurement, and the worst of them counts: no block is chosen.
+    let is_decided = measure.is_exact() || matches!(measure, Metric::Fault(_));
+    let is_exact = is_decided && measure != Metric::UpdatesLost;
     verdict.outcome != Outcome::Within && !verdict.may_be_over() && !is_exact
 }
 

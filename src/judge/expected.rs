@@ -4,7 +4,7 @@ use super::limits::{GROWTH_RUN_S, Limit, Limits, Place, Relative};
 use super::planned::Planned;
 use crate::metric::{Metric, Party, Pooled, Timed, rows};
 use crate::record::{ApproachFacts, Scenario};
-use crate::scenario::{Configuration, reads_by_default, word};
+use crate::scenario::{Configuration, fault, reads_by_default, word};
 use crate::worker_protocol::{Mode, Stage};
 
 /// The name of the verdict on processes that outlive a run.
@@ -78,6 +78,8 @@ fn of_measure<'a>(
         pvs: key.pvs,
         lookup: key.lookup,
         load: key.load,
+        protocol: facts.protocol,
+        fault: key.fault.as_deref(),
     };
     let has_floor = approaches
         .iter()
@@ -132,6 +134,10 @@ fn is_measured(
         return false;
     }
     match measure {
+        Metric::Fault(figure) => {
+            let fault = planned.configuration.fault.as_deref().and_then(|name| fault(name).ok());
+            fault.is_some_and(|fault| figure.is_of(fault))
+        }
         Metric::ConnectSlope => has_slope(planned, configurations),
         // Subscriptions to one PV may share their updates.
         Metric::BytesOverLeast => planned.configuration.load.is_some_and(|load| load.monitors == 1),

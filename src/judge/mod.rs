@@ -11,6 +11,7 @@ mod contended;
 mod default_gets;
 mod expected;
 mod failed;
+mod faults;
 mod figures;
 mod fleet;
 pub mod history;
@@ -43,6 +44,8 @@ pub use confirmation::{Confirmation, FALSE_ALARMS, LOOKS, blocks_for_the_sign_te
 pub use contended::is_contended;
 pub use default_gets::DefaultGets;
 pub use expected::expected_verdicts;
+use faults::fault_cells;
+pub use faults::{FaultCell, FaultState};
 use figures::figures;
 pub use figures::{Figures, Modal, Row, of_most_pvs};
 pub use fleet::{FleetGrowth, FleetRow, fleet_growth, fleet_rows};
@@ -93,6 +96,9 @@ pub struct Judgement {
     pub fleets: Vec<FleetRow>,
     /// How that grows with the size.
     pub fleet_growth: Vec<FleetGrowth>,
+    /// What faults did to each approach.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultCell>,
     /// The limits that were applied.
     pub limits: Limits,
     /// Connecting by UDP and by name server, side by side.
@@ -146,6 +152,7 @@ pub fn judge(run: &RunRecords, limits: &Limits) -> Judgement {
         capacities: capacities(run),
         fleets: fleet_rows(run),
         fleet_growth: fleet_growth(run),
+        faults: fault_cells(run, &verdicts),
         advice: advice::advice(run, &verdicts),
         limits: limits.clone(),
         verdicts,

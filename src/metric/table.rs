@@ -2,6 +2,7 @@
 
 mod default_gets;
 mod failures;
+mod faults;
 mod many_iocs;
 mod network;
 mod recovery;
@@ -108,6 +109,7 @@ fn all() -> Vec<Row> {
     rows.extend(recovery::rows());
     rows.push(whole::capacity());
     rows.extend(many_iocs::rows());
+    rows.extend(faults::rows());
     rows.push(whole::run());
     rows
 }

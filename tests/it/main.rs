@@ -13,6 +13,7 @@ mod databases;
 mod documented_ci;
 mod documents;
 mod examples;
+mod faults;
 mod fleet;
 #[cfg(feature = "pvaccess")]
 mod floor;

@@ -16,6 +16,7 @@ use super::FALSE_ALARMS;
 use crate::lookup::Lookup;
 use crate::metric::Metric;
 use crate::named::named;
+use crate::protocol::Protocol;
 use crate::record::{Load, Scenario};
 pub use error::LimitsError;
 pub use measured::Measured;
@@ -57,6 +58,12 @@ pub struct Limit {
     pub approaches: Vec<(String, usize)>,
     /// The lookups for which it holds; all when empty.
     pub lookups: Vec<Lookup>,
+    /// The protocols for which it holds; all when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protocols: Vec<Protocol>,
+    /// The faults for which it holds; all when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
     /// From so many PVs on.
     pub least_pvs: usize,
     /// Only up to this rate, in updates of one PV per second.
@@ -177,6 +184,8 @@ pub(super) struct Place<'a> {
     pub(super) pvs: usize,
     pub(super) lookup: Lookup,
     pub(super) load: Option<Load>,
+    pub(super) protocol: Protocol,
+    pub(super) fault: Option<&'a str>,
 }
 
 impl Limit {
@@ -212,6 +221,9 @@ impl Limit {
         let rate_hz = place.load.map_or(0.0, |load| load.rate_hz);
         self.is_for(place.scenario, place.server, place.approach)
             && (self.lookups.is_empty() || self.lookups.contains(&place.lookup))
+            && (self.protocols.is_empty() || self.protocols.contains(&place.protocol))
+            && (self.faults.is_empty()
+                || place.fault.is_some_and(|fault| self.faults.iter().any(|own| own == fault)))
             && place.pvs >= self.least_pvs
             && self.rate_hz_at_most.is_none_or(|most| rate_hz <= most)
     }
@@ -226,6 +238,8 @@ impl Limit {
             && names(&self.servers) == names(&other.servers)
             && names(&self.approaches) == names(&other.approaches)
             && self.lookups == other.lookups
+            && self.protocols == other.protocols
+            && self.faults == other.faults
             && self.least_pvs == other.least_pvs
             && self.rate_hz_at_most == other.rate_hz_at_most
             && self.relatives.iter().any(|relative| other.relatives.contains(relative))
@@ -339,6 +353,8 @@ relative = \"floor\"
                 pvs: 10_000,
                 lookup,
                 load: None,
+                protocol: Protocol::Ca,
+                fault: None,
             };
             limits.of(first.measure, first.relatives[0], &place).unwrap().most
         };

@@ -9,10 +9,13 @@ use super::measured::{Measured, measured};
 use super::table::{Name, Table};
 use super::{Limit, Relative, budget};
 use crate::metric::{Metric, Pooled, can_be_limited, names};
+use crate::protocol::Protocol;
 use crate::record::Scenario;
-use crate::scenario::definition;
+use crate::scenario::{FAULTS, definition};
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 18] = [
+    "protocol",
+    "fault",
     "scenario",
     "metric",
     "server",
@@ -92,6 +95,8 @@ fn limit_of(table: Table, metric: &Name, text: &str) -> Result<Limit, Wrong> {
         servers: placed(&table.names("server")?),
         approaches: placed(&approaches),
         lookups: table.lookups()?,
+        protocols: protocols(table)?,
+        faults: faults(table)?,
         least_pvs: table.number("pvs")?.map_or(0, |pvs| pvs as usize),
         rate_hz_at_most: rate(table, measure)?,
         relatives: relatives(table, measure)?,
@@ -101,6 +106,27 @@ fn limit_of(table: Table, metric: &Name, text: &str) -> Result<Limit, Wrong> {
         over: with_lines(over, text),
         near: with_lines(near, text),
     })
+}
+
+fn protocols(table: Table) -> Result<Vec<Protocol>, Wrong> {
+    let protocol = |one: Name| {
+        let known = [Protocol::Ca, Protocol::Pva];
+        let names = known.map(Protocol::name);
+        let found = known.into_iter().find(|protocol| protocol.name() == one.name);
+        found.ok_or_else(|| Wrong::at(one.at, unknown("protocol", &one.name, &names)))
+    };
+    table.names("protocol")?.into_iter().map(protocol).collect()
+}
+
+fn faults(table: Table) -> Result<Vec<String>, Wrong> {
+    let name = |one: Name| {
+        let names: Vec<&str> = FAULTS.iter().map(|fault| fault.name).collect();
+        match names.contains(&one.name.as_str()) {
+            true => Ok(one.name),
+            false => Err(Wrong::at(one.at, unknown("fault", &one.name, &names))),
+        }
+    };
+    table.names("fault")?.into_iter().map(name).collect()
 }
 
 fn with_lines(named: Reasons, text: &str) -> BTreeMap<String, (String, usize)> {

@@ -4,6 +4,7 @@ mod answer;
 mod capacity;
 mod default_gets;
 mod failures;
+mod faults;
 mod figures;
 mod fleet;
 mod lookups;
@@ -76,6 +77,7 @@ fn tables(run: &RunRecords, judgement: &Judgement, budget_s: f64) -> Vec<Part> {
     parts.extend(scale::section(&judgement.scale));
     parts.extend(capacity::section(judgement));
     parts.extend(fleet::section(judgement));
+    parts.extend(faults::section(judgement));
     parts.extend(failures::section(judgement));
     parts
 }

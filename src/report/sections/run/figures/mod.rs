@@ -3,6 +3,7 @@
 mod capacity;
 mod command;
 mod connect_cost;
+mod faults;
 mod fleet;
 mod gets;
 mod latency;
@@ -32,6 +33,7 @@ pub(super) fn all(run: &RunRecords, judgement: &Judgement, budget_s: f64) -> Vec
     all.extend(latency_over_time::figures(run, judgement, &styles));
     all.extend(scale::figures(run, judgement));
     all.extend(capacity::figures(run, judgement, &styles));
+    all.extend(faults::figures(run, judgement, &styles));
     all.extend(fleet::figures(run, judgement, &styles));
     all.extend(published::figures(run, judgement));
     all

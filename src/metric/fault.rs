@@ -1,0 +1,448 @@
+//! Figures of faults: what went wrong, and how clients came back.
+
+use super::{Metric, Unit};
+use crate::record::{FaultRun, Held, Record};
+use crate::scenario::{CloseWhen, FaultCourse, FaultDefinition, PutKind};
+
+/// One figure of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultFigure {
+    /// How long the library took to report that the server is gone.
+    DisconnectReported,
+    /// PVs whose disconnect it never reported.
+    Unreported,
+    /// PVs that it reported as connected to a server that could not answer.
+    FalselyConnected,
+    /// Gets that were answered after the server was back.
+    GetsAnswered,
+    /// Gets that failed in time.
+    GetsFailed,
+    /// Gets that took longer than they may.
+    GetsLate,
+    /// Gets that returned an old value.
+    GetsStale,
+    /// Until half of the PVs were back.
+    RecoveryMedian,
+    /// Until the last PV was back.
+    RecoverySlowest,
+    /// PVs that never came back.
+    NeverRecovered,
+    /// Updates that did not arrive.
+    UpdatesLost,
+    /// Updates that came twice, out of order, or that nobody made.
+    UpdatesWrong,
+    /// PVs whose last update did not arrive.
+    LastMissing,
+    /// Time to disconnect.
+    Disconnect,
+    /// Memory that the client keeps of each round.
+    ClientMemory,
+    /// Descriptors that it keeps of each round.
+    ClientDescriptors,
+    /// Threads that it keeps of each round.
+    ClientThreads,
+    /// Memory that the server keeps of each round.
+    ServerMemory,
+    /// Descriptors that it keeps of each round.
+    ServerDescriptors,
+    /// Threads that it keeps of each round.
+    ServerThreads,
+    /// Channels that the server still has.
+    ChannelsLeft,
+    /// Subscriptions that it still has.
+    SubscriptionsLeft,
+    /// Until the process ended.
+    Close,
+    /// Processes that ended badly.
+    BadEnds,
+    /// Processes that never ended.
+    Hangs,
+    /// How long a put took.
+    Put,
+    /// Puts that were confirmed too early.
+    PutsEarly,
+    /// Puts that were refused and reported as done.
+    PutsSwallowed,
+    /// Values that were not written.
+    PutsMissing,
+}
+
+/// What the words of a figure are, and what it is computed from.
+pub(super) struct Described {
+    pub(super) name: &'static str,
+    pub(super) unit: Unit,
+    pub(super) kind: Kind,
+    pub(super) about: &'static str,
+    of: fn(&FaultRun) -> Option<f64>,
+}
+
+/// Which way is better, and whether it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It must be none.
+    Wrong,
+    /// It is counted, and neither way is better.
+    Told,
+    /// It is timed or sampled: the less the better.
+    Measured,
+}
+
+/// The first rounds of a client make what it keeps for good.
+const ROUNDS_TO_SETTLE: usize = 2;
+
+impl FaultFigure {
+    /// All, in the order of reports.
+    pub const ALL: [FaultFigure; 29] = [
+        FaultFigure::DisconnectReported,
+        FaultFigure::Unreported,
+        FaultFigure::FalselyConnected,
+        FaultFigure::GetsAnswered,
+        FaultFigure::GetsFailed,
+        FaultFigure::GetsLate,
+        FaultFigure::GetsStale,
+        FaultFigure::RecoveryMedian,
+        FaultFigure::RecoverySlowest,
+        FaultFigure::NeverRecovered,
+        FaultFigure::UpdatesLost,
+        FaultFigure::UpdatesWrong,
+        FaultFigure::LastMissing,
+        FaultFigure::Disconnect,
+        FaultFigure::ClientMemory,
+        FaultFigure::ClientDescriptors,
+        FaultFigure::ClientThreads,
+        FaultFigure::ServerMemory,
+        FaultFigure::ServerDescriptors,
+        FaultFigure::ServerThreads,
+        FaultFigure::ChannelsLeft,
+        FaultFigure::SubscriptionsLeft,
+        FaultFigure::Close,
+        FaultFigure::BadEnds,
+        FaultFigure::Hangs,
+        FaultFigure::Put,
+        FaultFigure::PutsEarly,
+        FaultFigure::PutsSwallowed,
+        FaultFigure::PutsMissing,
+    ];
+
+    /// Whether a worker that comes through this fault has it.
+    pub fn is_of(self, fault: &FaultDefinition) -> bool {
+        match fault.course {
+            FaultCourse::Monitored(course) => match self {
+                FaultFigure::UpdatesLost | FaultFigure::UpdatesWrong | FaultFigure::LastMissing => {
+                    true
+                }
+                FaultFigure::GetsAnswered
+                | FaultFigure::GetsFailed
+                | FaultFigure::GetsLate
+                | FaultFigure::GetsStale => course.has_gets,
+                FaultFigure::DisconnectReported
+                | FaultFigure::Unreported
+                | FaultFigure::FalselyConnected
+                | FaultFigure::RecoveryMedian
+                | FaultFigure::RecoverySlowest
+                | FaultFigure::NeverRecovered => !course.faults.is_empty(),
+                _ => false,
+            },
+            FaultCourse::Late { .. } => self == FaultFigure::RecoverySlowest,
+            FaultCourse::Churn { .. } => {
+                (FaultFigure::Disconnect..=FaultFigure::SubscriptionsLeft).contains(&self)
+            }
+            FaultCourse::Close(_) => (FaultFigure::Close..=FaultFigure::Hangs).contains(&self),
+            FaultCourse::Put(kind) => match self {
+                FaultFigure::Put => kind != PutKind::Refused,
+                FaultFigure::PutsEarly => kind == PutKind::Slow,
+                FaultFigure::PutsSwallowed => kind == PutKind::Refused,
+                FaultFigure::PutsMissing => kind == PutKind::Unconfirmed,
+                _ => false,
+            },
+        }
+    }
+
+    /// The figure that stands for a fault where nothing is wrong.
+    pub fn headline(fault: &FaultDefinition) -> FaultFigure {
+        match fault.course {
+            FaultCourse::Monitored(course) if course.faults.is_empty() => FaultFigure::UpdatesLost,
+            FaultCourse::Monitored(_) | FaultCourse::Late { .. } => FaultFigure::RecoverySlowest,
+            FaultCourse::Churn { .. } => FaultFigure::Disconnect,
+            FaultCourse::Close(CloseWhen::Living | CloseWhen::Dead | CloseWhen::Updating) => {
+                FaultFigure::Close
+            }
+            FaultCourse::Put(PutKind::Slow) => FaultFigure::Put,
+            FaultCourse::Put(PutKind::Refused) => FaultFigure::PutsSwallowed,
+            FaultCourse::Put(PutKind::Unconfirmed) => FaultFigure::PutsMissing,
+        }
+    }
+
+    pub(super) fn described(self) -> Described {
+        use Kind::{Measured, Told, Wrong};
+        let row = |name, unit, kind, of, about| Described { name, unit, kind, about, of };
+        let count = |name, kind, of, about| row(name, Unit::Count, kind, of, about);
+        let seconds = |name, of, about| row(name, Unit::Seconds, Measured, of, about);
+        let bytes = |name, of, about| row(name, Unit::Bytes, Measured, of, about);
+        match self {
+            FaultFigure::DisconnectReported => seconds(
+                "disconnect reported after",
+                |run| run.reports?.slowest_s,
+                "from the moment when the server stopped answering to the library's report of \
+                 the last PV",
+            ),
+            FaultFigure::Unreported => count(
+                "PVs not reported",
+                Wrong,
+                |run| Some(run.reports?.missing as f64),
+                "PVs whose disconnect the library did not report although the server was away \
+                 longer than the protocol's timeouts, or had closed its circuits",
+            ),
+            FaultFigure::FalselyConnected => count(
+                "PVs falsely connected",
+                Wrong,
+                |run| Some(run.reports?.falsely_connected as f64),
+                "PVs that the library reported as connected while the server could not answer",
+            ),
+            FaultFigure::GetsAnswered => count(
+                "gets answered",
+                Told,
+                |run| Some(run.gets.as_ref()?.answered as f64),
+                "gets that were asked while the server could not answer and answered when it could",
+            ),
+            FaultFigure::GetsFailed => count(
+                "gets failed in time",
+                Told,
+                |run| Some(run.gets.as_ref()?.failed as f64),
+                "gets that were asked then and gave up within their timeout",
+            ),
+            FaultFigure::GetsLate => count(
+                "gets late",
+                Wrong,
+                |run| Some(run.gets.as_ref()?.late as f64),
+                "gets that ended more than 1 s after their timeout",
+            ),
+            FaultFigure::GetsStale => count(
+                "gets stale",
+                Wrong,
+                |run| Some(run.gets.as_ref()?.stale as f64),
+                "gets that returned an old value as new",
+            ),
+            FaultFigure::RecoveryMedian => seconds(
+                "median recovery",
+                |run| run.recovered.as_ref()?.median_s,
+                "until half of the PVs had their newest value again",
+            ),
+            FaultFigure::RecoverySlowest => seconds(
+                "recovery",
+                |run| run.recovered.as_ref()?.slowest_s,
+                "until the last PV that came back had its newest value again",
+            ),
+            FaultFigure::NeverRecovered => count(
+                "PVs never recovered",
+                Wrong,
+                |run| {
+                    let back = run.recovered.as_ref()?;
+                    Some(back.wanted.saturating_sub(back.recovered) as f64)
+                },
+                "PVs whose newest value never arrived again",
+            ),
+            FaultFigure::UpdatesLost => count(
+                "fault updates lost",
+                Told,
+                |run| Some(run.updates.as_ref()?.lost as f64),
+                "updates that the server made and that did not arrive, those made while a PV was \
+                 away left out",
+            ),
+            FaultFigure::UpdatesWrong => count(
+                "fault updates wrong",
+                Wrong,
+                |run| Some(run.updates.as_ref()?.wrong as f64),
+                "updates that arrived twice, out of order, or that the server never made",
+            ),
+            FaultFigure::LastMissing => count(
+                "PVs without last value",
+                Wrong,
+                |run| Some(run.updates.as_ref()?.last_missing as f64),
+                "PVs, of those that were there, whose last update did not arrive",
+            ),
+            FaultFigure::Disconnect => row(
+                "disconnect bulk",
+                Unit::SecondsPerPv,
+                Measured,
+                |run| median_of(&run.disconnect_s),
+                "to end all subscriptions and drop all channels, median of the rounds",
+            ),
+            FaultFigure::ClientMemory => bytes(
+                "client memory per round",
+                |run| per_round(run, |held| held.client_bytes),
+                "resident memory that the client keeps of each round",
+            ),
+            FaultFigure::ClientDescriptors => count(
+                "client descriptors per round",
+                Wrong,
+                |run| whole_per_round(run, |held| held.client_descriptors),
+                "whole descriptors that the client keeps of each round",
+            ),
+            FaultFigure::ClientThreads => count(
+                "client threads per round",
+                Wrong,
+                |run| whole_per_round(run, |held| held.client_threads),
+                "whole threads that the client keeps of each round",
+            ),
+            FaultFigure::ServerMemory => bytes(
+                "server memory per round",
+                |run| per_round(run, |held| held.server_bytes),
+                "resident memory that the server keeps of each round",
+            ),
+            FaultFigure::ServerDescriptors => count(
+                "server descriptors per round",
+                Wrong,
+                |run| whole_per_round(run, |held| held.server_descriptors),
+                "whole descriptors that the server keeps of each round",
+            ),
+            FaultFigure::ServerThreads => count(
+                "server threads per round",
+                Wrong,
+                |run| whole_per_round(run, |held| held.server_threads),
+                "whole threads that the server keeps of each round",
+            ),
+            FaultFigure::ChannelsLeft => count(
+                "channels left",
+                Wrong,
+                |run| Some(run.left?.channels? as f64),
+                "channels that the server still has when the client has dropped all",
+            ),
+            FaultFigure::SubscriptionsLeft => count(
+                "subscriptions left",
+                Wrong,
+                |run| Some(run.left?.subscriptions? as f64),
+                "subscriptions that the server still has then",
+            ),
+            FaultFigure::Close => seconds(
+                "close",
+                |run| run.closed.as_ref()?.took_s,
+                "from the request to end the context to the end of the process",
+            ),
+            FaultFigure::BadEnds => count(
+                "bad ends",
+                Wrong,
+                |run| {
+                    let closed = run.closed.as_ref()?;
+                    Some(f64::from(u8::from(!closed.is_clean && !closed.hangs)))
+                },
+                "processes that ended by a signal or with another exit status than 0",
+            ),
+            FaultFigure::Hangs => count(
+                "hangs",
+                Wrong,
+                |run| Some(f64::from(u8::from(run.closed.as_ref()?.hangs))),
+                "processes that were still there 20 s later",
+            ),
+            FaultFigure::Put => seconds(
+                "fault put",
+                |run| run.puts.as_ref()?.took_s,
+                "how long the put took, or all puts together that did not wait",
+            ),
+            FaultFigure::PutsEarly => count(
+                "puts early",
+                Wrong,
+                |run| Some(run.puts.as_ref()?.early as f64),
+                "puts that were confirmed before the record had completed",
+            ),
+            FaultFigure::PutsSwallowed => count(
+                "puts swallowed",
+                Wrong,
+                |run| Some(run.puts.as_ref()?.swallowed as f64),
+                "puts that the server refused and the library reported as done",
+            ),
+            FaultFigure::PutsMissing => count(
+                "puts missing",
+                Wrong,
+                |run| Some(run.puts.as_ref()?.missing as f64),
+                "values that were not in their records 5 s later",
+            ),
+        }
+    }
+}
+
+/// The figure of one worker.
+pub(super) fn of(metric: Metric, record: &Record) -> Option<f64> {
+    let Metric::Fault(figure) = metric else { return None };
+    (figure.described().of)(record.fault.as_deref()?)
+}
+
+fn median_of(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| crate::stats::median(values))
+}
+
+/// What was kept of each round after the first ones.
+fn per_round(run: &FaultRun, of: fn(&Held) -> u64) -> Option<f64> {
+    let settled = run.rounds.get(ROUNDS_TO_SETTLE - 1..)?;
+    let (first, last) = (settled.first()?, settled.last()?);
+    let rounds = settled.len().checked_sub(1).filter(|rounds| *rounds > 0)?;
+    Some((of(last) as f64 - of(first) as f64).max(0.0) / rounds as f64)
+}
+
+/// What comes and goes is less than one in each round.
+fn whole_per_round(run: &FaultRun, of: fn(&Held) -> u64) -> Option<f64> {
+    per_round(run, of).map(f64::floor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Closed;
+    use crate::scenario::{FAULTS, fault};
+
+    fn record(run: FaultRun) -> Record {
+        Record { fault: Some(Box::new(run)), ..Record::default() }
+    }
+
+    fn figure(figure: FaultFigure, run: FaultRun) -> Option<f64> {
+        of(Metric::Fault(figure), &record(run))
+    }
+
+    #[test]
+    fn every_fault_has_its_headline_and_something_that_must_not_be() {
+        for fault in &FAULTS {
+            assert!(FaultFigure::headline(fault).is_of(fault), "{}", fault.name);
+            let wrong = FaultFigure::ALL
+                .iter()
+                .filter(|figure| figure.is_of(fault) && figure.described().kind == Kind::Wrong);
+            let is_timed = matches!(fault.course, FaultCourse::Late { .. });
+            assert!(wrong.count() > 0 || is_timed, "{}", fault.name);
+        }
+        let churn = fault("churn").unwrap();
+        assert!(FaultFigure::ServerThreads.is_of(churn) && !FaultFigure::Close.is_of(churn));
+    }
+
+    #[test]
+    fn what_the_first_rounds_keep_is_no_leak() {
+        let held = |client_descriptors, client_bytes| Held {
+            client_descriptors,
+            client_bytes,
+            ..Held::default()
+        };
+        let rounds = |all: &[(u64, u64)]| FaultRun {
+            rounds: all.iter().map(|(descriptors, bytes)| held(*descriptors, *bytes)).collect(),
+            ..FaultRun::default()
+        };
+        let settled = rounds(&[(5, 100), (9, 900), (9, 900), (10, 1_000), (9, 900)]);
+        assert_eq!(figure(FaultFigure::ClientDescriptors, settled.clone()), Some(0.0));
+        assert_eq!(figure(FaultFigure::ClientMemory, settled), Some(0.0));
+        let leak = rounds(&[(5, 0), (6, 100), (7, 200), (8, 300)]);
+        assert_eq!(figure(FaultFigure::ClientDescriptors, leak.clone()), Some(1.0));
+        assert_eq!(figure(FaultFigure::ClientMemory, leak), Some(100.0));
+        assert_eq!(figure(FaultFigure::ClientMemory, rounds(&[(1, 1), (1, 1)])), None);
+    }
+
+    #[test]
+    fn who_hangs_has_no_bad_end_too() {
+        let closed = |is_clean, hangs| FaultRun {
+            closed: Some(Closed { is_clean, hangs, ..Closed::default() }),
+            ..FaultRun::default()
+        };
+        let of = |run: FaultRun| {
+            (figure(FaultFigure::BadEnds, run.clone()), figure(FaultFigure::Hangs, run))
+        };
+        assert_eq!(of(closed(true, false)), (Some(0.0), Some(0.0)));
+        assert_eq!(of(closed(false, false)), (Some(1.0), Some(0.0)));
+        assert_eq!(of(closed(false, true)), (Some(0.0), Some(1.0)));
+    }
+}

@@ -1,0 +1,79 @@
+//! Faults: clients that lie turn their own field of the matrix red, and no other.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Gauge, at_once};
+
+/// Each lie of `workers/lying_worker.py`, with the fault and the figure that show it.
+const LIES: [(&str, &str, &str); 6] = [
+    ("CachedValue", "frozen-5s", "gets stale"),
+    ("SaysConnected", "frozen-5s", "PVs falsely connected"),
+    ("OneStaysAway", "restart", "PVs never recovered"),
+    ("LeaksDescriptor", "churn", "client descriptors per round"),
+    ("ConfirmsEarly", "put-slow", "puts early"),
+    ("LosesLast", "burst", "PVs without last value"),
+];
+
+const FAULTS: [&str; 5] = ["frozen-5s", "restart", "churn", "put-slow", "burst"];
+
+fn approaches() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).display();
+    let entry = |lie: &str| {
+        format!(
+            "[approach.{lie}]\nhello = 'pyepics'\ncommand = ['{{python}}', \
+             '{root}/tests/it/workers/lying_worker.py', '{lie}', \
+             '{root}/src/worker/python/main.py', '--site', '{{site}}', 'pyepics']\n"
+        )
+    };
+    LIES.iter().map(|(lie, _, _)| entry(lie)).collect::<String>() + &entry("Honest")
+}
+
+/// The fields that are red: approach, fault and figure.
+fn red(report: &Value) -> BTreeSet<(String, String, String)> {
+    let verdicts = report["judgement"]["verdicts"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    verdicts
+        .filter(|verdict| verdict["outcome"] == "over" || verdict["outcome"] == "failed")
+        .map(|verdict| {
+            (text(&verdict["approach"]), text(&verdict["fault"]), text(&verdict["metric"]))
+        })
+        .collect()
+}
+
+fn measured(fault: &str) -> (Option<i32>, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.toml");
+    std::fs::write(&file, approaches()).unwrap();
+    let names: Vec<&str> = LIES.iter().map(|(lie, _, _)| *lie).chain(["Honest"]).collect();
+    let gauge = Gauge::run(&format!(
+        "faults --fault {fault} --server softioc --approach wire,{} --approaches",
+        names.join(",")
+    ));
+    let ran = gauge.argument(&file).finish();
+    let report = std::fs::read_to_string(ran.out.path().join("run/report.json"));
+    let report = report.unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
+    (ran.code, serde_json::from_str(&report).unwrap())
+}
+
+#[test]
+fn each_lie_turns_its_own_field_red_and_no_other() {
+    at_once(&FAULTS, |fault| {
+        let expected: BTreeSet<(String, String, String)> = LIES
+            .iter()
+            .filter(|(_, own, _)| own == fault)
+            .map(|(lie, own, figure)| ((*lie).to_owned(), (*own).to_owned(), (*figure).to_owned()))
+            .collect();
+        let (code, report) = measured(fault);
+        // `wire` is a floor that is measured too, and none of these lies is its own.
+        let mut found = red(&report);
+        found.retain(|(approach, _, _)| approach != "wire");
+        assert_eq!(found, expected, "{fault}: {}", report["judgement"]["faults"]);
+        assert_eq!(code, Some(1), "{fault}");
+        let cells = report["judgement"]["faults"].as_array().unwrap();
+        let failing = cells.iter().filter(|cell| cell["state"] == "fail" && cell["floor"] == false);
+        assert_eq!(failing.count(), expected.len(), "{fault}: {cells:?}");
+    });
+}

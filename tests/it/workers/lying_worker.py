@@ -1,0 +1,96 @@
+"""The real worker of pyepics that lies in one way about a fault.
+
+    lying_worker.py LIE MAIN --site FOLDER pyepics
+
+MAIN is the `main.py` of the Python workers. LIE is a class below.
+"""
+
+import os
+import sys
+import threading
+import time
+
+LIE, MAIN, *ARGUMENTS = sys.argv[1:]
+SITE = ARGUMENTS[ARGUMENTS.index("--site") + 1]
+HERE = os.path.dirname(os.path.abspath(MAIN))
+PACKAGES = [os.path.join(HERE, folder) for folder in ("python", "../../../python")]
+sys.path[:0] = [os.path.abspath(SITE), HERE, *PACKAGES]
+
+# Before the library, whose import is timed from here.
+from epics_gauge.worker import serve  # noqa: E402
+
+
+def lies():
+    import client_pyepics
+
+    class Honest(client_pyepics.Client):
+        """The client as it is."""
+
+    class CachedValue(client_pyepics.Client):
+        """Returns what the monitor brought last."""
+
+        def on_update(self, number, value, **more):
+            self.cached = getattr(self, "cached", {})
+            self.cached[number] = value
+            super().on_update(number, value, **more)
+
+        def get_meanwhile(self, pv):
+            return self.cached[pv]
+
+    class SaysConnected(client_pyepics.Client):
+        """Reports the first PV as connected every half second, whatever it is."""
+
+        def monitor(self, pvs, deadline):
+            super().monitor(pvs, deadline)
+            threading.Thread(target=self.boast, daemon=True).start()
+
+        def boast(self):
+            while True:
+                time.sleep(0.5)
+                self.log.state(0, True)
+
+    class OneStaysAway(client_pyepics.Client):
+        """Brings no update of the last PV any more once it was disconnected."""
+
+        def on_state(self, index, /, conn, **more):
+            self.is_away = getattr(self, "is_away", False) or not conn
+            super().on_state(index, conn=conn, **more)
+
+        def on_update(self, number, value, **more):
+            if getattr(self, "is_away", False) and number == len(self.job.pvs) - 1:
+                return
+            super().on_update(number, value, **more)
+
+    class LeaksDescriptor(client_pyepics.Client):
+        """Opens a file in each round."""
+
+        leaked = []
+
+        def disconnect(self):
+            super().disconnect()
+            self.leaked.append(open(os.devnull))
+
+    class ConfirmsEarly(client_pyepics.Client):
+        """Takes a put for done when it is sent."""
+
+        def put(self, mode, pvs, values):
+            self.put_unconfirmed(pvs, values)
+
+    class LosesLast(client_pyepics.Client):
+        """Brings each update when the next one is there."""
+
+        def on_update(self, number, value, **more):
+            self.waiting = getattr(self, "waiting", {})
+            is_first = number not in self.waiting
+            before, self.waiting[number] = self.waiting.get(number), (value, more)
+            if is_first:
+                super().on_update(number, value, **more)
+                self.waiting[number] = None
+            elif before is not None:
+                super().on_update(number, before[0], **before[1])
+
+    return locals()[LIE]
+
+
+if __name__ == "__main__":
+    serve(lies, ARGUMENTS[-1])
