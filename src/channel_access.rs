@@ -5,6 +5,8 @@
 //! fit 16 bits, and a payload padded to a multiple of 8 bytes. All numbers are
 //! big-endian.
 
+use std::net::Ipv4Addr;
+
 /// The minor version of protocol 4 that this client speaks.
 pub(crate) const CA_MINOR_PROTOCOL_REVISION: u16 = 13;
 
@@ -191,6 +193,42 @@ pub(crate) fn encode_greeting(buffer: &mut Vec<u8>, user: &str, host: &str) {
 pub(crate) fn encode_search(buffer: &mut Vec<u8>, cid: u32, name: &str) {
     let minor = CA_MINOR_PROTOCOL_REVISION;
     encode_text(buffer, CA_PROTO_SEARCH, DONTREPLY, minor, cid, cid, name);
+}
+
+/// The names that the searches of a datagram ask for.
+pub(crate) fn searched_names(mut datagram: &[u8]) -> Vec<String> {
+    let mut names = Vec::new();
+    while let Ok(message) = decode(datagram) {
+        if message.header.command == CA_PROTO_SEARCH {
+            let name = message.payload.split(|byte| *byte == 0).next().unwrap_or_default();
+            names.push(String::from_utf8_lossy(name).into_owned());
+        }
+        datagram = &datagram[message.length..];
+    }
+    names
+}
+
+/// Has answers to searches, and beacons, that name a server at `from` name one at `to`.
+/// Returns whether any did.
+pub(crate) fn replace_server_address(datagram: &mut [u8], from: Ipv4Addr, to: Ipv4Addr) -> bool {
+    const PARAMETER_1: usize = 8;
+    const PARAMETER_2: usize = 12;
+    let (mut start, mut is_changed) = (0, false);
+    while let Ok(message) = decode(&datagram[start..]) {
+        let length = message.length;
+        let field = match message.header.command {
+            CA_PROTO_SEARCH => Some(start + PARAMETER_1),
+            CA_PROTO_RSRV_IS_UP => Some(start + PARAMETER_2),
+            _ => None,
+        };
+        let address = field.and_then(|field| datagram[field..].first_chunk_mut::<4>());
+        if let Some(address) = address.filter(|address| **address == from.octets()) {
+            *address = to.octets();
+            is_changed = true;
+        }
+        start += length;
+    }
+    is_changed
 }
 
 /// Appends a search over TCP that is answered in any case, with
@@ -534,5 +572,33 @@ mod tests {
                 Err(needed) => proptest::prop_assert!(needed > bytes.len()),
             }
         }
+    }
+
+    #[test]
+    fn names_of_searches_are_read_from_a_datagram() {
+        let mut datagram = Vec::new();
+        encode_datagram_version(&mut datagram, 1);
+        encode_search(&mut datagram, 1, "gauge:0");
+        encode_search(&mut datagram, 2, "a:longer:name");
+        assert_eq!(searched_names(&datagram), ["gauge:0", "a:longer:name"]);
+        assert_eq!(searched_names(&datagram[..datagram.len() - 1]), ["gauge:0"]);
+    }
+
+    #[test]
+    fn only_the_address_that_is_replaced_changes() {
+        let (near, far) = (Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2));
+        let answer = |address: Ipv4Addr| {
+            let mut datagram = Vec::new();
+            encode_datagram_version(&mut datagram, 1);
+            encode(&mut datagram, CA_PROTO_SEARCH, 5064, 0, address.to_bits(), 7, &[0; 8]);
+            encode(&mut datagram, CA_PROTO_RSRV_IS_UP, 5064, 0, 1, address.to_bits(), &[]);
+            datagram
+        };
+        let mut datagram = answer(near);
+        assert!(replace_server_address(&mut datagram, near, far));
+        assert_eq!(datagram, answer(far));
+        let mut unknown = answer(Ipv4Addr::BROADCAST);
+        assert!(!replace_server_address(&mut unknown, near, far));
+        assert_eq!(unknown, answer(Ipv4Addr::BROADCAST));
     }
 }

@@ -47,6 +47,9 @@ pub mod campaign;
 pub mod judge;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
+pub mod link;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod manifest;
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, ValueEnum};
 use epics_gauge::judge::BUDGET_S;
 use epics_gauge::lookup::Lookup;
+use epics_gauge::process::link::LinkProcess;
 use epics_gauge::record::{Disturbance, Pixels};
 use epics_gauge::report::{Described, Export, Format};
 use epics_gauge::worker_protocol::Mode;
@@ -87,6 +88,9 @@ pub(super) enum Subcommand {
     /// The inside of a bisection
     #[command(hide = true)]
     BisectStep(BisectStepArguments),
+    /// The inside of a link
+    #[command(hide = true)]
+    LinkProcess(LinkProcessArguments),
     /// The inside of a server
     #[cfg(feature = "pure-rust")]
     #[command(hide = true)]
@@ -640,6 +644,12 @@ pub(super) struct WorkerArguments {
 pub(super) struct BisectStepArguments {
     /// How commits are tested
     pub(super) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LinkProcessArguments {
+    /// What it carries
+    pub(super) process: LinkProcess,
 }
 
 #[cfg(feature = "pure-rust")]

@@ -16,6 +16,7 @@ mod interrupt;
 mod ioc;
 mod judge;
 mod limits;
+mod link;
 mod list;
 mod manual;
 mod output;
@@ -132,6 +133,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Subcommand::Doctor(doctor)) => doctor::run(&doctor),
         Some(Subcommand::Completions(completions)) => manual::completions(&completions),
         Some(Subcommand::Man(man)) => manual::pages(&man),
+        Some(Subcommand::LinkProcess(link)) => link::process(&link),
         Some(Subcommand::Worker(worker)) => worker::run(&worker),
         #[cfg(feature = "pure-rust")]
         Some(Subcommand::Server(server)) => server::run(&server),

@@ -8,7 +8,7 @@ use super::scan_menu::check_rate;
 use super::start_up::StartUp;
 use super::{IocError, Place, Pool, SoftIoc};
 use crate::missing::Missing;
-use crate::process::{ArrayLimit, Peers, ProcessError};
+use crate::process::{ArrayLimit, Peers, ProcessError, Reach};
 
 /// The most PVs that one IOC is given. Base keeps names in 512 lists, which it
 /// searches one by one: loading 200 000 takes 7 s, a million over half a minute.
@@ -38,6 +38,8 @@ pub struct Builder {
     pub(super) cores: Vec<usize>,
     /// Other IOCs that its links find.
     pub(super) peers: Peers,
+    /// Which way its clients come.
+    pub(super) reach: Reach,
 }
 
 impl Builder {
@@ -50,6 +52,7 @@ impl Builder {
             program: None,
             cores: Vec::new(),
             peers: Peers::default(),
+            reach: Reach::default(),
         }
     }
 
@@ -191,6 +194,13 @@ impl Builder {
     /// empty.
     pub fn cores(mut self, cores: &[usize]) -> Builder {
         self.cores = cores.to_vec();
+        self
+    }
+
+    /// Has clients reach the IOC this way.
+    #[cfg(feature = "cli")]
+    pub(super) fn reach(mut self, reach: Reach) -> Builder {
+        self.reach = reach;
         self
     }
 

@@ -9,7 +9,7 @@ use super::protocol_server::{START_DEADLINE, ServerProgram};
 use super::{IocError, Server, SoftIoc};
 use crate::embedded;
 use crate::manifest::{Feature, Placed, ServerManifest, Weakness};
-use crate::process::Command;
+use crate::process::{Command, Reach};
 use crate::protocol::Protocol;
 use crate::python_site::{
     Chosen, Missing, NoOrigin, Origin, PythonSite, UserCommand, UserFile, UserFileError,
@@ -105,6 +105,8 @@ pub struct Wanted {
     pub put_records: bool,
     /// The processor cores on which the server may run; all when empty.
     pub cores: Vec<usize>,
+    /// Which way its clients come.
+    pub reach: Reach,
 }
 
 /// The servers known to one invocation, ready to be started.
@@ -269,7 +271,7 @@ record(ao, "gauge:refusing") { field(DISP, "1") }
 "#;
 
 fn soft_ioc(wanted: &Wanted) -> super::Builder {
-    let mut builder = SoftIoc::builder().cores(&wanted.cores);
+    let mut builder = SoftIoc::builder().cores(&wanted.cores).reach(wanted.reach);
     if let Some(rate_hz) = wanted.rate_hz {
         builder = builder.may_scan_at(rate_hz);
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::{Builder, IocError, MAX_PVS, PVS_WITH_INDEX, SoftIoc};
 use crate::lookup::Lookup;
-use crate::process::{Deadline, Ports, ProcessError, client_environment_of, usable_cores};
+use crate::process::{Deadline, Ports, ProcessError, Reach, client_environment_of, usable_cores};
 
 /// The most IOCs of a fleet. Each takes five of the 12 000 ports of this crate.
 const MAX_IOCS: usize = 1_000;
@@ -158,7 +158,7 @@ impl Fleet {
     ) -> Vec<(String, String)> {
         let ports: Vec<&Ports> = self.iocs.iter().map(SoftIoc::ports).collect();
         let arrays = self.iocs[0].builder.array_limit();
-        let mut environment = client_environment_of(&ports, lookup, arrays);
+        let mut environment = client_environment_of(&ports, lookup, arrays, Reach::Direct);
         let list = match self.has_pv_access {
             false => "EPICS_CA_ADDR_LIST",
             true => "EPICS_PVA_ADDR_LIST",

@@ -12,7 +12,7 @@ use super::builder::MAX_PVS;
 use super::{Counted, IocError, Place, Server, Wanted};
 use crate::lookup::Lookup;
 use crate::process::{
-    ArrayLimit, Command, Deadline, Peers, client_environment, server_environment,
+    ArrayLimit, Command, Deadline, Peers, Ports, client_environment, server_environment,
 };
 use crate::protocol::Protocol;
 use conversation::Conversation;
@@ -111,7 +111,12 @@ impl ServerProgram {
             .cores(&self.wanted.cores)
             .folder(place.folder.path())
             .removed_with_harness(place.folder.path())
-            .environment(server_environment(&place.ports, &Peers::default(), self.array_limit()))
+            .environment(server_environment(
+                &place.ports,
+                &Peers::default(),
+                self.array_limit(),
+                self.wanted.reach,
+            ))
     }
 
     fn array_limit(&self) -> ArrayLimit {
@@ -226,7 +231,12 @@ impl Server for ProtocolServer {
     }
 
     fn environment_by(&self, lookup: Lookup) -> Vec<(String, String)> {
-        client_environment(&self.place.ports, lookup, self.program.array_limit())
+        let (arrays, reach) = (self.program.array_limit(), self.program.wanted.reach);
+        client_environment(&self.place.ports, lookup, arrays, reach)
+    }
+
+    fn ports(&self) -> Option<&Ports> {
+        Some(&self.place.ports)
     }
 
     fn expected_value(&self, index: usize) -> f64 {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{IocError, LogEvent, SoftIoc};
 use crate::lookup::Lookup;
+use crate::process::Ports;
 
 /// What a server counts of its own work, all of it since its start; none where
 /// it does not count. The counts of one time are the difference of two readings,
@@ -70,6 +71,11 @@ pub trait Server {
     /// The environment in which a client of either protocol finds this server, by this
     /// lookup, and nothing else.
     fn environment_by(&self, lookup: Lookup) -> Vec<(String, String)>;
+
+    /// The ports on which it serves; none of several servers.
+    fn ports(&self) -> Option<&Ports> {
+        None
+    }
 
     /// The one for searches over UDP.
     fn client_environment(&self) -> Vec<(String, String)> {
@@ -175,6 +181,10 @@ impl Server for SoftIoc {
 
     fn environment_by(&self, lookup: Lookup) -> Vec<(String, String)> {
         SoftIoc::environment_by(self, lookup)
+    }
+
+    fn ports(&self) -> Option<&Ports> {
+        Some(SoftIoc::ports(self))
     }
 
     fn expected_value(&self, index: usize) -> f64 {

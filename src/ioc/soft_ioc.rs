@@ -97,7 +97,8 @@ impl SoftIoc {
 
     /// One of the two.
     pub(super) fn environment_by(&self, lookup: Lookup) -> Vec<(String, String)> {
-        client_environment(&self.place.ports, lookup, self.builder.array_limit())
+        let (arrays, reach) = (self.builder.array_limit(), self.builder.reach);
+        client_environment(&self.place.ports, lookup, arrays, reach)
     }
 
     /// The value of PV `gauge:index` after all ticks and scans so far: the index

@@ -107,7 +107,12 @@ impl Builder {
             .folder(self.working_folder(place))
             .removed_with_harness(place.folder.path())
             .environment(folders.map(|folders| ("EPICS_DB_INCLUDE_PATH".to_owned(), folders)))
-            .environment(server_environment(&place.ports, &self.peers, self.array_limit()))
+            .environment(server_environment(
+                &place.ports,
+                &self.peers,
+                self.array_limit(),
+                self.reach,
+            ))
             .environment(Shell::environment()))
     }
 

@@ -4,7 +4,7 @@ use std::thread;
 
 use super::{Builder, IocError, Place, SoftIoc};
 use crate::lookup::Lookup;
-use crate::process::client_environment_of;
+use crate::process::{Reach, client_environment_of};
 
 impl SoftIoc {
     /// Starts one IOC for each builder, all at the same time; blocks until all serve, which
@@ -39,7 +39,7 @@ impl SoftIoc {
     /// Without any IOC.
     pub fn environment_of_all(iocs: &[&SoftIoc]) -> Vec<(String, String)> {
         let ports: Vec<_> = iocs.iter().map(|ioc| ioc.ports()).collect();
-        client_environment_of(&ports, Lookup::Udp, iocs[0].builder.array_limit())
+        client_environment_of(&ports, Lookup::Udp, iocs[0].builder.array_limit(), Reach::Direct)
     }
 }
 

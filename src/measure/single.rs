@@ -9,7 +9,7 @@ use super::session::Timeouts;
 use super::stop::Stop;
 use super::{Candidate, PlannedConfiguration, connect, cores, monitor};
 use crate::ioc::{Server, Wanted};
-use crate::process::Command;
+use crate::process::{Command, Reach};
 use crate::record::{Cores, Failure, FailureKind, FaultRun, Record};
 use crate::scenario::{CLOSE_HZ, FRAME_PV, FaultCourse, FaultDefinition, pv_name};
 use crate::worker_protocol::Mode;
@@ -94,6 +94,7 @@ pub(super) fn wanted(planned: &PlannedConfiguration) -> Wanted {
         max_array_bytes: planned.load.and_then(|load| load.array_bytes),
         put_records: planned.fault.is_some_and(FaultDefinition::needs_records),
         cores: cores_of(planned).map_or(Vec::new(), |cores| cores.server),
+        reach: Reach::Direct,
     }
 }
 

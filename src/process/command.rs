@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader};
-use std::os::fd::AsRawFd;
+#[cfg(feature = "cli")]
+use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -28,6 +30,10 @@ pub struct Command {
     folder: Option<PathBuf>,
     removed_with_harness: Option<PathBuf>,
     cores: Vec<usize>,
+    /// The network namespace that it runs in, where it is not that of this process.
+    network: Option<RawFd>,
+    /// Descriptors of this process that it inherits under the same numbers.
+    inherited: Vec<RawFd>,
 }
 
 impl Command {
@@ -40,6 +46,8 @@ impl Command {
             folder: None,
             removed_with_harness: None,
             cores: Vec::new(),
+            network: None,
+            inherited: Vec::new(),
         }
     }
 
@@ -100,6 +108,20 @@ impl Command {
         for argument in self.arguments.iter_mut().filter(|argument| **argument == *from) {
             *argument = to.as_os_str().to_owned();
         }
+        self
+    }
+
+    /// Runs the process in another network namespace.
+    #[cfg(feature = "cli")]
+    pub(super) fn in_network(mut self, namespace: &'static OwnedFd) -> Command {
+        self.network = Some(namespace.as_raw_fd());
+        self
+    }
+
+    /// Has the process inherit a descriptor.
+    #[cfg(feature = "cli")]
+    pub(super) fn inherits(mut self, descriptor: &'static OwnedFd) -> Command {
+        self.inherited.push(descriptor.as_raw_fd());
         self
     }
 
@@ -191,13 +213,19 @@ impl Command {
             command.current_dir(folder);
         }
         let cores = CoreSet::of(&self.cores);
-        // SAFETY: between fork and exec only fcntl and sched_setaffinity are called,
-        // which are async-signal-safe; the descriptor is open in the child.
+        let network = self.network;
+        let mut inherited = self.inherited.clone();
+        inherited.push(their_end_number);
+        // SAFETY: between fork and exec only fcntl, setns and sched_setaffinity are called,
+        // which are async-signal-safe; the descriptors are open in the child.
         unsafe {
             command.pre_exec(move || {
-                if libc::fcntl(their_end_number, libc::F_SETFD, 0) == -1 {
-                    return Err(io::Error::last_os_error());
+                for descriptor in &inherited {
+                    if libc::fcntl(*descriptor, libc::F_SETFD, 0) == -1 {
+                        return Err(io::Error::last_os_error());
+                    }
                 }
+                enter_network(network)?;
                 cores.enter()
             });
         }
@@ -211,6 +239,23 @@ impl Command {
             }
         }
     }
+}
+
+/// Moves this process there, between fork and exec.
+#[cfg(target_os = "linux")]
+fn enter_network(namespace: Option<RawFd>) -> io::Result<()> {
+    let Some(namespace) = namespace else { return Ok(()) };
+    // SAFETY: takes two numbers; the descriptor is open.
+    match unsafe { libc::setns(namespace, libc::CLONE_NEWNET) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Other systems have no such namespaces, and nobody asks for one.
+#[cfg(not(target_os = "linux"))]
+fn enter_network(_namespace: Option<RawFd>) -> io::Result<()> {
+    Ok(())
 }
 
 /// Reads the supervisor's one line: the command's process id, or why there is none.

@@ -19,6 +19,28 @@ const PORTS_PER_BLOCK: u16 = 5;
 /// size of libca's buffers changes how it behaves, so it is the same for all.
 const USUAL_MAX_ARRAY_BYTES: u64 = 16_777_216;
 
+/// Where each side of a link sees the other: another address of loopback.
+pub(super) const FAR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// Which way clients and an IOC reach each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// On loopback.
+    #[default]
+    Direct,
+    /// Over a link, at whose other end each sees the other.
+    OverLink,
+}
+
+impl Reach {
+    fn address(self) -> Ipv4Addr {
+        match self {
+            Reach::Direct => Ipv4Addr::LOCALHOST,
+            Reach::OverLink => FAR,
+        }
+    }
+}
+
 /// How large the arrays may be that an IOC and its clients exchange, which is
 /// the same for all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,8 +140,9 @@ pub fn client_environment(
     ports: &Ports,
     lookup: Lookup,
     arrays: ArrayLimit,
+    reach: Reach,
 ) -> Vec<(String, String)> {
-    client_environment_of(&[ports], lookup, arrays)
+    client_environment_of(&[ports], lookup, arrays, reach)
 }
 
 /// The same for several IOCs, of which there is at least one. Beacons of the first one reach
@@ -131,11 +154,13 @@ pub fn client_environment_of(
     iocs: &[&Ports],
     lookup: Lookup,
     arrays: ArrayLimit,
+    reach: Reach,
 ) -> Vec<(String, String)> {
+    let server = reach.address();
     let mut environment = common_environment(iocs[0], iocs[0].pva_beacons(), arrays);
     let on_loopback = |port: fn(&Ports) -> u16| -> String {
         let addresses: Vec<String> =
-            iocs.iter().map(|ports| format!("127.0.0.1:{}", port(ports))).collect();
+            iocs.iter().map(|ports| format!("{server}:{}", port(ports))).collect();
         addresses.join(" ")
     };
     environment.extend(match lookup {
@@ -144,7 +169,7 @@ pub fn client_environment_of(
                 "EPICS_CA_ADDR_LIST",
                 match iocs {
                     // Its port is that of EPICS_CA_SERVER_PORT.
-                    [_] => "127.0.0.1".to_owned(),
+                    [_] => server.to_string(),
                     _ => on_loopback(Ports::ca_server),
                 },
             ),
@@ -193,7 +218,9 @@ pub fn server_environment(
     ports: &Ports,
     peers: &Peers,
     arrays: ArrayLimit,
+    reach: Reach,
 ) -> Vec<(String, String)> {
+    let clients = reach.address();
     let mut environment = common_environment(ports, ports.pva_search(), arrays);
     if !peers.search_ports.is_empty() {
         environment.extend(owned([("EPICS_PVA_ADDR_LIST", peers.pva_addresses())]));
@@ -202,13 +229,13 @@ pub fn server_environment(
         ("EPICS_CA_ADDR_LIST", peers.ca_addresses()),
         ("EPICS_CAS_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
         ("EPICS_CAS_SERVER_PORT", ports.ca_server().to_string()),
-        ("EPICS_CAS_BEACON_ADDR_LIST", "127.0.0.1".to_owned()),
+        ("EPICS_CAS_BEACON_ADDR_LIST", clients.to_string()),
         ("EPICS_CAS_AUTO_BEACON_ADDR_LIST", "NO".to_owned()),
         ("EPICS_CAS_BEACON_PORT", ports.ca_repeater().to_string()),
         ("EPICS_PVAS_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
         ("EPICS_PVAS_SERVER_PORT", ports.pva_server().to_string()),
         ("EPICS_PVAS_BROADCAST_PORT", ports.pva_search().to_string()),
-        ("EPICS_PVAS_BEACON_ADDR_LIST", format!("127.0.0.1:{}", ports.pva_beacons())),
+        ("EPICS_PVAS_BEACON_ADDR_LIST", format!("{clients}:{}", ports.pva_beacons())),
         ("EPICS_PVAS_AUTO_BEACON_ADDR_LIST", "NO".to_owned()),
     ]));
     environment
@@ -241,7 +268,9 @@ mod tests {
     use super::*;
 
     fn by(ports: &Ports, lookup: Lookup) -> BTreeMap<String, String> {
-        client_environment(ports, lookup, ArrayLimit::RoomFor(0)).into_iter().collect()
+        client_environment(ports, lookup, ArrayLimit::RoomFor(0), Reach::Direct)
+            .into_iter()
+            .collect()
     }
 
     #[test]
@@ -275,7 +304,7 @@ mod tests {
     fn a_server_sends_its_beacons_to_its_clients_and_searches_pvs_of_its_own_over_ca_only() {
         let ports = Ports::reserve().unwrap();
         let server: BTreeMap<String, String> =
-            server_environment(&ports, &Peers::default(), ArrayLimit::RoomFor(0))
+            server_environment(&ports, &Peers::default(), ArrayLimit::RoomFor(0), Reach::Direct)
                 .into_iter()
                 .collect();
         let beacons = format!("127.0.0.1:{}", ports.pva_beacons());
@@ -292,11 +321,36 @@ mod tests {
         let mut peers = Peers::default();
         peers.add(&other);
         let server: BTreeMap<String, String> =
-            server_environment(&ports, &peers, ArrayLimit::RoomFor(0)).into_iter().collect();
+            server_environment(&ports, &peers, ArrayLimit::RoomFor(0), Reach::Direct)
+                .into_iter()
+                .collect();
         let ca = format!("127.0.0.1 127.0.0.1:{}", other.ca_server());
         assert_eq!(server["EPICS_CA_ADDR_LIST"], ca);
         let pva = format!("127.0.0.1:{}", other.pva_search());
         assert_eq!(server["EPICS_PVA_ADDR_LIST"], pva);
+    }
+
+    #[test]
+    fn over_a_link_each_side_reaches_the_other_at_its_far_end_and_itself_at_home() {
+        let ports = Ports::reserve().unwrap();
+        let arrays = ArrayLimit::RoomFor(0);
+        for lookup in Lookup::ALL {
+            let client = client_environment(&ports, lookup, arrays, Reach::OverLink);
+            for (name, value) in client {
+                let is_of_server = name.ends_with("ADDR_LIST") || name.ends_with("NAME_SERVERS");
+                let is_home = name.contains("INTF") || name.contains("AUTO") || value.is_empty();
+                if is_of_server && !is_home {
+                    assert!(value.starts_with("127.0.0.2"), "{name}={value}");
+                } else {
+                    assert!(!value.contains("127.0.0.2"), "{name}={value}");
+                }
+            }
+        }
+        let server = server_environment(&ports, &Peers::default(), arrays, Reach::OverLink);
+        for (name, value) in server {
+            let is_beacons = name.ends_with("BEACON_ADDR_LIST") && !name.contains("AUTO");
+            assert_eq!(value.contains("127.0.0.2"), is_beacons, "{name}={value}");
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod cores;
 mod deadline;
 mod isolation;
 #[cfg(feature = "cli")]
+pub mod link;
+#[cfg(feature = "cli")]
 mod lock_holder;
 mod mark;
 #[cfg(feature = "cli")]
@@ -27,7 +29,7 @@ pub use command::Command;
 pub use cores::usable_cores;
 pub use deadline::{Deadline, Stopped, interrupt, interrupted};
 pub use isolation::{
-    ArrayLimit, Peers, Ports, client_environment, client_environment_of, server_environment,
+    ArrayLimit, Peers, Ports, Reach, client_environment, client_environment_of, server_environment,
 };
 #[cfg(feature = "cli")]
 pub use lock_holder::{LockHolder, descends_from, lock_holder};

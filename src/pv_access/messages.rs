@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use super::bytes::{Reader, Trouble, Writer};
 use super::{
     CMD_CONNECTION_VALIDATION, CMD_CREATE_CHANNEL, CMD_MONITOR, CMD_PUT, CMD_SEARCH,
-    FLAG_BIG_ENDIAN, FLAG_CONTROL, HEADER_BYTES, Header, MAGIC, PVA_PROTOCOL_REVISION,
-    SUBCOMMAND_INIT, SUBCOMMAND_PIPELINE,
+    FLAG_BIG_ENDIAN, FLAG_CONTROL, HEADER_BYTES, MAGIC, PVA_PROTOCOL_REVISION, SUBCOMMAND_INIT,
+    SUBCOMMAND_PIPELINE,
 };
 
 /// Bytes that this client takes at once, as it tells servers; none heeds it.
@@ -122,30 +122,6 @@ pub(crate) fn encode_validation(
         }
     });
     Ok(())
-}
-
-/// How many PVs a datagram asks for; none where it holds no search.
-pub(crate) fn searches_in(mut datagram: &[u8]) -> u64 {
-    let mut searches = 0;
-    while let Ok(Some(header)) = Header::decode(datagram) {
-        let end = HEADER_BYTES + header.payload_bytes();
-        let Some(payload) = datagram.get(HEADER_BYTES..end) else { break };
-        if header.command == CMD_SEARCH && !header.is_control {
-            let count = count_of_search(&mut Reader::new(payload, header.is_big_endian));
-            searches += u64::from(count.unwrap_or(0));
-        }
-        datagram = &datagram[end..];
-    }
-    searches
-}
-
-fn count_of_search(reader: &mut Reader<'_>) -> Result<u16, Trouble> {
-    const SEQUENCE_FLAGS_AND_ADDRESS: usize = 4 + 4 + 16 + 2;
-    reader.take(SEQUENCE_FLAGS_AND_ADDRESS)?;
-    for _ in 0..reader.size()? {
-        reader.text()?;
-    }
-    reader.u16()
 }
 
 /// A search that is put together PV by PV.
@@ -408,8 +384,6 @@ mod tests {
         }
         assert_eq!(output.len() - before, Search::bytes(1) + Search::bytes(2));
         search.end(&mut output, true, 2);
-        assert_eq!([searches_in(&output), searches_in(&output[..before])], [2, 0]);
-        assert_eq!(searches_in(&output.repeat(3)), 6);
         assert_eq!(&output[before - 2..before], [0, 2]);
         let header = Header::decode(&output).unwrap().unwrap();
         assert_eq!(header.size as usize, output.len() - HEADER_BYTES);

@@ -6,14 +6,18 @@
 //! fields it has and how long anything claims to be is checked before anything is kept.
 
 mod bytes;
+mod datagrams;
 mod messages;
 mod structure;
 
 pub(crate) use bytes::{Reader, Trouble};
+pub(crate) use datagrams::{
+    replace_reply_address, replace_server_address, searched_names, searches_in,
+};
 pub(crate) use messages::{
     Answer, PIPELINED_UPDATES, PV_REQUEST_PIPELINED, PV_REQUEST_TIMED, PV_REQUEST_VALUE, Search,
     control, decode_found, decode_validation, encode_create_channel, encode_monitor_ack,
-    encode_operation, encode_operation_init, encode_put, encode_validation, message, searches_in,
+    encode_operation, encode_operation_init, encode_put, encode_validation, message,
 };
 pub(crate) use structure::{Bits, DOUBLE, INT16, Structure, Types, UINT16};
 
@@ -24,6 +28,8 @@ pub(crate) const MAGIC: u8 = 0xca;
 /// Bytes of a header.
 pub(crate) const HEADER_BYTES: usize = 8;
 
+/// A server says that it is there.
+pub(crate) const CMD_BEACON: u8 = 0;
 /// Offers ways to authenticate, or chooses one.
 pub(crate) const CMD_CONNECTION_VALIDATION: u8 = 1;
 /// Asks for an echo, or is one.

@@ -21,10 +21,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("lookup", &["named"]),
     ("record", &["named", "worker_protocol", "protocol", "lookup"]),
+    ("link", &[]),
     ("scenario", &["worker_protocol", "lookup", "record", "units"]),
     ("manifest", &["protocol"]),
     ("embedded", &["manifest"]),
-    ("process", &["channel_access", "embedded", "lookup"]),
+    ("process", &["channel_access", "embedded", "link", "lookup", "pv_access"]),
     ("missing", &["embedded", "process"]),
     ("python_site", &["embedded", "missing", "process", "record", "system_packages"]),
     (
