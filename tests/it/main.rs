@@ -51,4 +51,5 @@ mod support;
 mod testing_your_code;
 mod tidy;
 mod wire_fleet;
+mod worker_lives;
 mod workflows;

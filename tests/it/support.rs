@@ -177,6 +177,17 @@ impl WorkerDriver {
         }
     }
 
+    /// Waits until the process has ended by itself.
+    pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
+        let deadline = Deadline::after(Duration::from_secs(30));
+        loop {
+            match self.child.next_event(&deadline, "end").unwrap() {
+                Event::Ended(status) => return status,
+                Event::Stdout(line) | Event::Stderr(line) => eprintln!("{line}"),
+            }
+        }
+    }
+
     /// Stops the worker's process for a while; gives when that began.
     pub(crate) fn stopped_for(&self, duration: Duration) -> u64 {
         let since_ns = epics_gauge::process::monotonic_ns();

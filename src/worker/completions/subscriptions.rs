@@ -69,13 +69,6 @@ impl<E: Clone> Subscriptions<E> {
         self.log.record_state(pv, connected);
     }
 
-    /// The same of the PV of a subscription; that of a PV's first subscription counts.
-    pub(in crate::worker) fn record_state_of(&mut self, subscription: usize, connected: bool) {
-        if self.numbering.monitor(subscription) == 0 {
-            self.record_state(self.numbering.pv(subscription), connected);
-        }
-    }
-
     /// Counts all subscriptions to `pvs` as begun, and numbers them.
     pub(in crate::worker) fn begin(&mut self, pvs: &[usize]) -> Numbering {
         self.silent += pvs.iter().flat_map(|pv| self.numbering.of_pv(*pv)).count();

@@ -65,6 +65,10 @@ enum Connected {
 impl FutureLibrary for EpicsCa {
     const APPROACH: &'static str = "epics-ca";
 
+    /// A channel has a future for its connection and none for the end of it; its
+    /// subscription learns nothing of it either.
+    const REPORTS_STATES: bool = false;
+
     type Error = Why;
 
     type Sink = LocalSink;

@@ -8,14 +8,13 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::pending;
-use std::mem::{self, ManuallyDrop};
+use std::mem::ManuallyDrop;
 use std::pin::pin;
 use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ::epics_ca::channel::subscribe::Queue;
-use ::epics_ca::error::DISCONN;
 use ::epics_ca::request::Time;
 use ::epics_ca::types::{EpicsTimeStamp, EventMask};
 use ::epics_ca::{Error, TypedChannel};
@@ -154,19 +153,9 @@ async fn take(
     subscriptions: &RefCell<Subscriptions<Why>>,
     waker: &mpsc::UnboundedSender<()>,
 ) {
-    let mut is_connected = true;
     while let Some(update) = updates.next().await {
         let arrived = Arrived::now();
         let mut all = subscriptions.borrow_mut();
-        let is_lost = update.as_ref().is_err_and(|why| why.into_raw() == DISCONN.into_raw());
-        let was_connected = mem::replace(&mut is_connected, !is_lost);
-        if was_connected != is_connected {
-            all.record_state_of(number, is_connected);
-        }
-        if !is_connected {
-            // libca subscribes again by itself when the PV is back.
-            continue;
-        }
         let is_worth_seeing = all.record(number, arrived, update.map_err(Why::from));
         let callback = all.callback();
         drop(all);

@@ -154,8 +154,7 @@ class Client(worker.Client):
         stamp_ns = int(posixseconds) * 1_000_000_000 + nanoseconds
         self.log.note(number, value, stamp_ns, arrived_ns)
 
-    def on_state(self, index, /, conn, **_):
-        """pyepics names its own object `pv`."""
+    def on_state(self, index, conn, **_):
         self.log.state(index, conn)
 
     def disconnect(self):

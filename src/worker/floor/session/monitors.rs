@@ -181,6 +181,11 @@ impl<P: Hears> Session<P> {
         }
     }
 
+    /// Whether a loss is no error of the stage: while updates are taken.
+    pub(super) fn losses_are_borne(&self) -> bool {
+        self.losses.are_borne
+    }
+
     /// Remembers PVs that are to be sought again.
     pub(super) fn lose(&mut self, pvs: impl IntoIterator<Item = u32>) {
         for pv in pvs {

@@ -44,6 +44,10 @@ impl<P: Hears> Session<P> {
                 return Err(self.unanswered(pvs, &why));
             }
             self.turn(deadline).map_err(|StageError(why)| self.unanswered(pvs, &why))?;
+            // Where that is no error of the stage, there is still nobody to answer.
+            if self.losses_are_borne() {
+                self.check_connected(pvs)?;
+            }
         }
         if let Some((count, position, why)) = self.requests.failure() {
             return Err(self.failed(pvs, count, position, why));

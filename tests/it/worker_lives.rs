@@ -1,0 +1,264 @@
+//! A worker's whole life by protocol 5, for each approach of the catalogue: it connects,
+//! subscribes, reads while it collects, disconnects, connects again and closes.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use epics_gauge::approach::{Approach, Catalogue};
+use epics_gauge::ioc::{Builder, SoftIoc};
+use epics_gauge::protocol::Protocol;
+use epics_gauge::scenario::{PROCESSED_FACTOR, pv_name};
+use epics_gauge::worker_protocol::{
+    Content, Done, Gets, Mode, Monitor, Reported, Stage, StageCommand,
+};
+
+use crate::support::{WorkerDriver, at_once};
+
+const PVS: usize = 20;
+
+/// Libraries that keep channels when a program has done with them, and why. They are held
+/// to it: one that drops them leaves this list.
+const KEEPS_CHANNELS: [(&str, &str); 3] = [
+    ("cothread", "no call drops a channel: `catools` purges its cache at exit only"),
+    ("repics-pva", "`pva.Context` has no call that drops a channel"),
+    ("spvirit", "its pool of connections keeps the channels of gets"),
+];
+
+/// Libraries that report no connections, and why.
+const REPORTS_NO_STATES: [(&str, &str); 3] = [
+    ("epics-ca", "a channel has no way to wait for its end, and a subscription borrows it"),
+    ("pvapy", "`setConnectionCallback` blocks for 0.1 s at each PV"),
+    ("spvirit", "it has no channels, and no call that reports on connections"),
+];
+
+/// How long a server may take to notice that channels are gone.
+const NOTICING: Duration = Duration::from_secs(5);
+
+/// Many processes on few cores: several approaches at a time.
+const AT_A_TIME: usize = 6;
+
+fn is_in(list: &[(&str, &str)], approach: &str) -> bool {
+    list.iter().any(|(name, _)| *name == approach)
+}
+
+/// The approaches that this build has.
+fn approaches() -> Vec<Approach> {
+    let has_pva = cfg!(feature = "pvaccess");
+    let all = Catalogue::built_in().all().to_vec();
+    all.into_iter().filter(|approach| has_pva || approach.protocol == Protocol::Ca).collect()
+}
+
+/// A worker with its context, to be given a job.
+fn started(approach: &Approach, ioc: &SoftIoc, pvs: Vec<String>) -> WorkerDriver {
+    let mut worker = WorkerDriver::start(&approach.name, ioc.client_environment());
+    worker.job_of(pvs, 60.0);
+    if worker.hello.stages.contains(&Stage::Context) {
+        worker.stage(Stage::Context, Mode::Bulk);
+    }
+    worker
+}
+
+fn scalars() -> Vec<String> {
+    (0..PVS).map(pv_name).collect()
+}
+
+fn ioc_for(approach: &Approach) -> SoftIoc {
+    let builder = SoftIoc::builder().pvs(PVS).may_scan_at(10.0);
+    let with_protocol: fn(Builder) -> Builder = match approach.protocol {
+        Protocol::Ca => |builder| builder,
+        Protocol::Pva => Builder::pv_access,
+    };
+    with_protocol(builder).start().unwrap()
+}
+
+fn channels(ioc: &mut SoftIoc, approach: &Approach) -> usize {
+    match approach.protocol {
+        Protocol::Ca => ioc.channels().unwrap(),
+        Protocol::Pva => ioc.pv_access_channels().unwrap(),
+    }
+}
+
+fn connect(worker: &mut WorkerDriver) {
+    if worker.hello.stages.contains(&Stage::Create) {
+        worker.stage(Stage::Create, Mode::Bulk);
+    }
+    worker.stage(Stage::Connect, Mode::Bulk);
+}
+
+fn subscribe(worker: &mut WorkerDriver, callback_s: Option<f64>) {
+    let monitor = Monitor {
+        content: Content::Scalars,
+        step: PROCESSED_FACTOR,
+        room: 1000,
+        monitors: 1,
+        callback_s,
+    };
+    let subscribe =
+        StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) };
+    worker.run(&subscribe).unwrap();
+}
+
+/// Collects for a second and reads three PVs in turn meanwhile.
+fn collect(worker: &mut WorkerDriver) -> Done {
+    let gets = Gets { pvs: vec![0, 7, PVS - 1], every_s: 0.1, timeout_s: 0.9 };
+    let collect = StageCommand {
+        seconds: Some(1.0),
+        gets: Some(gets),
+        ..StageCommand::new(Stage::Collect, Mode::Bulk)
+    };
+    worker.run(&collect).unwrap()
+}
+
+/// Gets in turn, each with a value that its PV may have.
+fn check_gets(done: &Done, name: &str) {
+    assert!(done.gets.len() >= 2, "{name}: {:?}", done.gets);
+    for (position, get) in done.gets.iter().enumerate() {
+        assert_eq!(get.pv, [0, 7, PVS - 1][position % 3], "{name}: {get:?}");
+        let value = get.value.unwrap_or_else(|| panic!("{name}: {get:?}"));
+        assert_eq!(value % PROCESSED_FACTOR, get.pv as f64, "{name}: {get:?}");
+        assert!(done.start_ns <= get.start_ns && get.start_ns <= get.end_ns, "{name}");
+        assert!(get.end_ns <= done.end_ns, "{name}: {get:?}");
+    }
+    let starts = done.gets.iter().map(|get| get.start_ns);
+    assert!(starts.is_sorted(), "{name}: {:?}", done.gets);
+}
+
+fn disconnect(worker: &mut WorkerDriver, ioc: &mut SoftIoc, approach: &Approach) {
+    worker.stage(Stage::Disconnect, Mode::Bulk);
+    let name = &approach.name;
+    let keeps_channels = is_in(&KEEPS_CHANNELS, name);
+    let begun = Instant::now();
+    loop {
+        let left = (channels(ioc, approach), ioc.counters().unwrap().subscriptions);
+        let is_as_expected =
+            if keeps_channels { left.0 > 0 && left.1 == 0 } else { left == (0, 0) };
+        if is_as_expected {
+            return;
+        }
+        assert!(begun.elapsed() < NOTICING, "{name}: {left:?} channels and subscriptions left");
+        sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn every_approach_disconnects_connects_again_and_closes() {
+    for some in approaches().chunks(AT_A_TIME) {
+        at_once(some, |approach| {
+            let name = &approach.name;
+            let mut ioc = ioc_for(approach);
+            let mut worker = started(approach, &ioc, scalars());
+            let stages = worker.hello.stages.clone();
+            assert!(
+                stages.contains(&Stage::Disconnect) && stages.contains(&Stage::Close),
+                "{name}"
+            );
+            let reports = worker.hello.reports.clone();
+            assert!(reports.contains(&Reported::Gets), "{name}");
+            let reports_states = reports.contains(&Reported::States);
+            assert_eq!(reports_states, !is_in(&REPORTS_NO_STATES, name), "{name}");
+            for _ in 0..2 {
+                connect(&mut worker);
+                subscribe(&mut worker, None);
+                assert!(channels(&mut ioc, approach) >= PVS, "{name}: not by the server's count");
+                ioc.start_scanning(10.0).unwrap();
+                let done = collect(&mut worker);
+                ioc.stop_scanning().unwrap();
+                check_gets(&done, name);
+                let updates: u64 = done.updates.unwrap().runs.iter().map(|run| run.count).sum();
+                assert!(updates >= 2 * PVS as u64, "{name}: {updates} updates");
+                disconnect(&mut worker, &mut ioc, approach);
+            }
+            connect(&mut worker);
+            let expected: Vec<f64> =
+                (0..PVS).map(|pv| ioc.field_value(&pv_name(pv)).unwrap()).collect();
+            assert_eq!(worker.stage(Stage::Get, Mode::Bulk).values.unwrap(), expected, "{name}");
+            worker.stage(Stage::Close, Mode::Bulk);
+            assert!(worker.ended().success(), "{name}");
+        });
+    }
+}
+
+#[test]
+fn what_does_not_wait_for_the_server_is_written_in_the_end() {
+    for some in approaches().chunks(AT_A_TIME) {
+        at_once(some, |approach| {
+            let name = &approach.name;
+            let ioc = ioc_for(approach);
+            // Nothing changes field D of a record but a put.
+            let fields = (0..PVS).map(|pv| format!("{}.D", pv_name(pv))).collect();
+            let mut worker = started(approach, &ioc, fields);
+            if !worker.hello.stages.contains(&Stage::PutUnconfirmed) {
+                // A put of pvAccess is answered, and the library waits for that.
+                let is_known = approach.protocol == Protocol::Pva || name == "epics-ca";
+                assert!(is_known, "{name} has no put that does not wait");
+                return;
+            }
+            connect(&mut worker);
+            let values: Vec<f64> = (0..PVS).map(|pv| pv as f64 + 0.5).collect();
+            let put = StageCommand {
+                values: Some(values.clone()),
+                ..StageCommand::new(Stage::PutUnconfirmed, Mode::Bulk)
+            };
+            worker.run(&put).unwrap();
+            // What was read after it was written before.
+            assert_eq!(worker.stage(Stage::Get, Mode::Serial).values.unwrap(), values, "{name}");
+        });
+    }
+}
+
+/// The system closes the circuits of an IOC that dies, so that its clients can know at once.
+#[test]
+fn every_approach_that_reports_states_reports_a_dead_ioc() {
+    for some in approaches().chunks(AT_A_TIME) {
+        at_once(some, |approach| {
+            let name = &approach.name;
+            let mut ioc = ioc_for(approach);
+            let mut worker = started(approach, &ioc, scalars());
+            if !worker.hello.reports.contains(&Reported::States) {
+                return;
+            }
+            connect(&mut worker);
+            subscribe(&mut worker, None);
+            worker.begin(&StageCommand {
+                seconds: Some(4.0),
+                ..StageCommand::new(Stage::Collect, Mode::Bulk)
+            });
+            sleep(Duration::from_millis(500));
+            let died_ns = epics_gauge::process::monotonic_ns();
+            ioc.restart(None).unwrap();
+            let states = worker.finish().unwrap().updates.unwrap().states;
+            for pv in 0..PVS {
+                let of_pv: Vec<_> = states.iter().filter(|state| state.pv == pv).collect();
+                let lost = of_pv.iter().find(|state| !state.connected);
+                let lost = lost.unwrap_or_else(|| panic!("{name}: {pv} lost nothing: {states:?}"));
+                assert!(lost.at_ns >= died_ns, "{name}: {states:?}");
+            }
+        });
+    }
+}
+
+/// 20 callbacks of 20 ms take 0.4 s, one after the other or at the same time.
+#[test]
+fn a_callback_takes_as_long_as_it_should() {
+    for some in approaches().chunks(AT_A_TIME) {
+        at_once(some, |approach| {
+            let name = &approach.name;
+            let mut ioc = ioc_for(approach);
+            let mut worker = started(approach, &ioc, scalars());
+            connect(&mut worker);
+            subscribe(&mut worker, Some(0.02));
+            ioc.tick().unwrap();
+            let collect = StageCommand {
+                seconds: Some(2.0),
+                ..StageCommand::new(Stage::Collect, Mode::Bulk)
+            };
+            let runs = worker.run(&collect).unwrap().updates.unwrap().runs;
+            let mut starts_ns: Vec<u64> = runs.iter().map(|run| run.start_ns).collect();
+            assert_eq!(runs.iter().map(|run| run.count).sum::<u64>(), 2 * PVS as u64, "{name}");
+            starts_ns.sort_unstable();
+            let spread_ns = starts_ns[PVS - 1] - starts_ns[0];
+            // Of first updates. Libraries with several threads call back on each of them.
+            assert!(spread_ns > 50_000_000, "{name}: {spread_ns} ns");
+        });
+    }
+}
