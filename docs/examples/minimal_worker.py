@@ -45,6 +45,16 @@ class Minimal(Client):
             subscription = self.pvs[pv].subscribe("time", mask=mask, to=to)
             subscription.add_callback(self.callbacks[-1])
 
+    def disconnect(self):
+        for pv in self.pvs:
+            pv.unsubscribe_all()
+        for pv in self.pvs:
+            pv.go_idle()
+        self.pvs, self.callbacks = [], []
+
+    def close(self):
+        self.library.disconnect()
+
     def on_update(self, number, _subscription, response):
         arrived_ns = time.time_ns()
         stamp, data = response.metadata.stamp, response.data

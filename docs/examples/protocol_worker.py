@@ -24,9 +24,10 @@ def main():
     lines = queue.SimpleQueue()
     threading.Thread(target=read_stdin, args=(lines,), daemon=True).start()
     library, span = timed(lambda: importlib.import_module("caproto.threading.client"))
-    say("hello", protocol=4, approach="protocol", pid=os.getpid(),
+    say("hello", protocol=5, approach="protocol", pid=os.getpid(),
         versions={"python": platform.python_version(), "caproto": library.ca.__version__},
-        stages=["context", "connect", "get", "put", "subscribe"], modes=["serial", "bulk"],
+        stages=["context", "connect", "get", "put", "subscribe", "disconnect", "close"],
+        modes=["serial", "bulk"],
         **{"import": span})
     client = None
     while True:
@@ -43,10 +44,12 @@ def main():
             say("failed", stage=command["stage"], error=f"{type(error).__name__}: {error}")
         else:
             say("done", stage=command["stage"], mode=command["mode"], **span, **answer)
+            if command["stage"] == "close":
+                return  # The process ends as any program of the library does.
 
 
 def read_stdin(lines):
-    for line in sys.stdin:
+    for line in open(0, closefd=False):  # Not sys.stdin, which Python locks when it ends.
         lines.put(line)
     os._exit(0)  # The end of stdin ends a worker, whatever it is doing.
 
@@ -82,6 +85,14 @@ class Client:
         elif stage == "collect":
             self.collecting_ns = time.time_ns()
             time.sleep(seconds)  # The library's threads call back meanwhile.
+        elif stage == "disconnect":
+            for pv in self.pvs:
+                pv.unsubscribe_all()
+            for pv in self.pvs:
+                pv.go_idle()
+            self.pvs, self.callbacks = [], []
+        elif stage == "close":
+            self.context.disconnect()
         else:  # get, get-again, readback
             answers = {}
             for some in groups:

@@ -289,6 +289,7 @@ fn a_monitor_that_is_not_of_the_protocol_ends_a_python_worker() {
         ("room", json!(1.5)),
         ("monitors", json!(0)),
         ("monitors", json!(1.5)),
+        ("callback_s", json!(-0.1)),
         ("colour", json!("red")),
     ];
     let short = ["content", "step", "room", "monitors"];
@@ -297,6 +298,67 @@ fn a_monitor_that_is_not_of_the_protocol_ends_a_python_worker() {
         assert_eq!(exit_code_after("subscribe", "monitor", monitor), Some(65), "{monitor}");
     });
     assert_eq!(exit_code_after("collect", "seconds", &json!("long")), Some(65));
+}
+
+#[test]
+fn gets_that_are_not_of_the_protocol_end_a_python_worker() {
+    let good = json!({"pvs": [0], "every_s": 0.1, "timeout_s": 1});
+    assert_eq!(exit_code_after("collect", "gets", &good), None);
+    let wrong = [
+        ("pvs", json!([])),
+        ("pvs", json!([-1])),
+        ("every_s", json!(-1)),
+        ("timeout_s", json!("1")),
+        ("colour", json!("red")),
+    ];
+    let refused = wrong.map(|(field, value)| {
+        let mut gets = good.clone();
+        gets[field] = value;
+        gets
+    });
+    at_once(&refused, |gets| {
+        assert_eq!(exit_code_after("collect", "gets", gets), Some(65), "{gets}");
+    });
+}
+
+/// Of 3 PVs with two subscriptions each: prints what was reported of connections.
+const STATES: &str = "
+import json, sys, threading
+sys.path[:0] = sys.argv[1:3]
+from epics_gauge.worker import update_log
+log = update_log.UpdateLog({'content': 'scalars', 'step': 1, 'room': 0, 'monitors': 2}, 3)
+log.first_updates.expect([0, 1, 2], threading.Event())
+for what, number in json.load(sys.stdin):
+    if what == 'update':
+        log.note(number, 0.0, 0, 0)
+    elif what == 'gone':
+        log.disconnected(number)
+    else:
+        log.state(number, what == 'up')
+states = log.take().get('states', [])
+assert 'states' not in log.take()
+assert [one['at_ns'] for one in states] == sorted(one['at_ns'] for one in states)
+print(json.dumps([[one['pv'], one['connected']] for one in states]))
+";
+
+#[test]
+fn a_pv_whose_end_alone_is_reported_is_connected_again_with_its_next_update() {
+    let reported = json!([
+        // Not connected yet: no news.
+        ["gone", 1],
+        ["update", 1],
+        ["update", 4],
+        ["update", 1],
+        ["gone", 1],
+        ["gone", 4],
+        ["up", 2],
+        ["update", 4],
+        ["update", 1],
+        ["update", 1],
+        ["down", 0],
+    ]);
+    let expected = json!([[1, false], [2, true], [1, true], [0, false]]);
+    assert_eq!(python(STATES, &reported), expected);
 }
 
 #[test]

@@ -158,9 +158,10 @@ fn every_approach_disconnects_connects_again_and_closes() {
             assert_eq!(reports_states, !is_in(&REPORTS_NO_STATES, name), "{name}");
             for _ in 0..2 {
                 connect(&mut worker);
+                // Some libraries miss the first update of a PV that stands still.
+                ioc.start_scanning(10.0).unwrap();
                 subscribe(&mut worker, None);
                 assert!(channels(&mut ioc, approach) >= PVS, "{name}: not by the server's count");
-                ioc.start_scanning(10.0).unwrap();
                 let done = collect(&mut worker);
                 ioc.stop_scanning().unwrap();
                 check_gets(&done, name);
@@ -243,6 +244,9 @@ fn a_callback_takes_as_long_as_it_should() {
     for some in approaches().chunks(AT_A_TIME) {
         at_once(some, |approach| {
             let name = &approach.name;
+            if !approach.capabilities.first_updates {
+                return;
+            }
             let mut ioc = ioc_for(approach);
             let mut worker = started(approach, &ioc, scalars());
             connect(&mut worker);

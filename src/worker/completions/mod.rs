@@ -56,6 +56,9 @@ impl<E: Clone> Completions<E> {
     /// can come any more.
     pub(super) fn begin_again(&self) {
         self.connections.begin_again();
+        if let Some(sink) = self.updates() {
+            sink.end();
+        }
         self.is_subscribed.store(false, Ordering::Relaxed);
     }
 

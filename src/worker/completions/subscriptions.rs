@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::worker::updates::{Arrived, Numbering, Update, UpdateLog, callback_of};
-use crate::worker_protocol::{Monitor, Updates};
+use crate::worker_protocol::{Content, Monitor, Updates};
 
 /// The subscriptions of a job. `E` is why one failed.
 ///
@@ -59,6 +59,13 @@ impl<E: Clone> Subscriptions<E> {
         }
     }
 
+    /// None at all, and no room for updates.
+    pub(in crate::worker) fn none() -> Subscriptions<E> {
+        let content = Content::Scalars;
+        let monitor = Monitor { content, step: 1.0, room: 0, monitors: 0, callback_s: None };
+        Subscriptions::new(monitor, 0)
+    }
+
     /// How much longer each callback is to take.
     pub(in crate::worker) fn callback(&self) -> Duration {
         self.callback
@@ -83,6 +90,10 @@ impl<E: Clone> Subscriptions<E> {
         arrived: Arrived,
         update: Result<Update, E>,
     ) -> bool {
+        if subscription >= self.is_running.len() {
+            // It ended with those of a former round.
+            return false;
+        }
         match update {
             Ok(update) => {
                 self.log.record(subscription, arrived, update);
@@ -149,7 +160,6 @@ impl<E: Clone> Subscriptions<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker_protocol::Content;
 
     fn update(number: f64) -> Result<Update, &'static str> {
         Ok(Update { number, sum: 0, stamp_ns: 0 })
@@ -214,6 +224,14 @@ mod tests {
         subscriptions.begin(&[0]);
         let silent = NotRunning::Silent { pvs: 3, first: 0 };
         assert_eq!(subscriptions.check_running(&[0, 1, 2]), Err(silent));
+    }
+
+    #[test]
+    fn what_comes_when_all_subscriptions_have_ended_is_dropped() {
+        let mut none = Subscriptions::none();
+        assert!(!record(&mut none, 7, 1.0));
+        assert!(none.is_settled());
+        assert_eq!(none.take(), Ok(Updates::default()));
     }
 
     #[test]

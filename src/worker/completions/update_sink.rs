@@ -45,7 +45,12 @@ impl<E: Clone> UpdateSink<E> {
         self.0.lock().record_state(pv, connected);
     }
 
-    /// Forgets all subscriptions and makes room for those of `monitor`.
+    /// Forgets all subscriptions and gives their room back.
+    pub(in crate::worker) fn end(&self) {
+        *self.0.lock() = Subscriptions::none();
+    }
+
+    /// Makes room for the subscriptions of `monitor`; those before have ended.
     pub(in crate::worker) fn begin_again(&self, monitor: Monitor, pvs: usize) {
         *self.0.lock() = Subscriptions::new(monitor, pvs);
     }
