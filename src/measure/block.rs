@@ -7,11 +7,10 @@ use rand::seq::SliceRandom;
 
 use super::fleet::Fleets;
 use super::stop::{Stop, failed};
-use super::{Candidate, Plan, PlannedConfiguration, Progress, capacity, faults, lookup, single};
+use super::{Candidate, Plan, PlannedConfiguration, Progress, capacity, lookup, single};
 use crate::ioc::{Server, Servers};
 use crate::process::interrupted;
 use crate::record::{Failure, FailureKind, Record};
-use crate::scenario::FaultDefinition;
 
 /// A server that failed so often to start with as few PVs is left alone: each try may
 /// take its whole deadline.
@@ -49,9 +48,6 @@ impl BlockRunner<'_> {
         let is_taken = |candidate: &&Candidate| self.planned.takes(&candidate.approach, kind);
         let mut order: Vec<&Candidate> = candidates.iter().filter(is_taken).collect();
         order.shuffle(random);
-        if let Some(fault) = self.planned.fault {
-            return self.fault(fault, &order, tell);
-        }
         for (position, candidate) in order.into_iter().enumerate() {
             if interrupted() {
                 return Ok(false);
@@ -77,71 +73,6 @@ impl BlockRunner<'_> {
         }
         self.end_ioc();
         Ok(!interrupted())
-    }
-
-    /// Takes all workers through a fault, at once or one after another, and tells their
-    /// records; false when interrupted.
-    fn fault<E>(
-        &mut self,
-        fault: &'static FaultDefinition,
-        order: &[&Candidate],
-        tell: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
-    ) -> Result<bool, E> {
-        for (group, candidates) in faults::groups(fault, order).into_iter().enumerate() {
-            for candidate in &candidates {
-                let approach = candidate.approach.name.as_str();
-                tell(Progress::Started { planned: self.planned, approach })?;
-            }
-            let workers: Vec<(&Candidate, Record)> = candidates
-                .iter()
-                .enumerate()
-                .map(|(position, candidate)| (*candidate, self.record(candidate, group + position)))
-                .collect();
-            let finished = match self.faulted(fault, workers.clone()) {
-                Ok(finished) => finished,
-                Err(Stop::Interrupted) => return Ok(false),
-                Err(Stop::Failed(failure)) => {
-                    let failed = |(_, record): (_, Record)| faults::Finished {
-                        record: Record { failure: Some(failure.clone()), ..record },
-                        log: String::new(),
-                    };
-                    workers.into_iter().map(failed).collect()
-                }
-            };
-            if finished.iter().any(|one| one.record.failure.is_some()) {
-                // It may be broken, stopped or updating.
-                self.ioc = None;
-            }
-            for faults::Finished { record, log } in finished {
-                tell(Progress::Finished { record: Box::new(record), log })?;
-                tell(Progress::Done)?;
-            }
-        }
-        self.end_ioc();
-        Ok(!interrupted())
-    }
-
-    fn faulted(
-        &mut self,
-        fault: &'static FaultDefinition,
-        workers: Vec<(&Candidate, Record)>,
-    ) -> Result<Vec<faults::Finished>, Stop> {
-        let ioc = match self.ioc.take() {
-            Some(ioc) => ioc,
-            None => self.start(self.planned)?,
-        };
-        let ioc = self.ioc.insert(ioc);
-        faults::measure(fault, workers, ioc.as_mut(), self.planned, self.plan.bounds())
-    }
-
-    /// The record of a worker that has not begun.
-    fn record(&self, candidate: &Candidate, position: usize) -> Record {
-        Record {
-            block: self.block,
-            confirms: self.plan.confirms,
-            position,
-            ..single::empty_record(self.planned, &candidate.approach.name)
-        }
     }
 
     /// Runs one worker and tells its record; none when interrupted.

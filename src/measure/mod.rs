@@ -48,6 +48,7 @@ use crate::python_site::Missing;
 use crate::record::{Failure, FailureKind, Record};
 use crate::worker_protocol::Hello;
 use block::BlockRunner;
+use faults::FaultBlock;
 use fleet::Fleets;
 use session::{Session, Timeouts};
 use stop::Stop;
@@ -108,7 +109,9 @@ pub fn run<E>(
         configurations.shuffle(&mut random);
         // Fleets come last and grow: who is slow with one is left out of a larger.
         configurations.sort_by_key(|planned| planned.fleet.map(|_| planned.pvs));
-        for planned in &configurations {
+        let (of_faults, others): (Vec<_>, Vec<_>) =
+            configurations.into_iter().partition(|planned| planned.fault.is_some());
+        for planned in &others {
             let mut runner = BlockRunner {
                 plan,
                 servers,
@@ -122,6 +125,10 @@ pub fn run<E>(
             if !runner.run(candidates, &mut random, &mut tell)? {
                 return Ok(false);
             }
+        }
+        let block = FaultBlock { plan, servers, candidates, block: plan.first_block + block };
+        if !block.run(&of_faults, &mut random, &mut tell)? {
+            return Ok(false);
         }
     }
     Ok(true)

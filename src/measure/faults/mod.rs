@@ -1,7 +1,8 @@
-//! Faults: clients while something goes wrong. One server; where the figures are seconds all
-//! approaches side by side, each in its own process, else one after another.
+//! Faults: clients while something goes wrong. Where the figures are seconds all approaches run
+//! side by side against one server, each in its own process, else one after another.
 
 mod analysis;
+mod block;
 mod churn;
 mod close;
 mod crew;
@@ -18,26 +19,16 @@ use super::{Candidate, PlannedConfiguration};
 use crate::ioc::Server;
 use crate::record::Record;
 use crate::scenario::{FaultCourse, FaultDefinition};
+pub(super) use block::FaultBlock;
 use crew::{Crew, Setup};
 
 /// How long a stage may take, unless the user said it: reconnecting may take libca 30 s.
 const STAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What one worker produced, with what it printed on stderr.
-pub(super) struct Finished {
-    pub(super) record: Record,
-    pub(super) log: String,
-}
-
-/// The groups in which these candidates are measured: one by one, or all at once.
-pub(super) fn groups<'a>(
-    fault: &FaultDefinition,
-    candidates: &[&'a Candidate],
-) -> Vec<Vec<&'a Candidate>> {
-    match fault.is_side_by_side() {
-        true => vec![candidates.to_vec()],
-        false => candidates.iter().map(|candidate| vec![*candidate]).collect(),
-    }
+struct Finished {
+    record: Record,
+    log: String,
 }
 
 /// Takes workers through a fault; `records` are theirs, in the same order. Blocks for as
@@ -46,7 +37,7 @@ pub(super) fn groups<'a>(
 /// # Errors
 /// When the user stops it, or the server fails: that is the failure of every worker that has
 /// none of its own.
-pub(super) fn measure(
+fn measure(
     fault: &'static FaultDefinition,
     workers: Vec<(&Candidate, Record)>,
     ioc: &mut dyn Server,
