@@ -268,7 +268,14 @@ const fn close(name: &'static str, about: &'static str, when: CloseWhen) -> Faul
 
 /// Every fault, in the order of reports.
 pub static FAULTS: [FaultDefinition; 19] = [
-    outage("frozen-5s", "the IOC is stopped (SIGSTOP) for 5 s", &[frozen(Duration::from_secs(5))]),
+    monitored(
+        "frozen-5s",
+        "the IOC is stopped (SIGSTOP) for 5 s",
+        STALE,
+        100,
+        // The circuit lives: nobody has to come back.
+        MonitoredFault::outage(&[frozen(Duration::from_secs(5))], Duration::from_secs(6)),
+    ),
     outage(
         "frozen-40s",
         "the IOC is stopped for 40 s, just beyond EPICS_CA_CONN_TMO and the echo",
@@ -409,7 +416,7 @@ mod tests {
             FaultCourse::Monitored(course) => course,
             other => panic!("{other:?}"),
         };
-        assert_eq!(of("frozen-5s").lasts(), Duration::from_secs(2 + 5 + 15));
+        assert_eq!(of("frozen-5s").lasts(), Duration::from_secs(2 + 5 + 6));
         assert_eq!(of("slow-callback-100ms").lasts(), Duration::from_secs(26));
         assert_eq!((of("restart-10x").server_starts(), of("restart-10x").missing_pv()), (10, None));
         assert_eq!(of("restart-without").missing_pv(), Some(0));
