@@ -148,6 +148,8 @@ fn has_history(record: &Record, metric: Metric) -> bool {
         matches!(metric, Metric::Time(timed) if timed.is_per_pv() || timed.stage == Stage::Import);
     let definition = definition(record.scenario);
     match definition.model.has_rate() {
+        // A matrix of its own shows them.
+        _ if definition.model == Model::Fault => false,
         // Of so many loads the losses tell; the rest is in each run's own report.
         true if definition.may_be_overloaded() => metric == Metric::UpdatesLost,
         false if is_stage => true,

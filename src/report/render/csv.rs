@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::judge::worker_figures::{WorkerFigure, worker_figures};
 use crate::metric::{Unit, trusted};
-use crate::record::{FailureKind, Record, RunRecords, Side};
+use crate::record::{FailureKind, Record, RunRecords, Side, Timeline};
 use crate::worker_protocol::{LatencySlice, Mode, Stage};
 
 /// One figure of one worker. The names of the fields are the columns.
@@ -33,6 +33,7 @@ struct Row<'a> {
     pixels: Option<String>,
     array_bytes: Option<u64>,
     disturbance: Option<&'static str>,
+    fault: Option<&'a str>,
     block: usize,
     position: usize,
     confirms: bool,
@@ -54,6 +55,9 @@ pub const FAILED: &str = "failed";
 
 /// The metric of the rows with the longest latency in a slice of a monitor run.
 const LONGEST_LATENCY: &str = "longest latency";
+
+/// The metric of the rows with the updates in a slice of a fault.
+const UPDATES_IN_SLICE: &str = "updates in slice";
 
 /// Writes all records of these runs: a heading, one row per figure of a worker, and
 /// one per failure.
@@ -97,6 +101,7 @@ fn rows<'a>(run: &'a RunRecords, record: &'a Record) -> Vec<Row<'a>> {
     };
     let mut rows: Vec<Row<'a>> = worker_figures(record).into_iter().map(with).collect();
     rows.extend(latencies_over_time(run, record));
+    rows.extend(updates_over_time(run, record));
     if record.failure.is_some() {
         rows.push(Row { metric: FAILED.to_owned(), ..without_figure(run, record) });
     }
@@ -115,6 +120,22 @@ fn latencies_over_time<'a>(run: &'a RunRecords, record: &'a Record) -> Vec<Row<'
         ..without_figure(run, record)
     };
     slices.map(row).collect()
+}
+
+/// A row for each slice of time of a fault.
+fn updates_over_time<'a>(run: &'a RunRecords, record: &'a Record) -> Vec<Row<'a>> {
+    let timeline = record.fault.as_deref().and_then(|fault| fault.timeline.as_ref());
+    let row = |(slice, updates): (usize, &u64), slice_s: f64| Row {
+        metric: UPDATES_IN_SLICE.to_owned(),
+        value: Some(*updates as f64),
+        unit: Some(Unit::Count.name()),
+        at_s: Some(slice as f64 * slice_s),
+        ..without_figure(run, record)
+    };
+    let rows = |timeline: &'a Timeline| {
+        timeline.updates.iter().enumerate().map(|one| row(one, timeline.slice_s))
+    };
+    timeline.into_iter().flat_map(rows).collect()
 }
 
 fn without_figure<'a>(run: &'a RunRecords, record: &'a Record) -> Row<'a> {
@@ -144,6 +165,7 @@ fn without_figure<'a>(run: &'a RunRecords, record: &'a Record) -> Row<'a> {
         pixels: load.and_then(|load| load.pixels).map(|pixels| pixels.to_string()),
         array_bytes: load.and_then(|load| load.array_bytes),
         disturbance: load.and_then(|load| load.disturbance).map(|what| what.name()),
+        fault: record.fault.as_ref().map(|fault| fault.name.as_str()),
         block: record.block,
         position: record.position,
         confirms: record.confirms,
