@@ -1,4 +1,4 @@
-//! Whether an answer can be the answer to what was asked: no I/O, no clock.
+//! Checks whether an answer fits its command: no I/O, no clock.
 
 use std::time::Duration;
 
@@ -12,8 +12,7 @@ use crate::worker_protocol::{
     StageCommand,
 };
 
-/// Timers may end a little early; a worker that ends much earlier has missed
-/// updates.
+/// Timers may fire a little early; a worker that ends much earlier has missed updates.
 const SHORTEST_OF_ASKED: f64 = 0.999;
 
 /// The first message, which came `waited` after the worker was started.
@@ -43,19 +42,19 @@ pub(super) fn check_hello(message: FromWorker, waited: Duration) -> Result<Hello
     }
 }
 
-/// What was asked of a worker, and when.
+/// A command to a worker, and when it was sent.
 pub(super) struct Asked<'a> {
     pub(super) command: &'a StageCommand,
     /// How many PVs the job has.
     pub(super) pvs: usize,
-    /// How long the answer took to come.
+    /// How long the harness waited for the answer.
     pub(super) waited: Duration,
-    /// When, by its own clock, the worker finished what it did before.
+    /// When the worker finished its previous stage, on its own clock.
     pub(super) free_since_ns: u64,
 }
 
 impl Asked<'_> {
-    /// An answer must be the answer to the command, in time and in number.
+    /// Checks the answer against the command: stage, times and number of values.
     pub(super) fn check(&self, done: &Done) -> Result<(), Stop> {
         let command = self.command;
         if (done.stage, done.mode) != (command.stage, command.mode) {
@@ -72,7 +71,7 @@ impl Asked<'_> {
         self.check_collected(done, took)
     }
 
-    /// How many PVs are meant.
+    /// How many PVs the command covers.
     fn meant(&self) -> usize {
         self.command.pvs.as_ref().map_or(self.pvs, Vec::len)
     }
@@ -89,8 +88,8 @@ impl Asked<'_> {
         Err(failed(FailureKind::WrongValue, Some(stage), message))
     }
 
-    /// Only what is read or written one by one takes a time of its own, and all of
-    /// them together cannot have taken longer than the stage.
+    /// Only reads and writes one by one have times of single PVs, and their sum cannot exceed
+    /// the stage's time.
     fn check_each(&self, done: &Done, took: Duration) -> Result<(), Stop> {
         if done.each_ns.is_empty() {
             return Ok(());
@@ -112,7 +111,7 @@ impl Asked<'_> {
         Ok(())
     }
 
-    /// Only `collect` brings updates, and it takes the time that was asked.
+    /// Only `collect` returns updates, and it takes the requested time.
     fn check_collected(&self, done: &Done, took: Duration) -> Result<(), Stop> {
         let stage = self.command.stage;
         if (stage == Stage::Collect) != done.updates.is_some() {
@@ -129,8 +128,8 @@ impl Asked<'_> {
     }
 }
 
-/// Work goes on after what was done before, and cannot have taken longer than the
-/// harness waited for it. Gives how long it took.
+/// A stage starts after the previous one, and cannot take longer than the harness waited.
+/// Returns how long it took.
 fn check_span(
     stage: Stage,
     span: &Span,

@@ -1,4 +1,4 @@
-//! What arrived against what the server made: no I/O, no clock.
+//! Compares the updates that arrived with those that the server made: no I/O, no clock.
 
 use crate::frame;
 use crate::record::Pixels;
@@ -6,47 +6,46 @@ use crate::scenario::{PROCESSED_FACTOR, pv_name};
 use crate::units::counted;
 use crate::worker_protocol::UpdateRun;
 
-/// The updates that an IOC made from its start, or from a subscription, to its
-/// end.
+/// The updates that one IOC process made, from its start or a subscription to its end.
 #[derive(Debug, Clone)]
 pub(super) struct IocInstance {
-    /// What arrived earlier, on the monotonic clock, belongs to the instance before.
+    /// Updates that arrived earlier, on the monotonic clock, belong to the previous process.
     pub(super) from_ns: u64,
-    /// The number of each PV's update at the subscription; none where it is not
-    /// known, because clients came back at a moment of their own.
+    /// The number of each PV's update at the subscription; none where it is unknown, because
+    /// clients reconnected at a time of their own.
     pub(super) first: Option<Vec<u64>>,
     /// The number of each PV's last update.
     pub(super) last: Vec<u64>,
 }
 
-/// How many updates of one instance were to arrive and did.
+/// How many updates of one IOC process were expected and arrived.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) expected: u64,
     pub(super) received: u64,
-    /// Frames that arrived once more right after themselves.
+    /// Frames that arrived twice in a row.
     pub(super) repeated: u64,
-    /// Not arrived, and made after the last that arrived.
+    /// Lost updates that the server made after the last that arrived.
     pub(super) late: u64,
     /// Subscriptions whose last update arrived.
     pub(super) caught_up: usize,
     /// When each subscription's first update of this instance arrived: those of the
     /// first monitor of every PV, then those of the second, and so on.
     pub(super) began_ns: Vec<Option<u64>>,
-    /// The updates that did not arrive, the late ones included.
+    /// The lost updates, late ones included.
     pub(super) gaps: Vec<Gap>,
 }
 
-/// Updates of one PV that did not arrive, one after another.
+/// Consecutive lost updates of one PV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gap {
     pub(super) pv: usize,
-    /// When the update after them arrived; none where none did.
+    /// When the next update arrived; none where there was none.
     pub(super) seen_ns: Option<u64>,
     pub(super) updates: u64,
 }
 
-/// What was subscribed to.
+/// The subscriptions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Subscribed {
     /// The size of frames; none for scalars.
@@ -58,8 +57,8 @@ pub(super) struct Subscribed {
 /// Counts the updates of each instance.
 ///
 /// # Errors
-/// A sentence on the first update that the server never made so: of another PV,
-/// torn, twice, out of order, or invented.
+/// A sentence on the first wrong update: of another PV, torn, twice, out of order, or never
+/// made.
 pub(super) fn tally(
     runs: &[UpdateRun],
     instances: &[IocInstance],
@@ -91,7 +90,10 @@ fn tally_of(
         (0..pvs * monitors).map(|one| first_of(one % pvs).unwrap_or(0)).collect();
     for run in runs {
         if run.count == 0 {
-            return Err(format!("a run of no updates came of {}", name_of(run.pv, pixels)));
+            return Err(format!(
+                "an empty run of updates arrived from {}",
+                name_of(run.pv, pixels)
+            ));
         }
         let last =
             *instance.last.get(run.pv).ok_or_else(|| format!("there is no PV {}", run.pv))?;
@@ -160,8 +162,8 @@ fn check_counts(instance: &IocInstance, pixels: Option<Pixels>) -> Result<(), St
     }
 }
 
-/// Updates follow on those before, and none is newer than the server's last; `{}`
-/// in the error stands for the PV.
+/// Checks that updates arrive in order, and that none is newer than the server's last. `{}` in
+/// the error stands for the PV.
 fn check_order(numbers: &std::ops::Range<u64>, next: u64, last: u64) -> Result<(), String> {
     if numbers.start < next {
         let number = numbers.start;
@@ -176,7 +178,7 @@ fn check_order(numbers: &std::ops::Range<u64>, next: u64, last: u64) -> Result<(
     Ok(())
 }
 
-/// A value tells its PV and how often that was processed.
+/// A value encodes its PV and how often that was processed.
 fn scalar_numbers(run: &UpdateRun) -> Result<std::ops::Range<u64>, String> {
     let index = run.first % PROCESSED_FACTOR;
     let is_unprocessed = run.first == 0.0 && run.count == 1;
@@ -187,7 +189,7 @@ fn scalar_numbers(run: &UpdateRun) -> Result<std::ops::Range<u64>, String> {
     numbers_of(first, run.count)
 }
 
-/// A frame's sum tells whether all of it is of the same frame.
+/// A frame's sum shows whether all its pixels belong to the same frame.
 fn frame_numbers(run: &UpdateRun, pixels: Pixels) -> Result<std::ops::Range<u64>, String> {
     if run.sums.len() as u64 != run.count {
         let (sums, frames) = (counted(run.sums.len(), "sum"), counted(run.count as usize, "frame"));
@@ -294,7 +296,7 @@ mod tests {
         let error = one(&[run(0, 1, u64::MAX)], instance()).unwrap_err();
         assert!(error.contains("updates from 1 on cannot be"), "{error}");
         let error = one(&[run(0, 1, 0)], instance()).unwrap_err();
-        assert!(error.contains("a run of no updates"), "{error}");
+        assert!(error.contains("an empty run of updates"), "{error}");
     }
 
     #[test]

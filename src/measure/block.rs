@@ -12,37 +12,36 @@ use crate::ioc::{Server, Servers};
 use crate::process::interrupted;
 use crate::record::{Failure, FailureKind, Record};
 
-/// A server that failed so often to start with as few PVs is left alone: each try may
-/// take its whole deadline.
+/// After so many failed starts with no more PVs, a server is not started again: each attempt
+/// may take its whole deadline.
 const MOST_FAILED_STARTS: usize = 2;
 
-/// Failed starts: with how many PVs, and why.
+/// Failed starts: the count of PVs, and the error.
 pub(super) type FailedStarts = Vec<(usize, String)>;
 
-/// One block: one worker of every approach, in random order, against one fresh
-/// IOC.
+/// One block: one worker of each approach, in random order, against one fresh IOC.
 pub(super) struct BlockRunner<'a> {
     pub(super) plan: &'a Plan,
     pub(super) planned: &'a PlannedConfiguration,
     pub(super) block: usize,
     pub(super) servers: &'a Servers,
     pub(super) ioc: Option<Box<dyn Server>>,
-    /// Approaches that failed in a configuration are not tried there again: they are
-    /// judged as failed already, and each hanging worker costs its deadline.
+    /// Approaches that failed in a configuration, which are not measured there again: the
+    /// verdict is clear, and each hanging worker costs its deadline.
     pub(super) failed: &'a mut Vec<(PlannedConfiguration, String)>,
-    /// The failed starts of each server since it last did with as many PVs.
+    /// The failed starts of each server since its last success with as many PVs.
     pub(super) failed_starts: &'a mut BTreeMap<String, FailedStarts>,
-    /// Of configurations with several IOCs.
+    /// The IOCs of configurations with several of them.
     pub(super) fleets: &'a mut Fleets,
 }
 
 impl BlockRunner<'_> {
-    /// Runs the block's workers and tells of each; false when interrupted.
+    /// Runs the block's workers and reports each; false when interrupted.
     pub(super) fn run<E>(
         &mut self,
         candidates: &[Candidate],
         random: &mut StdRng,
-        tell: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
+        report: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
     ) -> Result<bool, E> {
         let kind = self.servers.get(&self.planned.server);
         let is_taken = |candidate: &&Candidate| self.planned.takes(&candidate.approach, kind);
@@ -55,33 +54,33 @@ impl BlockRunner<'_> {
             let approach = candidate.approach.name.as_str();
             if self.failed.iter().any(|(planned, name)| planned == self.planned && name == approach)
             {
-                tell(Progress::LeftOut)?;
+                report(Progress::LeftOut)?;
                 continue;
             }
-            tell(Progress::Started { planned: self.planned, approach })?;
+            report(Progress::Started { planned: self.planned, approach })?;
             let completed = if self.planned.is_probe() {
                 capacity::search(self.planned, |probe| {
-                    self.worker(probe, candidate, position, tell)
+                    self.worker(probe, candidate, position, report)
                 })?
             } else {
-                self.worker(self.planned, candidate, position, tell)?.is_some()
+                self.worker(self.planned, candidate, position, report)?.is_some()
             };
             if !completed {
                 return Ok(false);
             }
-            tell(Progress::Done)?;
+            report(Progress::Done)?;
         }
         self.end_ioc();
         Ok(!interrupted())
     }
 
-    /// Runs one worker and tells its record; none when interrupted.
+    /// Runs one worker and reports its record; none when interrupted.
     fn worker<E>(
         &mut self,
         planned: &PlannedConfiguration,
         candidate: &Candidate,
         position: usize,
-        tell: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
+        report: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
     ) -> Result<Option<Record>, E> {
         let mut record = Record {
             block: self.block,
@@ -93,12 +92,12 @@ impl BlockRunner<'_> {
         match self.measure(planned, candidate, &mut record, &mut log) {
             Ok(()) => {}
             Err(Stop::Interrupted) => return Ok(None),
-            Err(Stop::Failed(failure)) => self.note_failure(&mut record, failure),
+            Err(Stop::Failed(failure)) => self.record_failure(&mut record, failure),
         }
         if planned.needs_fresh_iocs() {
             self.end_ioc();
         }
-        tell(Progress::Finished { record: Box::new(record.clone()), log })?;
+        report(Progress::Finished { record: Box::new(record.clone()), log })?;
         Ok(Some(record))
     }
 
@@ -131,14 +130,15 @@ impl BlockRunner<'_> {
     }
 
     /// Starts the configuration's server, unless it has failed too often with no more PVs. With
-    /// fewer it may well start: memory and disks are filled by many.
+    /// fewer PVs it may start: many PVs fill memory and disks.
     fn start(&mut self, planned: &PlannedConfiguration) -> Result<Box<dyn Server>, Stop> {
         let failures = self.failed_starts.entry(planned.server.clone()).or_default();
         let with_no_more = || failures.iter().filter(|(pvs, _)| *pvs <= planned.pvs);
         let count = with_no_more().count();
         if let (MOST_FAILED_STARTS.., Some((_, last))) = (count, with_no_more().next_back()) {
-            let message =
-                format!("it failed to start {count} times and is left alone; the last: {last}");
+            let message = format!(
+                "it failed to start {count} times, so it is not started again; the last error: {last}"
+            );
             return Err(failed(FailureKind::Ioc, None, message));
         }
         let started = self.servers.start(&planned.server, &single::wanted(planned));
@@ -149,9 +149,9 @@ impl BlockRunner<'_> {
         Ok(started?)
     }
 
-    fn note_failure(&mut self, record: &mut Record, failure: Failure) {
+    fn record_failure(&mut self, record: &mut Record, failure: Failure) {
         if failure.kind == FailureKind::Ioc || record.load.is_some() {
-            // The next worker gets a fresh one: this is broken, or scans still.
+            // The next worker gets a fresh IOC: this one is broken, or still scans.
             self.ioc = None;
         }
         let is_answer = failure.kind == FailureKind::TooMuchMemory && self.planned.is_probe();

@@ -1,4 +1,4 @@
-//! The search for the most PVs at a rate that an approach takes without loss.
+//! Searches for the most PVs at a rate that an approach receives without loss.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +6,18 @@ use super::PlannedConfiguration;
 use crate::record::Record;
 use crate::scenario::{RATE_HELD_IN_SEARCH, is_answer};
 
-/// The search ends when the least count that was too much is at most this much
-/// greater than the most that was not.
+/// The search ends when the smallest count with loss is at most this factor above the largest
+/// count without.
 const CLOSE_ENOUGH: f64 = 1.15;
 
-/// A count is decided when it was seen so often with the same outcome: one pause
-/// of the machine is no limit, and one lucky moment is no capacity.
+/// A count is decided after this many equal outcomes: a single pause of the machine is no
+/// limit, and a single success is no capacity.
 const SEEN_TO_DECIDE: usize = 2;
 
-/// Searches below `configuration.pvs`, by halving the logarithm; `probe` runs one worker
-/// and gives its record, or nothing when the run was interrupted. A count with a
-/// loss is tried again at once, until it is decided; one without is only the way
-/// up, and the greatest of them is tried again at the end.
+/// Searches up to `configuration.pvs` by bisection on the logarithm. `probe` runs one worker
+/// and returns its record, or none when the run was interrupted. A count with loss is repeated
+/// at once until it is decided. A count without loss leads on upwards; only the largest is
+/// repeated, at the end.
 ///
 /// Returns whether it ran to its end.
 pub(super) fn search<E>(
@@ -37,20 +37,20 @@ pub(super) fn search<E>(
     Ok(true)
 }
 
-/// Whether the server made all updates and all arrived.
+/// Whether the server made all updates and all of them arrived.
 fn is_lossless(record: &Record) -> bool {
     record.monitored.as_ref().zip(record.load).is_some_and(|(monitored, load)| {
         monitored.lost() == 0 && monitored.made_hz >= RATE_HELD_IN_SEARCH * load.rate_hz
     })
 }
 
-/// What is known so far, by count of PVs.
+/// The outcomes so far, by count of PVs.
 #[derive(Debug, Default)]
 struct Search {
     tried: BTreeMap<usize, Outcomes>,
 }
 
-/// How often a count was without loss, and with.
+/// How often a count had no loss, and had loss.
 #[derive(Debug, Default, Clone, Copy)]
 struct Outcomes {
     lossless: usize,
@@ -68,7 +68,7 @@ impl Outcomes {
 }
 
 impl Search {
-    /// The count to be tried next; none when the search is over.
+    /// The next count to measure; none at the end of the search.
     fn next(&self, most: usize) -> Option<usize> {
         if let Some((open, _)) = self.tried.iter().find(|(_, outcomes)| outcomes.is_open()) {
             return Some(*open);
@@ -85,12 +85,12 @@ impl Search {
         (good.0 > 0 && good.1 < SEEN_TO_DECIDE).then_some(good.0)
     }
 
-    /// The least count that is too much.
+    /// The smallest count with loss.
     fn bad(&self) -> Option<usize> {
         self.tried.iter().find(|(_, outcomes)| outcomes.is_bad()).map(|(pvs, _)| *pvs)
     }
 
-    /// The greatest below it that is not, and how often it was seen so.
+    /// The largest count below it without loss, and how often that was seen.
     fn good(&self) -> (usize, usize) {
         let below = self.tried.range(..self.bad().unwrap_or(usize::MAX));
         below.last().map_or((0, 0), |(pvs, outcomes)| (*pvs, outcomes.lossless))

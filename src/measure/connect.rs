@@ -1,5 +1,5 @@
-//! The connect scenario: drives one worker through its steps and checks every
-//! value that comes back.
+//! The connect scenario: drives one worker through its stages and checks every value that it
+//! returns.
 
 use super::PlannedConfiguration;
 use super::default_get::Watched;
@@ -10,7 +10,7 @@ use crate::record::FailureKind;
 use crate::scenario::{Action, Which, connect_steps, pv_name, sampled_pvs};
 use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
 
-/// Takes a worker that has said `hello` through all steps of its configuration.
+/// Drives a worker that has sent `hello` through all stages of its configuration.
 pub(super) fn run(
     driven: &mut Driven<'_>,
     planned: &PlannedConfiguration,
@@ -23,9 +23,9 @@ pub(super) fn run(
 struct Steps<'a, 'b> {
     driven: &'a mut Driven<'b>,
     pvs: usize,
-    /// How often values were put, so that no two puts write the same.
+    /// Counts the puts, so that no two write the same value.
     puts: usize,
-    /// What the sampled PVs held since the worker was started.
+    /// The values of the sampled PVs since the worker's start.
     past: Past,
 }
 
@@ -81,8 +81,8 @@ impl Steps<'_, '_> {
         Ok(())
     }
 
-    /// The ordinary get of the sampled PVs: what comes from a cache is an answer, what
-    /// the PV never held is none.
+    /// The ordinary get of the sampled PVs. A value from a cache is an answer; one that the PV
+    /// never held is wrong.
     fn get_default(&mut self, stage: Stage) -> Result<(), Stop> {
         let indices = sampled_pvs(self.pvs);
         let watched = Watched::begin(&mut self.driven.session);
@@ -124,8 +124,7 @@ impl Steps<'_, '_> {
         Ok(())
     }
 
-    /// What the server itself holds, asked without any network: a worker cannot
-    /// make up that it has written.
+    /// The server's own value, read without the network, so that a worker cannot pretend a put.
     fn check_in_ioc(&mut self, indices: &[usize], values: &[f64]) -> Result<(), Stop> {
         for (index, written) in indices.iter().zip(values) {
             let held = self.driven.ioc.stored_value(*index)?;

@@ -1,5 +1,5 @@
-//! Workers that break their protocol, in conversations that are written down: every check
-//! of an answer has one that fails without it.
+//! Scripted conversations with workers that break the protocol: each check of an answer has one
+//! that fails without it.
 
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ fn at_get(wanted: Mode, change: impl Fn(&mut Value) + 'static) -> Tamper {
     })
 }
 
-/// Says something else instead of the answer to `wanted`.
+/// Sends something else instead of the answer to `wanted`.
 fn instead(wanted: &'static str, says: impl Fn() -> Vec<Says> + 'static) -> Tamper {
     Box::new(move |stage, _, answer| match stage == wanted {
         true => says(),
@@ -173,7 +173,7 @@ fn a_stale_value_is_called_stale() {
     caught(stale, FailureKind::WrongValue, Some(Stage::GetAgain), &words);
 }
 
-/// What was seen of the ordinary get and of its repetition.
+/// The records of the ordinary get and its repetition.
 fn default_gets(outcome: &Outcome) -> Vec<DefaultGet> {
     outcome.record.samples.iter().filter_map(|sample| sample.default_get).collect()
 }
@@ -327,7 +327,7 @@ fn a_worker_that_halves_its_spans_is_caught() {
         }
     });
     // What the first stage hides could be a pause of the machine.
-    let words = ["it claims to have worked for 150.0 ms up to here", "waited 150.5 ms more"];
+    let words = ["it claims to have worked for 150.0 ms up to here", "waited 150.5 ms longer"];
     caught(halves, FailureKind::WrongClaim, Some(Stage::Connect), &words);
 }
 
@@ -338,7 +338,7 @@ fn one_long_stage_that_hides_most_of_itself_is_caught_after_honest_ones() {
             add(answer, "end_ns", 1 - i64::try_from(LONG_SPAN_NS).unwrap());
         }
     });
-    let words = ["0.0 ms for it", "waited 300.1 ms more"];
+    let words = ["0.0 ms in this stage", "waited 300.1 ms longer"];
     caught(late, FailureKind::WrongClaim, Some(Stage::GetAgain), &words);
 }
 

@@ -1,10 +1,10 @@
-//! Processor cores of their own for client and server.
+//! Separate processor cores for client and server.
 
 use crate::process::usable_cores;
 use crate::record::Cores;
 
-/// The lower half of the cores that there are for the server, the upper half for
-/// the client; none where there is only one, or the system does not tell.
+/// The lower half of the available cores for the server, the upper half for the client; none
+/// with a single core, or where the system does not list them.
 pub(super) fn apart() -> Option<Cores> {
     split(&usable_cores())
 }

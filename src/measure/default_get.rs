@@ -1,5 +1,5 @@
-//! What an ordinary get asked the server for and whether it answered from a cache, as the
-//! harness sees it: nothing of it is the library's own word.
+//! What an ordinary get requests from the server, and whether it answers from a cache. The
+//! harness measures both; the library reports neither.
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use crate::record::{DefaultGet, FailureKind};
 use crate::scenario::pv_name;
 use crate::worker_protocol::Done;
 
-/// The worker's connections before the values changed.
+/// Bytes on the worker's connections before the values changed.
 pub(super) struct Watched {
     before: Option<NetworkBytes>,
 }
 
 impl Watched {
-    /// To be called before the values change.
+    /// Call it before the values change.
     pub(super) fn begin(session: &mut Session) -> Watched {
         Watched { before: session.network() }
     }
 
-    /// What was seen until now, when the worker has just answered with the values of
+    /// The record of an ordinary get. Call it when the worker has answered with the values of
     /// `indices`, whose history is `past`.
     ///
     /// # Errors
-    /// When a value was never the PV's, and when the server fails.
+    /// When the PV never had the value, and when the server fails.
     pub(super) fn end(
         self,
         driven: &mut Driven<'_>,
@@ -48,7 +48,7 @@ impl Watched {
     }
 }
 
-/// Which values are outdated, and by how much.
+/// The ages of outdated values.
 fn of_values(
     past: &Past,
     indices: &[usize],
@@ -81,8 +81,8 @@ fn of_values(
     Ok(seen)
 }
 
-/// How long before the end of the stage the value at `position` was there, where the worker
-/// timed each.
+/// How long before the end of the stage the value at `position` arrived, where the worker timed
+/// each.
 fn before_the_end(done: &Done, position: usize) -> Duration {
     let took_ns = done.end_ns.saturating_sub(done.start_ns);
     let until: Option<u64> = done.each_ns.get(..=position).map(|each| each.iter().sum());

@@ -1,5 +1,4 @@
-//! A worker with its IOC and its record, and the steps that every scenario
-//! begins with.
+//! A worker with its IOC and its record, and the stages that every scenario begins with.
 
 use super::session::{Answer, Session};
 use super::stop::{Stop, failed};
@@ -8,19 +7,19 @@ use crate::ioc::Server;
 use crate::record::{DefaultGet, FailureKind, Record, Sample};
 use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
 
-/// A worker that is driven through a scenario.
+/// A worker in a scenario.
 pub(super) struct Driven<'a> {
     pub(super) session: Session,
     pub(super) ioc: &'a mut dyn Server,
     pub(super) record: &'a mut Record,
-    /// The name that the worker must say hello with.
+    /// The approach that the worker's hello must name.
     started_as: String,
-    /// The start of the worker's import: times are recorded from there.
+    /// The start of the worker's import, from which the record counts times.
     origin_ns: u64,
 }
 
 impl<'a> Driven<'a> {
-    /// A worker of `approach` that was just started.
+    /// A new worker of `approach`.
     pub(super) fn new(
         approach: &Approach,
         session: Session,
@@ -31,7 +30,7 @@ impl<'a> Driven<'a> {
         Driven { session, ioc, record, started_as, origin_ns: 0 }
     }
 
-    /// Hears the worker's hello and tells it its PVs.
+    /// Reads the worker's hello and sends it its PVs.
     pub(super) fn handshake(&mut self, mode: Mode, pvs: Vec<String>) -> Result<Hello, Stop> {
         let hello = self.session.hello()?;
         note_hello(&self.started_as, &hello, mode, self.record)?;
@@ -49,7 +48,7 @@ impl<'a> Driven<'a> {
         Err(failed(FailureKind::StageFailed, Some(Stage::Connect), message))
     }
 
-    /// Makes the context; some libraries make theirs when they are loaded.
+    /// Creates the context; some libraries create theirs at import.
     pub(super) fn context(&mut self, hello: &Hello) -> Result<(), Stop> {
         match hello.stages.contains(&Stage::Context) {
             true => self.plain(&[Stage::Context], Mode::Bulk, 0),
@@ -65,18 +64,18 @@ impl<'a> Driven<'a> {
         }
     }
 
-    /// Asks for one stage and waits for its answer.
+    /// Runs one stage and waits for its answer.
     pub(super) fn ask_one(&mut self, command: StageCommand) -> Result<Answer, Stop> {
         let mut answers = self.ask(&[command])?;
         Ok(answers.remove(0))
     }
 
-    /// Records the times of a stage that treated `pvs` PVs.
+    /// Records the times of a stage over `pvs` PVs.
     pub(super) fn keep(&mut self, answer: &Answer, pvs: usize) {
         self.keep_with(answer, pvs, None);
     }
 
-    /// The same of an ordinary get, with what was seen of it.
+    /// The same for an ordinary get, with the harness's record of it.
     pub(super) fn keep_with(
         &mut self,
         Answer { done, witnessed }: &Answer,
@@ -101,7 +100,7 @@ impl<'a> Driven<'a> {
         });
     }
 
-    /// Stages without values, asked for in one go.
+    /// Runs stages without values, sent together.
     fn plain(&mut self, stages: &[Stage], mode: Mode, pvs: usize) -> Result<(), Stop> {
         let commands: Vec<StageCommand> =
             stages.iter().map(|stage| StageCommand::new(*stage, mode)).collect();

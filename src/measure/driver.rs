@@ -1,5 +1,5 @@
-//! Drives one worker through one scenario, whatever it is: starts it, keeps what it
-//! printed, and finds out whether the IOC was to blame.
+//! Drives one worker through any scenario: starts it, keeps its output, and finds out whether
+//! the IOC caused a failure.
 
 use std::time::Duration;
 
@@ -11,25 +11,25 @@ use crate::ioc::Server;
 use crate::process::Command;
 use crate::record::Record;
 
-/// A dying IOC closes its sockets some time before its process is gone.
+/// A dying IOC closes its sockets before its process ends.
 const IOC_EXIT_GRACE: Duration = Duration::from_millis(200);
 
-/// What is started.
+/// What to start.
 pub(super) struct Worker<'a> {
     pub(super) approach: &'a Approach,
     pub(super) command: Command,
     pub(super) timeouts: Timeouts,
 }
 
-/// A worker that is through with its scenario, well or not, and lives still.
+/// A worker after its scenario, with success or a failure, which still runs.
 pub(super) struct Driving {
     session: Session,
     pub(super) outcome: Result<(), Stop>,
 }
 
 impl Worker<'_> {
-    /// Starts the worker and takes it through `scenario`, which fills `record` as far as
-    /// it gets.
+    /// Starts the worker and runs `scenario`, which fills `record` up to its end or its
+    /// failure.
     pub(super) fn drive(
         &self,
         ioc: &mut dyn Server,
@@ -54,7 +54,7 @@ impl Driving {
     }
 }
 
-/// Whatever the worker says of its failure: an IOC that died is the reason.
+/// Blames the IOC when it has died, whatever the worker reports.
 pub(super) fn blame_ioc(outcome: Result<(), Stop>, ioc: &mut dyn Server) -> Result<(), Stop> {
     if let Err(Stop::Failed(failure)) = &outcome {
         std::thread::sleep(IOC_EXIT_GRACE);

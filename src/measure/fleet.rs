@@ -28,23 +28,23 @@ use crate::scenario::{pv_name, sampled_pvs};
 use crate::units::counted;
 use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
 
-/// From so many PVs on, who was slow with fewer is not tried.
+/// From this many PVs on, an approach that was slow with fewer is skipped.
 const LARGE_PVS: usize = 500_000;
 
-/// What connecting may cost per PV with fewer: the write-ups' second for 10 000 PVs.
-/// More would be minutes here.
+/// The limit per PV with fewer: one second for 10 000 PVs, as in the write-ups. A slower
+/// approach would take minutes here.
 const MOST_S_PER_PV: f64 = 1e-4;
 
-/// What a record says of IOCs that do not settle.
+/// The warning when IOCs do not become idle.
 const STILL_BUSY: &str = "the IOCs were still busy with the client before when this one began";
 
-/// The fleet of the configuration that is being measured, and what came of configurations before.
+/// The fleet of the current configuration, and the results of earlier ones.
 #[derive(Default)]
 pub(super) struct Fleets {
     fleet: Option<Fleet>,
     /// Whether a client has connected to it.
     is_used: bool,
-    /// Why it does not start: it would not for the next worker either.
+    /// Why it does not start; the next worker would not start it either.
     not_started: Option<Failure>,
     took: Vec<Took>,
 }
@@ -54,7 +54,7 @@ struct Took {
     approach: String,
     lookup: Lookup,
     pvs: usize,
-    /// None when it failed.
+    /// None after a failure.
     seconds: Option<f64>,
 }
 
@@ -112,7 +112,7 @@ impl Fleets {
         self.not_started = None;
     }
 
-    /// Takes the fleet; one that is not given back was broken.
+    /// Takes the fleet. The caller returns it unless it is broken.
     fn fleet(
         &mut self,
         planned: &PlannedConfiguration,
@@ -139,7 +139,8 @@ impl Fleets {
         })
     }
 
-    /// Whether it makes sense to try.
+    /// Whether to measure this approach: an error when it failed or was too slow with fewer
+    /// PVs.
     fn check(&self, approach: &Approach, planned: &PlannedConfiguration) -> Result<(), Stop> {
         let name = approach.name.as_str();
         let is_smaller = |took: &&Took| {
@@ -173,12 +174,12 @@ impl Fleets {
     }
 }
 
-/// What a worker is measured by.
+/// How a worker is measured.
 struct Given<'a> {
     approach: &'a Approach,
     lookup: Lookup,
     shape: FleetShape,
-    /// The PVs as the client gets them.
+    /// The PVs in the client's order.
     order: Vec<usize>,
     is_first_client: bool,
     most_memory_bytes: u64,
@@ -195,7 +196,7 @@ impl Given<'_> {
     }
 }
 
-/// How workers of an approach are run.
+/// How the workers of an approach run.
 struct Driving<'a> {
     command: &'a Command,
     planned: &'a PlannedConfiguration,
@@ -251,7 +252,7 @@ impl Driving<'_> {
     }
 }
 
-/// The same with how far it got, by what the IOCs say.
+/// The same failure with the count of connected channels, from the IOCs.
 fn with_progress(stop: Stop, fleet: &mut Fleet) -> Stop {
     let Stop::Failed(mut failure) = stop else { return stop };
     let kinds = [FailureKind::TimedOut, FailureKind::TooMuchMemory, FailureKind::StageFailed];
@@ -269,7 +270,7 @@ struct Worker<'a, 'b> {
     driven: &'a mut Driven<'b>,
     planned: &'a PlannedConfiguration,
     given: &'a Given<'a>,
-    /// Those of the IOCs.
+    /// The process ids of the IOCs.
     pids: Vec<u32>,
     counter: Option<SearchCounter>,
 }
@@ -311,7 +312,8 @@ impl Worker<'_, '_> {
         let connected = session.stages(&commands, &mut || {
             let bytes = usage.client_bytes();
             if bytes > most {
-                let message = format!("the client held {} MiB, {} may be", bytes >> 20, most >> 20);
+                let message =
+                    format!("the client held {} MiB; the limit is {} MiB", bytes >> 20, most >> 20);
                 return Err(failed(FailureKind::TooMuchMemory, Some(Stage::Connect), message));
             }
             Ok(ioc.check()?)
@@ -322,7 +324,7 @@ impl Worker<'_, '_> {
         Ok(connected)
     }
 
-    /// How many searches the client sent, by its own count or else by ours.
+    /// How many searches the client sent, by its own count or else by the harness's.
     fn searches(&mut self, own: Option<u64>, circuits: Option<(u64, usize)>) -> Option<Searches> {
         let counted = self.counter.take().map(SearchCounter::finish);
         if let Some(own) = own {
@@ -379,7 +381,7 @@ fn order(pvs: usize, shape: FleetShape, seed: u64) -> Vec<usize> {
     order
 }
 
-/// From the start of create to the end of connect.
+/// The time from the start of create to the end of connect.
 fn connect_seconds(record: &Record) -> f64 {
     let of = |stage| record.samples.iter().find(move |sample| sample.stage == stage);
     let end_ns = of(Stage::Connect).map_or(0, |sample| sample.end_ns);

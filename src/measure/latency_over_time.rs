@@ -1,14 +1,14 @@
-//! A worker's latencies over time: whether they fit its other latencies, and how they are
-//! recorded. No I/O, no clock.
+//! A worker's latencies over time: checks them against its other latencies and records them. No
+//! I/O, no clock.
 
 use crate::record;
 use crate::units::counted;
 use crate::worker_protocol::{LatencyOverTime, Updates};
 
-/// Refuses series that contradict themselves or the other latencies.
+/// Checks that the series contradict neither themselves nor the other latencies.
 ///
 /// # Errors
-/// What is wrong, and where.
+/// The first contradiction, and where it is.
 pub(super) fn check(updates: &Updates, pvs: usize) -> Result<(), String> {
     let Some(series) = &updates.latency_over_time else { return Ok(()) };
     let total = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0, u64::saturating_add);
@@ -58,7 +58,7 @@ fn wrong(what: &str) -> Result<(), String> {
     Err(format!("`latency_over_time` of the updates is wrong: {what}"))
 }
 
-/// The same with names of PVs.
+/// The series with the names of PVs.
 pub(super) fn recorded(
     series: LatencyOverTime,
     name: impl Fn(usize) -> String,

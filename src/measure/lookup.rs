@@ -11,10 +11,10 @@ use crate::lookup::Lookup;
 use crate::protocol::Protocol;
 use crate::record::FailureKind;
 
-/// Where addresses of UDP searches over Channel Access stand.
+/// The variable with the addresses of UDP searches over Channel Access.
 const ADDRESSES: &str = "EPICS_CA_ADDR_LIST";
 
-/// Whether the approach can find PVs as this configuration wants it.
+/// Fails when the approach cannot find PVs by this configuration's lookup.
 pub(super) fn check(approach: &Approach, planned: &PlannedConfiguration) -> Result<(), Stop> {
     if approach.knows(planned.lookup) {
         return Ok(());
@@ -28,8 +28,7 @@ pub(super) fn check(approach: &Approach, planned: &PlannedConfiguration) -> Resu
     Err(failed(FailureKind::Unable, None, message))
 }
 
-/// Whether its ways with an empty address list are not known: it may take it for none
-/// and broadcast.
+/// Whether the approach may broadcast with an empty address list, because nobody has checked.
 pub(super) fn wants_an_address(approach: &Approach, lookup: Lookup) -> bool {
     lookup == Lookup::NameServer && matches!(approach.kind, Kind::User { .. })
 }
@@ -37,12 +36,13 @@ pub(super) fn wants_an_address(approach: &Approach, lookup: Lookup) -> bool {
 /// The environment of a worker.
 pub(super) struct Environment {
     pub(super) variables: Vec<(String, String)>,
-    /// Never answers. It is there so that nobody else takes its port.
+    /// Never answers; it keeps other programs from its port.
     _silent: Option<UdpSocket>,
 }
 
 impl Environment {
-    /// That in which a worker of the approach finds `ioc` as this configuration wants it.
+    /// The environment in which a worker of the approach finds `ioc` by this configuration's
+    /// lookup.
     pub(super) fn of(
         approach: &Approach,
         ioc: &dyn Server,
@@ -59,7 +59,7 @@ impl Environment {
     }
 }
 
-/// Lets searches over UDP go to a socket that never answers.
+/// Sends UDP searches to a socket that never answers.
 fn silence(variables: &mut [(String, String)]) -> io::Result<UdpSocket> {
     let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = silent.local_addr()?.to_string();

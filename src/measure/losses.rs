@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use super::arrivals::{Gap, Tally};
 use crate::record::{Losses, PvLosses};
 
-/// So many of the PVs that lost most are named.
+/// How many of the PVs with the most losses are named.
 const MOST_NAMED: usize = 5;
 
-/// The course of the losses has a point for each tenth of a second.
+/// Losses over time have a point for each tenth of a second.
 const SLOT_NS: u64 = 100_000_000;
 
-/// The losses of all instances, seen from `start_ns` to `end_ns`; none where nothing was
-/// lost. `name` gives the name of a PV.
+/// The losses of all IOC processes from `start_ns` to `end_ns`; none without losses. `name` is
+/// the name of a PV.
 pub(super) fn losses(
     tallies: &[Tally],
     (start_ns, end_ns): (u64, u64),

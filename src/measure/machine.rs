@@ -1,10 +1,10 @@
-//! The machine that measures.
+//! The facts of this machine.
 
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use crate::record::Machine;
 
-/// Reads what the system tells of itself; what it does not tell is `unknown`.
+/// Reads them from the system; what it does not provide is `unknown`.
 pub fn this_machine() -> Machine {
     let wanted = RefreshKind::nothing()
         .with_cpu(CpuRefreshKind::nothing())

@@ -1,4 +1,4 @@
-//! Runs workers against IOCs and writes down what happened; knows no statistics.
+//! Runs workers against IOCs and records what they do; computes no statistics.
 
 mod answers;
 mod arrivals;
@@ -53,7 +53,7 @@ use fleet::Fleets;
 use session::{Session, Timeouts};
 use stop::Stop;
 
-/// An approach with the command that starts its worker, or why it has none.
+/// An approach with the command that starts its worker, or the reason why there is none.
 #[derive(Debug, Clone)]
 pub struct Candidate {
     /// From the catalogue.
@@ -62,42 +62,41 @@ pub struct Candidate {
     pub command: Result<Command, Missing>,
 }
 
-/// What a run tells while it goes on.
+/// What a run reports while it is in progress.
 #[derive(Debug)]
 pub enum Progress<'a> {
     /// A worker is started.
     Started {
-        /// What is measured.
+        /// The configuration.
         planned: &'a PlannedConfiguration,
-        /// By whom.
+        /// The approach.
         approach: &'a str,
     },
-    /// An approach is through with a configuration.
+    /// An approach has finished a configuration.
     Done,
-    /// A worker is done, well or not, with what it printed on stderr.
+    /// A worker has ended, with success or a failure.
     Finished {
-        /// What it produced.
+        /// Its record.
         record: Box<Record>,
-        /// Its log.
+        /// What it printed on stderr.
         log: String,
     },
-    /// A worker is left out, because it failed in this configuration before.
+    /// A worker is skipped because it failed in this configuration before.
     LeftOut,
 }
 
-/// Runs all blocks of `plan`; blocks for as long as that takes. `tell` is called
-/// before and after each worker.
+/// Runs all blocks of `plan`; blocks until they have ended. Calls `report` before and after
+/// each worker.
 ///
-/// Returns whether it ran to its end: not when interrupted or when `tell` asks
-/// to stop by returning an error.
+/// Returns false when the user interrupted it.
 ///
 /// # Errors
-/// The first error of `tell`.
+/// The first error of `report`, which stops the run.
 pub fn run<E>(
     plan: &Plan,
     servers: &Servers,
     candidates: &[Candidate],
-    mut tell: impl FnMut(Progress<'_>) -> Result<(), E>,
+    mut report: impl FnMut(Progress<'_>) -> Result<(), E>,
 ) -> Result<bool, E> {
     let mut random = plan.random();
     let mut failed: Vec<(PlannedConfiguration, String)> = Vec::new();
@@ -107,7 +106,8 @@ pub fn run<E>(
         let mut configurations = plan.configurations.clone();
         configurations.retain(|planned| planned.blocks > block);
         configurations.shuffle(&mut random);
-        // Fleets come last and grow: who is slow with one is left out of a larger.
+        // Fleets come last, the smallest first: an approach that is slow with one skips the
+        // larger ones.
         configurations.sort_by_key(|planned| planned.fleet.map(|_| planned.pvs));
         let (of_faults, others): (Vec<_>, Vec<_>) =
             configurations.into_iter().partition(|planned| planned.fault.is_some());
@@ -122,22 +122,22 @@ pub fn run<E>(
                 failed_starts: &mut failed_starts,
                 fleets: &mut fleets,
             };
-            if !runner.run(candidates, &mut random, &mut tell)? {
+            if !runner.run(candidates, &mut random, &mut report)? {
                 return Ok(false);
             }
         }
         let block = FaultBlock { plan, servers, candidates, block: plan.first_block + block };
-        if !block.run(&of_faults, &mut random, &mut tell)? {
+        if !block.run(&of_faults, &mut random, &mut report)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// Starts a worker, listens to its hello and ends it.
+/// Starts a worker, reads its hello and ends it.
 ///
 /// # Errors
-/// What a record of it would say.
+/// The failure that its record would hold.
 pub fn handshake(command: &Command) -> Result<Hello, Failure> {
     let timeouts = Timeouts::new(None, Duration::ZERO);
     let outcome = Session::start(command, timeouts).and_then(|mut session| {

@@ -29,9 +29,9 @@ const RATE_HELD: f64 = 0.95;
 /// Not more room for updates is asked for, in all.
 const MOST_ROOM: f64 = 2e7;
 
-/// What a worker is given beside its configuration.
+/// What a worker needs beside its configuration.
 pub(super) struct Given {
-    /// A client that holds more is stopped.
+    /// A client that holds more memory is stopped.
     pub(super) most_memory_bytes: u64,
     /// The protocol that it speaks.
     pub(super) protocol: Protocol,
@@ -39,7 +39,7 @@ pub(super) struct Given {
     pub(super) cores: Option<Cores>,
 }
 
-/// Takes a worker that has said `hello` through subscribing and collecting.
+/// Drives a worker that has sent `hello` through subscribe and collect.
 pub(super) fn run(
     driven: &mut Driven<'_>,
     planned: &PlannedConfiguration,
@@ -74,7 +74,7 @@ pub(super) fn run(
     Ok(())
 }
 
-/// What came of a monitor run, and the first update that was wrong.
+/// The result of a monitor run, and its first wrong update.
 struct Finished {
     monitored: Monitored,
     wrong: Option<String>,
@@ -137,8 +137,8 @@ impl MonitorRun<'_, '_> {
         Ok(())
     }
 
-    /// A frame that does not fit is the likely reason for a first update that
-    /// never comes.
+    /// When the first update never arrives, the frame is probably larger than the client
+    /// accepts.
     fn explained(&self, stop: Stop) -> Stop {
         match (stop, self.load.pixels, self.load.array_bytes) {
             (Stop::Failed(mut failure), Some(pixels), Some(limit)) if pixels.bytes() > limit => {
@@ -187,8 +187,8 @@ impl MonitorRun<'_, '_> {
         })
     }
 
-    /// Updates that the server did not send, where it shows the bytes that it sent; a server
-    /// that was started meanwhile counts from there on.
+    /// Updates that the server did not send, where it shows its sent bytes; a restarted server
+    /// counts from its restart.
     fn not_sent(&self, counted: &Counted, observed: &Observed) -> Option<u64> {
         let sent_bytes = counted.sent_bytes.as_ref()?;
         let [instance] = &observed.instances[..] else { return None };

@@ -1,5 +1,5 @@
-//! Two sides in pairs, against the same servers: what is compared sees the same
-//! moments of the machine.
+//! Measures two sides in pairs against the same servers, so that both see the same state of the
+//! machine.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -17,8 +17,7 @@ use crate::process::{Command, interrupted};
 use crate::record::{Record, Side};
 use crate::worker_protocol::Handicap;
 
-/// Servers are started afresh after so many pairs, so that no comparison hangs on
-/// one server's luck.
+/// Servers restart after this many pairs, so that no comparison depends on one server process.
 const PAIRS_PER_SERVER: usize = 20;
 
 /// A variable that no worker reads, and the most characters that it has. Its length, another
@@ -27,14 +26,14 @@ const PAIRS_PER_SERVER: usize = 20;
 const PADDING: &str = "GAUGE_PADDING";
 const MOST_PADDING: usize = 4096;
 
-/// What runs on one side.
+/// The setup of one side.
 #[derive(Debug, Clone)]
 pub struct SideSetup {
-    /// Which approach, and what starts it.
+    /// The approach, and the command that starts it.
     pub candidate: Candidate,
-    /// Against which server.
+    /// The server.
     pub server: String,
-    /// By how much its workers are to be slower than they are.
+    /// The injected slowdown of its workers.
     pub handicap: Option<Handicap>,
 }
 
@@ -44,14 +43,14 @@ pub struct PairRunner<'a> {
     planned: PlannedConfiguration,
     sides: [SideSetup; 2],
     bounds: Bounds,
-    /// How many pairs were begun.
+    /// How many pairs have started.
     begun: usize,
     random: StdRng,
     running: BTreeMap<String, Box<dyn Server>>,
 }
 
 impl<'a> PairRunner<'a> {
-    /// Nothing is started yet. `configuration` says what each worker does, its server apart.
+    /// Starts nothing yet. `configuration` is what each worker measures, except for its server.
     pub fn new(
         servers: &'a Servers,
         planned: PlannedConfiguration,
@@ -64,15 +63,14 @@ impl<'a> PairRunner<'a> {
         PairRunner { servers, planned, sides, bounds, begun: 0, random, running }
     }
 
-    /// From now on the workers of `side` are to be slower by `handicap`.
+    /// Slows the workers of `side` by `handicap` from now on.
     pub fn set_handicap(&mut self, side: Side, handicap: Option<Handicap>) {
         self.sides[side as usize].handicap = handicap;
     }
 
-    /// Runs one pair, `first` first; blocks until both workers have ended. Gives the
-    /// two records in the order in which they ran, each with what its worker printed
-    /// on stderr; fewer when one failed, for then the other is not run; none when
-    /// interrupted.
+    /// Runs one pair, the side `first` first; blocks until both workers have ended. Returns the
+    /// two records in that order, each with its worker's stderr; one record when the first
+    /// failed, because the second then does not run; none when interrupted.
     pub fn next(&mut self, first: Side, confirms: bool) -> Option<Vec<(Record, String)>> {
         let block = self.begun;
         self.begun += 1;

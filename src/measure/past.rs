@@ -1,8 +1,8 @@
-//! The values that PVs had while a worker was at work: no I/O, no clock.
+//! The values that PVs had while a worker ran: no I/O, no clock.
 
 use std::time::Duration;
 
-/// What some PVs hold, and what they held before.
+/// The present and past values of some PVs.
 #[derive(Debug, Default)]
 pub(super) struct Past {
     present: Vec<f64>,
@@ -10,19 +10,19 @@ pub(super) struct Past {
     before: Vec<(Vec<f64>, Duration)>,
 }
 
-/// Where a value comes from.
+/// Whether and when a PV had a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// The PV holds it.
+    /// The PV has it now.
     Present,
-    /// The PV held it, last until this time.
+    /// The PV had it, last until this time.
     Outdated(Duration),
-    /// The PV never held it.
+    /// The PV never had it.
     Never,
 }
 
 impl Past {
-    /// From `at` on the PVs hold `values`, always in the same order.
+    /// The PVs have `values` from `at` on, always in the same order.
     pub(super) fn becomes(&mut self, values: Vec<f64>, at: Duration) {
         let replaced = std::mem::replace(&mut self.present, values);
         if !replaced.is_empty() {
@@ -30,12 +30,12 @@ impl Past {
         }
     }
 
-    /// What the PV at `position` holds.
+    /// The present value of the PV at `position`.
     pub(super) fn present(&self, position: usize) -> Option<f64> {
         self.present.get(position).copied()
     }
 
-    /// Where a value of the PV at `position` comes from.
+    /// Whether and when the PV at `position` had this value.
     pub(super) fn origin(&self, position: usize, value: f64) -> Origin {
         if self.present(position) == Some(value) {
             return Origin::Present;

@@ -1,4 +1,4 @@
-//! What is to be measured, and in which order.
+//! What a run measures, and in which order.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::record::{Disturbance, FleetShape, Load, Scenario};
 use crate::scenario::{Configuration, Definition, FaultDefinition, Model, course, definition};
 use crate::worker_protocol::Mode;
 
-/// One combination of what is varied.
+/// One combination of the parameters that vary: scenario, server, PVs, mode, lookup, load.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlannedConfiguration {
     /// The scenario's name.
@@ -23,27 +23,27 @@ pub struct PlannedConfiguration {
     /// The approaches that are measured; when empty, all that speak a protocol
     /// of the server.
     pub approaches: Vec<String>,
-    /// How many PVs; for a search the most.
+    /// How many PVs; in a search the maximum.
     pub pvs: usize,
     /// How they are connected.
     pub mode: Mode,
-    /// How they are found.
+    /// How clients find them.
     pub lookup: Lookup,
-    /// What monitors are to take; none for scenarios without monitors.
+    /// The load on monitors; none in scenarios without monitors.
     pub load: Option<Load>,
-    /// The IOCs that have the PVs together; none where it is one.
+    /// The IOCs that share the PVs; none for a single IOC.
     pub fleet: Option<FleetShape>,
     /// What goes wrong; none of other scenarios than faults.
     pub fault: Option<&'static FaultDefinition>,
-    /// How many blocks of it.
+    /// How many blocks measure it.
     pub blocks: usize,
-    /// Whether only connecting is of interest: then workers are done after it, but for
-    /// the few gets that prove it.
+    /// Whether it measures only connecting: workers then end after the few gets that prove the
+    /// connection.
     pub brief: bool,
 }
 
 impl PlannedConfiguration {
-    /// What is varied, which its records have in common.
+    /// The parameters that all its records share.
     pub fn configuration(&self) -> Configuration {
         Configuration {
             scenario: self.scenario,
@@ -58,25 +58,25 @@ impl PlannedConfiguration {
         .with_probes_as_one()
     }
 
-    /// Whether it is one of many that search for a limit, so that a server that
-    /// cannot hold the rate is an answer, not a failure.
+    /// Whether it is one step of a search for a limit. A server that cannot hold the rate is
+    /// then an answer, not a failure.
     pub fn is_probe(&self) -> bool {
         definition(self.scenario).model == Model::Search
     }
 
-    /// Whether too much load is an answer here, not a failure.
+    /// Whether an overload is an answer here, not a failure.
     pub fn may_be_overloaded(&self) -> bool {
         definition(self.scenario).may_be_overloaded()
     }
 
-    /// Whether figures of usage begin when CPU use is steady, with client and server
-    /// on different cores.
+    /// Whether usage figures begin when CPU use is steady, with client and server on different
+    /// cores.
     pub(super) fn waits_for_steady_state(&self) -> bool {
         definition(self.scenario).awaits_steady_state
     }
 
-    /// Each worker gets an IOC of its own, where the one before has another size
-    /// or was disturbed.
+    /// Whether each worker gets a fresh IOC, because the previous one has another size or
+    /// suffered a fault.
     pub(super) fn needs_fresh_iocs(&self) -> bool {
         self.may_be_overloaded() || self.load.is_some_and(|load| load.disturbance.is_some())
     }
@@ -106,13 +106,13 @@ impl PlannedConfiguration {
         }
     }
 
-    /// The same for those who want to know of connecting only.
+    /// The same, limited to connecting.
     #[must_use]
     pub fn brief(self) -> PlannedConfiguration {
         PlannedConfiguration { brief: true, ..self }
     }
 
-    /// The same by this lookup.
+    /// The same with this lookup.
     #[must_use]
     pub fn by(self, lookup: Lookup) -> PlannedConfiguration {
         PlannedConfiguration { lookup, ..self }
@@ -124,13 +124,13 @@ impl PlannedConfiguration {
         PlannedConfiguration { server: server.to_owned(), ..self.clone() }
     }
 
-    /// The same for these approaches only; for all when empty.
+    /// The same, limited to these approaches; all of them when empty.
     #[must_use]
     pub fn only(self, approaches: Vec<String>) -> PlannedConfiguration {
         PlannedConfiguration { approaches, ..self }
     }
 
-    /// Whether this approach is measured here, on a server of this kind.
+    /// Whether this approach takes part, on a server of this kind.
     pub fn takes(&self, approach: &Approach, server: Option<&ServerKind>) -> bool {
         let speaks = server.is_none_or(|kind| kind.protocols.contains(&approach.protocol));
         let is_asked = self
@@ -142,7 +142,7 @@ impl PlannedConfiguration {
     }
 }
 
-/// How long a worker may take, and what it may hold.
+/// Limits on a worker's time and memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     /// How long one stage may take; by the count of PVs when not given.
@@ -151,7 +151,7 @@ pub(super) struct Bounds {
     pub(super) most_memory_bytes: u64,
 }
 
-/// All configurations, and the seed of the order.
+/// All configurations, and the seed of their order.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// What is measured.
@@ -162,17 +162,15 @@ pub struct Plan {
     pub timeout: Option<Duration>,
     /// A client that holds more memory during a monitor run is stopped.
     pub most_memory_bytes: u64,
-    /// The number of the first block; later parts of a run go on after the blocks
-    /// before them.
+    /// The number of the first block; a later part of a run continues the numbering.
     pub first_block: usize,
-    /// Whether the blocks confirm what blocks before them had shown.
+    /// Whether these blocks confirm what earlier blocks showed.
     pub confirms: bool,
 }
 
 impl Plan {
-    /// The connect scenario for every count of PVs. PVs are connected one at a
-    /// time only up to `most_serial` of them: each costs libca's search timer,
-    /// some 30 ms.
+    /// The connect scenario for every count of PVs. Only up to `most_serial` PVs are connected
+    /// one at a time: each costs libca's search timer, about 30 ms.
     pub fn connect(
         scenario: Scenario,
         pvs: &[usize],
@@ -192,8 +190,8 @@ impl Plan {
         configurations
     }
 
-    /// A scenario with monitors, with each of its disturbances at every rate; `load` says
-    /// the rest. Frames come from one PV, so none of several can disappear.
+    /// A scenario with monitors: each of its faults at every rate, otherwise as in `load`. A
+    /// camera is one PV, so the fault that removes one of several PVs is left out.
     pub fn monitors(
         definition: &Definition,
         pvs: &[usize],
@@ -227,9 +225,8 @@ impl Plan {
         configurations
     }
 
-    /// The fleet scenario for every size, a count of PVs and of IOCs. The PVs are spread
-    /// evenly over the IOCs of a server, which is not said yet; clients get them shuffled, or
-    /// in the order of the IOCs.
+    /// The fleet scenario for every size, a count of PVs and of IOCs. The IOCs share the PVs
+    /// evenly. Clients get the names shuffled, or in the order of the IOCs.
     pub fn fleets(
         sizes: &[(usize, usize)],
         in_order: bool,

@@ -1,5 +1,5 @@
-//! A worker and a server that are written down: a conversation with them takes no
-//! process, no network and, as they have a clock of their own, no time.
+//! A scripted worker and server: a conversation with them needs no process and no network and,
+//! because they have their own clock, no time.
 
 use std::cell::{Cell as Slot, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::session::{Session, Timeouts};
 use super::stop::Stop;
-use super::transport::{Heard, Line, Transport};
+use super::transport::{Line, Transport, WorkerEvent};
 use super::{PlannedConfiguration, connect, driven::Driven, monitor, single};
 use crate::approach::Catalogue;
 use crate::ioc::{Counted, IocError, Server};
@@ -24,25 +24,25 @@ use crate::worker_protocol::{Mode, PROTOCOL_VERSION, Stage, StageCommand, ToWork
 
 pub(super) const PVS: usize = 20;
 
-/// How long each honest stage takes, and what it burns of that.
+/// How long each honest stage takes, and its CPU time.
 pub(super) const SPAN_NS: u64 = 100_000_000;
 pub(super) const CPU_NS: u64 = 60_000_000;
 
 /// How long the last get in bulk takes.
 pub(super) const LONG_SPAN_NS: u64 = 3 * SPAN_NS;
 
-/// What the harness waits beside.
+/// What the harness waits beyond that.
 pub(super) const BESIDE_NS: u64 = 200_000;
 
-/// The worker's clock when it was started.
+/// The worker's clock at its start.
 const START_NS: u64 = 5_000_000_000;
 
 const MS: u64 = 1_000_000;
 
-/// The process that the worker says it is.
+/// The process id in the worker's hello.
 const WORKER: u32 = 7;
 
-/// What an honest request takes.
+/// How long an honest request takes.
 const REQUEST_BYTES: u64 = 16;
 
 /// What a worker does with the honest answer to a stage, or with its hello.
@@ -51,7 +51,7 @@ pub(super) type Tamper = Box<dyn FnMut(&str, Option<&StageCommand>, Value) -> Ve
 /// What a worker does.
 pub(super) enum Says {
     Answer(Value),
-    /// The answer without having asked the server.
+    /// The answer without a request to the server.
     FromCache(Value),
     Text(&'static str),
     Log(&'static str),
@@ -84,14 +84,14 @@ impl Held {
     }
 }
 
-/// How a whole connect scenario with such a worker ends, and what is recorded.
+/// How a whole connect scenario with such a worker ends, and its record.
 pub(super) struct Outcome {
     pub(super) record: Record,
     pub(super) failure: Option<Failure>,
     pub(super) log: String,
 }
 
-/// Takes the worker through the connect scenario in bulk mode.
+/// Drives the worker through the connect scenario in bulk mode.
 pub(super) fn connect_with(tamper: Tamper, honest_puts: bool) -> Outcome {
     with(
         tamper,
@@ -100,7 +100,7 @@ pub(super) fn connect_with(tamper: Tamper, honest_puts: bool) -> Outcome {
     )
 }
 
-/// Takes the worker through a scenario.
+/// Drives the worker through a scenario.
 pub(super) fn with(tamper: Tamper, honest_puts: bool, planned: PlannedConfiguration) -> Outcome {
     let held = Rc::new(RefCell::new(Held::default()));
     let worker = Worker::new(tamper, honest_puts, Rc::clone(&held));
@@ -139,7 +139,7 @@ struct Worker {
     cpu_ns: u64,
     pvs: usize,
     sent_bytes: u64,
-    says: VecDeque<(u64, Heard)>,
+    says: VecDeque<(u64, WorkerEvent)>,
 }
 
 impl Worker {
@@ -164,15 +164,15 @@ impl Worker {
         for says in (self.tamper)(stage, command, honest) {
             let at = Duration::from_nanos(at_ns);
             let heard = match says {
-                Says::Answer(answer) => Heard::Answer(Line { text: answer.to_string(), at }),
+                Says::Answer(answer) => WorkerEvent::Answer(Line { text: answer.to_string(), at }),
                 Says::FromCache(answer) => {
                     self.sent_bytes -= asked_bytes(command);
-                    Heard::Answer(Line { text: answer.to_string(), at })
+                    WorkerEvent::Answer(Line { text: answer.to_string(), at })
                 }
-                Says::Text(text) => Heard::Answer(Line { text: text.to_owned(), at }),
-                Says::Log(line) => Heard::Log(line.to_owned()),
-                Says::Exits(code) => Heard::Ended(ExitStatus::from_raw(code << 8)),
-                Says::DiesOf(signal) => Heard::Ended(ExitStatus::from_raw(signal)),
+                Says::Text(text) => WorkerEvent::Answer(Line { text: text.to_owned(), at }),
+                Says::Log(line) => WorkerEvent::Log(line.to_owned()),
+                Says::Exits(code) => WorkerEvent::Ended(ExitStatus::from_raw(code << 8)),
+                Says::DiesOf(signal) => WorkerEvent::Ended(ExitStatus::from_raw(signal)),
             };
             self.says.push_back((at_ns, heard));
         }
@@ -236,7 +236,7 @@ impl Transport for Worker {
         }
     }
 
-    fn hear(&mut self, until: Duration) -> Result<Option<Heard>, ProcessError> {
+    fn next_event(&mut self, until: Duration) -> Result<Option<WorkerEvent>, ProcessError> {
         let until_ns = until.as_nanos() as u64;
         let is_due = self.says.front().is_some_and(|(at_ns, _)| *at_ns <= until_ns);
         let heard = if is_due { self.says.pop_front() } else { None };

@@ -1,5 +1,5 @@
-//! One worker, spoken to: every wait has a deadline, every answer is checked
-//! against what was asked.
+//! The conversation with one worker: every wait has a deadline, and every answer is checked
+//! against its command.
 
 use std::collections::VecDeque;
 use std::process::ExitStatus;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::answers::{Asked, check_hello};
 use super::stop::{Stop, failed, garbage, of_process};
-use super::transport::{Heard, Line, Pipes, Transport};
+use super::transport::{Line, Pipes, Transport, WorkerEvent};
 use super::witness::{Moment, Witness};
 use crate::process::{Command, NetworkBytes, Output};
 use crate::record::{FailureKind, Witnessed};
@@ -15,24 +15,23 @@ use crate::worker_protocol::{
     Done, FromWorker, Handicap, Hello, Job, Stage, StageCommand, ToWorker,
 };
 
-/// How long a worker may take to load its library, unless the user said how
-/// long a stage may take.
+/// How long a worker may take to load its library, unless the user gave a timeout.
 const HELLO_DEADLINE: Duration = Duration::from_secs(60);
 
-/// A worker gives up a stage by itself; the harness waits this much longer.
+/// A worker stops at a stage's timeout by itself; the harness waits this much longer.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How often a waiting harness checks the IOC.
 const CHECK_IOC_EVERY: Duration = Duration::from_millis(100);
 
-/// How long a worker may take to leave when its stdin ends.
+/// How long a worker may take to exit after its stdin ends.
 const EXIT_GRACE: Duration = Duration::from_secs(2);
 
-/// Characters of an unintelligible line that an error shows.
+/// How many characters of an invalid line an error shows.
 const SHOWN_OF_A_LINE: usize = 200;
 
-/// Called now and then while the harness waits: an IOC that died ends the wait, and
-/// whatever else makes it useless.
+/// Called every [`CHECK_IOC_EVERY`] during a wait; its error ends the wait, for example when
+/// the IOC has died.
 pub(super) type CheckIoc<'a> = &'a mut dyn FnMut() -> Result<(), Stop>;
 
 /// How long to wait for a worker.
@@ -43,8 +42,8 @@ pub(super) struct Timeouts {
 }
 
 impl Timeouts {
-    /// As long as the user said; else long enough for every known library, and
-    /// for a stage `usual`.
+    /// The user's timeout; without one long enough for every known library, and `usual` for a
+    /// stage.
     pub(super) fn new(said: Option<Duration>, usual: Duration) -> Timeouts {
         Timeouts {
             hello: said.map_or(HELLO_DEADLINE, |said| said + GRACE),
@@ -57,28 +56,28 @@ impl Timeouts {
 pub(super) struct Session {
     transport: Box<dyn Transport>,
     log: Output,
-    /// The process that says hello.
+    /// The process that sent hello.
     worker: u32,
     pvs: usize,
     timeouts: Timeouts,
-    /// When, by its own clock, the worker finished what it did last.
+    /// When the worker finished its last stage, on its own clock.
     free_since_ns: u64,
     witness: Witness,
-    /// Lines that came before they were awaited.
+    /// Lines that arrived before the harness waited for them.
     unread: VecDeque<Line>,
 }
 
-/// Stages that were asked for in one go and are not answered yet.
+/// Stages whose commands went out together and whose answers have not arrived.
 pub(super) struct PendingStages {
     commands: Vec<StageCommand>,
     asked: Moment,
 }
 
-/// The answer to one stage, and what the harness saw of it.
+/// The answer to one stage, and the harness's own measurement of it.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) done: Done,
-    /// With the last of several stages, of them together.
+    /// The last of several stages has it for all of them.
     pub(super) witnessed: Option<Witnessed>,
 }
 
@@ -89,7 +88,7 @@ impl Session {
         Ok(Session::over(Box::new(pipes), timeouts))
     }
 
-    /// A worker that was just started, at the other end of `transport`.
+    /// Begins the conversation with a new worker at the other end of `transport`.
     pub(super) fn over(transport: Box<dyn Transport>, timeouts: Timeouts) -> Session {
         Session {
             transport,
@@ -103,7 +102,7 @@ impl Session {
         }
     }
 
-    /// Waits for the worker's first words.
+    /// Waits for the worker's hello.
     pub(super) fn hello(&mut self) -> Result<Hello, Stop> {
         let allowed = self.timeouts.hello;
         let (message, line) = self.next_message(Duration::ZERO, allowed, None, &mut || Ok(()))?;
@@ -115,7 +114,7 @@ impl Session {
         Ok(hello)
     }
 
-    /// Gives the worker its PVs, and by how much to be slower than it is.
+    /// Sends the worker its PVs, and its injected slowdown.
     pub(super) fn job(&mut self, pvs: Vec<String>, handicap: Option<Handicap>) {
         self.pvs = pvs.len();
         let timeout_s = self.timeouts.stage.as_secs_f64();
@@ -123,8 +122,8 @@ impl Session {
         self.send(&line);
     }
 
-    /// Asks for `commands` in one go, so that nothing of ours lies between them,
-    /// and waits for all answers.
+    /// Sends all `commands` together, so that the harness adds no time between stages, and
+    /// waits for all answers.
     pub(super) fn stages(
         &mut self,
         commands: &[StageCommand],
@@ -134,11 +133,11 @@ impl Session {
         self.finish(pending, check_ioc)
     }
 
-    /// Asks for stages without waiting for their answers: [`Session::finish`] does.
+    /// Sends commands without waiting for the answers; [`Session::finish`] waits.
     pub(super) fn begin(&mut self, commands: &[StageCommand]) -> PendingStages {
         let lines: Vec<String> =
             commands.iter().map(|command| encoded(&ToWorker::Stage(command.clone()))).collect();
-        // Before the worker hears of it, so that it cannot seem to have taken longer.
+        // Before the worker gets the command, so that its own span always lies within the wait.
         let asked = self.moment();
         for line in &lines {
             self.send(line);
@@ -146,8 +145,8 @@ impl Session {
         PendingStages { commands: commands.to_vec(), asked }
     }
 
-    /// Lets `duration` pass while the worker works on `pending`. What the worker
-    /// says meanwhile is kept for [`Session::finish`].
+    /// Waits for `duration` while the worker does `pending`. Keeps the lines that arrive for
+    /// [`Session::finish`].
     pub(super) fn meanwhile(
         &mut self,
         pending: &PendingStages,
@@ -187,8 +186,7 @@ impl Session {
         Ok(answers)
     }
 
-    /// Waits for the answer to `command`, which was asked for at `asked`; also gives
-    /// when it came.
+    /// Waits for the answer to `command`, sent at `asked`; also returns when it arrived.
     fn finish_one(
         &mut self,
         command: &StageCommand,
@@ -218,41 +216,40 @@ impl Session {
         }
     }
 
-    /// Stops the worker in whatever it does, until [`Session::resume`].
+    /// Stops the worker's processes until [`Session::resume`].
     pub(super) fn pause(&self) {
         self.transport.pause();
     }
 
-    /// Lets a paused worker go on.
+    /// Continues a paused worker.
     pub(super) fn resume(&self) {
         self.transport.resume();
     }
 
-    /// The clock of the waits: the time since the worker was started.
+    /// The clock of all waits: the time since the worker's start.
     pub(super) fn now(&self) -> Duration {
         self.transport.now()
     }
 
-    /// The process that was started: the worker itself, or what wraps it.
+    /// The process that the harness started: the worker, or a program that wraps it.
     pub(super) fn pid(&self) -> u32 {
         self.transport.pid()
     }
 
-    /// What the worker's TCP connections have carried so far; none where the system does
-    /// not tell.
+    /// Bytes on the worker's TCP connections so far; none where the system does not count them.
     pub(super) fn network(&mut self) -> Option<NetworkBytes> {
         self.transport.network(self.worker)
     }
 
-    /// Ends the worker and gives what it printed on stderr.
+    /// Ends the worker and returns what it printed on stderr.
     pub(super) fn end(mut self) -> String {
         self.transport.close();
         let until = self.transport.now() + EXIT_GRACE;
         loop {
-            match self.transport.hear(until) {
-                Ok(Some(Heard::Answer(_))) => {}
-                Ok(Some(Heard::Log(line))) => self.log.push(line),
-                Ok(Some(Heard::Ended(_)) | None) | Err(_) => return self.log.text(),
+            match self.transport.next_event(until) {
+                Ok(Some(WorkerEvent::Answer(_))) => {}
+                Ok(Some(WorkerEvent::Log(line))) => self.log.push(line),
+                Ok(Some(WorkerEvent::Ended(_)) | None) | Err(_) => return self.log.text(),
             }
         }
     }
@@ -261,11 +258,12 @@ impl Session {
     /// stays open.
     pub(super) fn ended(&mut self, until: Duration) -> Result<Option<ExitStatus>, Stop> {
         loop {
-            let heard = self.transport.hear(until).map_err(|error| of_process(error, None))?;
-            match heard {
-                Some(Heard::Answer(line)) => self.unread.push_back(line),
-                Some(Heard::Log(line)) => self.log.push(line),
-                Some(Heard::Ended(status)) => return Ok(Some(status)),
+            let event =
+                self.transport.next_event(until).map_err(|error| of_process(error, None))?;
+            match event {
+                Some(WorkerEvent::Answer(line)) => self.unread.push_back(line),
+                Some(WorkerEvent::Log(line)) => self.log.push(line),
+                Some(WorkerEvent::Ended(status)) => return Ok(Some(status)),
                 None => return Ok(None),
             }
             if self.transport.now() >= until {
@@ -289,7 +287,7 @@ impl Session {
         self.transport.send(line);
     }
 
-    /// The next message of the worker, `allowed` after `asked` at the latest.
+    /// The worker's next message, within `allowed` after `asked`.
     fn next_message(
         &mut self,
         asked: Duration,
@@ -321,8 +319,7 @@ impl Session {
         }
     }
 
-    /// The next line on stdout, if one comes before it is time to check the IOC, which
-    /// is then done.
+    /// The next line on stdout; none when it is time to check the IOC, which this does.
     fn next_line(
         &mut self,
         until: Duration,
@@ -331,11 +328,11 @@ impl Session {
     ) -> Result<Option<Line>, Stop> {
         let look = until.min(self.transport.now() + CHECK_IOC_EVERY);
         loop {
-            match self.transport.hear(look).map_err(|error| of_process(error, stage))? {
-                Some(Heard::Answer(line)) => return Ok(Some(line)),
-                Some(Heard::Log(line)) => self.log.push(line),
-                Some(Heard::Ended(status)) => {
-                    // A worker that loses its IOC may die of it: blame the IOC.
+            match self.transport.next_event(look).map_err(|error| of_process(error, stage))? {
+                Some(WorkerEvent::Answer(line)) => return Ok(Some(line)),
+                Some(WorkerEvent::Log(line)) => self.log.push(line),
+                Some(WorkerEvent::Ended(status)) => {
+                    // A worker may exit because its IOC died: then the failure is the IOC's.
                     check_ioc().map_err(|stop| stop.at(stage))?;
                     return Err(of_process(self.transport.ended_early(status), stage));
                 }
@@ -344,7 +341,7 @@ impl Session {
                     return Ok(None);
                 }
             }
-            // One that writes to its log for ever does not keep the rest waiting.
+            // A worker that prints without end must not delay the check.
             if self.transport.now() >= look {
                 check_ioc().map_err(|stop| stop.at(stage))?;
                 return Ok(None);
@@ -353,7 +350,7 @@ impl Session {
     }
 }
 
-/// What a worker is waited for to do, for errors.
+/// What the harness waits for, in the words of an error.
 fn awaited(stage: Option<Stage>) -> String {
     stage.map_or("say hello".to_owned(), |stage| format!("finish {stage}"))
 }

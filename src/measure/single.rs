@@ -14,7 +14,7 @@ use crate::record::{Cores, Failure, FailureKind, FaultRun, Record};
 use crate::scenario::{CLOSE_HZ, FRAME_PV, FaultCourse, FaultDefinition, pv_name};
 use crate::worker_protocol::Mode;
 
-/// The record of a worker that has not begun.
+/// The record of a worker that has not started.
 pub(super) fn empty_record(planned: &PlannedConfiguration, approach: &str) -> Record {
     Record {
         scenario: planned.scenario,
@@ -32,7 +32,7 @@ pub(super) fn empty_record(planned: &PlannedConfiguration, approach: &str) -> Re
     }
 }
 
-/// What starts the worker of `candidate`.
+/// The command that starts the worker of `candidate`.
 pub(super) fn command_of(candidate: &Candidate) -> Result<&Command, Stop> {
     candidate.command.as_ref().map_err(|missing| {
         Stop::Failed(Failure {
@@ -43,8 +43,8 @@ pub(super) fn command_of(candidate: &Candidate) -> Result<&Command, Stop> {
     })
 }
 
-/// Runs one worker against `ioc`; fills `record` as far as it gets and `log` with
-/// what the worker printed on stderr.
+/// Runs one worker against `ioc`. Fills `record` up to the end or the failure, and `log` with
+/// what the worker prints on stderr.
 pub(super) fn measure(
     candidate: &Candidate,
     ioc: &mut dyn Server,
@@ -84,7 +84,7 @@ pub(super) fn measure(
     blame_ioc(driving.and_then(|driving| driving.end(log)), ioc)
 }
 
-/// What the server of a configuration is to hold.
+/// What the server of a configuration holds.
 pub(super) fn wanted(planned: &PlannedConfiguration) -> Wanted {
     let frame = planned.load.and_then(|load| load.pixels);
     Wanted {
@@ -107,14 +107,13 @@ fn rate_hz(planned: &PlannedConfiguration) -> Option<f64> {
     }
 }
 
-/// The cores of client and server, where those are to be kept apart.
+/// The cores of client and server, where they must not share any.
 fn cores_of(planned: &PlannedConfiguration) -> Option<Cores> {
     planned.waits_for_steady_state().then(cores::apart).flatten()
 }
 
-/// How long a stage may take, unless the user said it: some three times what the
-/// slowest known approach needs. Connecting one by one costs libca's search timer
-/// for each PV, some 30 ms.
+/// How long a stage may take without a timeout by the user: about three times what the slowest
+/// known approach needs. Connecting one by one costs libca's search timer, about 30 ms per PV.
 fn usual_timeout(planned: &PlannedConfiguration) -> Duration {
     let per_pv = match planned.mode {
         Mode::Bulk => Duration::from_millis(5),

@@ -10,14 +10,14 @@ use crate::worker_protocol::Stage;
 /// Why a worker's measurement stopped.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// It failed, which is recorded.
+    /// It failed; the record holds the failure.
     Failed(Failure),
     /// The user stopped the run.
     Interrupted,
 }
 
 impl Stop {
-    /// The same, in `stage` where it does not say in which.
+    /// The same, with `stage` where it has none.
     pub(super) fn at(self, stage: Option<Stage>) -> Stop {
         match self {
             Stop::Failed(Failure { kind, stage: None, message }) => failed(kind, stage, message),
@@ -41,7 +41,7 @@ pub(super) fn failed(kind: FailureKind, stage: Option<Stage>, message: impl Disp
     Stop::Failed(Failure { kind, stage, message })
 }
 
-/// The stop for an answer that the protocol does not know.
+/// The stop for an answer that breaks the protocol.
 pub(super) fn garbage(stage: Option<Stage>, message: impl Display) -> Stop {
     failed(FailureKind::Garbage, stage, message)
 }

@@ -1,5 +1,5 @@
-//! What carries the lines between the harness and a worker: a process's pipes, or in
-//! tests a conversation that was written down.
+//! Carries the lines between the harness and a worker: the pipes of a process, or in tests a
+//! scripted conversation.
 
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -9,14 +9,14 @@ use crate::process::{
     ProcessTime, other_threads_delayed_ns,
 };
 
-/// What came from a worker.
+/// An event of a worker.
 #[derive(Debug)]
-pub(super) enum Heard {
-    /// A line on stdout, and when it was complete on the transport's clock.
+pub(super) enum WorkerEvent {
+    /// A line on stdout.
     Answer(Line),
     /// A line on stderr.
     Log(String),
-    /// It ended, and all that it wrote was heard.
+    /// It ended, and all its output has been read.
     Ended(ExitStatus),
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Line {
     pub(super) at: Duration,
 }
 
-/// The way to one worker and back. Its clock is the only one that a session reads.
+/// The connection to one worker. A session reads no other clock than its.
 pub(super) trait Transport {
     /// The time since the worker was started.
     fn now(&self) -> Duration;
@@ -37,36 +37,35 @@ pub(super) trait Transport {
     /// Sends a line; never blocks.
     fn send(&mut self, line: &str);
 
-    /// Blocks until the worker is heard of, at most until the clock shows `until`; none
-    /// when it is not.
+    /// Blocks until the next event, at most until the clock shows `until`; then none.
     ///
     /// # Errors
     /// [`ProcessError::Interrupted`], and when the process cannot be waited for.
-    fn hear(&mut self, until: Duration) -> Result<Option<Heard>, ProcessError>;
+    fn next_event(&mut self, until: Duration) -> Result<Option<WorkerEvent>, ProcessError>;
 
-    /// What the system counts of the worker with all below it; none where it does not tell.
+    /// What the system counts for the worker and its descendants; none where it does not count.
     fn times(&mut self) -> Option<ProcessTime>;
 
-    /// How long what carries the lines has waited for a core, up to now.
+    /// How long the thread that carries the lines has waited for a core so far.
     fn delayed_ns(&self) -> u64;
 
-    /// What the TCP connections of the process that was started, and of `worker`, which
-    /// says hello, have carried so far; none where the system does not tell.
+    /// Bytes so far on the TCP connections of the process that was started and of `worker`,
+    /// which sent hello; none where the system does not count them.
     fn network(&mut self, worker: u32) -> Option<NetworkBytes>;
 
-    /// Stops the worker in whatever it does, until [`Transport::resume`].
+    /// Stops the worker's processes until [`Transport::resume`].
     fn pause(&self);
 
-    /// Lets a paused worker go on.
+    /// Continues a paused worker.
     fn resume(&self);
 
-    /// The process that was started: the worker itself, or what wraps it.
+    /// The process that the harness started: the worker, or a program that wraps it.
     fn pid(&self) -> u32;
 
-    /// Ends the worker's stdin, after everything that was sent.
+    /// Closes the worker's stdin after everything sent so far.
     fn close(&mut self);
 
-    /// The error for a worker that ended although it was still needed.
+    /// The error for a worker that exited too early.
     fn ended_early(&self, status: ExitStatus) -> ProcessError;
 
     /// The error for a worker that did not `what` within `allowed`.
@@ -103,15 +102,15 @@ impl Transport for Pipes {
         self.child.write_line(line);
     }
 
-    fn hear(&mut self, until: Duration) -> Result<Option<Heard>, ProcessError> {
+    fn next_event(&mut self, until: Duration) -> Result<Option<WorkerEvent>, ProcessError> {
         let deadline = Deadline::after(until.saturating_sub(self.now()));
         match self.child.next_event(&deadline, "answer") {
             Ok(Event::Stdout(text)) => {
                 let at = self.child.event_at().saturating_duration_since(self.started);
-                Ok(Some(Heard::Answer(Line { text, at })))
+                Ok(Some(WorkerEvent::Answer(Line { text, at })))
             }
-            Ok(Event::Stderr(line)) => Ok(Some(Heard::Log(line))),
-            Ok(Event::Ended(status)) => Ok(Some(Heard::Ended(status))),
+            Ok(Event::Stderr(line)) => Ok(Some(WorkerEvent::Log(line))),
+            Ok(Event::Ended(status)) => Ok(Some(WorkerEvent::Ended(status))),
             Err(ProcessError::TimedOut { .. }) => Ok(None),
             Err(error) => Err(error),
         }

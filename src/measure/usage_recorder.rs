@@ -10,14 +10,14 @@ use crate::record::{MachineUse, NetworkSample, Usage, UsageSample};
 /// How often CPU and memory are read.
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// The subjects, by their index in the sampler.
+/// The sampled processes, by their index in the sampler.
 const CLIENT: usize = 0;
 const SERVER: usize = 1;
 
 /// Records until [`UsageRecorder::finish`].
 pub(super) struct UsageRecorder {
     sampler: UsageSampler,
-    /// When it was started; none where the system does not tell.
+    /// The machine's counters at the start; none where the system has none.
     machine: Option<MachineTime>,
     harness_cpu_ns: u64,
 }
@@ -27,10 +27,10 @@ pub(super) struct Recorded {
     pub(super) client: Usage,
     pub(super) server: Usage,
     pub(super) sampler_cpu_ns: u64,
-    /// What the machine did meanwhile; none where the system does not tell.
+    /// The machine's load meanwhile; none where the system does not count it.
     pub(super) machine: Option<MachineUse>,
-    /// Bytes that the client received and sent meanwhile; none where the system
-    /// does not tell.
+    /// Bytes that the client received and sent meanwhile; none where the system does not count
+    /// them.
     pub(super) bytes: Option<(u64, u64)>,
     /// What could not be read.
     pub(super) warnings: Vec<String>,
@@ -48,12 +48,12 @@ impl UsageRecorder {
         }
     }
 
-    /// The server was started again.
+    /// Continues with the server's new process after a restart.
     pub(super) fn server_is_now(&self, pid: u32) {
         self.sampler.replace(SERVER, pid);
     }
 
-    /// What the client held at the latest sample.
+    /// The client's memory at the latest sample.
     pub(super) fn client_rss_bytes(&self) -> u64 {
         self.sampler.rss_bytes(CLIENT)
     }
@@ -104,8 +104,8 @@ fn cpu_ns_of(subject: &SubjectUsage) -> u64 {
     first.zip(last).map_or(0, |(first, last)| last.cpu_ns.saturating_sub(first.cpu_ns))
 }
 
-/// What all cores did between two moments, of which `own_ns` was for this run; none when
-/// no time went by.
+/// The load of all cores between two moments, of which `own_ns` belongs to this run; none when
+/// no time passed.
 fn machine_use(before: MachineTime, after: MachineTime, own_ns: u64) -> Option<MachineUse> {
     let busy_ns = after.busy_ns.saturating_sub(before.busy_ns);
     let idle_ns = after.idle_ns.saturating_sub(before.idle_ns);

@@ -1,5 +1,5 @@
-//! What the harness itself sees of the time and the CPU time that a worker claims: a
-//! worker that claims less than it took would look faster than it is.
+//! Checks a worker's claimed time and CPU time against the harness's own measurement: a worker
+//! that claims less than it took would look faster than it is.
 
 use std::time::Duration;
 
@@ -35,35 +35,35 @@ const ALLOWED_IN_A_STAGE_NS: u64 = 200_000_000;
 /// A moment before or after a wait for a worker.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
-    /// On the transport's clock.
+    /// The time on the transport's clock.
     pub(super) at: Duration,
-    /// What the system had counted of the worker; none where it does not tell.
+    /// What the system had counted for the worker; none where it does not count.
     pub(super) times: Option<ProcessTime>,
-    /// How long what carries the lines had waited for a core.
+    /// How long the thread that carries the lines had waited for a core.
     pub(super) carrier_delayed_ns: u64,
 }
 
-/// What one worker claimed and took so far.
+/// What one worker has claimed and taken so far.
 #[derive(Debug, Default)]
 pub(super) struct Witness {
-    /// What was said since the last wait.
+    /// The messages since the last wait.
     message_bytes: u64,
     all: Unclaimed,
     waits: u64,
 }
 
 impl Witness {
-    /// A line was sent, which the worker has to read.
+    /// Counts a sent line, which the worker has to read.
     pub(super) fn sent(&mut self, line: &str) {
         self.message_bytes += line.len() as u64;
     }
 
-    /// A line came, which the worker had to write.
+    /// Counts a received line, which the worker had to write.
     pub(super) fn received(&mut self, line: &str) {
         self.message_bytes += line.len() as u64;
     }
 
-    /// Loading the library cannot have used more CPU time than the process has.
+    /// Checks that the import claims no more CPU time than the process has used.
     pub(super) fn check_import(
         &mut self,
         import: &Span,
@@ -78,8 +78,8 @@ impl Witness {
         }
     }
 
-    /// What was seen of a wait from `before` to `after` for the end of `claims`, the last
-    /// of which came at `answered`.
+    /// Measures a wait from `before` to `after` for the answers `claims`, the last of which
+    /// arrived at `answered`.
     pub(super) fn of_wait<'a>(
         &mut self,
         claims: impl Iterator<Item = &'a Done>,
@@ -123,8 +123,8 @@ impl Witness {
     }
 }
 
-/// The worker cannot have done its work in less time than the harness waited for it, but
-/// for what is known to take time beside.
+/// Checks the claimed time: it can be less than the wait only by what is known to take time
+/// beside the work.
 fn check_time(
     stage: Stage,
     witnessed: &Witnessed,
@@ -134,13 +134,13 @@ fn check_time(
     let (what, unclaimed, allowed_ns) = if all.is_over(allowed_in_all_ns) {
         ("up to here", all, allowed_in_all_ns)
     } else if witnessed.unclaimed().is_over(ALLOWED_IN_A_STAGE_NS) {
-        ("for it", witnessed.unclaimed(), ALLOWED_IN_A_STAGE_NS)
+        ("in this stage", witnessed.unclaimed(), ALLOWED_IN_A_STAGE_NS)
     } else {
         return Ok(());
     };
     let message = format!(
-        "it claims to have worked for {} {what}, but the harness waited {} more than it needed \
-         itself and than messages take, {} may be",
+        "it claims to have worked for {} {what}, but the harness waited {} longer, beyond its own \
+         work and the messages; at most {} is allowed",
         milliseconds(unclaimed.claimed_ns),
         milliseconds(unclaimed.unclaimed_ns),
         milliseconds(unclaimed.allowed_ns(allowed_ns)),
@@ -148,8 +148,8 @@ fn check_time(
     Err(failed(FailureKind::WrongClaim, Some(stage), message))
 }
 
-/// The kernel counts CPU time too. What it counts beyond the claim was used outside of the
-/// span, where there was time for it on every core.
+/// Checks the claimed CPU time against the kernel's count. The excess can only have been used
+/// outside of the span, where each core had that much time.
 fn check_cpu(stage: Stage, witnessed: &Witnessed, witnessed_for: Duration) -> Result<(), Stop> {
     let Some(cpu_ns) = witnessed.cpu_ns else { return Ok(()) };
     check_most_cpu(stage, witnessed.claimed_cpu_ns, cpu_ns)?;

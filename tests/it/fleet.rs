@@ -233,7 +233,7 @@ fn a_client_that_takes_too_much_memory_is_stopped() {
     for lookup in Lookup::ALL {
         let failure = record(&ran.records(), "psp", lookup).failure.unwrap();
         assert_eq!(failure.kind, FailureKind::TooMuchMemory, "{}", failure.message);
-        for word in ["40 may be", "channels then, for 60 000 PVs"] {
+        for word in ["the limit is 40 MiB", "channels then, for 60 000 PVs"] {
             assert!(failure.message.contains(word), "{}", failure.message);
         }
     }

@@ -10,14 +10,14 @@ const PERIOD: Duration = Duration::from_millis(100);
 /// A sampler with this period takes a sample at its start and one at its end.
 const NEVER: Duration = Duration::from_secs(86_400);
 
-/// IOCs that use less than this many cores together have nothing left to do: twenty
-/// idle ones with 10 000 PVs each were seen to use 0.014.
+/// IOCs that use fewer cores than this together are idle: twenty idle ones with 10 000 PVs each
+/// used 0.014.
 const QUIET_CORES: f64 = 0.2;
 
-/// How long that is observed.
+/// How long they must stay idle.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How long IOCs may take to be rid of a client.
+/// How long IOCs may take to close a client's circuits.
 const MOST_TO_SETTLE: Duration = Duration::from_secs(60);
 
 /// Records what a client uses while it connects.
@@ -29,8 +29,8 @@ pub(super) struct ClientUsage {
 }
 
 impl ClientUsage {
-    /// Begins to sample `started`, the process that was started, with all below it.
-    /// `pid` is the one that says hello.
+    /// Begins to sample `started`, the process that the harness started, with its descendants.
+    /// `pid` is the process that sent hello.
     pub(super) fn start(started: u32, pid: u32) -> ClientUsage {
         let sampler = UsageSampler::start(vec![("the client".to_owned(), started)], PERIOD);
         let mut pids = vec![started, pid];
@@ -40,20 +40,19 @@ impl ClientUsage {
         ClientUsage { sampler, network, pids, before }
     }
 
-    /// What the client held at the latest sample.
+    /// The client's memory at the latest sample.
     pub(super) fn client_bytes(&self) -> u64 {
         self.sampler.rss_bytes(0)
     }
 
-    /// The bytes that its circuits have sent in all since the start, and
-    /// how many circuits are new.
+    /// The bytes that its circuits have sent since the start, and the number of new circuits.
     pub(super) fn circuits(&mut self) -> Option<(u64, usize)> {
         let (before, after) = (self.before?, self.network.read(&self.pids).ok()?);
         let sent_bytes = after.sent_bytes.checked_sub(before.sent_bytes)?;
         Some((sent_bytes, after.connections.checked_sub(before.connections)?))
     }
 
-    /// What the client held at first and in the end.
+    /// The client's memory at the first and the last sample.
     pub(super) fn finish(self) -> Option<(u64, u64)> {
         let usage = self.sampler.finish().subjects.pop()?;
         if usage.ended.is_some() {
@@ -63,7 +62,7 @@ impl ClientUsage {
     }
 }
 
-/// The resident memory of all these processes together; none when one has ended.
+/// The resident memory of all these processes; none when one has ended.
 pub(super) fn rss_bytes(pids: &[u32]) -> Option<u64> {
     let sampler = sampler(pids);
     let last = |subject: SubjectUsage| match subject.ended {
@@ -73,8 +72,7 @@ pub(super) fn rss_bytes(pids: &[u32]) -> Option<u64> {
     sampler.finish().subjects.into_iter().map(last).sum()
 }
 
-/// Waits until these processes have next to nothing to do; false when that takes
-/// too long.
+/// Waits until these processes are idle; false when that takes too long.
 pub(super) fn settle(pids: &[u32]) -> bool {
     let start = Instant::now();
     while start.elapsed() < MOST_TO_SETTLE {

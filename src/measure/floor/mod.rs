@@ -1,5 +1,5 @@
-//! Shows that a floor is one: what it sends against what the protocol requires, how busy
-//! the server is meanwhile, and how long the same bytes take when they are only replayed.
+//! Shows that a floor is a lower bound: compares what it sends with what the protocol requires,
+//! and its time with a replay of the same bytes, and measures how busy the server is.
 //!
 //! All of it goes over one TCP circuit, with the IOC as its own name server: datagrams may
 //! be lost and sent again, so a conversation over UDP is not the same twice.
@@ -28,8 +28,8 @@ use crate::record::{Failure, FailureKind};
 use crate::scenario::pv_name;
 use crate::worker_protocol::{Content, Mode, Monitor, Stage, StageCommand};
 
-/// The stages that are shown, as they follow on one another. While the last one collects,
-/// every PV is updated once.
+/// The stages that are shown, in their order. During the last one the server updates every PV
+/// once.
 const SHOWN: [Stage; 5] =
     [Stage::Connect, Stage::Get, Stage::GetAgain, Stage::Subscribe, Stage::Collect];
 
@@ -38,10 +38,10 @@ const SHOWN: [Stage; 5] =
 const COLLECTING: Duration = Duration::from_secs(1);
 const COLLECTING_OF_A_PV: Duration = Duration::from_micros(50);
 
-/// The worker's turn to begin collecting before updates are made.
+/// How long the worker has to begin collecting before the server makes updates.
 const HEAD_START: Duration = Duration::from_millis(100);
 
-/// What one stage took.
+/// The time and CPU time of one stage.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Took {
     /// From the first byte to the last; of updates from the moment when the server was asked
@@ -56,9 +56,9 @@ pub struct Took {
 /// One stage of a floor.
 #[derive(Debug, Clone, Serialize)]
 pub struct ShownStage {
-    /// Which.
+    /// The stage.
     pub stage: Stage,
-    /// What the floor sent, as a third party counted it.
+    /// What the floor sent, counted by a relay.
     pub sent: Traffic,
     /// What the protocol requires a client to send.
     pub required: Traffic,
@@ -73,7 +73,7 @@ pub struct ShownStage {
     pub replayed: Vec<Took>,
 }
 
-/// What is shown of one floor.
+/// The result for one floor.
 #[derive(Debug, Clone, Serialize)]
 pub struct Shown {
     /// Its name.
@@ -86,8 +86,8 @@ pub struct Shown {
     pub stages: Vec<ShownStage>,
 }
 
-/// Shows one floor over `blocks` blocks of fresh IOCs; blocks for as long as that takes.
-/// None when interrupted.
+/// Measures one floor over `blocks` blocks of fresh IOCs; blocks until the end. None when
+/// interrupted.
 ///
 /// # Errors
 /// When the floor or the server failed.
@@ -96,10 +96,10 @@ pub fn show(
     servers: &Servers,
     server: &str,
     (pvs, blocks): (usize, usize),
-    mut tell: impl FnMut(usize),
+    mut report: impl FnMut(usize),
 ) -> Result<Option<Shown>, Failure> {
     let showing = Showing { floor, servers, server, pvs };
-    match showing.show(blocks, &mut tell) {
+    match showing.show(blocks, &mut report) {
         Ok(shown) => Ok(Some(shown)),
         Err(Stop::Interrupted) => Ok(None),
         Err(Stop::Failed(failure)) => Err(failure),
@@ -114,7 +114,7 @@ struct Showing<'a> {
 }
 
 impl Showing<'_> {
-    fn show(&self, blocks: usize, tell: &mut impl FnMut(usize)) -> Result<Shown, Stop> {
+    fn show(&self, blocks: usize, report: &mut impl FnMut(usize)) -> Result<Shown, Stop> {
         let recorded = self.record()?;
         let mut floor = Vec::new();
         let mut replayed = Vec::new();
@@ -122,7 +122,7 @@ impl Showing<'_> {
             if interrupted() {
                 return Err(Stop::Interrupted);
             }
-            tell(block);
+            report(block);
             // In turn, so that the machine's drift meets both alike.
             for is_floor in if block % 2 == 0 { [true, false] } else { [false, true] } {
                 match is_floor {
@@ -134,11 +134,11 @@ impl Showing<'_> {
         let of = |blocks: &[Vec<Took>], at: usize| blocks.iter().map(|took| took[at]).collect();
         let protocol = self.floor.approach.protocol;
         let stages = recorded.stages.iter().zip(SHOWN).enumerate();
-        let stages = stages.map(|(at, (spoken, stage))| ShownStage {
+        let stages = stages.map(|(at, (bytes, stage))| ShownStage {
             stage,
-            sent: spoken.sent(protocol),
+            sent: bytes.sent(protocol),
             required: required::required(protocol, stage, self.names()),
-            received: spoken.received(protocol),
+            received: bytes.received(protocol),
             required_to_receive: required::to_receive(protocol, stage, self.pvs),
             floor: of(&floor, at),
             replayed: of(&replayed, at),
@@ -164,7 +164,7 @@ impl Showing<'_> {
         Ok(server)
     }
 
-    /// What the floor says and hears, through a relay that writes it down.
+    /// Records the floor's conversation through a relay.
     fn record(&self) -> Result<Recorded, Stop> {
         let mut server = self.start()?;
         let environment = server.environment_by(Lookup::NameServer);
@@ -179,7 +179,7 @@ impl Showing<'_> {
         Ok(Recorded { stages })
     }
 
-    /// What the floor takes.
+    /// Measures the floor.
     fn measure(&self) -> Result<Vec<Took>, Stop> {
         let mut server = self.start()?;
         let environment = server.environment_by(Lookup::NameServer);
@@ -195,17 +195,17 @@ impl Showing<'_> {
         Ok(took)
     }
 
-    /// What the server takes for the same bytes.
+    /// Measures the server with a replay of the same bytes.
     fn replay(&self, recorded: &Recorded) -> Result<Vec<Took>, Stop> {
         let mut server = self.start()?;
         let address = self.address(&server.environment_by(Lookup::NameServer))?;
         let mut clock = clock(&*server)?;
         let mut replay = replay::Replay::start(address).map_err(|error| of_socket(&error))?;
-        let stages = recorded.stages.iter().zip(SHOWN).map(|(spoken, stage)| {
+        let stages = recorded.stages.iter().zip(SHOWN).map(|(bytes, stage)| {
             let before = cpu_s(&mut clock)?;
             let taken = match stage {
-                Stage::Collect => replay.listen(spoken, || Ok(server.tick()?))?,
-                _ => replay.play(spoken).map_err(|error| of_socket(&error))?,
+                Stage::Collect => replay.listen(bytes, || Ok(server.tick()?))?,
+                _ => replay.play(bytes).map_err(|error| of_socket(&error))?,
             };
             let server_cpu_s = cpu_s(&mut clock)? - before;
             Ok(Took { seconds: taken.as_secs_f64(), client_cpu_s: 0.0, server_cpu_s })
@@ -213,7 +213,7 @@ impl Showing<'_> {
         stages.collect()
     }
 
-    /// Takes the floor through all stages; `after` gets the seconds and the CPU time of
+    /// Drives the floor through all stages; calls `after` with the seconds and the CPU time of
     /// each.
     fn converse(
         &self,
@@ -243,7 +243,7 @@ impl Showing<'_> {
         Ok(())
     }
 
-    /// Takes the floor through one stage; gives how long that took, and its CPU time.
+    /// Drives the floor through one stage; returns its time and CPU time.
     fn ask(&self, session: &mut Session, stage: Stage) -> Result<(u64, u64), Stop> {
         let monitor = (stage == Stage::Subscribe).then(|| Monitor {
             content: Content::Scalars,
@@ -258,8 +258,8 @@ impl Showing<'_> {
         Ok((done.end_ns.saturating_sub(done.start_ns), done.cpu_ns))
     }
 
-    /// Lets every PV be updated once while the floor collects; gives how long it took until
-    /// the last update had arrived, and the floor's CPU time.
+    /// Updates every PV once while the floor collects; returns the time until the last update
+    /// arrived, and the floor's CPU time.
     fn collect(&self, session: &mut Session, server: &mut dyn Server) -> Result<(u64, u64), Stop> {
         let pvs = u32::try_from(self.pvs).unwrap_or(u32::MAX);
         let command = StageCommand {

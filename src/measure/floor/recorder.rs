@@ -1,4 +1,4 @@
-//! A relay between a client and a server that writes down what both say.
+//! A relay between a client and a server that records what both send.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddrV4, TcpListener, TcpStream};
@@ -12,23 +12,23 @@ use crate::protocol::Protocol;
 /// A conversation, stage by stage.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Recorded {
-    pub(super) stages: Vec<Spoken>,
+    pub(super) stages: Vec<StageBytes>,
 }
 
-/// What was said in a stage.
+/// The bytes of one stage.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Spoken {
-    /// What the client said, piece by piece, each with how much of this stage it had been
-    /// sent before.
+pub(super) struct StageBytes {
+    /// What the client sent, in pieces, each with the count of bytes that it had received in
+    /// this stage before.
     pub(super) pieces: Vec<(usize, Vec<u8>)>,
-    /// What the server said.
-    heard: Vec<u8>,
+    /// What the server sent.
+    received: Vec<u8>,
 }
 
-impl Spoken {
-    /// How many bytes the server said.
-    pub(super) fn heard_bytes(&self) -> usize {
-        self.heard.len()
+impl StageBytes {
+    /// How many bytes the server sent.
+    pub(super) fn received_bytes(&self) -> usize {
+        self.received.len()
     }
 
     /// What the client sent.
@@ -39,14 +39,14 @@ impl Spoken {
 
     /// What the server sent.
     pub(super) fn received(&self, protocol: Protocol) -> Traffic {
-        traffic(protocol, &self.heard)
+        traffic(protocol, &self.received)
     }
 }
 
 /// The relay. It serves one client and ends with it.
 pub(super) struct Recorder {
     address: SocketAddrV4,
-    spoken: Arc<Mutex<Spoken>>,
+    stage: Arc<Mutex<StageBytes>>,
 }
 
 impl Recorder {
@@ -54,46 +54,46 @@ impl Recorder {
     pub(super) fn start(server: SocketAddrV4) -> io::Result<Recorder> {
         let address = SocketAddrV4::new(RELAY, server.port());
         let listener = TcpListener::bind(address)?;
-        let spoken = Arc::new(Mutex::new(Spoken::default()));
-        let shared = Arc::clone(&spoken);
+        let stage = Arc::new(Mutex::new(StageBytes::default()));
+        let shared = Arc::clone(&stage);
         thread::spawn(move || relay(&listener, server, &shared));
-        Ok(Recorder { address, spoken })
+        Ok(Recorder { address, stage })
     }
 
-    /// Where the client is to go.
+    /// The address for the client.
     pub(super) fn address(&self) -> SocketAddrV4 {
         self.address
     }
 
-    /// What was said since the last call; to be called when both are silent.
-    pub(super) fn stage(&self) -> Spoken {
-        std::mem::take(&mut *lock(&self.spoken))
+    /// The bytes since the last call; call it when both sides are silent.
+    pub(super) fn stage(&self) -> StageBytes {
+        std::mem::take(&mut *lock(&self.stage))
     }
 }
 
-fn lock(spoken: &Mutex<Spoken>) -> MutexGuard<'_, Spoken> {
-    spoken.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(stage: &Mutex<StageBytes>) -> MutexGuard<'_, StageBytes> {
+    stage.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An error ends the circuit, which the client reports.
-fn relay(listener: &TcpListener, server: SocketAddrV4, spoken: &Arc<Mutex<Spoken>>) {
+fn relay(listener: &TcpListener, server: SocketAddrV4, stage: &Arc<Mutex<StageBytes>>) {
     let Ok((client, _)) = listener.accept() else { return };
     let Ok(server) = TcpStream::connect(server) else { return };
     let (Ok(()), Ok(())) = (client.set_nodelay(true), server.set_nodelay(true)) else { return };
     let (Ok(from_server), Ok(to_client)) = (server.try_clone(), client.try_clone()) else { return };
-    let heard = Arc::clone(spoken);
+    let received = Arc::clone(stage);
     let back = thread::spawn(move || {
-        carry(from_server, to_client, |bytes| lock(&heard).heard.extend_from_slice(bytes));
+        carry(from_server, to_client, |bytes| lock(&received).received.extend_from_slice(bytes));
     });
     carry(client, server, |bytes| {
-        let mut spoken = lock(spoken);
-        let before = spoken.heard.len();
-        spoken.pieces.push((before, bytes.to_vec()));
+        let mut stage = lock(stage);
+        let before = stage.received.len();
+        stage.pieces.push((before, bytes.to_vec()));
     });
     let _ = back.join();
 }
 
-/// Passes on what comes, noted before it can be answered.
+/// Forwards all bytes; records them first, so that no answer comes before its request.
 fn carry(mut from: TcpStream, mut to: TcpStream, mut note: impl FnMut(&[u8])) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(count @ 1..) = from.read(&mut buffer) {

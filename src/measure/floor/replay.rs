@@ -1,5 +1,5 @@
-//! The other floor: it sends bytes that were recorded, when as many bytes have come as
-//! there had then, and looks at none of them.
+//! The replay: sends the recorded bytes, each piece when as many bytes have arrived as in the
+//! recording, and parses nothing.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddrV4, TcpStream};
@@ -7,22 +7,22 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::stop::Stop;
-use super::recorder::Spoken;
+use super::recorder::StageBytes;
 
-/// How long a server may be silent that has something to say.
+/// How long a server may be silent while bytes of the recording are missing.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Bytes that are read at once, as many as the floor reads.
+/// Bytes per read, the same as the floor.
 const READ_BYTES: usize = 1 << 16;
 
-/// A conversation that is replayed.
+/// A replayed conversation.
 pub(super) struct Replay {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Replay {
-    /// Connects to a server that is as fresh as that of the recording was.
+    /// Connects to a server that is as fresh as in the recording.
     pub(super) fn start(server: SocketAddrV4) -> io::Result<Replay> {
         let stream = TcpStream::connect(server)?;
         stream.set_nodelay(true)?;
@@ -31,47 +31,48 @@ impl Replay {
         Ok(Replay { stream, buffer: vec![0; READ_BYTES] })
     }
 
-    /// Replays a stage; says how long it took until the last byte had come.
+    /// Replays a stage; returns the time until the last byte arrived.
     ///
     /// # Errors
-    /// When the server says less than it did.
-    pub(super) fn play(&mut self, spoken: &Spoken) -> io::Result<Duration> {
+    /// When the server sends less than in the recording.
+    pub(super) fn play(&mut self, recorded: &StageBytes) -> io::Result<Duration> {
         let started = Instant::now();
-        let mut heard = 0;
-        for (before, bytes) in &spoken.pieces {
-            self.hear(&mut heard, *before)?;
+        let mut received = 0;
+        for (before, bytes) in &recorded.pieces {
+            self.receive(&mut received, *before)?;
             self.stream.write_all(bytes)?;
         }
-        self.hear(&mut heard, spoken.heard_bytes())?;
+        self.receive(&mut received, recorded.received_bytes())?;
         Ok(started.elapsed())
     }
 
-    /// Has the server make what it said in a stage in which the client said nothing; says how
-    /// long it took until the last byte had come.
+    /// Calls `make` so that the server sends the bytes of a stage in which the client is
+    /// silent; returns the time until the last byte arrived.
     ///
     /// # Errors
-    /// When it cannot be made, or the server says less than it did.
+    /// When `make` fails, or the server sends less than in the recording.
     pub(super) fn listen(
         &mut self,
-        spoken: &Spoken,
+        recorded: &StageBytes,
         make: impl FnOnce() -> Result<(), Stop>,
     ) -> Result<Duration, Stop> {
         let started = Instant::now();
         thread::scope(|scope| {
-            let heard =
-                scope.spawn(|| self.hear(&mut 0, spoken.heard_bytes()).map(|()| started.elapsed()));
+            let received = scope.spawn(|| {
+                self.receive(&mut 0, recorded.received_bytes()).map(|()| started.elapsed())
+            });
             let made = make();
-            let heard = heard.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let received = received.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             made?;
-            heard.map_err(|error| super::of_socket(&error))
+            received.map_err(|error| super::of_socket(&error))
         })
     }
 
-    fn hear(&mut self, heard: &mut usize, until: usize) -> io::Result<()> {
-        while *heard < until {
+    fn receive(&mut self, received: &mut usize, until: usize) -> io::Result<()> {
+        while *received < until {
             match self.stream.read(&mut self.buffer)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                count => *heard += count,
+                count => *received += count,
             }
         }
         Ok(())

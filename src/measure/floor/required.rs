@@ -1,4 +1,4 @@
-//! What a protocol requires a client to send, and counting what was sent.
+//! The bytes that a protocol requires a client to send, and a count of those that it sent.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::pv_access as pva;
 use crate::scenario::least_update_bytes;
 use crate::worker_protocol::Stage;
 
-/// Messages and their bytes.
+/// A count of messages and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Traffic {
     /// Messages of the protocol.
@@ -24,7 +24,7 @@ impl Traffic {
     }
 }
 
-/// The messages in `bytes`; what is none counts as one that reaches to the end.
+/// The messages in `bytes`; an incomplete one counts as one that reaches to the end.
 pub(super) fn traffic(protocol: Protocol, bytes: &[u8]) -> Traffic {
     let mut traffic = Traffic::default();
     let mut rest = bytes;
@@ -44,9 +44,9 @@ pub(super) fn traffic(protocol: Protocol, bytes: &[u8]) -> Traffic {
     traffic
 }
 
-/// What a client must send to PVs of these names in a stage of all of them at once, to a
-/// server that is its own name server. The greeting is left out, whose length is that of
-/// the names of user and host.
+/// What a client must send in a stage over all PVs of these names at once, to a server that is
+/// its own name server. It leaves out the greeting, whose length depends on the names of user
+/// and host.
 pub(super) fn required(
     protocol: Protocol,
     stage: Stage,
@@ -60,16 +60,16 @@ pub(super) fn required(
     traffic
 }
 
-/// What a server must send for an update of each PV: one message with value and time stamp.
-/// None of stages without updates.
+/// What a server must send for one update of each PV: a message with value and time stamp. None
+/// in stages without updates.
 pub(super) fn to_receive(protocol: Protocol, stage: Stage, pvs: usize) -> Option<Traffic> {
     let messages = pvs as u64;
     let bytes = messages * least_update_bytes(protocol, None);
     (stage == Stage::Collect).then_some(Traffic { messages, bytes })
 }
 
-/// A search and the request for a channel have the name and its end, padded. A subscription
-/// has limits that no server uses, and the events that are asked for.
+/// A search and a request for a channel contain the name and its terminator, padded. A
+/// subscription contains limits that no server uses, and the requested events.
 fn of_channel_access(traffic: &mut Traffic, stage: Stage, name: &str) {
     let named = ca::search_bytes(name.len());
     match stage {
@@ -83,7 +83,8 @@ fn of_channel_access(traffic: &mut Traffic, stage: Stage, name: &str) {
 /// Three floating-point limits of four bytes, the events, and padding.
 const EVENT_MASK_BYTES: usize = 16;
 
-/// One search may ask for all PVs; a channel takes a message, the first get and a monitor two.
+/// One search may hold all PVs; a channel takes one message, the first get and a monitor take
+/// two.
 fn of_pv_access(traffic: &mut Traffic, stage: Stage, names: impl Iterator<Item = String>) {
     const NUMBERS: usize = 4 + 4 + 1;
     const COUNT_AND_CID: usize = 2 + 4;

@@ -1,5 +1,5 @@
-//! What happens while a worker collects: the server scans, something disturbs it
-//! perhaps, the server stops, and its counts are read.
+//! Runs the server while a worker collects: starts the scan, injects a fault if there is one,
+//! stops the scan and reads the server's counts.
 
 use std::time::Duration;
 
@@ -14,37 +14,36 @@ use crate::record::{FailureKind, Steady};
 use crate::scenario::{Course, Fault, Happening, RunLength, course};
 use crate::worker_protocol::Stage;
 
-/// The worker's turn to begin collecting before the server begins to scan.
+/// How long the worker has to begin collecting before the server scans.
 const HEAD_START: Duration = Duration::from_millis(100);
 
-/// What is on its way when the server stops has this long to arrive.
+/// How long updates in transit may take to arrive after the server stops.
 const DRAIN: Duration = Duration::from_millis(500);
 
-/// The worker collects this much longer than the rest is planned to take: shell
-/// commands take their time too.
+/// The worker collects this much longer than planned, because shell commands take time too.
 const SPARE: Duration = Duration::from_secs(1);
 
-/// Starting an IOC takes most of a second; it may take more here.
+/// Starting an IOC takes almost a second; more is allowed here.
 const IOC_START: Duration = Duration::from_secs(5);
 
-/// How often the client's memory is looked at.
+/// How often the client's memory is checked.
 const LOOK_AT_MEMORY: Duration = Duration::from_millis(200);
 
-/// What happened while a worker collected.
+/// The record of what happened while a worker collected.
 pub(super) struct Observed {
     pub(super) start_ns: u64,
     pub(super) end_ns: u64,
-    /// How long the server scanned, in all.
+    /// How long the server scanned in total.
     pub(super) scanned: Duration,
     pub(super) instances: Vec<IocInstance>,
-    /// When client and server could both work again, after a restart.
+    /// When client and server both ran again, after a restart.
     pub(super) served_again_ns: Option<u64>,
-    /// Whether CPU use was steady at the start, where that was waited for.
+    /// Whether CPU use was steady at the start, where the run waits for that.
     pub(super) steady: Option<Steady>,
 }
 
 impl MonitorRun<'_, '_> {
-    /// Scans, with the faults of the load meanwhile, stops, and lets things drain.
+    /// Scans with the load's fault, stops, and waits for updates in transit.
     pub(super) fn observe(
         &mut self,
         first: Vec<u64>,
@@ -86,7 +85,7 @@ impl MonitorRun<'_, '_> {
         Ok(monotonic_ns())
     }
 
-    /// Stops the scan that began at `since_ns` and notes what this instance made.
+    /// Stops the scan that began at `since_ns` and records the updates of this IOC process.
     fn stop_scanning(&mut self, since_ns: u64, observed: &mut Observed) -> Result<(), Stop> {
         let scanned_ns = monotonic_ns() - since_ns;
         self.driven.ioc.stop_scanning()?;
@@ -134,8 +133,8 @@ impl MonitorRun<'_, '_> {
         }
     }
 
-    /// Lets time pass, but not while the client eats up the machine's memory: a
-    /// leak, or a client that falls behind, can take gigabytes in seconds.
+    /// Waits, and stops a client that exceeds its memory: a leak, or a client that falls
+    /// behind, can take gigabytes in seconds.
     pub(super) fn meanwhile(
         &mut self,
         pending: &PendingStages,
@@ -150,8 +149,8 @@ impl MonitorRun<'_, '_> {
             let (held, most) = (usage.client_rss_bytes(), self.given.most_memory_bytes);
             if held > most {
                 let message = format!(
-                    "the client held {} MiB, more than the {} MiB that it may (--most-memory); it \
-                     was stopped",
+                    "the client held {} MiB, over the limit of {} MiB (--most-memory), and was \
+                     stopped",
                     held >> 20,
                     most >> 20
                 );
@@ -186,7 +185,7 @@ impl MonitorRun<'_, '_> {
         }
     }
 
-    /// CPU and memory of the first moments are not those of steady work.
+    /// CPU use and memory are not steady at first.
     fn warm_up(&self) -> Duration {
         if self.planned.waits_for_steady_state() {
             return LONGEST_TO_SETTLE;

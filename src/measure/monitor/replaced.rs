@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-/// One PV over the time of a monitor run.
+/// One PV during a monitor run.
 pub(super) struct Made {
     pub(super) pv: String,
     /// Updates that the record made.

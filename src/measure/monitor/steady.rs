@@ -1,4 +1,4 @@
-//! Waits until client and server work as they will go on.
+//! Waits until the CPU use of client and server is steady.
 
 use std::time::Duration;
 
@@ -8,24 +8,24 @@ use crate::measure::stop::Stop;
 use crate::measure::usage_recorder::UsageRecorder;
 use crate::record::Steady;
 
-/// CPU use is looked at over windows of this length.
+/// The length of the windows over which CPU use is compared.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// So many windows in a row must agree.
+/// This many consecutive windows must agree.
 const WINDOWS: usize = 3;
 
-/// Windows agree when none is farther from their mean than this part of it, …
+/// Windows agree when each is within this fraction of their mean, …
 const PART: f64 = 0.1;
 
-/// … or than this many hundredths of a core.
+/// … or within this many hundredths of a core.
 const LITTLE: f64 = 0.02;
 
-/// After this time the figures begin in any case.
+/// The figures begin after this time in any case.
 pub(super) const LONGEST_TO_SETTLE: Duration = Duration::from_secs(6);
 
 impl MonitorRun<'_, '_> {
-    /// Lets windows pass until CPU use of both sides is the same in several of
-    /// them, or it has taken too long.
+    /// Waits until the CPU use of both sides agrees over several windows, at most for the
+    /// longest time.
     pub(super) fn settle(
         &mut self,
         pending: &PendingStages,

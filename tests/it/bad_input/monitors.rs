@@ -85,7 +85,7 @@ fn a_leak_is_seen_and_wants_to_be_confirmed() {
 #[test]
 fn a_client_that_eats_up_memory_is_stopped() {
     let ended = tampered("leaks", "scalars --pvs 3 --rate 50 --seconds 10 --most-memory 30");
-    let words = ["more than the 30 MiB that it may"];
+    let words = ["over the limit of 30 MiB (--most-memory)"];
     caught(&ended, FailureKind::TooMuchMemory, &words);
 }
 

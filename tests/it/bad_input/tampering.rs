@@ -114,7 +114,7 @@ fn one_wrong_value_among_many_is_found_and_its_pv_named() {
 #[test]
 fn a_worker_that_halves_its_spans_is_caught() {
     let ended = tampered("halves-its-spans", "");
-    let words = ["it claims to have worked for", "more than it needed"];
+    let words = ["it claims to have worked for", "longer, beyond its own work"];
     caught(&ended, FailureKind::WrongClaim, Some(Stage::Connect), &words);
 }
 
