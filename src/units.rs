@@ -89,7 +89,12 @@ pub fn grouped(count: usize) -> String {
 
 /// A count of things whose plural ends in s: `1 PV`, `10 000 PVs`.
 pub fn counted(count: usize, thing: &str) -> String {
-    format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
+    let ending = match count {
+        1 => "",
+        _ if thing.ends_with("ch") => "es",
+        _ => "s",
+    };
+    format!("{} {thing}{ending}", grouped(count))
 }
 
 /// A part of such things: `1 of 1 PV`, `3 of 10 000 PVs`.
