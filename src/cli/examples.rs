@@ -9,6 +9,7 @@ Examples:
   epics-gauge run waveform --pixels 2048x2048 --rate 10
   epics-gauge run connect --server softioc --out first --format markdown
   epics-gauge run fleet --iocs 100 --pvs 100000       many IOCs, found by search
+  epics-gauge faults --fault frozen-5s,restart        how clients come back
   epics-gauge run --approaches docs/examples/approaches.toml --approach minimal,pyepics
 
 Exit codes:
@@ -34,6 +35,7 @@ pub(super) const LIST: &str = "\
 Examples:
   epics-gauge list approaches
   epics-gauge list servers --servers docs/examples/servers.toml
+  epics-gauge list faults                             what goes wrong, and what is a failure
   epics-gauge list limits                             each with its derivation";
 
 pub(super) const CALIBRATE: &str = "\

@@ -18,11 +18,12 @@ const QUICK: [&str; 3] = [
 ];
 /// What takes a minute. The second is long enough to judge growth: 19 MB/min of a worker's own
 /// notes broke the limit.
-const SLOW: [&str; 5] = [
+const SLOW: [&str; 6] = [
     "capacity --server softioc --pvs 50 --rate 10 --seconds 1",
     "scalars --server softioc --pvs 10 --rate 100 --seconds 30",
     "scale --server softioc --pvs 20 --rate 10 --monitors 1,3 --seconds 1",
     "disturbed --server softioc --pvs 10 --rate 10 --seconds 12",
+    "faults --server softioc --fault frozen-5s,burst",
     // caproto knows no name servers.
     "fleet --iocs 2 --pvs 100 --lookup udp",
 ];
