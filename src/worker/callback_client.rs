@@ -232,7 +232,7 @@ impl<L: CallbackLibrary> Client for CallbackClient<L> {
 
 impl<L: CallbackLibrary> CallbackClient<L> {
     fn sink(&self) -> Result<&UpdateSink<L::Refusal>, StageError> {
-        self.library.completions().updates().ok_or_else(nothing_subscribed)
+        self.library.completions().subscribed().ok_or_else(nothing_subscribed)
     }
 
     fn create_up_to(&mut self, count: usize) -> Result<(), StageError> {
@@ -512,5 +512,33 @@ mod tests {
         let mut client = connected(&["a", "silent", "b"]);
         let text = "2 of 3 PVs not subscribed after 0.05 s, first silent: PV 1 never sends";
         assert_eq!(error_of(client.subscribe(Mode::Serial, &[0, 1, 2], MONITOR)), text);
+    }
+
+    #[test]
+    fn after_a_disconnect_all_begins_anew() {
+        let mut client = connected(&["a", "b"]);
+        for _ in 0..3 {
+            client.connect(Mode::Bulk).unwrap();
+            client.put_unconfirmed(&[1, 0], &[1.5, 0.5]).unwrap();
+            client.subscribe(Mode::Bulk, &[0, 1], MONITOR).unwrap();
+            assert_eq!(client.taken().unwrap().runs.len(), 4);
+            client.disconnect().unwrap();
+            assert_eq!(get(&mut client, Mode::Bulk), Err("a: no channel was made".to_owned()));
+            assert_eq!(error_of(client.taken()), "nothing is subscribed to");
+        }
+    }
+
+    #[test]
+    fn a_pv_that_goes_away_while_updates_are_taken_is_reported() {
+        let mut client = connected(&["a", "b"]);
+        client.library.completions.record_connection(1, true);
+        client.subscribe(Mode::Bulk, &[0, 1], MONITOR).unwrap();
+        for is_up in [false, true] {
+            client.library.completions.record_connection(1, is_up);
+        }
+        let states = client.taken().unwrap().states;
+        let seen: Vec<_> = states.iter().map(|state| (state.pv, state.connected)).collect();
+        assert_eq!(seen, [(1, false), (1, true)]);
+        assert!(client.taken().unwrap().states.is_empty());
     }
 }

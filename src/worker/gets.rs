@@ -72,3 +72,137 @@ fn left_until(moment: Instant) -> Duration {
 fn now_ns() -> u64 {
     nanoseconds(read(libc::CLOCK_MONOTONIC))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::worker_protocol::{Monitor, Updates};
+
+    /// PV 1 never answers, PV 2 has no number; every other PV's value is its index.
+    struct Fake {
+        timeout: Duration,
+        taken: Duration,
+    }
+
+    impl Client for Fake {
+        const APPROACH: &'static str = "fake";
+
+        fn versions() -> BTreeMap<String, String> {
+            BTreeMap::new()
+        }
+
+        fn new(_: &Job) -> Result<Fake, StageError> {
+            Ok(Fake { timeout: Duration::from_secs(60), taken: Duration::ZERO })
+        }
+
+        fn create(&mut self) -> Result<(), StageError> {
+            unreachable!()
+        }
+
+        fn connect(&mut self, _: Mode) -> Result<(), StageError> {
+            unreachable!()
+        }
+
+        fn get(
+            &mut self,
+            mode: Mode,
+            pvs: &[usize],
+            _: &mut PerPvTimes,
+        ) -> Result<Vec<f64>, StageError> {
+            assert_eq!(mode, Mode::Serial);
+            match pvs {
+                [1] => {
+                    std::thread::sleep(self.timeout);
+                    Err(StageError("silent".to_owned()))
+                }
+                [2] => Ok(vec![f64::NAN]),
+                pvs => Ok(pvs.iter().map(|pv| *pv as f64).collect()),
+            }
+        }
+
+        fn put(
+            &mut self,
+            _: Mode,
+            _: &[usize],
+            _: &[f64],
+            _: &mut PerPvTimes,
+        ) -> Result<(), StageError> {
+            unreachable!()
+        }
+
+        fn put_unconfirmed(&mut self, _: &[usize], _: &[f64]) -> Result<(), StageError> {
+            unreachable!()
+        }
+
+        fn set_timeout(&mut self, timeout: Duration) {
+            self.timeout = timeout;
+        }
+
+        fn subscribe(&mut self, _: Mode, _: &[usize], _: Monitor) -> Result<(), StageError> {
+            unreachable!()
+        }
+
+        fn begin_collecting(&mut self) -> Result<(), StageError> {
+            unreachable!()
+        }
+
+        fn take_updates(&mut self, duration: Duration) -> Result<(), StageError> {
+            std::thread::sleep(duration);
+            self.taken += duration;
+            Ok(())
+        }
+
+        fn taken(&mut self) -> Result<Updates, StageError> {
+            unreachable!()
+        }
+
+        fn disconnect(&mut self) -> Result<(), StageError> {
+            unreachable!()
+        }
+    }
+
+    fn job() -> Job {
+        let pvs = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
+        Job { pvs, timeout_s: 60.0, handicap: None }
+    }
+
+    fn attempts(gets: &Gets) -> Result<Vec<GetAttempt>, String> {
+        let mut client = Fake::new(&job()).unwrap();
+        let collected = collect_with_gets(&mut client, &job(), Duration::from_millis(200), gets);
+        if collected.is_ok() {
+            assert_eq!(client.timeout, Duration::from_secs(60), "that of the job again");
+        }
+        collected.map_err(|StageError(error)| error)
+    }
+
+    #[test]
+    fn pvs_are_read_in_turn_and_a_silent_one_has_its_own_timeout() {
+        let gets = Gets { pvs: vec![3, 1, 2], every_s: 0.01, timeout_s: 0.03 };
+        let attempts = attempts(&gets).unwrap();
+        assert!(attempts.len() >= 3, "{attempts:?}");
+        for (position, attempt) in attempts.iter().enumerate() {
+            let expected =
+                [(3, Some(3.0), None), (1, None, Some("silent")), (2, None, Some("it is [NaN]"))]
+                    [position % 3];
+            let seen = (attempt.pv, attempt.value, attempt.error.as_deref());
+            assert_eq!(seen, expected);
+            let took_ns = attempt.end_ns - attempt.start_ns;
+            assert!(attempt.pv != 1 || took_ns >= 30_000_000, "{attempt:?}");
+        }
+        let between_ns = attempts[1].start_ns - attempts[0].start_ns;
+        assert!(between_ns >= 10_000_000, "{attempts:?}");
+    }
+
+    #[test]
+    fn gets_that_cannot_be_made_are_refused() {
+        let refused = |pvs: &[usize], every_s, timeout_s| {
+            attempts(&Gets { pvs: pvs.to_vec(), every_s, timeout_s }).unwrap_err()
+        };
+        assert_eq!(refused(&[], 1.0, 1.0), "gets of no PV");
+        assert_eq!(refused(&[4], 1.0, 1.0), "PV index 4 is not in the job");
+        assert!(refused(&[0], -1.0, 1.0).starts_with("gets with -1 s"));
+        assert!(refused(&[0], 1.0, f64::NAN).starts_with("gets with NaN s"));
+    }
+}

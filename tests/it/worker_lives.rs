@@ -266,3 +266,66 @@ fn a_callback_takes_as_long_as_it_should() {
         });
     }
 }
+
+/// Of 20 PVs, by approaches that follow their protocol's own library in when they give up
+/// a silent server, with shorter times than usual: libca asks after 1 s and waits for 5 s,
+/// pvxs gives up after 4/3 of 3 s.
+#[test]
+fn a_server_that_hangs_is_given_up_when_the_protocols_own_library_does_it() {
+    const LATER: Duration = Duration::from_secs(2);
+    let conn_tmo = [("EPICS_CA_CONN_TMO", "1"), ("EPICS_PVA_CONN_TMO", "3")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let given_up = |approach: &Approach| match approach.protocol {
+        Protocol::Ca => Duration::from_secs(1 + 5),
+        Protocol::Pva => Duration::from_secs(4),
+    };
+    let own = ["wire", "libca", "wire-pva", "wire-pva-pipeline", "pvxs"];
+    let mut meant = approaches();
+    meant.retain(|approach| own.contains(&approach.name.as_str()));
+    at_once(&meant, |approach| {
+        let name = &approach.name;
+        let mut ioc = ioc_for(approach);
+        let environment = [ioc.client_environment(), conn_tmo.to_vec()].concat();
+        let mut worker = WorkerDriver::start(name, environment);
+        worker.job(PVS);
+        worker.stage(Stage::Context, Mode::Bulk);
+        connect(&mut worker);
+        subscribe(&mut worker, None);
+        ioc.start_scanning(10.0).unwrap();
+        worker.begin(&StageCommand {
+            seconds: Some(30.0),
+            gets: Some(Gets { pvs: vec![0], every_s: 0.5, timeout_s: 0.3 }),
+            ..StageCommand::new(Stage::Collect, Mode::Bulk)
+        });
+        sleep(Duration::from_secs(1));
+        let hung_ns = epics_gauge::process::monotonic_ns();
+        ioc.pause();
+        sleep(given_up(approach) + LATER);
+        let back_ns = epics_gauge::process::monotonic_ns();
+        ioc.resume();
+        let done = worker.finish().unwrap();
+        let states = done.updates.unwrap().states;
+        let given_up_ns = given_up(approach).as_nanos() as u64;
+        for pv in 0..PVS {
+            let of_pv: Vec<_> = states.iter().filter(|state| state.pv == pv).collect();
+            let [lost, back] = of_pv[..] else { panic!("{name}: {of_pv:?}") };
+            assert!(!lost.connected && back.connected, "{name}: {of_pv:?}");
+            let after_ns = lost.at_ns - hung_ns;
+            // The last message came up to 0.1 s before.
+            let is_due = after_ns + 200_000_000 >= given_up_ns && lost.at_ns < back_ns;
+            assert!(is_due, "{name}: after {after_ns} ns");
+            assert!(back.at_ns > back_ns, "{name}: {of_pv:?}");
+        }
+        for get in &done.gets {
+            // Neither waits for more than its own time nor for a server that is away.
+            let took_ns = get.end_ns - get.start_ns;
+            assert!(took_ns < 800_000_000, "{name}: {get:?}");
+            let is_away = get.start_ns > hung_ns && get.end_ns < back_ns;
+            assert!(!is_away || get.error.is_some(), "{name}: {get:?}");
+        }
+        assert!(
+            done.gets.iter().any(|get| get.start_ns > back_ns && get.error.is_none()),
+            "{name}"
+        );
+    });
+}

@@ -70,6 +70,11 @@ impl<E: Clone> Completions<E> {
         }
     }
 
+    /// The updates of subscriptions that have not ended; none before `start_updates`.
+    pub(super) fn subscribed(&self) -> Option<&UpdateSink<E>> {
+        self.updates().filter(|_| self.is_subscribed.load(Ordering::Relaxed))
+    }
+
     /// Where updates go; none before something is subscribed to.
     pub(super) fn updates(&self) -> Option<&UpdateSink<E>> {
         self.updates.get()

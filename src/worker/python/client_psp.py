@@ -46,6 +46,7 @@ class Client(client_pyca.Client):
             self.pvs[pv].getevt_cb = functools.partial(self.on_answer, pv)
 
     def monitor_channel(self, channel, number):
+        channel.add_connection_callback(functools.partial(self.on_state, number))
         channel.add_monitor_callback(functools.partial(self.on_update, channel, number))
         # Otherwise it would block for the answer to a get, one PV at a time.
         channel.monitor(pyca.DBE_VALUE, wait_for_init=False)
@@ -62,6 +63,10 @@ class Client(client_pyca.Client):
         )
         pv.connect()
         return pv
+
+    def on_connection(self, index, is_connected):
+        if is_connected:
+            self.pending.arrived(index)
 
     def unconnected_pv(self, index):
         pv = Pv(self.job.pvs[index])

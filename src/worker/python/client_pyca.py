@@ -183,7 +183,12 @@ class Client(worker.Client):
     def on_connection(self, index, is_connected):
         if is_connected:
             self.pending.arrived(index)
-        if self.log is not None and index < len(self.job.pvs):
+        if self.log is not None:
+            self.on_state(index, is_connected)
+
+    def on_state(self, index, is_connected):
+        """Of further subscriptions too, whose PVs have it from their first."""
+        if index < len(self.job.pvs):
             self.log.state(index, is_connected)
 
     def disconnect(self):
