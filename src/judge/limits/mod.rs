@@ -5,6 +5,8 @@ mod budget;
 mod error;
 mod measured;
 mod parse;
+#[cfg(test)]
+mod refusals;
 mod table;
 
 use std::collections::BTreeMap;
