@@ -87,7 +87,7 @@ pub fn grouped(count: usize) -> String {
     grouped
 }
 
-/// A count of things whose plural ends in s: `1 PV`, `10 000 PVs`.
+/// A count of things: `1 PV`, `10 000 PVs`, `2 approaches`.
 pub fn counted(count: usize, thing: &str) -> String {
     let ending = match count {
         1 => "",

@@ -1,4 +1,4 @@
-//! Calibrations, kept in the cache of the machine that they were measured on.
+//! The cache of calibrations of this machine.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! Two sides, measured in pairs until the judge has seen enough.
+//! Measures two sides in pairs until the judge needs no more.
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -9,8 +9,7 @@ use crate::measure::PairRunner;
 use crate::metric::Metric;
 use crate::record::{Failure, Record, Side};
 
-/// Pairs that may be useless, beyond the most that the rule may need: a figure of zero has no
-/// ratio.
+/// Spare pairs beyond the rule's maximum, because a pair with a figure of zero has no ratio.
 const USELESS_PAIRS: usize = 10;
 
 /// How a comparison ended.
@@ -26,10 +25,10 @@ pub enum Ended {
     Unmeasured(String),
 }
 
-/// Measures pairs as the rule asks for them, in fours of A B B A or B A A B in random order, so
-/// that neither drift nor being first favours a side; blocks until it is done. It ends early
-/// once one metric is worse, because no other metric can make up for that. `report` is called
-/// with each record and its worker's stderr.
+/// Measures the pairs that the rule requests, in groups A B B A or B A A B in random order, so
+/// that neither drift nor being first favours a side; blocks until the end. Ends early once one
+/// metric is worse, because no other metric can compensate. Calls `report` with each record and
+/// its worker's stderr.
 ///
 /// # Errors
 /// The first error of `report`.
@@ -76,13 +75,13 @@ pub fn compare_in_pairs<E>(
     Ok(Ended::Complete)
 }
 
-/// The first metric of which no worker tells anything.
+/// The first metric that no worker reports.
 fn untold(records: &[Record], metrics: &[Metric]) -> Option<String> {
     let is_untold = |metric: &&Metric| records.iter().all(|record| metric.of(record).is_none());
     metrics.iter().find(is_untold).map(Metric::to_string)
 }
 
-/// The first metric of which all figures are nothing, so that there are no ratios.
+/// The first metric whose figures are all zero, so that it has no ratios.
 fn unmeasured(records: &[Record], metrics: &[Metric]) -> Option<String> {
     let has_figure = |metric: &&Metric| {
         records.iter().any(|record| {

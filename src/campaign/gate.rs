@@ -21,7 +21,7 @@ use crate::record::{ApproachFacts, End, Line, RunRecords};
 /// Fresh blocks of a configuration at most: enough for the sign test of a whole family.
 const MOST_FRESH_BLOCKS: usize = 24;
 
-/// What was started may take so long to be gone; what is there after it is left.
+/// How long processes may take to end; any that remain count as left.
 const TIME_TO_LEAVE: Duration = Duration::from_secs(3);
 
 /// The gate's result for one limit.
@@ -29,12 +29,11 @@ const TIME_TO_LEAVE: Duration = Duration::from_secs(3);
 pub enum GateResult {
     /// As expected.
     Good,
-    /// As expected or better, and something should be looked at: an expectation that
-    /// wants an update.
+    /// As expected or better, but an expectation needs an update.
     Remark(String),
-    /// Not decided on this machine, at this moment: why.
+    /// Not decided on this machine at this time, with the reason.
     Undecided(String),
-    /// Decided and worse than expected, or not measured at all: what, by how much.
+    /// Worse than expected, or not measured: the figure and by how much.
     Red(String),
 }
 
@@ -43,13 +42,13 @@ pub enum GateResult {
 struct Group {
     /// The scenario and the server, such as `connect-softioc`.
     name: String,
-    /// What is measured.
+    /// The configurations.
     configurations: Vec<PlannedConfiguration>,
-    /// The limits that it decides, by name.
+    /// The names of the limits that it decides.
     limits: Vec<String>,
 }
 
-/// Everything that the gate needs; nothing is measured before it is asked.
+/// The gate. It measures a group when the first of its limits is requested.
 #[derive(Debug)]
 pub struct Gate {
     limits: Limits,
@@ -57,13 +56,13 @@ pub struct Gate {
     candidates: Vec<Candidate>,
     groups: Vec<Group>,
     store: Store,
-    /// The verdicts of groups that were measured, by the group's name.
+    /// The verdicts of measured groups, by the group's name.
     decided: BTreeMap<String, Result<Vec<Verdict>, String>>,
 }
 
 impl Gate {
-    /// A gate over the groups of `configurations`. Records are kept in `folder`: what another
-    /// process of the same test run has measured there is not measured again.
+    /// A gate over the groups of `configurations`. It stores records in `folder`, and uses
+    /// those that another process of the same test run has stored there.
     pub fn new(
         mut limits: Limits,
         configurations: Vec<PlannedConfiguration>,
@@ -83,7 +82,7 @@ impl Gate {
         self.groups.iter().flat_map(|group| group.limits.iter().cloned()).collect()
     }
 
-    /// Decides one limit; blocks while its group is measured, if it was not yet.
+    /// Decides one limit; measures its group first if necessary, and blocks meanwhile.
     pub fn decide(&mut self, name: &str) -> GateResult {
         let Some(group) =
             self.groups.iter().position(|group| group.limits.iter().any(|limit| limit == name))

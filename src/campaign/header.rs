@@ -8,8 +8,8 @@ use crate::measure::{Candidate, this_machine};
 use crate::python_site::{Missing, PythonSite};
 use crate::record::{RECORD_FORMAT, Run};
 
-/// The first line of a run that begins now, with `arguments` of its command line. Asks
-/// git for the commit in the folder that this program runs in.
+/// The first line of a run that begins now, with `arguments` of its command line. Reads the
+/// commit of the working directory from git.
 pub fn header(approaches: &[Approach], seed: u64, blocks: usize, arguments: Vec<String>) -> Run {
     Run {
         format: RECORD_FORMAT,
@@ -33,8 +33,8 @@ pub fn now_utc() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// The approaches with what starts their workers. `gauge` is the epics-gauge
-/// program; `site` the installed Python packages, or why there are none.
+/// The approaches with the commands of their workers. `gauge` is the epics-gauge program;
+/// `site` the installed Python packages, or the reason why there are none.
 pub fn candidates(
     approaches: &[Approach],
     gauge: &Path,

@@ -19,8 +19,8 @@ const LOCK_VARIABLE: &str = "EPICS_GAUGE_LOCK";
 /// The folder that every user of the machine shares.
 const OF_THE_MACHINE: &str = "/";
 
-/// How often a waiting command tries again: rarely, so that it does not disturb whom it
-/// waits for.
+/// How often a waiting command tries again: rarely, so that it does not disturb the
+/// measurement.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 
 /// A shorter wait is not worth a message.
@@ -38,14 +38,14 @@ pub enum IfBusy {
     GiveUp,
 }
 
-/// The right to measure, until it is dropped.
+/// The held lock; dropping it frees it.
 #[derive(Debug)]
 pub struct MeasuringLock {
     /// None where the lock is off, and within a command that holds it.
     _file: Option<File>,
 }
 
-/// Why there is no right to measure.
+/// Why the lock could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another command measures, and this one does not wait.
@@ -55,7 +55,7 @@ pub enum LockError {
          to a file of yours."
     )]
     Busy {
-        /// Who measures.
+        /// The process that measures.
         holder: String,
     },
     /// The user interrupted the wait.
@@ -67,9 +67,9 @@ pub enum LockError {
          EPICS_GAUGE_LOCK to a file that you can write, or to `off`."
     )]
     CannotLock {
-        /// What was to be locked.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -91,7 +91,7 @@ pub fn measuring_lock(
     }
 }
 
-/// What is locked, by the value of the variable.
+/// The path to lock, from the value of the variable.
 fn place(asked: Option<PathBuf>) -> Option<PathBuf> {
     match asked {
         Some(asked) if asked == Path::new("off") => None,

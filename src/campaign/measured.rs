@@ -14,19 +14,18 @@ use crate::record::Load;
 use crate::scenario::definition;
 use crate::worker_protocol::Mode;
 
-/// A file of limits instead of the one that is built in.
+/// The variable with a limits file that replaces the built-in one.
 const LIMITS: &str = "EPICS_GAUGE_LIMITS";
 
-/// A file of approaches beside those that are built in.
+/// The variable with a file of approaches beside the built-in ones.
 const APPROACHES: &str = "EPICS_GAUGE_APPROACHES";
 
-/// The gate that the limits file describes: `EPICS_GAUGE_LIMITS`, or else the one
-/// that is built in, with the approaches of `EPICS_GAUGE_APPROACHES` beside those of
-/// this crate. `program` is epics-gauge; records are kept in `folder`. Blocks while the
-/// Python packages are downloaded, if they are not there yet.
+/// The gate of the limits file `EPICS_GAUGE_LIMITS`, or else of the built-in one, with the
+/// approaches of `EPICS_GAUGE_APPROACHES` beside the built-in ones. `program` is epics-gauge;
+/// `folder` holds records. Downloads the Python packages if necessary, and blocks meanwhile.
 ///
 /// # Errors
-/// What is wrong with the files: where, and what was probably meant.
+/// The first error in the files, with its line and the likely correction.
 pub fn gate_of(program: &Path, folder: &Path) -> Result<Gate, String> {
     let mut catalogue = Catalogue::built_in();
     if let Some(file) = env::var_os(APPROACHES) {
@@ -68,8 +67,8 @@ fn limits(catalogue: &Catalogue, servers: &Servers) -> Result<Limits, String> {
     Ok(limits)
 }
 
-/// The configurations of one `[[measure]]`. The floor of each protocol is always measured too:
-/// without it nothing can be judged over it.
+/// The configurations of one `[[measure]]`, always with the floor of each protocol: limits over
+/// the floor need it.
 fn configurations(measured: &Measured, catalogue: &Catalogue) -> Vec<PlannedConfiguration> {
     let mut approaches = measured.approaches.clone();
     if !approaches.is_empty() {

@@ -1,7 +1,6 @@
-//! Measuring and judging in turn, until it is decided or enough was tried.
+//! Measures and judges in turn, until all is decided or the blocks are used up.
 //!
-//! Measuring knows no statistics and judging starts nothing; this is where the one
-//! asks the other what to do next.
+//! `measure` computes no statistics and `judge` starts nothing; this module connects them.
 
 mod cache;
 mod calibrating;

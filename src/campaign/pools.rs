@@ -1,5 +1,5 @@
-//! Many pairs of an approach with itself and with itself slowed: from them the
-//! judge learns how often it is wrong.
+//! Measures many pairs of an approach against itself and against itself slowed. From them the
+//! judge computes its error rates.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -31,17 +31,17 @@ pub const INJECTED: [Handicap; 7] = [
 /// Pairs of one slowdown; side B was slowed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pool {
-    /// By how much; none where both sides were the same.
+    /// The injected slowdown; none where both sides were the same.
     pub handicap: Option<Handicap>,
     /// The records of both sides, in the order in which they ran.
     pub records: Vec<Record>,
 }
 
-/// Measures `rounds` rounds of one pair for each of `pools`, in random order; who
-/// is first changes from round to round. Blocks until done. `report` is called with
-/// each record and with what its worker printed on stderr.
+/// Measures `rounds` rounds of one pair for each of `pools`, in random order; the first side
+/// alternates between rounds. Blocks until the end. Calls `report` with each record and its
+/// worker's stderr.
 ///
-/// Gives what was measured, less than asked when the user stopped it.
+/// Returns the pairs; fewer when the user stopped it.
 ///
 /// # Errors
 /// The failure of the first worker that failed, or the first error of `report`.

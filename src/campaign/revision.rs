@@ -1,4 +1,4 @@
-//! Which commit is measured: what the user says, else the CI service, else git.
+//! The measured commit: from the user's options, else from the CI service, else from git.
 
 use std::env;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::record::Revision;
 /// Git answers in milliseconds, but from a large work tree on a network drive.
 const GIT_DEADLINE: Duration = Duration::from_secs(20);
 
-/// What the user says of it: `--commit` and `--branch`.
+/// The user's options `--commit` and `--branch`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AskedRevision {
     /// The commit.
@@ -18,7 +18,7 @@ pub struct AskedRevision {
     pub branch: Option<String>,
 }
 
-/// The commit that is measured; none when nobody knows. Starts git, and waits for it.
+/// The measured commit; none when it is unknown. Runs git and waits for it.
 pub fn revision(asked: &AskedRevision) -> Option<Revision> {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     chosen(asked, of_ci(variable), of_work_folder())
@@ -37,7 +37,7 @@ fn of_ci(variable: impl Fn(&str) -> Option<String>) -> Option<Revision> {
     })
 }
 
-/// The commit that is checked out in the folder that this program runs in.
+/// The commit of the working directory.
 fn of_work_folder() -> Option<Revision> {
     let status = Command::new("git").arguments([
         "--no-optional-locks",
@@ -62,7 +62,7 @@ fn of_status(status: &str) -> Option<Revision> {
     })
 }
 
-/// The commit of the first who names one; the others complete it if they mean the same.
+/// The commit of the first source that has one; the other sources complete it if they agree.
 fn chosen(asked: &AskedRevision, ci: Option<Revision>, git: Option<Revision>) -> Option<Revision> {
     let said = asked.commit.clone().map(|commit| Revision { commit, branch: None, dirty: None });
     let mut known = [said, ci, git].into_iter().flatten();

@@ -1,5 +1,5 @@
-//! Approaches held to limits: screening first, then fresh blocks of what looks
-//! broken, until that is decided or enough was tried.
+//! Judges approaches by limits: first screening blocks, then fresh blocks of each configuration
+//! over a limit, until the verdict is decided or the blocks are used up.
 
 use crate::ioc::Servers;
 use crate::judge::{CONFIDENCE_WANTED, LOOKS, Limits, Verdict, judge, to_confirm};
@@ -8,7 +8,7 @@ use crate::metric::Unit;
 use crate::record::{Run, RunRecords};
 use crate::stats::Interval;
 
-/// What is held to limits.
+/// The configurations, servers, approaches and limits of a screening.
 pub struct Screening<'a> {
     /// The screening blocks.
     pub plan: &'a Plan,
@@ -18,25 +18,26 @@ pub struct Screening<'a> {
     pub candidates: &'a [Candidate],
     /// The limits.
     pub limits: &'a Limits,
-    /// The most fresh blocks of a configuration; 0 leaves what looks broken undecided.
+    /// The most fresh blocks of a configuration. With 0, a figure over its limit stays
+    /// undecided.
     pub most_fresh: usize,
 }
 
 /// An event of a screening.
 #[derive(Debug)]
 pub enum ScreeningEvent<'a> {
-    /// Of a worker.
+    /// The progress of a worker.
     Worker(Progress<'a>),
-    /// Fresh blocks of these configurations come next.
+    /// Fresh blocks of these configurations follow.
     Confirming(&'a [PlannedConfiguration]),
 }
 
-/// What a screening measured.
+/// The result of a screening.
 #[derive(Debug, Clone)]
 pub struct Screened {
     /// The records, without an end.
     pub records: RunRecords,
-    /// Whether it ran to its end: not when the user stopped it.
+    /// Whether it ran to its end; false when the user stopped it.
     pub completed: bool,
 }
 
@@ -44,8 +45,7 @@ impl Screening<'_> {
     /// Measures; blocks for as long as that takes. `report` is called before and after each
     /// worker. `header` is the first line of the record file.
     ///
-    /// Fresh blocks are measured of whatever is not decided; nothing that was
-    /// decided is tried again.
+    /// Measures fresh blocks only of undecided configurations.
     ///
     /// # Errors
     /// The first error of `report`.

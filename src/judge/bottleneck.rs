@@ -39,8 +39,8 @@ named! {
     }
 }
 
-/// What limited it; none if every update was made and arrived, or if the worker failed for another
-/// reason.
+/// The bottleneck; none if the server made every update and all arrived, or if the worker
+/// failed for another reason.
 pub(super) fn bottleneck(record: &Record) -> Option<Bottleneck> {
     if is_answer(record) {
         let kind = record.failure.as_ref().map(|failure| failure.kind);

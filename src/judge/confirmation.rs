@@ -24,7 +24,7 @@ const HALF_AN_UPDATE: f64 = 0.5;
 /// How often losses in at least half of the blocks are called chance.
 const LOSSES_BY_CHANCE: f64 = 0.05;
 
-/// An estimate above this is of no use: so many blocks decide no verdict.
+/// The largest useful estimate: nobody measures more blocks for one verdict.
 const MOST_MORE_BLOCKS: f64 = 10_000.0;
 
 /// The fresh blocks of a verdict that needs them.

@@ -1,4 +1,4 @@
-//! What ordinary gets asked for, over the blocks.
+//! What ordinary gets request, over the blocks.
 
 use schemars::JsonSchema;
 use serde::Serialize;

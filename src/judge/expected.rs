@@ -145,7 +145,7 @@ fn is_measured(
     }
 }
 
-/// Whether it is a figure of an ordinary get, which not every approach is asked for.
+/// Whether it is a figure of an ordinary get, which not every approach measures.
 fn is_of_default_get(measure: Metric) -> bool {
     match measure {
         Metric::Time(timed)

@@ -125,8 +125,8 @@ pub struct Memory {
     pub growth_bytes_per_minute: Option<Interval>,
 }
 
-/// All configurations with monitors, in the order of scenarios, rates and counts of PVs.
-/// Those of a search and of loads that may be too much are not among them.
+/// All configurations with monitors, by scenario, rate and count of PVs; without searches and
+/// without loads that may overload a side.
 pub(super) fn monitors(run: &RunRecords, failed: &FailedApproaches) -> Vec<MonitorFigures> {
     let mut configurations: Vec<(usize, &Record)> = Vec::new();
     for record in run.records.iter().filter(|record| trusted(record).is_some()) {

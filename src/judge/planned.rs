@@ -4,7 +4,7 @@ use crate::protocol::Protocol;
 use crate::record::ApproachFacts;
 use crate::scenario::Configuration;
 
-/// A configuration that is measured, or will be, and by whom.
+/// A configuration and the approaches that measure it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
     /// What is measured.

@@ -125,7 +125,7 @@ fn slopes(all: &[&Record], own: &[&Record], configuration: &Configuration) -> By
 mod tests {
     use super::*;
 
-    /// What is told of so many blocks with 1, 2, 3 and so on: median, low and high.
+    /// The figure of this many blocks with the values 1, 2, 3 and so on: median, low and high.
     fn of_blocks(measure: Metric, count: usize) -> Option<(f64, f64, f64)> {
         let figures = (0..count).map(|block| (block, 1.0 + block as f64)).collect();
         told(&[], measure, &figures).map(|told| (told.median, told.low, told.high))

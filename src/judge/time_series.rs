@@ -10,7 +10,7 @@ use crate::stats::cpu_windows;
 /// The shortest window of CPU use: shorter ones show the ticks of the clock.
 const WINDOW_NS: u64 = 500_000_000;
 
-/// A time series has at most about so many windows.
+/// About the most windows of a time series.
 const MOST_WINDOWS: u64 = 60;
 
 /// One approach in one configuration with monitors, in its first block.

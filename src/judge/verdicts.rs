@@ -1,5 +1,5 @@
-//! Gives every verdict that is wanted: first on the blocks that were measured for
-//! everybody, then, where that raises a suspicion, on fresh ones.
+//! Decides every wanted verdict: first on the blocks of all approaches and then, where those
+//! are over a limit, on fresh ones.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ use crate::worker_protocol::Mode;
 /// Verdicts by configuration and approach.
 pub(super) struct Verdicts {
     pub(super) all: Vec<Verdict>,
-    /// What would be among them if the run had been longer.
+    /// Verdicts that need a longer run.
     pub(super) too_short: Vec<Verdict>,
 }
 
@@ -64,15 +64,15 @@ struct Judging<'a> {
     failed: FailedApproaches,
 }
 
-/// What became of a verdict that was wanted.
+/// The result for a wanted verdict.
 enum Judged {
-    /// It was given; with what fresh blocks say, where it needs them.
+    /// It is decided, with its fresh blocks where it needs them.
     Given { verdict: Verdict, suspect: Option<Suspect> },
     /// A longer run would decide it.
     TooShort(Verdict),
 }
 
-/// What a figure is, against what it is compared with.
+/// A figure, less the figure that it is compared with.
 struct Taken {
     values: Vec<f64>,
     interval: Option<Interval>,
@@ -99,7 +99,7 @@ impl<'a> Judging<'a> {
         configurations
     }
 
-    /// None where nothing was measured, nor failed.
+    /// None where nothing was measured and nothing failed.
     fn judged(&self, wanted: &Wanted) -> Option<Judged> {
         if wanted.measure.is_of_failures() {
             return Some(Judged::Given { verdict: self.of_failures(wanted), suspect: None });
@@ -142,8 +142,8 @@ impl<'a> Judging<'a> {
         Some(Judged::Given { verdict: Verdict { reason, ..verdict }, suspect })
     }
 
-    /// Why there is no figure although no worker failed; none if the reason is unknown, so that
-    /// the verdict is noticed as missing.
+    /// Why there is no figure although no worker failed. None if the reason is unknown, so that
+    /// the verdict is reported as missing.
     fn why_not(&self, own: &[&Record], wanted: &Wanted) -> Option<String> {
         let first = own.iter().find_map(|record| record.failure.as_ref());
         let is_watched = own.iter().any(|record| record.monitored.is_some());
@@ -190,15 +190,15 @@ impl<'a> Judging<'a> {
         by_block(records, &own, wanted.measure, wanted.planned)
     }
 
-    /// Whether an approach failed in this configuration, so that it is no reference.
+    /// Whether an approach failed in this configuration and so cannot be a reference.
     fn has_failed(&self, wanted: &Wanted, approach: &str) -> bool {
         let own = |records| samples::own(records, wanted.measure, wanted.planned, approach);
         let all = [own(&self.screening), own(&self.fresh)].concat();
         all.iter().any(|record| self.failed.holds(record))
     }
 
-    /// The approach that the figure is compared with; the fastest is that of the blocks
-    /// that were measured for everybody, in fresh ones too.
+    /// The approach that the figure is compared with. The fastest is that of the blocks of all
+    /// approaches, for fresh blocks too.
     fn compared_with(&self, wanted: &Wanted) -> Result<Option<String>, String> {
         let has_figures = |name: &str| {
             if self.has_failed(wanted, name) {
@@ -226,7 +226,8 @@ impl<'a> Judging<'a> {
         }
     }
 
-    /// Which verdict says that a worker of this configuration failed; none when none did.
+    /// The reason that names the verdict on a failed worker of this configuration; none without
+    /// a failure.
     fn failure(&self, wanted: &Wanted) -> Option<String> {
         let of_approach =
             |records| samples::own(records, wanted.measure, wanted.planned, &wanted.facts.name);
@@ -270,7 +271,7 @@ impl<'a> Judging<'a> {
     }
 }
 
-/// Whether these runs, none of which failed, may be too short to decide it.
+/// Whether these runs, without a failure, may be too short for a verdict.
 fn is_too_short(own: &[&Record], wanted: &Wanted) -> bool {
     !wanted.is_certain
         && own.iter().any(|record| record.monitored.is_some())
@@ -282,7 +283,7 @@ fn difference(own: &ByBlock, other: &ByBlock) -> ByBlock {
     own.iter().filter_map(|(block, figure)| Some((*block, figure - other.get(block)?))).collect()
 }
 
-/// Everything but what was found.
+/// The verdict before any figure.
 fn draft(wanted: &Wanted) -> Verdict {
     let (planned, limit) = (wanted.planned, wanted.limit);
     Verdict {
@@ -316,7 +317,7 @@ fn draft(wanted: &Wanted) -> Verdict {
     }
 }
 
-/// Whether the run left processes behind; nothing of a run that was cut off.
+/// The verdict on processes that outlived the run; none for a run that was cut off.
 fn of_processes_left(run: &RunRecords, limits: &Limits) -> Option<Verdict> {
     let limit = limits.of_the_run(Metric::ProcessesLeft)?;
     let left = run.end.as_ref()?.processes_left;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::processes::proc_files::{
-    Seen, descendants, process, signal, wait_until, wait_until_gone,
+    Seen, descendants, ioc_below, process, signal, wait_until, wait_until_gone,
 };
 use crate::support::program;
 
@@ -174,12 +174,7 @@ fn an_ioc_that_dies_is_said_with_its_last_words() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut ioc = None;
-    wait_until("its IOC lives", || {
-        ioc = descendants(child.id()).into_iter().find(|process| process.name == "softIoc");
-        ioc.is_some()
-    });
-    signal(ioc.unwrap().pid, libc::SIGKILL);
+    signal(ioc_below(child.id()), libc::SIGKILL);
     ends_with(&child.wait_with_output().unwrap(), 4, &["ended early", "signal: 9"]);
 }
 

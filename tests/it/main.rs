@@ -6,6 +6,7 @@ mod bad_input;
 mod catalogue;
 mod chosen_versions;
 mod ci_services;
+mod collecting;
 mod command_line;
 mod compare;
 mod data_outputs;

@@ -10,11 +10,10 @@ use std::time::Duration;
 use epics_gauge::frame;
 use epics_gauge::ioc::{Builder, SoftIoc};
 use epics_gauge::scenario::{FRAME_PV, PROCESSED_FACTOR, pv_name};
-use epics_gauge::worker_protocol::{
-    Content, Mode, Monitor, Stage, StageCommand, UpdateRun, Updates,
-};
+use epics_gauge::worker_protocol::{Content, Mode, Stage, UpdateRun, Updates};
 
 use self::delaying_relay::DelayingRelay;
+use crate::collecting::{begin_collecting, collect, connected, subscribe_to_each};
 use crate::support::{WorkerDriver, at_once};
 
 const APPROACHES: [&str; 3] = ["wire", "libca", "epics-ca"];
@@ -276,40 +275,8 @@ fn scalars(pvs: usize) -> Vec<String> {
     (0..pvs).map(pv_name).collect()
 }
 
-fn connected(approach: &str, environment: Vec<(String, String)>, pvs: Vec<String>) -> WorkerDriver {
-    let mut worker = WorkerDriver::start(approach, environment);
-    worker.job_of(pvs, 60.0);
-    worker.stage(Stage::Context, Mode::Bulk);
-    worker.stage(Stage::Connect, Mode::Bulk);
-    worker
-}
-
 fn subscribe(worker: &mut WorkerDriver, content: Content, mode: Mode) -> Result<(), String> {
     subscribe_to_each(worker, content, mode, 1)
-}
-
-/// Makes `monitors` subscriptions to each PV.
-fn subscribe_to_each(
-    worker: &mut WorkerDriver,
-    content: Content,
-    mode: Mode,
-    monitors: usize,
-) -> Result<(), String> {
-    let step = if content == Content::Scalars { PROCESSED_FACTOR } else { 1.0 };
-    let monitor = Some(Monitor { content, step, room: 10_000, monitors, callback_s: None });
-    let command = StageCommand { monitor, ..StageCommand::new(Stage::Subscribe, mode) };
-    worker.run(&command).map(drop)
-}
-
-fn begin_collecting(worker: &WorkerDriver, duration: Duration) {
-    let seconds = Some(duration.as_secs_f64());
-    let command = StageCommand { seconds, ..StageCommand::new(Stage::Collect, Mode::Bulk) };
-    worker.begin(&command);
-}
-
-fn collect(worker: &mut WorkerDriver, duration: Duration) -> Updates {
-    begin_collecting(worker, duration);
-    worker.finish().unwrap().updates.unwrap()
 }
 
 /// Scans for 1.5 of the 3 seconds that the worker collects.

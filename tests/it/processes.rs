@@ -19,7 +19,9 @@ use epics_gauge::record::RunRecords;
 use tempfile::TempDir;
 
 use crate::support::{Gauge, program};
-use proc_files::{PATIENCE, Seen, descendants, process, signal, wait_until, wait_until_gone};
+use proc_files::{
+    PATIENCE, Seen, descendants, ioc_below, process, signal, wait_until, wait_until_gone,
+};
 
 fn shell(script: &str) -> Command {
     Command::new("/bin/sh").argument("-c").argument(script)
@@ -91,12 +93,7 @@ fn inherited_epics_variables_do_not_reach_a_process() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut ioc = None;
-    wait_until("its IOC lives", || {
-        ioc = descendants(child.id()).into_iter().find(|process| process.name == "softIoc");
-        ioc.is_some()
-    });
-    let environment = fs::read(format!("/proc/{}/environ", ioc.unwrap().pid)).unwrap();
+    let environment = fs::read(format!("/proc/{}/environ", ioc_below(child.id()))).unwrap();
     writeln!(child.stdin.take().unwrap(), "exit").unwrap();
     child.wait().unwrap();
     let environment = String::from_utf8_lossy(&environment);

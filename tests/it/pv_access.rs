@@ -11,10 +11,9 @@ use epics_gauge::ioc::{Builder, Server, SoftIoc};
 use epics_gauge::protocol::Protocol;
 use epics_gauge::record::Pixels;
 use epics_gauge::scenario::{FRAME_PV, PROCESSED_FACTOR, least_update_bytes, pv_name};
-use epics_gauge::worker_protocol::{
-    Content, Mode, Monitor, Stage, StageCommand, UpdateRun, Updates,
-};
+use epics_gauge::worker_protocol::{Content, Mode, Stage, StageCommand, UpdateRun, Updates};
 
+use crate::collecting::{begin_collecting, collect, connected, subscribe_to_each};
 use crate::support::{Gauge, WorkerDriver, at_once};
 
 /// The native approaches over pvAccess.
@@ -29,7 +28,7 @@ fn a_record_has_the_same_value_over_both_protocols() {
     let mut ioc = SoftIoc::builder().pvs(PVS).pv_access().start().unwrap();
     ioc.tick().unwrap();
     for approach in ["wire", "libca", "wire-pva", "pvxs"] {
-        let mut worker = connected(approach, &ioc, scalars(PVS));
+        let mut worker = connected(approach, ioc.client_environment(), scalars(PVS));
         for mode in [Mode::Bulk, Mode::Serial] {
             let expected: Vec<f64> = (0..PVS).map(|index| ioc.expected_value(index)).collect();
             let read = worker.stage(Stage::Get, mode).values.unwrap();
@@ -59,7 +58,7 @@ fn values_are_read_fresh_and_written_ones_are_there() {
             }
             // Field D is of no use to the record: nothing changes it but the put.
             let fields = (0..PVS).map(|index| format!("{}.D", pv_name(index))).collect();
-            let mut worker = connected(approach, &ioc, fields);
+            let mut worker = connected(approach, ioc.client_environment(), fields);
             let values: Vec<f64> = (0..PVS).map(|index| index as f64 + 0.5).collect();
             let put = StageCommand {
                 values: Some(values.clone()),
@@ -93,7 +92,7 @@ fn a_pv_that_is_not_there_is_named() {
 fn a_frame_is_no_number() {
     at_once(&NATIVES, |approach| {
         let ioc = SoftIoc::builder().frames(WIDTH, HEIGHT).pv_access().start().unwrap();
-        let mut worker = connected(approach, &ioc, vec![FRAME_PV.to_owned()]);
+        let mut worker = connected(approach, ioc.client_environment(), vec![FRAME_PV.to_owned()]);
         let failed = worker.run(&StageCommand::new(Stage::Get, Mode::Bulk)).unwrap_err();
         assert!(failed.contains("gauge:frame: "), "{approach}: {failed}");
     });
@@ -105,8 +104,8 @@ fn every_update_arrives_once_and_in_order_at_each_of_several_monitors() {
         const PVS: usize = 20;
         const MONITORS: usize = 3;
         let mut ioc = scanned(SoftIoc::builder().pvs(PVS));
-        let mut worker = connected(approach, &ioc, scalars(PVS));
-        subscribe(&mut worker, Content::Scalars, Mode::Bulk, MONITORS).unwrap();
+        let mut worker = connected(approach, ioc.client_environment(), scalars(PVS));
+        subscribe_to_each(&mut worker, Content::Scalars, Mode::Bulk, MONITORS).unwrap();
         let subscriptions = ioc.command(&format!("dbel {} 3", pv_name(7))).unwrap();
         // QSRV makes two of each monitor: for values and for properties.
         let count = subscriptions.matches(" { VALUE ALARM }").count();
@@ -138,8 +137,8 @@ fn the_sums_of_frames_are_those_of_the_generator_over_pv_access() {
     at_once(&NATIVES, |approach| {
         let pixels = (WIDTH * HEIGHT) as usize;
         let mut ioc = scanned(SoftIoc::builder().frames(WIDTH, HEIGHT));
-        let mut worker = connected(approach, &ioc, vec![FRAME_PV.to_owned()]);
-        subscribe(&mut worker, Content::Frames, Mode::Bulk, 1).unwrap();
+        let mut worker = connected(approach, ioc.client_environment(), vec![FRAME_PV.to_owned()]);
+        subscribe_to_each(&mut worker, Content::Frames, Mode::Bulk, 1).unwrap();
         let updates = collect_while_scanning(&mut worker, &mut ioc);
         let made = ioc.frame_count().unwrap();
         assert!(made > 10, "{made} frames prove nothing");
@@ -163,14 +162,14 @@ fn the_sums_of_frames_are_those_of_the_generator_over_pv_access() {
 fn pvs_can_be_subscribed_to_one_after_the_other_over_pv_access() {
     at_once(&NATIVES, |approach| {
         let ioc = SoftIoc::builder().pvs(20).pv_access().start().unwrap();
-        let mut worker = connected(approach, &ioc, scalars(20));
-        subscribe(&mut worker, Content::Scalars, Mode::Serial, 1).unwrap();
+        let mut worker = connected(approach, ioc.client_environment(), scalars(20));
+        subscribe_to_each(&mut worker, Content::Scalars, Mode::Serial, 1).unwrap();
         let updates = collect(&mut worker, Duration::from_millis(10));
         let first: Vec<_> = updates.runs.iter().map(|run| (run.pv, run.first, run.count)).collect();
         let expected: Vec<_> = (0..20).map(|index| (index, index as f64, 1)).collect();
         assert_eq!(first, expected);
         assert_eq!(updates.latencies, [], "they came before `collect`");
-        let again = subscribe(&mut worker, Content::Scalars, Mode::Bulk, 1).unwrap_err();
+        let again = subscribe_to_each(&mut worker, Content::Scalars, Mode::Bulk, 1).unwrap_err();
         assert_eq!(again, "this job has its subscriptions already");
     });
 }
@@ -181,8 +180,8 @@ fn updates_come_again_over_pv_access_when_the_ioc_does() {
         const PVS: usize = 10;
         const SECOND_NS: u64 = 1_000_000_000;
         let mut ioc = scanned(SoftIoc::builder().pvs(PVS));
-        let mut worker = connected(approach, &ioc, scalars(PVS));
-        subscribe(&mut worker, Content::Scalars, Mode::Bulk, 1).unwrap();
+        let mut worker = connected(approach, ioc.client_environment(), scalars(PVS));
+        subscribe_to_each(&mut worker, Content::Scalars, Mode::Bulk, 1).unwrap();
         // pvxs looks for its lost channels after 10 s only.
         begin_collecting(&worker, Duration::from_secs(20));
         ioc.start_scanning(10.0).unwrap();
@@ -209,8 +208,8 @@ fn frames_that_a_stopped_client_missed_were_not_sent_by_the_servers_report() {
     const RATE_HZ: f64 = 60.0;
     let frames = SoftIoc::builder().frames(WIDTH, HEIGHT).pv_access();
     let mut ioc = frames.may_scan_at(RATE_HZ).start().unwrap();
-    let mut worker = connected("wire-pva", &ioc, vec![FRAME_PV.to_owned()]);
-    subscribe(&mut worker, Content::Frames, Mode::Bulk, 1).unwrap();
+    let mut worker = connected("wire-pva", ioc.client_environment(), vec![FRAME_PV.to_owned()]);
+    subscribe_to_each(&mut worker, Content::Frames, Mode::Bulk, 1).unwrap();
     let before = ioc.counted().unwrap();
     begin_collecting(&worker, Duration::from_secs(5));
     ioc.start_scanning(RATE_HZ).unwrap();
@@ -282,37 +281,6 @@ fn scanned(builder: Builder) -> SoftIoc {
 
 fn scalars(pvs: usize) -> Vec<String> {
     (0..pvs).map(pv_name).collect()
-}
-
-fn connected(approach: &str, ioc: &SoftIoc, pvs: Vec<String>) -> WorkerDriver {
-    let mut worker = WorkerDriver::start(approach, ioc.client_environment());
-    worker.job_of(pvs, 60.0);
-    worker.stage(Stage::Context, Mode::Bulk);
-    worker.stage(Stage::Connect, Mode::Bulk);
-    worker
-}
-
-fn subscribe(
-    worker: &mut WorkerDriver,
-    content: Content,
-    mode: Mode,
-    monitors: usize,
-) -> Result<(), String> {
-    let step = if content == Content::Scalars { PROCESSED_FACTOR } else { 1.0 };
-    let monitor = Some(Monitor { content, step, room: 10_000, monitors, callback_s: None });
-    let command = StageCommand { monitor, ..StageCommand::new(Stage::Subscribe, mode) };
-    worker.run(&command).map(drop)
-}
-
-fn begin_collecting(worker: &WorkerDriver, duration: Duration) {
-    let seconds = Some(duration.as_secs_f64());
-    let command = StageCommand { seconds, ..StageCommand::new(Stage::Collect, Mode::Bulk) };
-    worker.begin(&command);
-}
-
-fn collect(worker: &mut WorkerDriver, duration: Duration) -> Updates {
-    begin_collecting(worker, duration);
-    worker.finish().unwrap().updates.unwrap()
 }
 
 /// Scans for 1.5 of the 3 seconds that the worker collects.

@@ -230,7 +230,7 @@ impl Limit {
             && self.rate_hz_at_most.is_none_or(|most| rate_hz <= most)
     }
 
-    /// Then one of the two is a mistake.
+    /// Whether both limit the same figure in the same place, which is a mistake.
     fn selects_the_same_as(&self, other: &Limit) -> bool {
         let names = |named: &[(String, usize)]| -> Vec<String> {
             named.iter().map(|(name, _)| name.clone()).collect()

@@ -64,6 +64,16 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// The softIoc that `pid` starts; waits for it.
+pub(crate) fn ioc_below(pid: u32) -> u32 {
+    let mut ioc = None;
+    wait_until("its IOC lives", || {
+        ioc = descendants(pid).into_iter().find(|process| process.name == "softIoc");
+        ioc.is_some()
+    });
+    ioc.unwrap().pid
+}
+
 /// Waits until none of `processes` lives.
 pub(crate) fn wait_until_gone(processes: &[Seen]) {
     let end = Instant::now() + PATIENCE;
