@@ -269,8 +269,8 @@ fn the_worker_says_which_pvxs_it_has() {
 fn the_floor_subscribes_to_more_pvs_than_a_servers_buffer_has_answers_for() {
     const PVS: usize = 25_000;
     let ioc = SoftIoc::builder().pv_access().pvs(PVS).start().unwrap();
-    let mut worker = connected("wire-pva", &ioc, scalars(PVS));
-    subscribe(&mut worker, Content::Scalars, Mode::Bulk, 1).unwrap();
+    let mut worker = connected("wire-pva", ioc.client_environment(), scalars(PVS));
+    subscribe_to_each(&mut worker, Content::Scalars, Mode::Bulk, 1).unwrap();
     let updates = collect(&mut worker, Duration::from_millis(10));
     assert_eq!(updates.runs.len(), PVS);
 }

@@ -71,6 +71,8 @@ const PLACE: Place = Place {
     pvs: 100,
     lookup: Lookup::Udp,
     load: None,
+    protocol: Protocol::Ca,
+    fault: None,
 };
 
 #[test]
