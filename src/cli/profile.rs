@@ -147,8 +147,13 @@ fn by_lookups(
         true => &asked[..],
         false => definition.lookups.of(planned.pvs, planned.mode),
     };
+    // What a lookup changes is how PVs connect: beside the usual one it takes no more.
+    let is_beside = |lookup: &Lookup| !is_asked && !lookup.is_usual();
     let by_each = |planned: PlannedConfiguration| {
-        let by = |lookup: &Lookup| planned.clone().by(*lookup);
+        let by = |lookup: &Lookup| {
+            let planned = planned.clone().by(*lookup);
+            if is_beside(lookup) { planned.brief() } else { planned }
+        };
         lookups(&planned).iter().map(by).collect::<Vec<_>>()
     };
     configurations.into_iter().flat_map(by_each).collect()

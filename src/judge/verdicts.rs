@@ -108,6 +108,9 @@ impl<'a> Judging<'a> {
         let own = samples::own(&self.screening, measure, planned, &wanted.facts.name);
         let numbers: BTreeSet<usize> = own.iter().map(|record| record.block).collect();
         let draft = Verdict { blocks: numbers.len(), ..draft(wanted) };
+        if !self.is_measured(measure, planned) {
+            return None;
+        }
         let not_judged = |reason: String| Judged::Given {
             verdict: Verdict { reason: Some(reason), ..draft.clone() },
             suspect: None,
@@ -140,6 +143,14 @@ impl<'a> Judging<'a> {
         });
         let reason = (outcome == Outcome::Undecided).then(|| confirmation::why_undecided(&verdict));
         Some(Judged::Given { verdict: Verdict { reason, ..verdict }, suspect })
+    }
+
+    /// Whether the workers of a configuration went as far as this figure, or failed; those that
+    /// only connect end before most.
+    fn is_measured(&self, measure: Metric, planned: &Configuration) -> bool {
+        let (Metric::Time(_) | Metric::Cpu(_) | Metric::Each(..)) = measure else { return true };
+        let mut records = self.screening.iter().filter(|record| planned.holds(record));
+        records.any(|record| record.failure.is_some() || measure.of(record).is_some())
     }
 
     /// Why there is no figure although no worker failed. None if the reason is unknown, so that
