@@ -320,7 +320,8 @@ fn a_server_that_hangs_is_given_up_when_the_protocols_own_library_does_it() {
             // Neither waits for more than its own time nor for a server that is away.
             let took_ns = get.end_ns - get.start_ns;
             assert!(took_ns < 800_000_000, "{name}: {get:?}");
-            let is_away = get.start_ns > hung_ns && get.end_ns < back_ns;
+            // It takes a moment until the process stands still.
+            let is_away = get.start_ns > hung_ns + 100_000_000 && get.end_ns < back_ns;
             assert!(!is_away || get.error.is_some(), "{name}: {get:?}");
         }
         assert!(
