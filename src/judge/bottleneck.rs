@@ -95,3 +95,75 @@ fn uses_all_of_a_core(monitored: &Monitored, side: Side) -> bool {
     };
     mean_cpu_percent(monitored, usage).is_some_and(|percent| percent >= ALL_OF_A_CORE_PERCENT)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Four seconds in which one of ten updates was lost, with this CPU use in % of a core
+    /// and these counters of the server and the library.
+    fn monitored(client: u64, server: u64, counted: Value, library: Value) -> Monitored {
+        let usage = |percent: u64| {
+            let sample = |at_s: u64| {
+                json!({
+                    "at_ns": at_s * 1_000_000_000,
+                    "cpu_ns": at_s * percent * 10_000_000,
+                    "rss_bytes": 1,
+                })
+            };
+            json!({"samples": (0..=4).map(sample).collect::<Vec<_>>(), "peak_rss_bytes": 1})
+        };
+        serde_json::from_value(json!({
+            "start_ns": 0, "end_ns": 4_000_000_000u64, "made_hz": 10.0, "expected": 10,
+            "received": 9, "late": 0, "latencies": [], "server_counters": counted,
+            "library_counters": library, "client": usage(client), "server": usage(server),
+            "sampler_cpu_ns": 0,
+        }))
+        .unwrap()
+    }
+
+    fn full_queues() -> [Value; 3] {
+        [
+            json!({"merged_updates": 1}),
+            json!({"callback_overflows": 1}),
+            json!({"overloads": {"scan overrun": 1}}),
+        ]
+    }
+
+    #[test]
+    fn a_server_that_makes_too_few_updates_lacks_cpu_or_its_queue_is_full_or_it_scans_late() {
+        let of = |server, counted| in_making(&monitored(100, server, counted, json!({})));
+        assert_eq!(of(90, json!({"merged_updates": 1})), Bottleneck::ServerCpu);
+        for counted in full_queues() {
+            assert_eq!(of(89, counted), Bottleneck::ServerQueue);
+        }
+        let none = json!({"merged_updates": 0, "callback_overflows": 0});
+        assert_eq!(of(89, none), Bottleneck::ServerScan);
+    }
+
+    #[test]
+    fn lost_updates_are_the_clients_cpu_first_then_the_servers_its_queue_and_the_library() {
+        let of = |client, server, counted, library| {
+            in_delivering(&monitored(client, server, counted, library))
+        };
+        let dropped = || json!({"dropped": 1});
+        assert_eq!(of(90, 90, json!({"merged_updates": 1}), dropped()), Bottleneck::ClientCpu);
+        assert_eq!(of(89, 90, json!({"merged_updates": 1}), dropped()), Bottleneck::ServerCpu);
+        for counted in full_queues() {
+            assert_eq!(of(89, 89, counted, dropped()), Bottleneck::ServerQueue);
+        }
+        assert_eq!(of(89, 89, json!({}), dropped()), Bottleneck::Library);
+        assert_eq!(of(89, 89, json!({}), json!({"dropped": 0})), Bottleneck::Unknown);
+    }
+
+    #[test]
+    fn updates_that_all_came_too_late_were_not_lost_anywhere_else() {
+        let with = |late| {
+            let monitored = monitored(0, 0, json!({}), json!({}));
+            in_delivering(&Monitored { late, ..monitored })
+        };
+        assert_eq!((with(1), with(0)), (Bottleneck::Late, Bottleneck::Unknown));
+    }
+}
