@@ -145,4 +145,12 @@ mod tests {
         headline(&mut all, |one| *one);
         assert_eq!(all, [(1, Lookup::Udp), (2, Lookup::NameServer)]);
     }
+
+    #[test]
+    fn only_connecting_all_pvs_at_once_is_compared_by_lookup() {
+        let record = |scenario, mode| Record { scenario, mode, ..Record::default() };
+        assert!(is_bulk(&record(Scenario::Connect, Mode::Bulk)));
+        assert!(!is_bulk(&record(Scenario::Connect, Mode::Serial)));
+        assert!(!is_bulk(&record(Scenario::Fleet, Mode::Bulk)));
+    }
 }
