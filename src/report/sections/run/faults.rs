@@ -106,9 +106,9 @@ pub(super) fn statements(judgement: &Judgement) -> Vec<String> {
         (!all.is_empty()).then(|| match &failing[..] {
             [] => format!("On {server} every approach comes through {faults}."),
             failing => format!(
-                "On {server} {} of {} fail at least one of {faults}: {}.",
+                "On {server} {} of {} approaches break a limit, or fail, in {faults}: {}.",
                 failing.len(),
-                counted(all.len(), "approach"),
+                all.len(),
                 failing.join(", ")
             ),
         })
