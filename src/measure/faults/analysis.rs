@@ -16,6 +16,9 @@ const GET_MARGIN_S: f64 = 1.0;
 /// that is away this long must be reported by either.
 const MUST_BE_REPORTED_NS: u64 = 60_000_000_000;
 
+/// For so long after it came back, a PV may bring the same value twice.
+const COMING_BACK_NS: u64 = 1_000_000_000;
+
 /// So many periods an update may be old when it arrives as the newest.
 const NEWEST_WITHIN: f64 = 2.0;
 
@@ -399,9 +402,11 @@ impl One<'_> {
         }
     }
 
-    /// Whether a PV may have been subscribed to anew between two moments: the first update
-    /// of a subscription is the value of the moment, which may have arrived before.
+    /// Whether a PV may have come back between two moments, or just before: the first update
+    /// of a subscription is the value of the moment, which may have arrived before. libca
+    /// also reads each PV of a circuit that answers again, beside the updates that come.
     fn came_back(&self, pv: usize, from_ns: u64, to_ns: u64) -> bool {
+        let from_ns = from_ns.saturating_sub(COMING_BACK_NS);
         let between = |at_ns: u64| (from_ns..=to_ns).contains(&at_ns);
         let was_away = self.course.absences.iter().any(|absence| between(absence.until_ns));
         let mut states = self.own.states.iter().flatten();
@@ -612,8 +617,11 @@ mod tests {
         assert_eq!(with(update(0, START + 1_050 * MS, 10)).wrong, 1);
         assert_eq!(with(update(0, START + 1_050 * MS, 3)).wrong, 1);
         assert_eq!(with(update(0, START + 1_050 * MS, 71)).wrong, 1);
-        // The first update after the stop may be the value that was there.
+        // The first update after the stop may be the value that was there, and once more.
         assert_eq!(with(update(0, START + 7_010 * MS, 20)).wrong, 0);
+        assert_eq!(with(update(0, START + 7_110 * MS, 21)).wrong, 0);
+        assert_eq!(with(update(0, START + 9_050 * MS, 40)).wrong, 1);
+        assert_eq!(with(update(0, START + 7_110 * MS, 20)).wrong, 1);
         let torn = with(UpdateRun { first: 0.5, ..update(0, START + 1_050 * MS, 0) });
         assert!(torn.first_wrong.unwrap().contains("none that the IOC made"));
     }

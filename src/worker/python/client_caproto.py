@@ -88,22 +88,35 @@ class Client(worker.Client):
         if mode == "serial":
             self.put_serial(pvs, values)
             return
-        pending = worker.Pending(pvs)
+        pending, responses = worker.Pending(pvs), {}
         deadline = self.job.deadline()
+
+        def written(pv, response):
+            responses[pv] = response
+            pending.arrived(pv)
+
         with self.batch(pvs) as batch:
             for pv, value in zip(pvs, values):
-                batch.write(self.pvs[pv], [value], functools.partial(arrived, pending, pv))
+                batch.write(self.pvs[pv], [value], functools.partial(written, pv))
         missing = pending.wait(deadline)
         if missing:
             raise self.job.unfinished("written", missing, len(pvs))
+        for pv, response in responses.items():
+            self.check_written(pv, response)
+
+    def check_written(self, pv, response):
+        """caproto returns what the server answered, an error too."""
+        if not response.status.success:
+            raise worker.StageError(f"{self.job.pvs[pv]}: {response.status.description}")
 
     def put_serial(self, pvs, values):
         deadline = self.job.deadline()
         for done, (pv, value) in enumerate(zip(pvs, values)):
             try:
-                self.pvs[pv].write([value], wait=True, timeout=deadline.remaining_s())
+                response = self.pvs[pv].write([value], wait=True, timeout=deadline.remaining_s())
             except CaprotoTimeoutError:
                 raise self.job.unfinished("written", pvs[done:], len(pvs)) from None
+            self.check_written(pv, response)
             self.lap()
 
     def put_unconfirmed(self, pvs, values):
@@ -157,10 +170,6 @@ class Client(worker.Client):
             if missing:
                 raise self.job.disconnected(missing, len(pvs)) from None
             raise
-
-
-def arrived(pending, pv, _response):
-    pending.arrived(pv)
 
 
 def has_begun(subscription, deadline):

@@ -67,6 +67,8 @@ class Client(worker.Client):
     def put_unconfirmed(self, pvs, values):
         for pv, value in zip(pvs, values):
             catools.caput(self.job.pvs[pv], value, timeout=self.job.timeout_s)
+        # cothread sends when its scheduler runs, as it does in any program of it.
+        cothread.Yield()
 
     def groups(self, mode, pvs):
         """The names for each call: all of them as a list, or one by one."""
