@@ -23,7 +23,7 @@ pub(super) use block::FaultBlock;
 use crew::{Crew, Setup};
 
 /// How long a stage may take, unless the user said it: reconnecting may take libca 30 s.
-const STAGE_TIMEOUT: Duration = Duration::from_secs(60);
+const STAGE_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// What one worker produced, with what it printed on stderr.
 struct Finished {
