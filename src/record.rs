@@ -8,6 +8,7 @@ mod default_get;
 mod faulted;
 mod fleet;
 mod least_bytes;
+mod linked;
 mod migrated;
 mod monitored;
 mod revision;
@@ -30,6 +31,7 @@ pub use faulted::{
 };
 pub use fleet::{FleetShape, FleetUse, Searches, SearchesCounted};
 pub use least_bytes::{least_bytes, least_update_bytes};
+pub use linked::{LinkUse, PacketsSeen, SearchesSeen};
 pub use monitored::{
     Cores, Disturbance, LatencyOverTime, Load, Losses, MachineUse, Monitored, Network,
     NetworkSample, Pixels, PvLosses, Recovery, ServerCounters, SlowestPv, Steady, Usage,
@@ -249,6 +251,9 @@ pub struct Record {
     /// before.
     #[serde(default)]
     pub fleet_use: Option<Box<FleetUse>>,
+    /// The link to the server, and what went over it; none where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Box<LinkUse>>,
     /// What a reader should know.
     #[serde(default)]
     pub warnings: Vec<String>,

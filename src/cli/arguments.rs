@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
 use epics_gauge::judge::BUDGET_S;
+use epics_gauge::link::LinkConditions;
 use epics_gauge::lookup::Lookup;
 use epics_gauge::process::link::LinkProcess;
 use epics_gauge::record::{Disturbance, Pixels};
@@ -88,6 +89,8 @@ pub(super) enum Subcommand {
     /// The inside of a bisection
     #[command(hide = true)]
     BisectStep(BisectStepArguments),
+    /// Check the link of --link: delay, loss, rate, and what it adds when it does nothing
+    LinkCheck(LinkCheckArguments),
     /// The inside of a link
     #[command(hide = true)]
     LinkProcess(LinkProcessArguments),
@@ -136,6 +139,10 @@ pub(super) struct RunArguments {
     /// 10 000 PVs in bulk, and fleet, by both]
     #[arg(long = "lookup", value_name = "LOOKUP", value_delimiter = ',')]
     pub(super) lookups: Vec<Lookup>,
+    /// A network between server and clients: what it does to packets one way, such as
+    /// delay=10ms,loss=1%,rate=100mbit; clean to count searches only (docs/link.md)
+    #[arg(long, value_name = "LINK")]
+    pub(super) link: Option<LinkConditions>,
     /// Updates per second of each PV, separated by commas: rates of the IOC's scan menu
     /// [default: waveform 120 (full profile 10 and 120), scalars and capacity 10, 100 and 1000,
     /// disturbed 10]
@@ -249,6 +256,9 @@ pub(super) struct CompareArguments {
     /// How PVs are found: udp or name-server
     #[arg(long, value_name = "LOOKUP", default_value = Lookup::Udp.option())]
     pub(super) lookup: Lookup,
+    /// A network between server and clients, such as delay=10ms,loss=1%,rate=100mbit
+    #[arg(long, value_name = "LINK")]
+    pub(super) link: Option<LinkConditions>,
     /// How many PVs [default: connect 1000, others 100]
     #[arg(long, value_name = "N", value_parser = parse_pvs, allow_negative_numbers = true)]
     pub(super) pvs: Option<usize>,
@@ -644,6 +654,24 @@ pub(super) struct WorkerArguments {
 pub(super) struct BisectStepArguments {
     /// How commits are tested
     pub(super) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::LINK_CHECK)]
+pub(super) struct LinkCheckArguments {
+    /// Conditions to check, each with a link of its own [default: clean, delay=10ms,
+    /// loss=1% and rate=100mbit]
+    #[arg(value_name = "LINK")]
+    pub(super) links: Vec<LinkConditions>,
+    /// Check the relay on loopback, also where there are network namespaces
+    #[arg(long)]
+    pub(super) relay: bool,
+    /// Have the links do this instead of what is checked, to see the check fail
+    #[arg(long, value_name = "LINK")]
+    pub(super) instead: Option<LinkConditions>,
+    /// Seed of the packets that are lost [default: a random one]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -21,10 +21,11 @@ use epics_gauge::worker_protocol::Mode;
 
 use super::arguments::CompareArguments;
 use super::exit::Exit;
+use super::link;
 use super::output::OutputFolder;
 use super::profile::{USUAL_PIXELS, random_seed};
 use super::progress::{PairBar, chosen_only, environments, python_site};
-use super::run::{TIME_TO_LEAVE, own_program};
+use super::run::{TIME_TO_LEAVE, named_versions, own_program};
 use super::stdout::print;
 use super::{Failure, catalogue, measuring_lock, servers};
 
@@ -66,14 +67,22 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     };
     refuse_what_cannot_find(&request)?;
     let seed = arguments.seed.unwrap_or_else(random_seed);
+    let planned = planned.over(arguments.link, seed);
+    if planned.link.is_some() {
+        // What is to be fetched is fetched before.
+        environments(named_versions(&asked.approaches, &servers).filter_map(chosen_only))?;
+        if needs_site(&asked, &servers) {
+            let _ = python_site();
+        }
+        link::enter_for([&planned])?;
+    }
     let _lock = measuring_lock(arguments.no_wait)?;
     let mut header =
         campaign::header(&asked.approaches, seed, 1, std::env::args().skip(1).collect());
     header.comparison = Some(request.clone());
     let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
-    let named = asked.approaches.iter().map(|approach| (&*approach.name, &approach.chosen));
-    let named = named.chain(servers.all().iter().map(|kind| (&*kind.name, &kind.chosen)));
-    header.environments = environments(named.filter_map(chosen_only))?;
+    header.environments =
+        environments(named_versions(&asked.approaches, &servers).filter_map(chosen_only))?;
     let (sides, servers) = side_setups(&asked, servers)?;
     output.add(&Line::Run(Box::new(header)))?;
     let most_memory = this_machine().memory_bytes / 4;
@@ -393,11 +402,14 @@ fn metrics(
     Ok(metrics)
 }
 
-fn side_setups(asked: &Asked, servers: Servers) -> Result<([SideSetup; 2], Servers), Failure> {
+fn needs_site(asked: &Asked, servers: &Servers) -> bool {
     let server_needs = |name: &String| servers.get(name).is_some_and(|kind| kind.needs_python_site);
-    let needs_site = asked.approaches.iter().any(Approach::needs_python_site)
-        || asked.servers.iter().any(server_needs);
-    let site = match needs_site {
+    asked.approaches.iter().any(Approach::needs_python_site)
+        || asked.servers.iter().any(server_needs)
+}
+
+fn side_setups(asked: &Asked, servers: Servers) -> Result<([SideSetup; 2], Servers), Failure> {
+    let site = match needs_site(asked, &servers) {
         true => python_site(),
         false => Err(Missing("nobody asked for the Python packages".to_owned())),
     };

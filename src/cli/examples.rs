@@ -31,6 +31,16 @@ SIGTERM or SIGINT, after --for, or with the process that started it. docs/ioc.md
 Exit codes:
   0 ended when told to, or the COMMAND's own    4 the IOC failed    64 bad arguments or input";
 
+pub(super) const LINK_CHECK: &str = "\
+Examples:
+  epics-gauge link-check                              delay, loss and rate, one after another
+  epics-gauge link-check delay=2ms,loss=5%            one link of your own
+  epics-gauge link-check --relay                      what there is without network namespaces
+  epics-gauge link-check delay=10ms --instead delay=11ms
+
+Exit codes:
+  0 the link does what it is to do    1 it does not    4 there is no link    64 bad arguments";
+
 pub(super) const LIST: &str = "\
 Examples:
   epics-gauge list approaches

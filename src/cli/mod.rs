@@ -100,6 +100,8 @@ fn measuring_lock(no_wait: bool) -> Result<MeasuringLock, Failure> {
 }
 
 pub(crate) fn main() -> ExitCode {
+    // Before anything that starts a thread.
+    link::enter_namespaces();
     if let Some(help) = scenario_help::asked(std::env::args().skip(1)) {
         return match stdout::print(&help) {
             Ok(()) => Exit::Good.into(),
@@ -133,6 +135,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Subcommand::Doctor(doctor)) => doctor::run(&doctor),
         Some(Subcommand::Completions(completions)) => manual::completions(&completions),
         Some(Subcommand::Man(man)) => manual::pages(&man),
+        Some(Subcommand::LinkCheck(check)) => link::check(&check),
         Some(Subcommand::LinkProcess(link)) => link::process(&link),
         Some(Subcommand::Worker(worker)) => worker::run(&worker),
         #[cfg(feature = "pure-rust")]

@@ -11,7 +11,7 @@ use epics_gauge::judge::{Limits, judge};
 use epics_gauge::measure::{Candidate, Plan, PlannedConfiguration, Progress};
 use epics_gauge::process::processes_left;
 use epics_gauge::protocol::Protocol;
-use epics_gauge::python_site::Missing;
+use epics_gauge::python_site::{Chosen, Missing};
 use epics_gauge::record::Scenario;
 use epics_gauge::record::{End, Line, Run, RunRecords};
 use epics_gauge::report::{Format, Subject, render, render_csv};
@@ -19,6 +19,7 @@ use epics_gauge::report::{Format, Subject, render, render_csv};
 use super::arguments::RunArguments;
 use super::exit::{Asked, Exit};
 use super::limits::limits;
+use super::link;
 use super::output::OutputFolder;
 use super::profile;
 use super::progress::{Bar, chosen_only, environments, python_site};
@@ -47,6 +48,11 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let mut plan = profile::plan(arguments, &servers)?;
     let approaches = keep_matching(&mut plan, &servers, approaches)?;
     profile::fleet::check_memory(&plan.configurations, &servers)?;
+    for planned in &mut plan.configurations {
+        *planned = planned.clone().over(arguments.link, plan.seed);
+    }
+    link::refuse_many_iocs(&plan.configurations)?;
+    enter_namespaces_if_needed(&plan, &servers, &approaches)?;
     let blocks = plan.blocks();
     let _lock = measuring_lock(arguments.no_wait)?;
     let command_line = std::env::args().skip(1).collect();
@@ -56,18 +62,12 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         header.revision = campaign::revision(&AskedRevision { commit, branch });
     }
     let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
-    let needs_site = approaches.iter().any(Approach::needs_python_site)
-        || plan
-            .configurations
-            .iter()
-            .any(|planned| servers.get(&planned.server).is_some_and(|kind| kind.needs_python_site));
-    let site = match needs_site {
+    let site = match needs_site(&plan, &servers, &approaches) {
         true => python_site(),
         false => Err(Missing("nobody asked for the Python packages".to_owned())),
     };
-    let named = approaches.iter().map(|approach| (&*approach.name, &approach.chosen));
-    let named = named.chain(servers.all().iter().map(|kind| (&*kind.name, &kind.chosen)));
-    header.environments = environments(named.filter_map(chosen_only))?;
+    header.environments =
+        environments(named_versions(&approaches, &servers).filter_map(chosen_only))?;
     let candidates = campaign::candidates(&approaches, &own_program()?, &site);
     let servers = servers.with_site(site);
     output.add(&Line::Run(Box::new(header.clone())))?;
@@ -86,6 +86,39 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     }))?;
     let exit = conclude(arguments, &limits, &output)?;
     Ok(if completed { exit } else { Exit::Interrupted })
+}
+
+/// What is to be fetched is fetched before.
+fn enter_namespaces_if_needed(
+    plan: &Plan,
+    servers: &Servers,
+    approaches: &[Approach],
+) -> Result<(), Failure> {
+    if plan.configurations.iter().all(|planned| planned.conditions().is_none()) {
+        return Ok(());
+    }
+    if needs_site(plan, servers, approaches) {
+        // Whoever needs what is missing says so.
+        let _ = python_site();
+    }
+    environments(named_versions(approaches, servers).filter_map(chosen_only))?;
+    link::enter_for(&plan.configurations)
+}
+
+/// Every approach and server with the package that was chosen for it, if one was.
+pub(super) fn named_versions<'a>(
+    approaches: &'a [Approach],
+    servers: &'a Servers,
+) -> impl Iterator<Item = (&'a str, &'a Option<Chosen>)> {
+    let named = approaches.iter().map(|approach| (&*approach.name, &approach.chosen));
+    named.chain(servers.all().iter().map(|kind| (&*kind.name, &kind.chosen)))
+}
+
+fn needs_site(plan: &Plan, servers: &Servers, approaches: &[Approach]) -> bool {
+    let of_server = |planned: &PlannedConfiguration| {
+        servers.get(&planned.server).is_some_and(|kind| kind.needs_python_site)
+    };
+    approaches.iter().any(Approach::needs_python_site) || plan.configurations.iter().any(of_server)
 }
 
 /// The floor of each protocol that is measured is measured too: without it nothing

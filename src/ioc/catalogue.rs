@@ -5,6 +5,7 @@ mod user_file;
 use std::path::Path;
 
 use super::other_soft_ioc::{OtherSoftIoc, OtherSoftIocError};
+use super::over_link::{OverLink, WantedLink};
 use super::protocol_server::{START_DEADLINE, ServerProgram};
 use super::{IocError, Server, SoftIoc};
 use crate::embedded;
@@ -105,8 +106,15 @@ pub struct Wanted {
     pub put_records: bool,
     /// The processor cores on which the server may run; all when empty.
     pub cores: Vec<usize>,
+    /// The link between it and its clients, if there is to be one.
+    pub link: Option<WantedLink>,
+}
+
+impl Wanted {
     /// Which way its clients come.
-    pub reach: Reach,
+    pub(super) fn reach(&self) -> Reach {
+        if self.link.is_some() { Reach::OverLink } else { Reach::Direct }
+    }
 }
 
 /// The servers known to one invocation, ready to be started.
@@ -225,6 +233,14 @@ impl Servers {
     /// # Errors
     /// [`IocError::Missing`] when it cannot run here; else why it does not serve.
     pub fn start(&self, name: &str, wanted: &Wanted) -> Result<Box<dyn Server>, IocError> {
+        let server = self.start_alone(name, wanted)?;
+        match wanted.link {
+            Some(link) => Ok(Box::new(OverLink::start(server, link)?)),
+            None => Ok(server),
+        }
+    }
+
+    fn start_alone(&self, name: &str, wanted: &Wanted) -> Result<Box<dyn Server>, IocError> {
         let kind = self.get(name).ok_or_else(|| Missing(format!("there is no server `{name}`")))?;
         let command = match &kind.start {
             Start::SoftIoc if kind.protocols.contains(&Protocol::Pva) => {
@@ -271,7 +287,7 @@ record(ao, "gauge:refusing") { field(DISP, "1") }
 "#;
 
 fn soft_ioc(wanted: &Wanted) -> super::Builder {
-    let mut builder = SoftIoc::builder().cores(&wanted.cores).reach(wanted.reach);
+    let mut builder = SoftIoc::builder().cores(&wanted.cores).reach(wanted.reach());
     if let Some(rate_hz) = wanted.rate_hz {
         builder = builder.may_scan_at(rate_hz);
     }

@@ -30,6 +30,8 @@ mod log;
 mod named_rates;
 #[cfg(feature = "cli")]
 mod other_soft_ioc;
+#[cfg(feature = "cli")]
+mod over_link;
 mod place;
 mod pool;
 mod program;
@@ -71,6 +73,7 @@ pub use {
     catalogue::{ServerKind, Servers, UnknownServer, Wanted},
     fleet::{SearchCount, SearchCounter, searches_on_circuits},
     other_soft_ioc::OtherSoftIocError,
+    over_link::WantedLink,
     server::{Counted, Server},
 };
 

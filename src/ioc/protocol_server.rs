@@ -115,7 +115,7 @@ impl ServerProgram {
                 &place.ports,
                 &Peers::default(),
                 self.array_limit(),
-                self.wanted.reach,
+                self.wanted.reach(),
             ))
     }
 
@@ -231,7 +231,7 @@ impl Server for ProtocolServer {
     }
 
     fn environment_by(&self, lookup: Lookup) -> Vec<(String, String)> {
-        let (arrays, reach) = (self.program.array_limit(), self.program.wanted.reach);
+        let (arrays, reach) = (self.program.array_limit(), self.program.wanted.reach());
         client_environment(&self.place.ports, lookup, arrays, reach)
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{IocError, LogEvent, SoftIoc};
 use crate::lookup::Lookup;
 use crate::process::Ports;
+use crate::process::link::Link;
 
 /// What a server counts of its own work, all of it since its start; none where
 /// it does not count. The counts of one time are the difference of two readings,
@@ -74,6 +75,11 @@ pub trait Server {
 
     /// The ports on which it serves; none of several servers.
     fn ports(&self) -> Option<&Ports> {
+        None
+    }
+
+    /// The link over which clients reach it, if there is one.
+    fn link(&self) -> Option<&Link> {
         None
     }
 

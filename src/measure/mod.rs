@@ -15,6 +15,7 @@ mod faults;
 mod fleet;
 mod floor;
 mod latency_over_time;
+mod linked;
 mod lookup;
 mod losses;
 mod machine;

@@ -134,6 +134,11 @@ impl<'a> PairRunner<'a> {
         }
         let candidate = padded(&self.sides[side as usize].candidate, &mut self.random);
         lookup::check(&candidate.approach, planned)?;
+        if planned.link.is_some() && !self.running.contains_key(&planned.server) {
+            // There is one link at a time between two namespaces.
+            self.stop_servers();
+        }
+        let candidate = &self.sides[side as usize].candidate;
         let server = match self.running.entry(planned.server.clone()) {
             Entry::Occupied(running) => running.into_mut(),
             Entry::Vacant(place) => {

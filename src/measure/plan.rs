@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 
 use crate::approach::Approach;
 use crate::ioc::ServerKind;
+use crate::link::LinkConditions;
 use crate::lookup::Lookup;
 use crate::protocol::Protocol;
 use crate::record::{Disturbance, FleetShape, Load, Scenario};
@@ -35,6 +36,10 @@ pub struct PlannedConfiguration {
     pub fleet: Option<FleetShape>,
     /// What goes wrong; none of other scenarios than faults.
     pub fault: Option<&'static FaultDefinition>,
+    /// What the link between server and clients does; none where they share loopback.
+    pub link: Option<LinkConditions>,
+    /// Decides which packets the link loses.
+    pub link_seed: u64,
     /// How many blocks measure it.
     pub blocks: usize,
     /// Whether it measures only connecting: workers then end after the few gets that prove the
@@ -101,9 +106,23 @@ impl PlannedConfiguration {
             load,
             fleet,
             fault: None,
+            link: None,
+            link_seed: 0,
             blocks,
             brief,
         }
+    }
+
+    /// The same over a link.
+    #[must_use]
+    pub fn over(self, link: Option<LinkConditions>, link_seed: u64) -> PlannedConfiguration {
+        PlannedConfiguration { link, link_seed, ..self }
+    }
+
+    /// What the link does: a fault may need one where none was asked for.
+    pub fn conditions(&self) -> Option<LinkConditions> {
+        let needs_one = self.fault.is_some_and(FaultDefinition::needs_link);
+        self.link.or_else(|| needs_one.then(LinkConditions::default))
     }
 
     /// The same, limited to connecting.

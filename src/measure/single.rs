@@ -7,9 +7,9 @@ use super::lookup::Environment;
 use super::plan::Bounds;
 use super::session::Timeouts;
 use super::stop::Stop;
-use super::{Candidate, PlannedConfiguration, connect, cores, monitor};
-use crate::ioc::{Server, Wanted};
-use crate::process::{Command, Reach};
+use super::{Candidate, PlannedConfiguration, connect, cores, linked, monitor};
+use crate::ioc::{Server, Wanted, WantedLink};
+use crate::process::Command;
 use crate::record::{Cores, Failure, FailureKind, FaultRun, Record};
 use crate::scenario::{CLOSE_HZ, FRAME_PV, FaultCourse, FaultDefinition, pv_name};
 use crate::worker_protocol::Mode;
@@ -64,8 +64,7 @@ pub(super) fn measure(
     };
     let worker = Worker {
         approach: &candidate.approach,
-        command: command
-            .clone()
+        command: linked::across(ioc, command.clone())
             .environment(environment.variables.clone())
             .cores(given.cores.as_ref().map_or(&[], |cores| &cores.client)),
         timeouts,
@@ -74,13 +73,17 @@ pub(super) fn measure(
         Some(_) => vec![FRAME_PV.to_owned()],
         None => (0..planned.pvs).map(pv_name).collect(),
     };
+    linked::begin(ioc);
+    let mut origin_ns = 0;
     let driving = worker.drive(ioc, record, |driven| {
         let hello = driven.handshake(planned.mode, pvs)?;
+        origin_ns = hello.import.start_ns;
         match planned.load {
             None => connect::run(driven, planned, &hello),
             Some(load) => monitor::run(driven, planned, load, given, &hello),
         }
     });
+    linked::note(ioc, record, origin_ns);
     blame_ioc(driving.and_then(|driving| driving.end(log)), ioc)
 }
 
@@ -94,8 +97,13 @@ pub(super) fn wanted(planned: &PlannedConfiguration) -> Wanted {
         max_array_bytes: planned.load.and_then(|load| load.array_bytes),
         put_records: planned.fault.is_some_and(FaultDefinition::needs_records),
         cores: cores_of(planned).map_or(Vec::new(), |cores| cores.server),
-        reach: Reach::Direct,
+        link: wanted_link(planned),
     }
+}
+
+/// The link between server and clients.
+fn wanted_link(planned: &PlannedConfiguration) -> Option<WantedLink> {
+    Some(WantedLink { conditions: planned.conditions()?, seed: planned.link_seed })
 }
 
 /// The rate at which the server will be asked to update.

@@ -7,6 +7,7 @@
 mod default_get;
 mod document;
 mod fault;
+mod linked;
 mod monitored;
 mod table;
 mod timed;
@@ -24,6 +25,7 @@ use crate::record::Record;
 pub use default_get::Seen;
 pub use document::{can_be_compared, can_be_limited, document};
 pub use fault::FaultFigure;
+pub use linked::AtLink;
 pub(crate) use monitored::CPU_WINDOW_NS;
 pub use monitored::{cpu_percent, mean_cpu_percent, memory_of_run, trusted};
 pub use table::{Better, Pooled, Row, Source, has_failed, is_wrong, rows};
@@ -113,6 +115,8 @@ pub enum Metric {
     ServersMemoryPerPv,
     /// Searches that the client sent per PV.
     SearchesPerPv,
+    /// What was seen at the link between server and client.
+    AtLink(AtLink),
     /// The most PVs that arrive without loss, from a search.
     Capacity,
     /// What went wrong in a fault, and how clients came back.

@@ -3,6 +3,7 @@
 mod default_gets;
 mod failures;
 mod faults;
+mod links;
 mod many_iocs;
 mod network;
 mod recovery;
@@ -93,6 +94,9 @@ pub enum Source {
     Run,
 }
 
+/// What nobody notices of the age of a value: an update takes as long to be on its way.
+const NEGLIGIBLE_AGE_S: f64 = 1e-3;
+
 /// All figures, in the order of reports.
 pub fn rows() -> &'static [Row] {
     static ROWS: LazyLock<Vec<Row>> = LazyLock::new(all);
@@ -109,6 +113,7 @@ fn all() -> Vec<Row> {
     rows.extend(recovery::rows());
     rows.push(whole::capacity());
     rows.extend(many_iocs::rows());
+    rows.extend(links::rows());
     rows.extend(faults::rows());
     rows.push(whole::run());
     rows

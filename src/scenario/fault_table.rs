@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::faults::{Fault, Happening};
+use crate::link::Direction;
 
 /// One fault.
 #[derive(Debug)]
@@ -160,6 +161,16 @@ impl FaultDefinition {
         matches!(self.course, FaultCourse::Put(PutKind::Slow | PutKind::Refused))
     }
 
+    /// Whether there must be a link between server and clients.
+    pub fn needs_link(&self) -> bool {
+        match self.course {
+            FaultCourse::Monitored(course) => {
+                course.faults.iter().any(|fault| matches!(fault.what, Happening::LinkCut(_)))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether all approaches are measured at once: where the figures are seconds.
     pub fn is_side_by_side(&self) -> bool {
         !matches!(self.course, FaultCourse::Churn { .. } | FaultCourse::Put(_))
@@ -200,6 +211,10 @@ const TO_COME_BACK: Duration = Duration::from_secs(15);
 
 const fn frozen(lasts: Duration) -> Fault {
     Fault { at: UNDISTURBED, what: Happening::ServerStopped, lasts }
+}
+
+const fn cut(direction: Direction, lasts: Duration) -> Fault {
+    Fault { at: UNDISTURBED, what: Happening::LinkCut(direction), lasts }
 }
 
 const fn killed(at_s: u64, without: Option<usize>) -> Fault {
@@ -267,7 +282,7 @@ const fn close(name: &'static str, about: &'static str, when: CloseWhen) -> Faul
 }
 
 /// Every fault, in the order of reports.
-pub static FAULTS: [FaultDefinition; 19] = [
+pub static FAULTS: [FaultDefinition; 23] = [
     monitored(
         "frozen-5s",
         "the IOC is stopped (SIGSTOP) for 5 s",
@@ -293,6 +308,26 @@ pub static FAULTS: [FaultDefinition; 19] = [
     ),
     outage("restart-without", "the IOC comes back without the first PV", &[killed(2, Some(0))]),
     outage("restart-10x", "ten restarts, one every 4 s", &TEN_RESTARTS),
+    outage(
+        "cut-5s",
+        "the link drops everything for 5 s, both ways",
+        &[cut(Direction::Both, Duration::from_secs(5))],
+    ),
+    outage(
+        "cut-90s",
+        "the link drops everything for 90 s, both ways, beyond every timeout of either protocol",
+        &[cut(Direction::Both, Duration::from_secs(90))],
+    ),
+    outage(
+        "cut-to-client",
+        "the link drops what the server sends for 40 s, and carries what clients send",
+        &[cut(Direction::ToClient, Duration::from_secs(40))],
+    ),
+    outage(
+        "cut-to-server",
+        "the link drops what clients send for 40 s, and carries what the server sends",
+        &[cut(Direction::ToServer, Duration::from_secs(40))],
+    ),
     FaultDefinition {
         name: "late-ioc",
         about: "clients look for an IOC that starts 5 s after them",

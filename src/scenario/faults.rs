@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::link::Direction;
 use crate::record::Disturbance;
 
 /// The course of a disturbance.
@@ -47,6 +48,8 @@ pub enum Happening {
         /// The PV that does not come back.
         without: Option<usize>,
     },
+    /// The link between server and clients drops everything that goes this way.
+    LinkCut(Direction),
 }
 
 /// How long a monitor run lasts.

@@ -25,6 +25,7 @@ mod ioc_lives;
 mod isolation;
 mod judged;
 mod latency_over_time;
+mod link;
 mod lock;
 mod lookup;
 mod measured;

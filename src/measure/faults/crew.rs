@@ -8,8 +8,8 @@ use crate::measure::Candidate;
 use crate::measure::driven::note_hello;
 use crate::measure::lookup::{self, Environment};
 use crate::measure::session::{Answer, PendingStages, Session, Timeouts};
-use crate::measure::single;
 use crate::measure::stop::{Stop, failed};
+use crate::measure::{linked, single};
 use crate::record::{Failure, FailureKind, FaultRun, Record};
 use crate::scenario::{FaultCourse, PutKind, REFUSING_PV, SLOW_PV, pv_name};
 use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
@@ -190,6 +190,19 @@ impl Crew {
         }
     }
 
+    /// Records what went over the link while they ran: of all together where they run side by
+    /// side.
+    pub(super) fn note_link(&mut self, ioc: &dyn Server) {
+        let origin_ns = self.members.iter().filter_map(|member| member.hello.as_ref());
+        let origin_ns = origin_ns.map(|hello| hello.import.start_ns).min().unwrap_or(0);
+        let mut members = self.members.iter_mut();
+        let Some(first) = members.next() else { return };
+        linked::note(ioc, &mut first.record, origin_ns);
+        for other in members {
+            other.record.link.clone_from(&first.record.link);
+        }
+    }
+
     /// Ends all that still run.
     pub(super) fn end(self) -> Vec<Finished> {
         let end = |member: Member| Finished {
@@ -305,7 +318,7 @@ fn started(
 ) -> Result<(Session, Environment), Stop> {
     lookup::check(&candidate.approach, setup.planned)?;
     let environment = Environment::of(&candidate.approach, ioc, setup.planned)?;
-    let command = single::command_of(candidate)?.clone();
+    let command = linked::across(ioc, single::command_of(candidate)?.clone());
     let command = command.environment(environment.variables.clone());
     Ok((Session::start(&command, setup.timeouts)?, environment))
 }

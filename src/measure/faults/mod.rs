@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::plan::Bounds;
 use super::session::Timeouts;
 use super::stop::Stop;
-use super::{Candidate, PlannedConfiguration};
+use super::{Candidate, PlannedConfiguration, linked};
 use crate::ioc::Server;
 use crate::record::Record;
 use crate::scenario::{FaultCourse, FaultDefinition};
@@ -46,6 +46,7 @@ fn measure(
 ) -> Result<Vec<Finished>, Stop> {
     let timeouts = Timeouts::new(bounds.timeout, STAGE_TIMEOUT);
     let setup = Setup { fault, planned, timeouts };
+    linked::begin(ioc);
     let mut crew = Crew::start(workers, ioc, &setup)?;
     let outcome = match fault.course {
         FaultCourse::Monitored(course) => monitored::run(&mut crew, ioc, planned.pvs, &course),
@@ -54,6 +55,7 @@ fn measure(
         FaultCourse::Close(when) => close::run(&mut crew, ioc, when),
         FaultCourse::Put(kind) => puts::run(&mut crew, ioc, planned.pvs, kind),
     };
+    crew.note_link(ioc);
     match outcome {
         Ok(()) => Ok(crew.end()),
         Err(Stop::Interrupted) => Err(Stop::Interrupted),

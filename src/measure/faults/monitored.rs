@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::analysis::{Absence, Arrived, Course, Instance, analyse};
 use super::crew::{Asked, Crew, Member};
-use crate::ioc::{Counted, Server};
+use crate::ioc::{Counted, IocError, Server};
 use crate::measure::stop::{Stop, failed};
+use crate::process::link::Link;
 use crate::process::monotonic_ns;
 use crate::record::FailureKind;
 use crate::scenario::{Fault, Happening, MonitoredFault};
@@ -187,6 +188,17 @@ impl Happenings<'_> {
                 course.absences.push(Absence { from_ns, until_ns, served_ns, is_kill: false });
                 Ok(())
             }
+            Happening::LinkCut(direction) => {
+                let from_ns = monotonic_ns();
+                self.link()?.cut(direction).map_err(IocError::from)?;
+                let waited = self.wait(fault.lasts);
+                let until_ns = monotonic_ns();
+                self.link()?.restore().map_err(IocError::from)?;
+                waited?;
+                let served_ns = until_ns;
+                course.absences.push(Absence { from_ns, until_ns, served_ns, is_kill: false });
+                Ok(())
+            }
             Happening::ServerKilled { without } => {
                 self.stop_scanning(course)?;
                 let from_ns = monotonic_ns();
@@ -201,6 +213,11 @@ impl Happenings<'_> {
                 Ok(())
             }
         }
+    }
+
+    fn link(&self) -> Result<&Link, Stop> {
+        let none = || failed(FailureKind::Ioc, None, "there is no link to cut");
+        self.ioc.link().ok_or_else(none)
     }
 
     /// Stops the updates, and notes how many this instance made.

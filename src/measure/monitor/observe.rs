@@ -118,6 +118,8 @@ impl MonitorRun<'_, '_> {
                 self.driven.ioc.resume();
                 stopped
             }
+            // No course of this scenario has one.
+            Happening::LinkCut(_) => Ok(()),
             Happening::ServerKilled { without } => {
                 self.stop_scanning(*scanning_ns, observed)?;
                 self.driven.ioc.crash();

@@ -1,11 +1,8 @@
 //! Rows of ordinary gets: what each asked the server for.
 
-use super::{Better, Row, sampled};
+use super::{Better, NEGLIGIBLE_AGE_S, Row, sampled};
 use crate::metric::{Metric, Seen, Timed, Unit, default_get};
 use crate::scenario::Told;
-
-/// What nobody notices of the age of a value: an update takes as long to be on its way.
-const NEGLIGIBLE_AGE_S: f64 = 1e-3;
 
 pub(super) fn rows() -> impl Iterator<Item = Row> {
     default_get::stages().flat_map(of_default_get)

@@ -11,6 +11,7 @@ mod delay_line;
 mod gate;
 mod namespaces;
 mod orders;
+mod probe;
 mod relay;
 mod shaper;
 mod sockets;
@@ -21,6 +22,7 @@ mod tunnel;
 pub use counts::{LinkCounts, PacketCounts};
 pub use namespaces::{again_in_namespaces, enter_namespaces, is_in_namespaces};
 pub use orders::{LinkProcess, serve};
+pub use probe::{Arrivals, ProbedLink};
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Child, Command, Deadline, Event, Ports, ProcessError};
 use crate::link::{Direction, LinkConditions, LinkKind};
+use addresses::FAR;
 use namespaces::Namespaces;
 use orders::{Carrier, LinkOrder, LinkWord};
 

@@ -56,6 +56,23 @@ pub(super) fn entered() -> Option<&'static Namespaces> {
     ENTERED.get()
 }
 
+/// Moves the calling thread to where clients are.
+#[cfg(target_os = "linux")]
+pub(super) fn move_this_thread_to_clients() -> io::Result<()> {
+    let namespaces = entered().ok_or(io::ErrorKind::NotFound)?;
+    // SAFETY: takes two numbers; the descriptor is open.
+    match unsafe { libc::setns(raw(&namespaces.clients), libc::CLONE_NEWNET) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Moves the calling thread to where clients are.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn move_this_thread_to_clients() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Whether this process has entered namespaces.
 pub fn is_in_namespaces() -> bool {
     entered().is_some()

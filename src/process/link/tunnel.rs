@@ -2,6 +2,7 @@
 //! them, which carries every packet.
 
 mod packet;
+mod route;
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -47,18 +48,14 @@ pub(super) fn open_end() -> io::Result<OwnedFd> {
     request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short;
     ask(device.as_raw_fd(), libc::TUNSETIFF, &mut request)?;
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    for (what, address) in [
-        (libc::SIOCSIFADDR, NEAR),
-        (libc::SIOCSIFDSTADDR, FAR),
-        (libc::SIOCSIFNETMASK, Ipv4Addr::BROADCAST),
-    ] {
-        let mut request = self::request(NAME);
-        request.ifr_ifru.ifru_addr = socket_address(address);
-        ask(socket.as_raw_fd(), what, &mut request)?;
-    }
     // Packets of loopback addresses pass this device.
     std::fs::write(format!("/proc/sys/net/ipv4/conf/{NAME}/route_localnet"), "1")?;
     raise(&socket, NAME)?;
+    let mut request = self::request(NAME);
+    ask(socket.as_raw_fd(), libc::SIOCGIFINDEX, &mut request)?;
+    // SAFETY: the kernel has just written this part of the union.
+    let index = unsafe { request.ifr_ifru.ifru_ifindex };
+    route::add(FAR, index.cast_unsigned(), NEAR)?;
     Ok(device.into())
 }
 
@@ -77,17 +74,6 @@ fn request(name: &str) -> libc::ifreq {
         *place = byte as libc::c_char;
     }
     request
-}
-
-fn socket_address(address: Ipv4Addr) -> libc::sockaddr {
-    let internet = libc::sockaddr_in {
-        sin_family: libc::AF_INET as libc::sa_family_t,
-        sin_port: 0,
-        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.octets()) },
-        sin_zero: [0; 8],
-    };
-    // SAFETY: both are plain data of 16 bytes; this is how the interface takes addresses.
-    unsafe { std::mem::transmute::<libc::sockaddr_in, libc::sockaddr>(internet) }
 }
 
 fn ask(descriptor: RawFd, what: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {

@@ -12,6 +12,7 @@ use super::LOOK;
 use crate::process::link::addresses::{answer_through, name_server_as};
 use crate::process::link::delay_line::DelayLine;
 use crate::process::link::gate::Way;
+use crate::process::link::sockets::{ask_for_room, bound_beside};
 use crate::process::link::state::LinkState;
 
 /// No datagram is longer.
@@ -144,10 +145,10 @@ impl Carrier {
 }
 
 fn bound(address: SocketAddrV4) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind(address)
+    let socket = bound_beside(address)
         .map_err(|error| io::Error::new(error.kind(), format!("UDP {address}: {error}")))?;
     socket.set_read_timeout(Some(LOOK))?;
-    super::super::sockets::ask_for_room(&socket);
+    ask_for_room(&socket);
     Ok(socket)
 }
 

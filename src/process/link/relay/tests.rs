@@ -1,7 +1,7 @@
 //! The relay on plain sockets.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use super::Relay;
 use crate::link::{Direction, LinkConditions};
 use crate::process::link::LinkPorts;
 use crate::process::link::addresses::FAR;
+use crate::process::link::sockets::bound_beside;
 use crate::process::link::state::LinkState;
 use crate::{channel_access, pv_access};
 
@@ -225,6 +226,20 @@ fn beacons_reach_clients_from_the_far_end() {
     linked.state.gate.cut(Direction::ToClient);
     server.send_to(&beacon, (FAR, port)).unwrap();
     assert!(is_silent_datagrams(&client));
+}
+
+/// As pvxs has the port of its searches.
+#[test]
+fn a_server_may_have_its_port_on_all_addresses() {
+    let server = bound_beside(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    let port = server.local_addr().unwrap().port();
+    let ports = LinkPorts { server_udp: vec![port], ..LinkPorts::default() };
+    let linked = linked("clean", &ports);
+    let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    client.send_to(b"ask", (FAR, port)).unwrap();
+    assert_eq!(received(&server), b"ask");
+    assert_eq!(linked.state.take_counts().to_server.packets, 1);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod failures;
 mod faults;
 mod figures;
 mod fleet;
+mod link;
 mod lookups;
 mod matters;
 mod method;
@@ -78,6 +79,7 @@ fn tables(run: &RunRecords, judgement: &Judgement, budget_s: f64) -> Vec<Part> {
     parts.extend(capacity::section(judgement));
     parts.extend(fleet::section(judgement));
     parts.extend(faults::section(judgement));
+    parts.extend(link::section(run));
     parts.extend(failures::section(judgement));
     parts
 }
