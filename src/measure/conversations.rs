@@ -150,6 +150,18 @@ fn a_hello_of_another_protocol_name_or_kind_is_refused() {
 }
 
 #[test]
+fn workers_of_older_protocols_are_measured_in_what_they_know() {
+    for protocol in [3, 4] {
+        let older = at("hello", move |hello| {
+            hello["protocol"] = json!(protocol);
+            hello.as_object_mut().unwrap().remove("reports");
+        });
+        let outcome = connect_with(older, true);
+        assert_eq!((outcome.failure, outcome.record.samples.len()), (None, STAGES), "{protocol}");
+    }
+}
+
+#[test]
 fn one_wrong_value_among_many_is_found_and_its_pv_named() {
     let wrong = at_get(Mode::Bulk, |answer| {
         answer["values"][7] = json!(answer["values"][7].as_f64().unwrap() + 0.5);

@@ -188,6 +188,11 @@ impl WorkerDriver {
         }
     }
 
+    /// Ends its stdin, which ends it at once.
+    pub(crate) fn end_stdin(&mut self) {
+        self.child.close_stdin();
+    }
+
     /// Stops the worker's process for a while; gives when that began.
     pub(crate) fn stopped_for(&self, duration: Duration) -> u64 {
         let since_ns = epics_gauge::process::monotonic_ns();

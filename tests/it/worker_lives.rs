@@ -330,3 +330,24 @@ fn a_server_that_hangs_is_given_up_when_the_protocols_own_library_does_it() {
         );
     });
 }
+
+/// libca waits for 30 s until a server that hangs has closed its circuits.
+#[test]
+fn a_worker_that_hangs_at_close_ends_with_its_stdin() {
+    const CLOSING: Duration = Duration::from_secs(2);
+    let mut meant = approaches();
+    meant.retain(|approach| ["libca", "aioca"].contains(&approach.name.as_str()));
+    at_once(&meant, |approach| {
+        let ioc = ioc_for(approach);
+        let mut worker = started(approach, &ioc, scalars());
+        connect(&mut worker);
+        ioc.pause();
+        worker.begin(&StageCommand::new(Stage::Close, Mode::Bulk));
+        sleep(CLOSING);
+        let begun = Instant::now();
+        worker.end_stdin();
+        assert!(worker.ended().success(), "{}", approach.name);
+        assert!(begun.elapsed() < CLOSING, "{}: {:?}", approach.name, begun.elapsed());
+        ioc.resume();
+    });
+}
