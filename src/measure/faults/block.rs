@@ -31,14 +31,14 @@ struct Place<'a> {
     workers: Vec<(&'a Candidate, Record)>,
 }
 
-/// What is told while places are measured.
+/// What a thread reports while it measures.
 enum Event<'a> {
     Started(&'a PlannedConfiguration, &'a str),
     Finished(Finished),
 }
 
 impl FaultBlock<'_> {
-    /// Goes through all faults and tells the records of their workers; false when
+    /// Goes through all faults and reports the records of their workers; false when
     /// interrupted.
     pub(in crate::measure) fn run<E>(
         &self,
