@@ -7,17 +7,25 @@ use serde_json::Value;
 
 use crate::support::{Gauge, at_once};
 
-/// Each lie of `workers/lying_worker.py`, with the fault and the figure that show it.
-const LIES: [(&str, &str, &str); 6] = [
-    ("CachedValue", "frozen-5s", "gets stale"),
-    ("SaysConnected", "frozen-5s", "PVs falsely connected"),
-    ("OneStaysAway", "restart", "PVs never recovered"),
-    ("LeaksDescriptor", "churn", "client descriptors per round"),
-    ("ConfirmsEarly", "put-slow", "puts early"),
-    ("LosesLast", "burst", "PVs without last value"),
+/// Each lie of `workers/lying_worker.py`, with the figure that shows it and the faults in
+/// which that exists.
+const LIES: [(&str, &str, &[&str]); 6] = [
+    ("cached-value", "gets stale", &["frozen-5s", "restart"]),
+    ("says-connected", "PVs falsely connected", &["frozen-5s", "restart"]),
+    ("one-stays-away", "PVs never recovered", &["restart"]),
+    ("leaks-descriptor", "client descriptors per round", &["churn"]),
+    ("confirms-early", "puts early", &["put-slow"]),
+    ("loses-last", "PVs without last value", &["frozen-5s", "restart", "burst"]),
 ];
 
 const FAULTS: [&str; 5] = ["frozen-5s", "restart", "churn", "put-slow", "burst"];
+
+/// Who is measured: in churn, which takes pyepics half a minute, only the liar about it.
+fn measured_in(fault: &str) -> Vec<&'static str> {
+    let all = LIES.iter().map(|(lie, _, _)| *lie);
+    let named = all.filter(|lie| fault != "churn" || *lie == "leaks-descriptor");
+    named.chain(["honest"]).collect()
+}
 
 fn approaches() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).display();
@@ -28,7 +36,7 @@ fn approaches() -> String {
              '{root}/src/worker/python/main.py', '--site', '{{site}}', 'pyepics']\n"
         )
     };
-    LIES.iter().map(|(lie, _, _)| entry(lie)).collect::<String>() + &entry("Honest")
+    LIES.iter().map(|(lie, _, _)| entry(lie)).collect::<String>() + &entry("honest")
 }
 
 /// The fields that are red: approach, fault and figure.
@@ -47,7 +55,7 @@ fn measured(fault: &str) -> (Option<i32>, Value) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mine.toml");
     std::fs::write(&file, approaches()).unwrap();
-    let names: Vec<&str> = LIES.iter().map(|(lie, _, _)| *lie).chain(["Honest"]).collect();
+    let names = measured_in(fault);
     let gauge = Gauge::run(&format!(
         "faults --fault {fault} --server softioc --approach wire,{} --approaches",
         names.join(",")
@@ -63,8 +71,8 @@ fn each_lie_turns_its_own_field_red_and_no_other() {
     at_once(&FAULTS, |fault| {
         let expected: BTreeSet<(String, String, String)> = LIES
             .iter()
-            .filter(|(_, own, _)| own == fault)
-            .map(|(lie, own, figure)| ((*lie).to_owned(), (*own).to_owned(), (*figure).to_owned()))
+            .filter(|(_, _, shown_in)| shown_in.contains(fault))
+            .map(|(lie, figure, _)| ((*lie).to_owned(), (*fault).to_owned(), (*figure).to_owned()))
             .collect();
         let (code, report) = measured(fault);
         // `wire` is a floor that is measured too, and none of these lies is its own.

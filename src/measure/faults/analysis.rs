@@ -599,8 +599,8 @@ mod tests {
     fn an_old_value_after_the_stop_is_no_recovery() {
         let mut own = honest();
         // The queue of before comes first, the newest value 3 s later.
-        own.runs.retain(|run| run.pv == 0 || !(20..50).contains(&(run.first as u64 >> 20)));
-        own.runs.push(update(1, START + 7_050 * MS, 20));
+        own.runs.retain(|run| run.pv == 0 || !(16..50).contains(&(run.first as u64 >> 20)));
+        own.runs.push(update(1, START + 7_050 * MS, 15));
         own.runs.sort_by_key(|run| run.start_ns);
         let recovered = one(&frozen(), own).recovered.unwrap();
         assert!((recovered.slowest_s.unwrap() - 3.0).abs() < 0.2, "{recovered:?}");

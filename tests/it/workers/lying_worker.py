@@ -2,7 +2,8 @@
 
     lying_worker.py LIE MAIN --site FOLDER pyepics
 
-MAIN is the `main.py` of the Python workers. LIE is a class below.
+MAIN is the `main.py` of the Python workers. LIE is a class below: `cached-value` is
+CachedValue.
 """
 
 import os
@@ -40,14 +41,15 @@ def lies():
     class SaysConnected(client_pyepics.Client):
         """Reports the first PV as connected every half second, whatever it is."""
 
-        def monitor(self, pvs, deadline):
-            super().monitor(pvs, deadline)
+        def context(self):
+            super().context()
             threading.Thread(target=self.boast, daemon=True).start()
 
         def boast(self):
             while True:
                 time.sleep(0.5)
-                self.log.state(0, True)
+                if self.log is not None:
+                    self.log.state(0, True)
 
     class OneStaysAway(client_pyepics.Client):
         """Brings no update of the last PV any more once it was disconnected."""
@@ -89,7 +91,7 @@ def lies():
             elif before is not None:
                 super().on_update(number, before[0], **before[1])
 
-    return locals()[LIE]
+    return locals()["".join(word.capitalize() for word in LIE.split("-"))]
 
 
 if __name__ == "__main__":
