@@ -34,7 +34,7 @@ struct Place<'a> {
 /// What a thread reports while it measures.
 enum Event<'a> {
     Started(&'a PlannedConfiguration, &'a str),
-    Finished(Finished),
+    Finished(Box<Finished>),
 }
 
 impl FaultBlock<'_> {
@@ -115,14 +115,16 @@ impl FaultBlock<'_> {
                     Event::Started(planned, approach) => {
                         tell(Progress::Started { planned, approach })?;
                     }
-                    Event::Finished(Finished { record, log }) => {
+                    Event::Finished(finished) => {
+                        let Finished { record, log } = *finished;
                         tell(Progress::Finished { record: Box::new(record), log })?;
                         tell(Progress::Done)?;
                     }
                 }
             }
             let is_complete = |one: thread::ScopedJoinHandle<'_, bool>| one.join().unwrap_or(false);
-            Ok(running.into_iter().map(is_complete).fold(true, |all, one| all && one))
+            let complete: Vec<bool> = running.into_iter().map(is_complete).collect();
+            Ok(complete.into_iter().all(|one| one))
         })
     }
 }
@@ -151,7 +153,7 @@ impl<'a> Place<'a> {
                 ioc = None;
             }
             for one in finished {
-                if events.send(Event::Finished(one)).is_err() {
+                if events.send(Event::Finished(Box::new(one))).is_err() {
                     return false;
                 }
             }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::crew::{Crew, Member};
 use crate::ioc::Server;
 use crate::measure::stop::Stop;
-use crate::process::{Handles, handles};
+use crate::process::handles;
 use crate::record::{Held, LeftOnServer};
 use crate::scenario::PROCESSED_FACTOR;
 use crate::worker_protocol::{Content, Mode, Monitor, Stage, StageCommand};
@@ -77,7 +77,7 @@ fn round(member: &Member) -> Vec<StageCommand> {
 
 fn held(member: &Member, ioc: &dyn Server) -> Option<Held> {
     let client = handles(member.hello()?.pid)?;
-    let server = handles(ioc.pid()).unwrap_or(Handles::default());
+    let server = handles(ioc.pid()).unwrap_or_default();
     Some(Held {
         client_bytes: client.rss_bytes,
         client_descriptors: client.descriptors,

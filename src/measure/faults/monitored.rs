@@ -97,7 +97,7 @@ fn subscribe(pvs: usize, fault: &MonitoredFault) -> StageCommand {
         step: NEVER_THE_NEXT,
         room: room + pvs,
         monitors: 1,
-        callback_s: (!fault.callback.is_zero()).then(|| fault.callback.as_secs_f64()),
+        callback_s: (!fault.callback.is_zero()).then_some(fault.callback.as_secs_f64()),
     };
     StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) }
 }

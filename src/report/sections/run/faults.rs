@@ -99,7 +99,7 @@ pub(super) fn statements(judgement: &Judgement) -> Vec<String> {
         let fails = |approach: &&&str| {
             let is_failed =
                 |cell: &&FaultCell| cell.approach == **approach && cell.state == FaultState::Fail;
-            own.iter().any(|cell| is_failed(cell))
+            own.iter().any(is_failed)
         };
         let failing: Vec<&str> = all.iter().filter(fails).copied().collect();
         let faults = counted(faults(&own).len(), "fault");
