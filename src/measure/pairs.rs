@@ -138,7 +138,6 @@ impl<'a> PairRunner<'a> {
             // There is one link at a time between two namespaces.
             self.stop_servers();
         }
-        let candidate = &self.sides[side as usize].candidate;
         let server = match self.running.entry(planned.server.clone()) {
             Entry::Occupied(running) => running.into_mut(),
             Entry::Vacant(place) => {
