@@ -209,6 +209,10 @@ const OUTAGE: Duration = Duration::from_secs(1);
 /// new, and within 30 s of nothing at all.
 const TO_COME_BACK: Duration = Duration::from_secs(15);
 
+/// The same after a cut of the link: 0.2 s times 2, 4, 8 … after it began TCP tries again, 51 s
+/// and 103 s among them.
+const TO_COME_BACK_OVER_LINK: Duration = Duration::from_secs(30);
+
 const fn frozen(lasts: Duration) -> Fault {
     Fault { at: UNDISTURBED, what: Happening::ServerStopped, lasts }
 }
@@ -269,6 +273,15 @@ const fn outage(
     monitored(name, about, STALE, 100, MonitoredFault::outage(faults, TO_COME_BACK))
 }
 
+/// With more time to come back.
+const fn outage_over_link(
+    name: &'static str,
+    about: &'static str,
+    faults: &'static [Fault],
+) -> FaultDefinition {
+    monitored(name, about, STALE, 100, MonitoredFault::outage(faults, TO_COME_BACK_OVER_LINK))
+}
+
 const fn close(name: &'static str, about: &'static str, when: CloseWhen) -> FaultDefinition {
     FaultDefinition {
         name,
@@ -308,22 +321,22 @@ pub static FAULTS: [FaultDefinition; 23] = [
     ),
     outage("restart-without", "the IOC comes back without the first PV", &[killed(2, Some(0))]),
     outage("restart-10x", "ten restarts, one every 4 s", &TEN_RESTARTS),
-    outage(
+    outage_over_link(
         "cut-5s",
         "the link drops everything for 5 s, both ways",
         &[cut(Direction::Both, Duration::from_secs(5))],
     ),
-    outage(
+    outage_over_link(
         "cut-90s",
         "the link drops everything for 90 s, both ways, beyond every timeout of either protocol",
         &[cut(Direction::Both, Duration::from_secs(90))],
     ),
-    outage(
+    outage_over_link(
         "cut-to-client",
         "the link drops what the server sends for 40 s, and carries what clients send",
         &[cut(Direction::ToClient, Duration::from_secs(40))],
     ),
-    outage(
+    outage_over_link(
         "cut-to-server",
         "the link drops what clients send for 40 s, and carries what the server sends",
         &[cut(Direction::ToServer, Duration::from_secs(40))],
