@@ -65,7 +65,9 @@ impl FaultBlock<'_> {
             let Some(fault) = planned.fault else { continue };
             let place = Place { fault, planned, workers: self.workers(planned, random) };
             let same = all.iter_mut().find(|places| places[0].fault == fault);
-            match same.filter(|_| fault.is_side_by_side()) {
+            // There is one link at a time between two namespaces.
+            let is_shared = fault.is_side_by_side() && planned.conditions().is_none();
+            match same.filter(|_| is_shared) {
                 Some(places) => places.push(place),
                 None => all.push(vec![place]),
             }
