@@ -93,7 +93,7 @@ fn pvs_are_found_over_a_link_whose_searches_are_recorded() {
 #[test]
 fn searches_that_the_link_loses_are_repeated() {
     let arguments = "connect --approach wire,libca --pvs 500 --mode bulk --blocks 1 --lookup udp \
-                     --link loss=30%";
+                     --link loss=10%";
     for record in records_of(Gauge::run(arguments).finish()) {
         let searches = &record.link.as_deref().unwrap().searches;
         assert!(searches.sent > searches.names && searches.names == 500, "{searches:?}");

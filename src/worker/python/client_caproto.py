@@ -102,12 +102,7 @@ class Client(worker.Client):
         if missing:
             raise self.job.unfinished("written", missing, len(pvs))
         for pv, response in responses.items():
-            self.check_written(pv, response)
-
-    def check_written(self, pv, response):
-        """caproto returns what the server answered, an error too."""
-        if not response.status.success:
-            raise worker.StageError(f"{self.job.pvs[pv]}: {response.status.description}")
+            check_written(self.job.pvs[pv], response)
 
     def put_serial(self, pvs, values):
         deadline = self.job.deadline()
@@ -116,7 +111,7 @@ class Client(worker.Client):
                 response = self.pvs[pv].write([value], wait=True, timeout=deadline.remaining_s())
             except CaprotoTimeoutError:
                 raise self.job.unfinished("written", pvs[done:], len(pvs)) from None
-            self.check_written(pv, response)
+            check_written(self.job.pvs[pv], response)
             self.lap()
 
     def put_unconfirmed(self, pvs, values):
@@ -170,6 +165,12 @@ class Client(worker.Client):
             if missing:
                 raise self.job.disconnected(missing, len(pvs)) from None
             raise
+
+
+def check_written(name, response):
+    """caproto returns what the server answered, an error too."""
+    if not response.status.success:
+        raise worker.StageError(f"{name}: {response.status.description}")
 
 
 def has_begun(subscription, deadline):

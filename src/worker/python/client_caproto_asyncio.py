@@ -61,7 +61,8 @@ class Client(AsyncioClient):
 
     async def put(self, mode, pvs, values):
         async def write(pv, timeout_s, value):
-            await self.pvs[pv].write([value], wait=True, timeout=timeout_s)
+            response = await self.pvs[pv].write([value], wait=True, timeout=timeout_s)
+            client_caproto.check_written(self.job.pvs[pv], response)
 
         await self.each("written", mode, pvs, [(value,) for value in values], write)
 

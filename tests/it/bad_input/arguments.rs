@@ -118,7 +118,7 @@ fn a_database_that_is_not_there_is_refused_with_its_name() {
 
 #[test]
 fn a_listing_of_what_is_not_listed_is_refused_with_what_is() {
-    refused("list gauges", &["gauges", "approaches, servers, scenarios, tables, limits"]);
+    refused("list gauges", &["gauges", "approaches, servers, scenarios, faults, tables, limits"]);
 }
 
 #[test]
