@@ -201,7 +201,7 @@ fn soft_iocs_with_pvxs_are_compared_over_pv_access() {
         "compare --ioc-a {soft_ioc} --ioc-b {soft_ioc} --approach wire-pva --pvs 5 --most-pairs 8 \
          --tolerance 100"
     ));
-    assert!(matches!(ran.code(), Some(0 | 3)), "{}", ran.stderr());
+    assert!(matches!(ran.code(), Some(0 | 3)), "{}{}", ran.stdout(), ran.stderr());
     assert!(of_side(&ran.run(), Side::B).iter().all(|record| record.server == "ioc-b"));
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Gauge, at_once};
+use crate::support::{Gauge, at_once, crowd};
 
 /// Each lie of `workers/lying_worker.py`, with the figure that shows it and the faults in
 /// which that exists.
@@ -68,6 +68,7 @@ fn measured(fault: &str) -> (Option<i32>, Value) {
 
 #[test]
 fn each_lie_turns_its_own_field_red_and_no_other() {
+    let _crowd = crowd();
     at_once(&FAULTS, |fault| {
         let expected: BTreeSet<(String, String, String)> = LIES
             .iter()

@@ -5,7 +5,7 @@ use std::process::Output;
 use epics_gauge::link::LinkKind;
 use epics_gauge::record::Record;
 
-use crate::support::{Gauge, Ran, gauge};
+use crate::support::{Gauge, Ran, crowd, gauge};
 
 /// Ten times the usual delay: on a machine that does something else a packet waits for a core.
 const DELAY: &str = "delay=100ms";
@@ -19,6 +19,7 @@ fn checked(arguments: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn a_link_delays_and_loses_what_it_is_to() {
+    let _crowd = crowd();
     for relay in [&[][..], &["--relay"]] {
         let (code, text) = checked(&[relay, &[DELAY, "loss=2%", "clean"]].concat());
         assert_eq!(code, Some(0), "{text}");
@@ -31,6 +32,7 @@ fn a_link_delays_and_loses_what_it_is_to() {
 
 #[test]
 fn a_link_that_does_something_else_is_found() {
+    let _crowd = crowd();
     for (wanted, instead) in [
         (DELAY, "delay=110ms"),
         (DELAY, "delay=90ms"),
@@ -45,6 +47,7 @@ fn a_link_that_does_something_else_is_found() {
 
 #[test]
 fn a_link_that_cannot_be_is_refused_with_one_that_can() {
+    let _crowd = crowd();
     let (code, text) = checked(&["delay=10"]);
     assert_eq!(code, Some(64), "{text}");
     assert!(text.contains("10ms"), "{text}");
@@ -66,6 +69,7 @@ fn records_of(run: Ran) -> Vec<Record> {
 /// Both protocols, both lookups, a library of each kind.
 #[test]
 fn pvs_are_found_over_a_link_whose_searches_are_recorded() {
+    let _crowd = crowd();
     let arguments = "connect --approach wire,wire-pva,libca,pvxs --pvs 60 --mode bulk --blocks 1 \
                      --lookup udp,name-server --link delay=5ms --allow-missing";
     let records = records_of(Gauge::run(arguments).finish());
@@ -92,6 +96,7 @@ fn pvs_are_found_over_a_link_whose_searches_are_recorded() {
 
 #[test]
 fn searches_that_the_link_loses_are_repeated() {
+    let _crowd = crowd();
     let arguments = "connect --approach wire,libca --pvs 500 --mode bulk --blocks 1 --lookup udp \
                      --link loss=10%";
     for record in records_of(Gauge::run(arguments).finish()) {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use epics_gauge::approach::{Approach, Catalogue};
@@ -101,6 +102,13 @@ pub(crate) fn approaches_where(is_meant: impl Fn(&Approach) -> bool) -> Vec<Stri
     let catalogue = Catalogue::built_in();
     let meant = catalogue.all().iter().filter(|approach| is_meant(approach));
     meant.map(|approach| approach.name.clone()).collect()
+}
+
+/// Tests that start many clients hold this, so that they run one after another: together they
+/// would leave the others of the suite no time, and a worker that has to wait seems to lie.
+pub(crate) fn crowd() -> MutexGuard<'static, ()> {
+    static CROWD: Mutex<()> = Mutex::new(());
+    CROWD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Checks all of them at once: what waits most of its time waits together.
