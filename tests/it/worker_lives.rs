@@ -12,7 +12,7 @@ use epics_gauge::worker_protocol::{
     Content, Done, Gets, Mode, Monitor, Reported, Stage, StageCommand,
 };
 
-use crate::support::{WorkerDriver, at_once, crowd};
+use crate::support::{WorkerDriver, at_once};
 
 const PVS: usize = 20;
 
@@ -142,7 +142,6 @@ fn disconnect(worker: &mut WorkerDriver, ioc: &mut SoftIoc, approach: &Approach)
 
 #[test]
 fn every_approach_disconnects_connects_again_and_closes() {
-    let _crowd = crowd();
     for some in approaches().chunks(AT_A_TIME) {
         at_once(some, |approach| {
             let name = &approach.name;
@@ -182,7 +181,6 @@ fn every_approach_disconnects_connects_again_and_closes() {
 
 #[test]
 fn what_does_not_wait_for_the_server_is_written_in_the_end() {
-    let _crowd = crowd();
     for some in approaches().chunks(AT_A_TIME) {
         at_once(some, |approach| {
             let name = &approach.name;
@@ -212,7 +210,6 @@ fn what_does_not_wait_for_the_server_is_written_in_the_end() {
 /// The system closes the circuits of an IOC that dies, so that its clients can know at once.
 #[test]
 fn every_approach_that_reports_states_reports_a_dead_ioc() {
-    let _crowd = crowd();
     for some in approaches().chunks(AT_A_TIME) {
         at_once(some, |approach| {
             let name = &approach.name;
@@ -244,7 +241,6 @@ fn every_approach_that_reports_states_reports_a_dead_ioc() {
 /// 20 callbacks of 20 ms take 0.4 s, one after the other or at the same time.
 #[test]
 fn a_callback_takes_as_long_as_it_should() {
-    let _crowd = crowd();
     for some in approaches().chunks(AT_A_TIME) {
         at_once(some, |approach| {
             let name = &approach.name;
@@ -276,7 +272,6 @@ fn a_callback_takes_as_long_as_it_should() {
 /// pvxs gives up after 4/3 of 3 s.
 #[test]
 fn a_server_that_hangs_is_given_up_when_the_protocols_own_library_does_it() {
-    let _crowd = crowd();
     const LATER: Duration = Duration::from_secs(2);
     let conn_tmo = [("EPICS_CA_CONN_TMO", "1"), ("EPICS_PVA_CONN_TMO", "3")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -339,7 +334,6 @@ fn a_server_that_hangs_is_given_up_when_the_protocols_own_library_does_it() {
 /// libca waits for 30 s until a server that hangs has closed its circuits.
 #[test]
 fn a_worker_that_hangs_at_close_ends_with_its_stdin() {
-    let _crowd = crowd();
     const CLOSING: Duration = Duration::from_secs(2);
     let mut meant = approaches();
     meant.retain(|approach| ["libca", "aioca"].contains(&approach.name.as_str()));
