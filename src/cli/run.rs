@@ -98,7 +98,7 @@ fn enter_namespaces_if_needed(
         return Ok(());
     }
     if needs_site(plan, servers, approaches) {
-        // Whoever needs what is missing says so.
+        // What is missing is reported by whatever needs it.
         let _ = python_site();
     }
     environments(named_versions(approaches, servers).filter_map(chosen_only))?;

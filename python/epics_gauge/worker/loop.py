@@ -169,7 +169,7 @@ class Client:
 
     def collect_with_gets(self, meanwhile):
         """Takes updates, and reads PVs one at a time meanwhile, each with a timeout of its
-        own. A library that does not answer in time says so itself: it is not helped."""
+        own. A library must report by itself that it has no answer in time: it is not helped."""
         for pause_s, pv in meanwhile:
             self.collect(pause_s)
             if pv is None:

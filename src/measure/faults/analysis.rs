@@ -1,16 +1,15 @@
 //! What arrived while something happened, against what the server made and when it could
 //! answer: no I/O, no clock.
 
-use crate::record::{Away, FaultRun, FaultUpdates, GetsSeen, Recovered, Reports, Timeline};
-use crate::scenario::{PROCESSED_FACTOR, pv_name};
+mod course;
+mod gets;
+
+pub(super) use self::course::{Absence, Course, Instance};
+use self::course::{SECOND_NS, Update, number_of};
+use self::gets::Seen;
+use crate::record::{Away, FaultRun, FaultUpdates, Recovered, Reports, Timeline};
+use crate::scenario::pv_name;
 use crate::worker_protocol::{Done, GetAttempt, StateChange, UpdateRun};
-
-/// A stopped server may still send what it had begun.
-const STOPPING_NS: u64 = 50_000_000;
-
-/// A get that ends this much later than its timeout says is late: a Python worker on a busy
-/// machine may take half of that.
-const GET_MARGIN_S: f64 = 1.0;
 
 /// Channel Access reports a circuit that is silent for 35 s, pvAccess after 53 s: a server
 /// that is away this long must be reported by either.
@@ -19,50 +18,8 @@ const MUST_BE_REPORTED_NS: u64 = 60_000_000_000;
 /// For so long after it came back, a PV may bring the same value twice.
 const COMING_BACK_NS: u64 = 1_000_000_000;
 
-/// So many periods an update may be old when it arrives as the newest.
-const NEWEST_WITHIN: f64 = 2.0;
-
 /// How long the slices of a timeline are, in seconds.
 const SLICE_S: f64 = 0.5;
-
-const SECOND_NS: f64 = 1e9;
-
-/// What happened.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Course {
-    pub(super) pvs: usize,
-    /// The PV that does not come back.
-    pub(super) missing: Option<usize>,
-    pub(super) rate_hz: f64,
-    pub(super) start_ns: u64,
-    pub(super) end_ns: u64,
-    pub(super) absences: Vec<Absence>,
-    pub(super) instances: Vec<Instance>,
-    pub(super) get_timeout_s: f64,
-}
-
-/// A time in which the server could not answer.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Absence {
-    pub(super) from_ns: u64,
-    /// From here on it may have answered.
-    pub(super) until_ns: u64,
-    /// From here on it certainly did.
-    pub(super) served_ns: u64,
-    /// Whether its circuits were closed, which clients notice at once.
-    pub(super) is_kill: bool,
-}
-
-/// One life of the server.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Instance {
-    /// What arrived earlier is of the one before.
-    pub(super) from_ns: u64,
-    /// The number of each PV's last update.
-    pub(super) last: Vec<u64>,
-    /// When the updates stopped.
-    pub(super) scanned_until_ns: u64,
-}
 
 /// What one worker brought.
 #[derive(Debug, Clone, Default)]
@@ -82,15 +39,6 @@ impl Arrived {
             gets: done.gets,
         }
     }
-}
-
-/// One update of a PV.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Update {
-    at_ns: u64,
-    instance: usize,
-    /// None of a value that no PV of this name ever has.
-    number: Option<u64>,
 }
 
 /// What came of every worker, in the same order.
@@ -118,91 +66,6 @@ fn updates_by_pv(course: &Course, runs: &[UpdateRun]) -> Vec<Vec<Update>> {
     by_pv
 }
 
-/// The number of the update with this value. A record that was never processed holds 0
-/// whatever its index.
-fn number_of(pv: usize, value: f64) -> Option<u64> {
-    let number = ((value - pv as f64) / PROCESSED_FACTOR).round();
-    let is_exact = value == 0.0 || number * PROCESSED_FACTOR + pv as f64 == value;
-    (is_exact && number >= 0.0).then_some(number as u64)
-}
-
-impl Course {
-    fn instance_at(&self, at_ns: u64) -> usize {
-        self.instances.iter().rposition(|instance| instance.from_ns <= at_ns).unwrap_or(0)
-    }
-
-    fn seconds(&self, at_ns: u64) -> f64 {
-        (at_ns as f64 - self.start_ns as f64) / SECOND_NS
-    }
-
-    /// The absence within which `at_ns` lies: certainly no answer was made then.
-    fn absence_at(&self, at_ns: u64) -> Option<&Absence> {
-        self.absences
-            .iter()
-            .find(|absence| (absence.from_ns + STOPPING_NS..absence.until_ns).contains(&at_ns))
-    }
-
-    /// The PVs that are to come back.
-    fn wanted(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.pvs).filter(|pv| Some(*pv) != self.missing)
-    }
-
-    /// Whether an update of the last instance was the newest when it arrived: the server
-    /// makes them at its rate up to the last.
-    fn is_newest(&self, pv: usize, update: &Update) -> bool {
-        let Some((at, last)) = self.instances.len().checked_sub(1).zip(self.instances.last())
-        else {
-            return false;
-        };
-        let (Some(number), Some(last_number)) = (update.number, last.last.get(pv)) else {
-            return false;
-        };
-        let before_end_s =
-            (last.scanned_until_ns as f64 - update.at_ns as f64).max(0.0) / SECOND_NS;
-        let made = *last_number as f64 - (before_end_s * self.rate_hz).ceil();
-        update.instance == at && number as f64 + NEWEST_WITHIN >= made
-    }
-}
-
-/// The newest number of each PV that any client had, and when: a server's own proof that it
-/// had made it.
-struct Seen {
-    /// By instance and PV, in the order of time, numbers rising.
-    newest: Vec<Vec<Vec<(u64, u64)>>>,
-}
-
-impl Seen {
-    fn of<'a>(course: &Course, all: impl Iterator<Item = &'a Vec<Vec<Update>>>) -> Seen {
-        let mut newest = vec![vec![Vec::new(); course.pvs]; course.instances.len()];
-        for (pv, update) in all
-            .flat_map(|by_pv| by_pv.iter().enumerate())
-            .flat_map(|(pv, own)| own.iter().map(move |update| (pv, update)))
-        {
-            let made = course.instances[update.instance].last.get(pv).copied().unwrap_or(0);
-            // A client may make up numbers, but not those of the server's own count.
-            if let Some(number) = update.number.filter(|number| *number <= made) {
-                newest[update.instance][pv].push((update.at_ns, number));
-            }
-        }
-        for seen in newest.iter_mut().flatten() {
-            seen.sort_unstable();
-            let mut most = None;
-            seen.retain(|(_, number)| {
-                let is_newer = most.is_none_or(|most| *number > most);
-                most = most.max(Some(*number));
-                is_newer
-            });
-        }
-        Seen { newest }
-    }
-
-    fn newest_at(&self, instance: usize, pv: usize, at_ns: u64) -> Option<u64> {
-        let seen = self.newest.get(instance)?.get(pv)?;
-        let before = seen.partition_point(|(seen_ns, _)| *seen_ns < at_ns);
-        before.checked_sub(1).map(|last| seen[last].1)
-    }
-}
-
 /// One worker.
 struct One<'a> {
     course: &'a Course,
@@ -221,7 +84,7 @@ impl One<'_> {
         FaultRun {
             away: course.absences.iter().map(away).collect(),
             reports: self.reports(),
-            gets: (!self.own.gets.is_empty()).then(|| self.gets(seen)),
+            gets: (!self.own.gets.is_empty()).then(|| seen.of_gets(course, &self.own.gets)),
             recovered: (!course.absences.is_empty()).then(|| self.recovered(&back_ns)),
             updates: Some(self.fault_updates(&back_ns)),
             timeline: Some(self.timeline(&back_ns)),
@@ -288,60 +151,6 @@ impl One<'_> {
             missing: wanted.saturating_sub(in_time),
             slowest_s: slowest_ns.map(|ns| ns as f64 / SECOND_NS),
             falsely_connected: (0..self.course.pvs).filter(falsely).count(),
-        })
-    }
-
-    fn gets(&self, seen: &Seen) -> GetsSeen {
-        let mut gets = GetsSeen::default();
-        let most_s = self.course.get_timeout_s + GET_MARGIN_S;
-        for get in &self.own.gets {
-            let absence = self.course.absence_at(get.start_ns);
-            let took_s = get.end_ns.saturating_sub(get.start_ns) as f64 / SECOND_NS;
-            gets.late += usize::from(took_s > most_s);
-            match get.value {
-                Some(value) => {
-                    gets.answered += usize::from(absence.is_some());
-                    if let Some(why) = self.why_stale(get, value, absence, seen) {
-                        gets.stale += 1;
-                        gets.first_stale.get_or_insert(why);
-                    }
-                }
-                None => gets.failed += usize::from(absence.is_some() && took_s <= most_s),
-            }
-        }
-        gets
-    }
-
-    /// Why no server can have sent this value to this get; none where one can.
-    fn why_stale(
-        &self,
-        get: &GetAttempt,
-        value: f64,
-        absence: Option<&Absence>,
-        seen: &Seen,
-    ) -> Option<String> {
-        let course = self.course;
-        let asked_s = course.seconds(get.start_ns);
-        let name = pv_name(get.pv);
-        if absence.is_some_and(|absence| get.end_ns < absence.until_ns) {
-            let (from, until) = (asked_s, course.seconds(get.end_ns));
-            return Some(format!(
-                "{name} answered {value} at {until:.2} s to a get of {from:.2} s, while the server \
-                 could not answer"
-            ));
-        }
-        let instance = course.instance_at(get.start_ns);
-        // Between two lives either may have answered.
-        if course.instance_at(get.end_ns) != instance || absence.is_some_and(|one| one.is_kill) {
-            return None;
-        }
-        let known = seen.newest_at(instance, get.pv, get.start_ns)?;
-        let is_old = number_of(get.pv, value).is_none_or(|number| number < known);
-        is_old.then(|| {
-            format!(
-                "{name} answered {value} to a get of {asked_s:.2} s, when update {known} of it had \
-                 arrived before"
-            )
         })
     }
 
@@ -455,238 +264,4 @@ impl FaultUpdates {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MS: u64 = 1_000_000;
-    const S: u64 = 1_000 * MS;
-
-    /// When the figures begin.
-    const START: u64 = 100 * S;
-
-    fn update(pv: usize, at_ns: u64, number: u64) -> UpdateRun {
-        UpdateRun {
-            pv,
-            monitor: 0,
-            first: pv as f64 + PROCESSED_FACTOR * number as f64,
-            count: 1,
-            start_ns: at_ns,
-            sums: Vec::new(),
-        }
-    }
-
-    /// Two PVs at 10 Hz, stopped from 2 s to 7 s, until 12 s: 20 updates, none, 50 updates.
-    fn frozen() -> Course {
-        let absence = Absence {
-            from_ns: START + 2 * S,
-            until_ns: START + 7 * S,
-            served_ns: START + 7 * S,
-            is_kill: false,
-        };
-        Course {
-            pvs: 2,
-            missing: None,
-            rate_hz: 10.0,
-            start_ns: START,
-            end_ns: START + 13 * S,
-            absences: vec![absence],
-            instances: vec![Instance {
-                from_ns: 0,
-                last: vec![70, 70],
-                scanned_until_ns: START + 12 * S,
-            }],
-            get_timeout_s: 2.0,
-        }
-    }
-
-    /// What an honest client has of each PV of [`frozen`].
-    fn honest() -> Arrived {
-        let at = |number: u64| {
-            let pause = if number > 20 { 5 * S } else { 0 };
-            START + number * 100 * MS + pause
-        };
-        let of = |pv: usize| (0..=70).map(move |number| update(pv, at(number), number));
-        Arrived { runs: of(0).chain(of(1)).collect(), states: Some(Vec::new()), gets: Vec::new() }
-    }
-
-    fn one(course: &Course, own: Arrived) -> FaultRun {
-        analyse(course, &[Some(own), None]).remove(0).unwrap()
-    }
-
-    fn get(from_ms: u64, until_ms: u64, number: Option<u64>) -> GetAttempt {
-        GetAttempt {
-            pv: 0,
-            start_ns: START + from_ms * MS,
-            end_ns: START + until_ms * MS,
-            value: number.map(|number| PROCESSED_FACTOR * number as f64),
-            error: number.is_none().then(|| "timeout".to_owned()),
-        }
-    }
-
-    fn gets(attempts: &[GetAttempt]) -> GetsSeen {
-        one(&frozen(), Arrived { gets: attempts.to_vec(), ..honest() }).gets.unwrap()
-    }
-
-    fn state(pv: usize, at_ms: u64, connected: bool) -> StateChange {
-        StateChange { pv, at_ns: START + at_ms * MS, connected }
-    }
-
-    #[test]
-    fn an_honest_client_lost_nothing_and_came_back_at_once() {
-        let run = one(&frozen(), honest());
-        let updates = run.updates.unwrap();
-        assert_eq!((updates.lost, updates.wrong, updates.last_missing), (0, 0, 0));
-        let recovered = run.recovered.unwrap();
-        assert_eq!((recovered.wanted, recovered.recovered), (2, 2));
-        assert!((recovered.slowest_s.unwrap() - 0.1).abs() < 1e-9, "{recovered:?}");
-        assert_eq!(run.reports.unwrap().missing, 0, "5 s are within every timeout");
-        assert_eq!(run.timeline.unwrap().updates.len(), 26);
-    }
-
-    #[test]
-    fn a_value_that_comes_while_the_server_is_stopped_is_stale() {
-        let seen = gets(&[
-            get(1_000, 1_001, Some(10)),
-            get(3_000, 3_001, Some(20)),
-            get(4_000, 6_000, None),
-            get(6_500, 7_050, Some(20)),
-        ]);
-        assert_eq!((seen.answered, seen.failed, seen.late, seen.stale), (2, 1, 0, 1));
-        assert!(seen.first_stale.unwrap().contains("could not answer"));
-    }
-
-    #[test]
-    fn a_value_that_somebody_had_been_sent_a_newer_one_of_is_stale() {
-        assert_eq!(gets(&[get(1_050, 1_051, Some(10))]).stale, 0);
-        let seen = gets(&[get(1_050, 1_051, Some(9))]);
-        assert_eq!(seen.stale, 1);
-        assert!(seen.first_stale.unwrap().contains("update 10"));
-    }
-
-    #[test]
-    fn a_get_that_ends_long_after_its_timeout_is_late() {
-        let seen = gets(&[get(2_500, 5_600, None), get(2_500, 5_400, None)]);
-        assert_eq!((seen.late, seen.failed), (1, 1));
-    }
-
-    #[test]
-    fn a_connection_to_a_stopped_server_is_none() {
-        let states = vec![state(0, 3_000, true), state(1, 7_010, true), state(1, 1_000, true)];
-        let own = Arrived { states: Some(states), ..honest() };
-        let reports = one(&frozen(), own).reports.unwrap();
-        assert_eq!((reports.falsely_connected, reports.missing), (1, 0));
-        let silent = one(&frozen(), Arrived { states: None, ..honest() });
-        assert_eq!(silent.reports, None);
-    }
-
-    #[test]
-    fn a_long_stop_must_be_reported_of_every_pv() {
-        let mut course = frozen();
-        let shift = 90 * S;
-        course.absences[0].until_ns += shift;
-        course.absences[0].served_ns += shift;
-        let states = vec![state(0, 37_000, false)];
-        let own = Arrived { states: Some(states), ..honest() };
-        let reports = one(&course, own).reports.unwrap();
-        assert_eq!((reports.wanted, reports.missing, reports.disconnected), (2, 1, 1));
-        assert!((reports.slowest_s.unwrap() - 35.0).abs() < 1e-9, "{reports:?}");
-    }
-
-    #[test]
-    fn a_pv_that_stays_away_never_recovers_and_is_not_counted_twice() {
-        let mut own = honest();
-        own.runs.retain(|run| run.pv == 0 || run.start_ns < START + 2 * S);
-        let run = one(&frozen(), own);
-        let (recovered, updates) = (run.recovered.unwrap(), run.updates.unwrap());
-        assert_eq!((recovered.wanted, recovered.recovered), (2, 1));
-        assert_eq!(updates.last_missing, 0, "{updates:?}");
-    }
-
-    #[test]
-    fn an_old_value_after_the_stop_is_no_recovery() {
-        let mut own = honest();
-        // The queue of before comes first, the newest value 3 s later.
-        own.runs.retain(|run| run.pv == 0 || !(16..50).contains(&(run.first as u64 >> 20)));
-        own.runs.push(update(1, START + 7_050 * MS, 15));
-        own.runs.sort_by_key(|run| run.start_ns);
-        let recovered = one(&frozen(), own).recovered.unwrap();
-        assert!((recovered.slowest_s.unwrap() - 3.0).abs() < 0.2, "{recovered:?}");
-    }
-
-    #[test]
-    fn updates_that_come_twice_or_backwards_or_from_nowhere_are_wrong() {
-        let with = |update: UpdateRun| {
-            let mut own = honest();
-            own.runs.push(update);
-            own.runs.sort_by_key(|run| run.start_ns);
-            one(&frozen(), own).updates.unwrap()
-        };
-        assert_eq!(with(update(0, START + 1_050 * MS, 10)).wrong, 1);
-        assert_eq!(with(update(0, START + 1_050 * MS, 3)).wrong, 1);
-        assert_eq!(with(update(0, START + 1_050 * MS, 71)).wrong, 1);
-        // The first update after the stop may be the value that was there, and once more.
-        assert_eq!(with(update(0, START + 7_010 * MS, 20)).wrong, 0);
-        assert_eq!(with(update(0, START + 7_110 * MS, 21)).wrong, 0);
-        assert_eq!(with(update(0, START + 9_050 * MS, 40)).wrong, 1);
-        assert_eq!(with(update(0, START + 7_110 * MS, 20)).wrong, 1);
-        let torn = with(UpdateRun { first: 0.5, ..update(0, START + 1_050 * MS, 0) });
-        assert!(torn.first_wrong.unwrap().contains("none that the IOC made"));
-    }
-
-    #[test]
-    fn a_value_may_come_twice_when_a_pv_is_back_later_than_its_server() {
-        let mut own = honest();
-        // The circuit answers 3 s after the server does, with what it held back and a reading.
-        for run in &mut own.runs {
-            if run.start_ns > START + 7 * S {
-                run.start_ns = run.start_ns.max(START + 10 * S);
-            }
-        }
-        own.runs.push(update(0, START + 10_120 * MS, 51));
-        own.runs.sort_by_key(|run| run.start_ns);
-        assert_eq!(one(&frozen(), own.clone()).updates.unwrap().wrong, 0);
-        own.runs.push(update(0, START + 11_950 * MS, 68));
-        own.runs.sort_by_key(|run| run.start_ns);
-        assert_eq!(one(&frozen(), own).updates.unwrap().wrong, 1);
-    }
-
-    #[test]
-    fn the_last_value_of_a_burst_is_missed_by_who_loses_it() {
-        let course = Course { absences: Vec::new(), ..frozen() };
-        let mut own = honest();
-        own.runs.retain(|run| run.pv == 1 || run.first != PROCESSED_FACTOR * 70.0);
-        let updates = one(&course, own).updates.unwrap();
-        assert_eq!((updates.last_missing, updates.lost, updates.wrong), (1, 1, 0));
-    }
-
-    #[test]
-    fn numbers_begin_again_after_a_restart_and_the_missing_pv_is_not_wanted() {
-        let mut course = frozen();
-        course.absences[0].is_kill = true;
-        course.missing = Some(0);
-        course.instances[0].last = vec![20, 20];
-        course.instances.push(Instance {
-            from_ns: START + 7 * S,
-            last: vec![0, 50],
-            scanned_until_ns: START + 12 * S,
-        });
-        let at = |number: u64| START + 7 * S + number * 100 * MS;
-        let mut own = honest();
-        own.runs.retain(|run| run.start_ns < START + 2 * S + 1);
-        own.runs.extend((1..=50).map(|number| update(1, at(number), number)));
-        own.states = Some(vec![state(0, 2_001, false), state(1, 2_001, false)]);
-        let run = one(&course, own);
-        let (recovered, updates) = (run.recovered.unwrap(), run.updates.unwrap());
-        assert_eq!((recovered.wanted, recovered.recovered), (1, 1));
-        assert_eq!((updates.wrong, updates.lost, updates.last_missing), (0, 0, 0));
-        assert_eq!(run.reports.unwrap().missing, 0);
-    }
-
-    #[test]
-    fn values_are_numbers_of_updates_or_nobodys() {
-        assert_eq!(number_of(3, 3.0 + 2.0 * PROCESSED_FACTOR), Some(2));
-        assert_eq!(number_of(3, 0.0), Some(0));
-        assert_eq!(number_of(3, 4.0), None);
-        assert_eq!(number_of(3, -1.0), None);
-    }
-}
+mod tests;
