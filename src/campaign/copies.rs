@@ -3,7 +3,9 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use tempfile::TempDir;
 
 use crate::embedded;
 use crate::measure::Candidate;
@@ -18,12 +20,13 @@ const FOLDERS: [&str; 2] = ["a", "another-build-of-the-same-library"];
 pub struct Copies {
     /// What starts the worker of each.
     pub candidates: [Candidate; 2],
-    folder: PathBuf,
+    _folder: TempDir,
 }
 
 impl Copies {
     /// Copies what the worker of `candidate` runs: `gauge`, this program, if it is native, and
-    /// the packages of `site` if it is Python. A command of the user's own stays as it is.
+    /// the packages of `site` if it is Python. A command of the user's own, and a version that was
+    /// chosen, stay as they are.
     ///
     /// # Errors
     /// When the cache folder cannot be written.
@@ -32,14 +35,13 @@ impl Copies {
         gauge: &Path,
         site: &Result<PythonSite, Missing>,
     ) -> io::Result<Copies> {
-        let name = format!("copies-{}", std::process::id());
-        let folder = embedded::cache_folder().join(name);
-        let mut copies =
-            Copies { candidates: [candidate.clone(), candidate.clone()], folder: folder.clone() };
-        for (candidate, name) in copies.candidates.iter_mut().zip(FOLDERS) {
-            let Ok(command) = candidate.command.clone() else { continue };
-            let mut command = command;
-            let folder = folder.join(name);
+        let cache = embedded::cache_folder();
+        fs::create_dir_all(&cache)?;
+        let whole = tempfile::Builder::new().prefix("copies-").tempdir_in(cache)?;
+        let mut candidates = [candidate.clone(), candidate.clone()];
+        for (candidate, name) in candidates.iter_mut().zip(FOLDERS) {
+            let Ok(mut command) = candidate.command.clone() else { continue };
+            let folder = whole.path().join(name);
             fs::create_dir_all(&folder)?;
             let packages = site.as_ref().ok().map(|site| site.folder().to_owned());
             for original in [Some(gauge.to_owned()), packages].into_iter().flatten() {
@@ -51,13 +53,7 @@ impl Copies {
             }
             candidate.command = Ok(command);
         }
-        Ok(copies)
-    }
-}
-
-impl Drop for Copies {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
+        Ok(Copies { candidates, _folder: whole })
     }
 }
 
@@ -76,6 +72,8 @@ fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::approach::Catalogue;
     use crate::process::Command;

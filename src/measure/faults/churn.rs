@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::crew::{Crew, Member};
+use super::workers::{FaultWorker, Workers};
 use crate::ioc::Server;
 use crate::measure::stop::Stop;
 use crate::process::handles;
@@ -17,28 +17,28 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Takes each worker through `rounds` rounds.
 pub(super) fn run(
-    crew: &mut Crew,
+    workers: &mut Workers,
     ioc: &mut dyn Server,
     pvs: usize,
     rounds: usize,
 ) -> Result<(), Stop> {
     // What a client before this one left is not its own.
     let before = left(ioc, pvs)?;
-    crew.ask(|member| {
-        member.require(&[Stage::Subscribe, Stage::Disconnect])?;
-        Ok(member.plain(&[Stage::Context]))
+    workers.ask(|worker| {
+        worker.require(&[Stage::Subscribe, Stage::Disconnect])?;
+        Ok(worker.plain(&[Stage::Context]))
     })?;
     for _ in 0..rounds {
-        let answers = crew.ask(|member| Ok(round(member)))?;
-        for (member, answers) in crew.all().iter_mut().zip(answers) {
+        let answers = workers.ask(|worker| Ok(round(worker)))?;
+        for (worker, answers) in workers.all().iter_mut().zip(answers) {
             let Some(disconnected) = answers.as_ref().and_then(|answers| answers.last()) else {
                 continue;
             };
             let done = &disconnected.done;
             let took_s = done.end_ns.saturating_sub(done.start_ns) as f64 / 1e9;
-            member.fault().disconnect_s.push(took_s / pvs.max(1) as f64);
-            if let Some(held) = held(member, ioc) {
-                member.fault().rounds.push(held);
+            worker.fault().disconnect_s.push(took_s / pvs.max(1) as f64);
+            if let Some(held) = held(worker, ioc) {
+                worker.fault().rounds.push(held);
             }
         }
     }
@@ -46,8 +46,8 @@ pub(super) fn run(
     let more = |after: Option<u64>, before: Option<u64>| {
         after.map(|after| after.saturating_sub(before.unwrap_or(0)))
     };
-    for member in crew.members() {
-        member.fault().left = Some(LeftOnServer {
+    for worker in workers.running() {
+        worker.fault().left = Some(LeftOnServer {
             channels: more(after.channels, before.channels),
             subscriptions: more(after.subscriptions, before.subscriptions),
         });
@@ -55,8 +55,8 @@ pub(super) fn run(
     Ok(())
 }
 
-fn round(member: &Member) -> Vec<StageCommand> {
-    let mut commands = member.plain(&[Stage::Create, Stage::Connect]);
+fn round(worker: &FaultWorker) -> Vec<StageCommand> {
+    let mut commands = worker.plain(&[Stage::Create, Stage::Connect]);
     let subscribe = StageCommand {
         monitor: Some(Monitor {
             content: Content::Scalars,
@@ -75,8 +75,8 @@ fn round(member: &Member) -> Vec<StageCommand> {
     commands
 }
 
-fn held(member: &Member, ioc: &dyn Server) -> Option<Held> {
-    let client = handles(member.hello()?.pid)?;
+fn held(worker: &FaultWorker, ioc: &dyn Server) -> Option<Held> {
+    let client = handles(worker.hello()?.pid)?;
     let server = handles(ioc.pid()).unwrap_or_default();
     Some(Held {
         client_bytes: client.rss_bytes,

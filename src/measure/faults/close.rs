@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::crew::{Crew, Member};
+use super::workers::{FaultWorker, Workers};
 use crate::ioc::Server;
 use crate::measure::session::Session;
 use crate::measure::stop::Stop;
@@ -21,16 +21,20 @@ const TURN: Duration = Duration::from_millis(2);
 
 /// A worker that was asked to close.
 struct Closing {
-    member: usize,
+    worker: usize,
     session: Session,
     asked: Instant,
 }
 
 /// Connects and subscribes, then closes everybody at once.
-pub(super) fn run(crew: &mut Crew, ioc: &mut dyn Server, when: CloseWhen) -> Result<(), Stop> {
-    crew.ask(|member| {
-        member.require(&[Stage::Subscribe, Stage::Close])?;
-        let mut commands = member.plain(&[Stage::Context, Stage::Create, Stage::Connect]);
+pub(super) fn run(
+    workers: &mut Workers,
+    ioc: &mut dyn Server,
+    when: CloseWhen,
+) -> Result<(), Stop> {
+    workers.ask(|worker| {
+        worker.require(&[Stage::Subscribe, Stage::Close])?;
+        let mut commands = worker.plain(&[Stage::Context, Stage::Create, Stage::Connect]);
         commands.push(subscribe());
         Ok(commands)
     })?;
@@ -39,16 +43,16 @@ pub(super) fn run(crew: &mut Crew, ioc: &mut dyn Server, when: CloseWhen) -> Res
         CloseWhen::Dead => ioc.crash(),
         CloseWhen::Updating => ioc.start_scanning(CLOSE_HZ)?,
     }
-    let nothing = crew.begin(|_| Ok(Vec::new()))?;
-    crew.meanwhile(&nothing, BEFORE)?;
+    let nothing = workers.begin(|_| Ok(Vec::new()))?;
+    workers.meanwhile(&nothing, BEFORE)?;
     let mut closing = Vec::new();
-    for (at, member) in crew.all().iter_mut().enumerate() {
-        let Some(mut session) = member.take_session() else { continue };
+    for (at, worker) in workers.all().iter_mut().enumerate() {
+        let Some(mut session) = worker.take_session() else { continue };
         let asked = Instant::now();
         session.begin(&[StageCommand::new(Stage::Close, Mode::Bulk)]);
-        closing.push(Closing { member: at, session, asked });
+        closing.push(Closing { worker: at, session, asked });
     }
-    wait_for(crew.all(), closing)?;
+    wait_for(workers.all(), closing)?;
     match when {
         CloseWhen::Living => Ok(()),
         CloseWhen::Dead => Ok(ioc.restart(None)?),
@@ -68,7 +72,7 @@ fn subscribe() -> StageCommand {
 }
 
 /// Waits until every process has ended, or hangs.
-fn wait_for(members: &mut [Member], mut closing: Vec<Closing>) -> Result<(), Stop> {
+fn wait_for(workers: &mut [FaultWorker], mut closing: Vec<Closing>) -> Result<(), Stop> {
     while !closing.is_empty() {
         for at in (0..closing.len()).rev() {
             let one = &mut closing[at];
@@ -89,9 +93,9 @@ fn wait_for(members: &mut [Member], mut closing: Vec<Closing>) -> Result<(), Sto
                 },
                 None => continue,
             };
-            let Closing { member, session, .. } = closing.swap_remove(at);
-            members[member].fault().closed = Some(closed);
-            members[member].keep_log(session.log());
+            let Closing { worker, session, .. } = closing.swap_remove(at);
+            workers[worker].fault().closed = Some(closed);
+            workers[worker].keep_log(session.log());
         }
     }
     Ok(())

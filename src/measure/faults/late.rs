@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::crew::Crew;
+use super::workers::Workers;
 use crate::ioc::Server;
 use crate::measure::stop::Stop;
 use crate::process::monotonic_ns;
@@ -10,20 +10,24 @@ use crate::record::Recovered;
 use crate::worker_protocol::Stage;
 
 /// Kills the IOC, lets clients look for it, and starts it again `after` that.
-pub(super) fn run(crew: &mut Crew, ioc: &mut dyn Server, after: Duration) -> Result<(), Stop> {
+pub(super) fn run(
+    workers: &mut Workers,
+    ioc: &mut dyn Server,
+    after: Duration,
+) -> Result<(), Stop> {
     ioc.crash();
-    let contexts = crew.ask(|member| Ok(member.plain(&[Stage::Context])))?;
+    let contexts = workers.ask(|worker| Ok(worker.plain(&[Stage::Context])))?;
     drop(contexts);
-    let asked = crew.begin(|member| Ok(member.plain(&[Stage::Create, Stage::Connect])))?;
-    crew.meanwhile(&asked, after)?;
+    let asked = workers.begin(|worker| Ok(worker.plain(&[Stage::Create, Stage::Connect])))?;
+    workers.meanwhile(&asked, after)?;
     ioc.restart(None)?;
     let served_ns = monotonic_ns();
-    let answers = crew.finish(asked)?;
-    for (member, answers) in crew.all().iter_mut().zip(answers) {
+    let answers = workers.finish(asked)?;
+    for (worker, answers) in workers.all().iter_mut().zip(answers) {
         let Some(connected) = answers.as_ref().and_then(|answers| answers.last()) else { continue };
-        let pvs = member.record_pvs();
+        let pvs = worker.record_pvs();
         let slowest_s = connected.done.end_ns.saturating_sub(served_ns) as f64 / 1e9;
-        member.fault().recovered = Some(Recovered {
+        worker.fault().recovered = Some(Recovered {
             wanted: pvs,
             recovered: pvs,
             median_s: None,

@@ -5,10 +5,10 @@ mod analysis;
 mod block;
 mod churn;
 mod close;
-mod crew;
 mod late;
 mod monitored;
 mod puts;
+mod workers;
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::ioc::Server;
 use crate::record::Record;
 use crate::scenario::{FaultCourse, FaultDefinition};
 pub(super) use block::FaultBlock;
-use crew::{Crew, Setup};
+use workers::{Setup, Workers};
 
 /// How long a stage may take, unless the user said it: reconnecting may take libca 30 s.
 const STAGE_TIMEOUT: Duration = Duration::from_secs(40);
@@ -47,21 +47,21 @@ fn measure(
     let timeouts = Timeouts::new(bounds.timeout, STAGE_TIMEOUT);
     let setup = Setup { fault, planned, timeouts };
     linked::begin(ioc);
-    let mut crew = Crew::start(workers, ioc, &setup)?;
+    let mut workers = Workers::start(workers, ioc, &setup)?;
     let outcome = match fault.course {
-        FaultCourse::Monitored(course) => monitored::run(&mut crew, ioc, planned.pvs, &course),
-        FaultCourse::Late { after } => late::run(&mut crew, ioc, after),
-        FaultCourse::Churn { rounds } => churn::run(&mut crew, ioc, planned.pvs, rounds),
-        FaultCourse::Close(when) => close::run(&mut crew, ioc, when),
-        FaultCourse::Put(kind) => puts::run(&mut crew, ioc, planned.pvs, kind),
+        FaultCourse::Monitored(course) => monitored::run(&mut workers, ioc, planned.pvs, &course),
+        FaultCourse::Late { after } => late::run(&mut workers, ioc, after),
+        FaultCourse::Churn { rounds } => churn::run(&mut workers, ioc, planned.pvs, rounds),
+        FaultCourse::Close(when) => close::run(&mut workers, ioc, when),
+        FaultCourse::Put(kind) => puts::run(&mut workers, ioc, planned.pvs, kind),
     };
-    crew.note_link(ioc);
+    workers.note_link(ioc);
     match outcome {
-        Ok(()) => Ok(crew.end()),
+        Ok(()) => Ok(workers.end()),
         Err(Stop::Interrupted) => Err(Stop::Interrupted),
         Err(Stop::Failed(failure)) => {
-            crew.fail_all(&failure);
-            Ok(crew.end())
+            workers.fail_all(&failure);
+            Ok(workers.end())
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::analysis::{Absence, Arrived, Course, Instance, analyse};
-use super::crew::{Asked, Crew, Member};
+use super::workers::{Asked, FaultWorker, Workers};
 use crate::ioc::{Counted, IocError, Server};
 use crate::measure::stop::{Stop, failed};
 use crate::process::link::Link;
@@ -38,47 +38,48 @@ const NEVER_THE_NEXT: f64 = 1.0;
 
 /// Subscribes, lets it happen, and looks at what arrived.
 pub(super) fn run(
-    crew: &mut Crew,
+    workers: &mut Workers,
     ioc: &mut dyn Server,
     pvs: usize,
     fault: &MonitoredFault,
 ) -> Result<(), Stop> {
-    crew.ask(|member| {
-        member.require(&[Stage::Subscribe])?;
-        check_callback(member, fault)?;
-        let mut commands = member.plain(&[Stage::Context, Stage::Create, Stage::Connect]);
+    workers.ask(|worker| {
+        worker.require(&[Stage::Subscribe])?;
+        check_callback(worker, fault)?;
+        let mut commands = worker.plain(&[Stage::Context, Stage::Create, Stage::Connect]);
         commands.push(subscribe(pvs, fault));
         Ok(commands)
     })?;
-    if crew.is_empty() {
+    if workers.is_empty() {
         return Ok(());
     }
     let counted_before = ioc.counted()?;
-    let asked = crew.begin(|member| Ok(vec![collect(member, pvs, fault)]))?;
-    let course = Happenings { crew: &mut *crew, ioc: &mut *ioc, asked: &asked, fault }.take(pvs)?;
+    let asked = workers.begin(|worker| Ok(vec![collect(worker, pvs, fault)]))?;
+    let course =
+        Happenings { workers: &mut *workers, ioc: &mut *ioc, asked: &asked, fault }.take(pvs)?;
     let merged = merged_since(ioc, fault, &counted_before)?;
-    let answers = crew.finish(asked)?;
-    let arrived: Vec<Option<Arrived>> = crew
+    let answers = workers.finish(asked)?;
+    let arrived: Vec<Option<Arrived>> = workers
         .all()
         .iter()
         .zip(answers)
-        .map(|(member, answers)| Some(Arrived::of(answers?.pop()?.done, reports_states(member))))
+        .map(|(worker, answers)| Some(Arrived::of(answers?.pop()?.done, reports_states(worker))))
         .collect();
     let analysed = analyse(&course, &arrived);
-    for (member, own) in crew.all().iter_mut().zip(analysed) {
+    for (worker, own) in workers.all().iter_mut().zip(analysed) {
         let Some(mut own) = own else { continue };
         if let Some(updates) = &mut own.updates {
             updates.server_merged = merged;
         }
-        own.name = std::mem::take(&mut member.fault().name);
-        *member.fault() = own;
+        own.name = std::mem::take(&mut worker.fault().name);
+        *worker.fault() = own;
     }
     Ok(())
 }
 
 /// A worker of an older protocol cannot be slowed.
-fn check_callback(member: &Member, fault: &MonitoredFault) -> Result<(), Stop> {
-    let is_old = member.hello().is_some_and(|hello| hello.protocol < 5);
+fn check_callback(worker: &FaultWorker, fault: &MonitoredFault) -> Result<(), Stop> {
+    let is_old = worker.hello().is_some_and(|hello| hello.protocol < 5);
     if !is_old || fault.callback.is_zero() {
         return Ok(());
     }
@@ -86,8 +87,8 @@ fn check_callback(member: &Member, fault: &MonitoredFault) -> Result<(), Stop> {
     Err(failed(FailureKind::Unable, None, message))
 }
 
-fn reports_states(member: &Member) -> bool {
-    member.hello().is_some_and(|hello| hello.reports.contains(&Reported::States))
+fn reports_states(worker: &FaultWorker) -> bool {
+    worker.hello().is_some_and(|hello| hello.reports.contains(&Reported::States))
 }
 
 fn subscribe(pvs: usize, fault: &MonitoredFault) -> StageCommand {
@@ -102,8 +103,8 @@ fn subscribe(pvs: usize, fault: &MonitoredFault) -> StageCommand {
     StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) }
 }
 
-fn collect(member: &Member, pvs: usize, fault: &MonitoredFault) -> StageCommand {
-    let can_get = member.hello().is_some_and(|hello| hello.reports.contains(&Reported::Gets));
+fn collect(worker: &FaultWorker, pvs: usize, fault: &MonitoredFault) -> StageCommand {
+    let can_get = worker.hello().is_some_and(|hello| hello.reports.contains(&Reported::Gets));
     let step = (pvs / PVS_TO_GET).max(1);
     let gets = (fault.has_gets && can_get).then(|| Gets {
         pvs: (0..pvs).step_by(step).collect(),
@@ -134,7 +135,7 @@ fn merged_since(
 
 /// Lets it happen.
 struct Happenings<'a> {
-    crew: &'a mut Crew,
+    workers: &'a mut Workers,
     ioc: &'a mut dyn Server,
     asked: &'a Asked,
     fault: &'a MonitoredFault,
@@ -233,6 +234,6 @@ impl Happenings<'_> {
     }
 
     fn wait(&mut self, duration: Duration) -> Result<(), Stop> {
-        self.crew.meanwhile(self.asked, duration)
+        self.workers.meanwhile(self.asked, duration)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::crew::Crew;
+use super::workers::Workers;
 use crate::ioc::Server;
 use crate::measure::session::Answer;
 use crate::measure::stop::Stop;
@@ -20,15 +20,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Connects and writes.
 pub(super) fn run(
-    crew: &mut Crew,
+    workers: &mut Workers,
     ioc: &mut dyn Server,
     pvs: usize,
     kind: PutKind,
 ) -> Result<(), Stop> {
     let stage = if kind == PutKind::Unconfirmed { Stage::PutUnconfirmed } else { Stage::Put };
-    crew.ask(|member| {
-        member.require(&[stage])?;
-        Ok(member.plain(&[Stage::Context, Stage::Create, Stage::Connect]))
+    workers.ask(|worker| {
+        worker.require(&[stage])?;
+        Ok(worker.plain(&[Stage::Context, Stage::Create, Stage::Connect]))
     })?;
     if kind == PutKind::Unconfirmed {
         // The values of a client before this one are not its own.
@@ -37,19 +37,19 @@ pub(super) fn run(
     // No value of a processed record is negative.
     let values: Vec<f64> = (0..pvs).map(|pv| -(pv as f64) - 1.0).collect();
     let put = StageCommand { values: Some(values.clone()), ..StageCommand::new(stage, Mode::Bulk) };
-    let asked = crew.begin(|_| Ok(vec![put.clone()]))?;
+    let asked = workers.begin(|_| Ok(vec![put.clone()]))?;
     let answers = match kind {
-        PutKind::Refused => return refused(crew, asked),
-        PutKind::Slow | PutKind::Unconfirmed => crew.finish(asked)?,
+        PutKind::Refused => return refused(workers, asked),
+        PutKind::Slow | PutKind::Unconfirmed => workers.finish(asked)?,
     };
     let missing = match kind {
         PutKind::Unconfirmed => missing(ioc, &values)?,
         _ => 0,
     };
-    for (member, answers) in crew.all().iter_mut().zip(answers) {
+    for (worker, answers) in workers.all().iter_mut().zip(answers) {
         let Some(took_s) = answers.as_deref().and_then(took_s) else { continue };
         let is_early = kind == PutKind::Slow && took_s < EARLY * SLOW_PUT.as_secs_f64();
-        member.fault().puts = Some(PutsSeen {
+        worker.fault().puts = Some(PutsSeen {
             asked: pvs,
             early: usize::from(is_early),
             swallowed: 0,
@@ -61,9 +61,9 @@ pub(super) fn run(
 }
 
 /// An error is what is wanted.
-fn refused(crew: &mut Crew, asked: super::crew::Asked) -> Result<(), Stop> {
-    let outcomes = crew.outcomes(asked)?;
-    for (member, outcome) in crew.all().iter_mut().zip(outcomes) {
+fn refused(workers: &mut Workers, asked: super::workers::Asked) -> Result<(), Stop> {
+    let outcomes = workers.outcomes(asked)?;
+    for (worker, outcome) in workers.all().iter_mut().zip(outcomes) {
         let seen = match outcome {
             None => continue,
             Some(Ok(answers)) => {
@@ -73,11 +73,11 @@ fn refused(crew: &mut Crew, asked: super::crew::Asked) -> Result<(), Stop> {
                 PutsSeen { asked: 1, ..PutsSeen::default() }
             }
             Some(Err(failure)) => {
-                member.leave(Stop::Failed(failure))?;
+                worker.leave(Stop::Failed(failure))?;
                 continue;
             }
         };
-        member.fault().puts = Some(seen);
+        worker.fault().puts = Some(seen);
     }
     Ok(())
 }

@@ -25,12 +25,12 @@ pub(super) struct Setup<'a> {
 }
 
 /// All workers of one fault.
-pub(super) struct Crew {
-    members: Vec<Member>,
+pub(super) struct Workers {
+    all: Vec<FaultWorker>,
 }
 
 /// One worker.
-pub(super) struct Member {
+pub(super) struct FaultWorker {
     /// None of one that failed or ended.
     session: Option<Session>,
     hello: Option<Hello>,
@@ -40,22 +40,22 @@ pub(super) struct Member {
     _environment: Option<Environment>,
 }
 
-/// What came of what one member was asked.
+/// What came of what one worker was asked.
 pub(super) type Outcome = Result<Vec<Answer>, Failure>;
 
-/// What every member was asked, where it was.
+/// What every worker was asked, where it was.
 pub(super) struct Asked(Vec<Option<PendingStages>>);
 
-impl Crew {
+impl Workers {
     /// Starts all workers and hears their hellos.
     pub(super) fn start(
-        workers: Vec<(&Candidate, Record)>,
+        given: Vec<(&Candidate, Record)>,
         ioc: &dyn Server,
         setup: &Setup<'_>,
-    ) -> Result<Crew, Stop> {
-        let mut members = Vec::new();
-        for (candidate, record) in &workers {
-            let mut member = Member {
+    ) -> Result<Workers, Stop> {
+        let mut workers = Vec::new();
+        for (candidate, record) in &given {
+            let mut worker = FaultWorker {
                 session: None,
                 hello: None,
                 record: Record { server_versions: ioc.versions(), ..record.clone() },
@@ -64,45 +64,45 @@ impl Crew {
             };
             match started(candidate, ioc, setup) {
                 Ok((session, environment)) => {
-                    member.session = Some(session);
-                    member._environment = Some(environment);
+                    worker.session = Some(session);
+                    worker._environment = Some(environment);
                 }
-                Err(stop) => member.leave(stop)?,
+                Err(stop) => worker.leave(stop)?,
             }
-            members.push(member);
+            workers.push(worker);
         }
-        let mut crew = Crew { members };
-        for (member, (candidate, _)) in crew.members.iter_mut().zip(&workers) {
-            let said = member.handshake(candidate, setup);
+        let mut workers = Workers { all: workers };
+        for (worker, (candidate, _)) in workers.all.iter_mut().zip(&given) {
+            let said = worker.handshake(candidate, setup);
             if let Err(stop) = said {
-                member.leave(stop)?;
+                worker.leave(stop)?;
             }
         }
-        Ok(crew)
+        Ok(workers)
     }
 
     /// Those that have not failed.
-    pub(super) fn members(&mut self) -> impl Iterator<Item = &mut Member> {
-        self.members.iter_mut().filter(|member| member.session.is_some())
+    pub(super) fn running(&mut self) -> impl Iterator<Item = &mut FaultWorker> {
+        self.all.iter_mut().filter(|worker| worker.session.is_some())
     }
 
     /// Whether nobody is left.
     pub(super) fn is_empty(&self) -> bool {
-        self.members.iter().all(|member| member.session.is_none())
+        self.all.iter().all(|worker| worker.session.is_none())
     }
 
     /// Asks all for the stages that `commands` gives for them; who cannot do them leaves.
     pub(super) fn begin(
         &mut self,
-        commands: impl Fn(&Member) -> Result<Vec<StageCommand>, Stop>,
+        commands: impl Fn(&FaultWorker) -> Result<Vec<StageCommand>, Stop>,
     ) -> Result<Asked, Stop> {
         let mut asked = Vec::new();
-        for member in &mut self.members {
-            let pending = match (member.session.is_some(), commands(member)) {
+        for worker in &mut self.all {
+            let pending = match (worker.session.is_some(), commands(worker)) {
                 (false, _) => None,
-                (true, Ok(commands)) => member.session.as_mut().map(|one| one.begin(&commands)),
+                (true, Ok(commands)) => worker.session.as_mut().map(|one| one.begin(&commands)),
                 (true, Err(stop)) => {
-                    member.leave(stop)?;
+                    worker.leave(stop)?;
                     None
                 }
             };
@@ -115,12 +115,12 @@ impl Crew {
     pub(super) fn finish(&mut self, asked: Asked) -> Result<Vec<Option<Vec<Answer>>>, Stop> {
         let outcomes = self.outcomes(asked)?;
         let mut answers = Vec::new();
-        for (member, outcome) in self.members.iter_mut().zip(outcomes) {
+        for (worker, outcome) in self.all.iter_mut().zip(outcomes) {
             answers.push(match outcome {
                 None => None,
                 Some(Ok(own)) => Some(own),
                 Some(Err(failure)) => {
-                    member.fail(failure);
+                    worker.fail(failure);
                     None
                 }
             });
@@ -131,14 +131,14 @@ impl Crew {
     /// Waits for the answers of all, or for their failures; nobody leaves.
     pub(super) fn outcomes(&mut self, asked: Asked) -> Result<Vec<Option<Outcome>>, Stop> {
         let mut outcomes = Vec::new();
-        for (member, pending) in self.members.iter_mut().zip(asked.0) {
-            let Some((session, pending)) = member.session.as_mut().zip(pending) else {
+        for (worker, pending) in self.all.iter_mut().zip(asked.0) {
+            let Some((session, pending)) = worker.session.as_mut().zip(pending) else {
                 outcomes.push(None);
                 continue;
             };
             match session.finish(pending, &mut || Ok(())) {
                 Ok(own) => {
-                    member.keep_warnings(&own);
+                    worker.keep_warnings(&own);
                     outcomes.push(Some(Ok(own)));
                 }
                 Err(Stop::Failed(failure)) => outcomes.push(Some(Err(failure))),
@@ -151,7 +151,7 @@ impl Crew {
     /// Asks all and waits for them.
     pub(super) fn ask(
         &mut self,
-        commands: impl Fn(&Member) -> Result<Vec<StageCommand>, Stop>,
+        commands: impl Fn(&FaultWorker) -> Result<Vec<StageCommand>, Stop>,
     ) -> Result<Vec<Option<Vec<Answer>>>, Stop> {
         let asked = self.begin(commands)?;
         self.finish(asked)
@@ -163,15 +163,15 @@ impl Crew {
         let until = std::time::Instant::now() + duration;
         loop {
             let mut is_heard = false;
-            for (member, pending) in self.members.iter_mut().zip(&asked.0) {
+            for (worker, pending) in self.all.iter_mut().zip(&asked.0) {
                 let left = until.saturating_duration_since(std::time::Instant::now());
                 if left.is_zero() {
                     return Ok(());
                 }
-                if let Some((session, pending)) = member.session.as_mut().zip(pending.as_ref()) {
+                if let Some((session, pending)) = worker.session.as_mut().zip(pending.as_ref()) {
                     is_heard = true;
                     if let Err(stop) = session.meanwhile(pending, left.min(TURN), &mut || Ok(())) {
-                        member.leave(stop)?;
+                        worker.leave(stop)?;
                     }
                 }
             }
@@ -185,40 +185,40 @@ impl Crew {
 
     /// Notes a failure that is not theirs for all that have none of their own.
     pub(super) fn fail_all(&mut self, failure: &Failure) {
-        for member in self.members() {
-            member.fail(failure.clone());
+        for worker in self.running() {
+            worker.fail(failure.clone());
         }
     }
 
     /// Records what went over the link while they ran: of all together where they run side by
     /// side.
     pub(super) fn note_link(&mut self, ioc: &dyn Server) {
-        let origin_ns = self.members.iter().filter_map(|member| member.hello.as_ref());
+        let origin_ns = self.all.iter().filter_map(|worker| worker.hello.as_ref());
         let origin_ns = origin_ns.map(|hello| hello.import.start_ns).min().unwrap_or(0);
-        let mut members = self.members.iter_mut();
-        let Some(first) = members.next() else { return };
+        let mut workers = self.all.iter_mut();
+        let Some(first) = workers.next() else { return };
         linked::note(ioc, &mut first.record, origin_ns);
-        for other in members {
+        for other in workers {
             other.record.link.clone_from(&first.record.link);
         }
     }
 
     /// Ends all that still run.
     pub(super) fn end(self) -> Vec<Finished> {
-        let end = |member: Member| Finished {
-            log: member.session.map_or(member.log, Session::end),
-            record: member.record,
+        let end = |worker: FaultWorker| Finished {
+            log: worker.session.map_or(worker.log, Session::end),
+            record: worker.record,
         };
-        self.members.into_iter().map(end).collect()
+        self.all.into_iter().map(end).collect()
     }
 
-    /// The members in the order of the answers, those that failed included.
-    pub(super) fn all(&mut self) -> &mut [Member] {
-        &mut self.members
+    /// The workers in the order of the answers, those that failed included.
+    pub(super) fn all(&mut self) -> &mut [FaultWorker] {
+        &mut self.all
     }
 }
 
-impl Member {
+impl FaultWorker {
     /// What it said of itself; it always has where the session lives.
     pub(super) fn hello(&self) -> Option<&Hello> {
         self.hello.as_ref()
