@@ -28,6 +28,9 @@ const QUEUE_PAUSE: Duration = Duration::from_millis(1);
 /// How long a killed process may take to be gone.
 const END_DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long the threads of a stopped process may run on.
+const STOP_DEADLINE: Duration = Duration::from_secs(2);
+
 /// A dying process closes its streams some time before it is gone.
 const TIME_TO_DIE: Duration = Duration::from_millis(100);
 
@@ -40,6 +43,17 @@ pub enum Event {
     Stderr(String),
     /// It ended and all its output was read.
     Ended(ExitStatus),
+}
+
+/// Whether no thread of the process `pid` runs, as far as the system can say.
+fn stands_still(pid: u32) -> bool {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    tasks.flatten().all(|task| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        // The state stands behind the name, which may have parentheses of its own.
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        !matches!(state, Some('R' | 'S' | 'D'))
+    })
 }
 
 /// A running process. Dropping it kills it and all its descendants.
@@ -124,10 +138,16 @@ impl Child {
         self.stdin = None;
     }
 
-    /// Stops the process in whatever it does, until [`Child::resume`]. It can
-    /// still be killed.
+    /// Stops the process in whatever it does, until [`Child::resume`], and returns when
+    /// none of its threads runs any more. It can still be killed.
     pub fn pause(&self) {
         self.signal(libc::SIGSTOP);
+        // The thread that takes the signal stops the others when it runs next. On a busy
+        // machine they go on for milliseconds until then.
+        let stopping = Deadline::after(STOP_DEADLINE);
+        while !stands_still(self.pid) && !stopping.remaining().is_zero() {
+            thread::sleep(Duration::from_micros(200));
+        }
     }
 
     /// Lets a paused process go on.

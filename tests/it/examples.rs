@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use epics_gauge::record::FailureKind;
+
 use crate::support::{Gauge, Ran, at_once};
 
 /// The clients of `docs/examples/approaches.toml`.
@@ -32,12 +34,26 @@ fn examples(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples").join(name)
 }
 
+/// How often a run is tried whose server was kept from making its updates in time: what is
+/// tested is the example, not how much else the machine does.
+const TRIES: usize = 4;
+
+/// A run whose servers made all their updates in time.
+fn run_at_rate(arguments: &str, file: &str) -> Ran {
+    let run = || Gauge::run(arguments).argument(examples(file)).finish();
+    let is_held = |ran: &Ran| {
+        let failures = ran.records().into_iter().filter_map(|record| record.failure);
+        failures.map(|failure| failure.kind).all(|kind| kind != FailureKind::RateNotHeld)
+    };
+    (1..TRIES).map(|_| run()).find(is_held).unwrap_or_else(run)
+}
+
 /// Runs a scenario with an example; no record of it has a failure, and no update is lost
 /// but by a fault.
 #[track_caller]
 fn run_with_client(approach: &str, scenario: &str) -> Ran {
     let arguments = format!("{scenario} --approach wire,{approach} --approaches");
-    let ran = Gauge::run(&arguments).argument(examples("approaches.toml")).finish();
+    let ran = run_at_rate(&arguments, "approaches.toml");
     // 3: a few seconds decide nothing. 1 would be a limit broken, 4 a failed worker.
     assert!(matches!(ran.code, Some(0 | 3)), "{approach}, {scenario}: {}", ran.stderr);
     let records = ran.records();
@@ -91,11 +107,11 @@ fn every_scenario_is_in_one_of_the_two_lists() {
 #[test]
 fn the_example_servers_serve_clients_of_their_protocol() {
     at_once(&SERVERS, |server| {
-        let gauge = Gauge::run(&format!(
+        let arguments = format!(
             "connect scalars --server {server} --approach p4p --pvs 20 --rate 10 --seconds 2 \
              --blocks 1 --fresh-blocks 0 --servers"
-        ));
-        let ran = gauge.argument(examples("servers.toml")).finish();
+        );
+        let ran = run_at_rate(&arguments, "servers.toml");
         let records = ran.records();
         assert!(!records.is_empty(), "{server}: {}", ran.stderr);
         for record in records {

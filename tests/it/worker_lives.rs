@@ -9,7 +9,7 @@ use epics_gauge::ioc::{Builder, SoftIoc};
 use epics_gauge::protocol::Protocol;
 use epics_gauge::scenario::{PROCESSED_FACTOR, pv_name};
 use epics_gauge::worker_protocol::{
-    Content, Done, Gets, Mode, Monitor, Reported, Stage, StageCommand,
+    Content, Done, Gets, Hello, Mode, Monitor, Reported, Stage, StageCommand,
 };
 
 use crate::support::{WorkerDriver, at_once};
@@ -34,6 +34,12 @@ const REPORTS_NO_STATES: [(&str, &str); 3] = [
 /// How long a server may take to notice that channels are gone.
 const NOTICING: Duration = Duration::from_secs(5);
 
+/// 20 callbacks of 20 ms take 0.4 s on an idle machine.
+const COLLECTING_S: f64 = 3.0;
+
+/// How long each stage may take.
+const JOB_TIMEOUT_S: f64 = 30.0;
+
 /// Many processes on few cores: several approaches at a time.
 const AT_A_TIME: usize = 6;
 
@@ -51,7 +57,7 @@ fn approaches() -> Vec<Approach> {
 /// A worker with its context, to be given a job.
 fn started(approach: &Approach, ioc: &SoftIoc, pvs: Vec<String>) -> WorkerDriver {
     let mut worker = WorkerDriver::start(&approach.name, ioc.client_environment());
-    worker.job_of(pvs, 60.0);
+    worker.job_of(pvs, JOB_TIMEOUT_S);
     if worker.hello.stages.contains(&Stage::Context) {
         worker.stage(Stage::Context, Mode::Bulk);
     }
@@ -85,7 +91,16 @@ fn connect(worker: &mut WorkerDriver) {
     worker.stage(Stage::Connect, Mode::Bulk);
 }
 
-fn subscribe(worker: &mut WorkerDriver, callback_s: Option<f64>) {
+/// p4p's client for threads loses a monitor whose first update comes before `monitor()`
+/// returns (its manifest has the line), which a busy machine makes likely: it has more tries.
+fn unless_monitors_are_lost(approach: &Approach, check: impl Fn() -> Result<(), String>) {
+    let tries = if approach.name == "p4p" { 3 } else { 1 };
+    let outcomes = (0..tries).map(|_| check());
+    let lost: Vec<String> = outcomes.map_while(Result::err).collect();
+    assert!(lost.len() < tries, "{}: {lost:?}", approach.name);
+}
+
+fn subscribe(worker: &mut WorkerDriver, callback_s: Option<f64>) -> Result<(), String> {
     let monitor = Monitor {
         content: Content::Scalars,
         step: PROCESSED_FACTOR,
@@ -95,7 +110,7 @@ fn subscribe(worker: &mut WorkerDriver, callback_s: Option<f64>) {
     };
     let subscribe =
         StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) };
-    worker.run(&subscribe).unwrap();
+    worker.run(&subscribe).map(drop)
 }
 
 /// Collects for a second and reads three PVs in turn meanwhile.
@@ -144,39 +159,46 @@ fn disconnect(worker: &mut WorkerDriver, ioc: &mut SoftIoc, approach: &Approach)
 fn every_approach_disconnects_connects_again_and_closes() {
     for some in approaches().chunks(AT_A_TIME) {
         at_once(some, |approach| {
-            let name = &approach.name;
-            let mut ioc = ioc_for(approach);
-            let mut worker = started(approach, &ioc, scalars());
-            let stages = worker.hello.stages.clone();
-            assert!(
-                stages.contains(&Stage::Disconnect) && stages.contains(&Stage::Close),
-                "{name}"
-            );
-            let reports = worker.hello.reports.clone();
-            assert!(reports.contains(&Reported::Gets), "{name}");
-            let reports_states = reports.contains(&Reported::States);
-            assert_eq!(reports_states, !is_in(&REPORTS_NO_STATES, name), "{name}");
-            for _ in 0..2 {
-                connect(&mut worker);
-                // Some libraries miss the first update of a PV that stands still.
-                ioc.start_scanning(10.0).unwrap();
-                subscribe(&mut worker, None);
-                assert!(channels(&mut ioc, approach) >= PVS, "{name}: not by the server's count");
-                let done = collect(&mut worker);
-                ioc.stop_scanning().unwrap();
-                check_gets(&done, name);
-                let updates: u64 = done.updates.unwrap().runs.iter().map(|run| run.count).sum();
-                assert!(updates >= 2 * PVS as u64, "{name}: {updates} updates");
-                disconnect(&mut worker, &mut ioc, approach);
-            }
-            connect(&mut worker);
-            let expected: Vec<f64> =
-                (0..PVS).map(|pv| ioc.field_value(&pv_name(pv)).unwrap()).collect();
-            assert_eq!(worker.stage(Stage::Get, Mode::Bulk).values.unwrap(), expected, "{name}");
-            worker.stage(Stage::Close, Mode::Bulk);
-            assert!(worker.ended().success(), "{name}");
+            unless_monitors_are_lost(approach, || disconnects_connects_again_and_closes(approach));
         });
     }
+}
+
+fn check_hello(hello: &Hello, name: &str) {
+    assert!(
+        hello.stages.contains(&Stage::Disconnect) && hello.stages.contains(&Stage::Close),
+        "{name}"
+    );
+    assert!(hello.reports.contains(&Reported::Gets), "{name}");
+    let reports_states = hello.reports.contains(&Reported::States);
+    assert_eq!(reports_states, !is_in(&REPORTS_NO_STATES, name), "{name}");
+}
+
+/// An error when it cannot subscribe.
+fn disconnects_connects_again_and_closes(approach: &Approach) -> Result<(), String> {
+    let name = &approach.name;
+    let mut ioc = ioc_for(approach);
+    let mut worker = started(approach, &ioc, scalars());
+    check_hello(&worker.hello, name);
+    for _ in 0..2 {
+        connect(&mut worker);
+        // Some libraries miss the first update of a PV that stands still.
+        ioc.start_scanning(10.0).unwrap();
+        subscribe(&mut worker, None)?;
+        assert!(channels(&mut ioc, approach) >= PVS, "{name}: not by the server's count");
+        let done = collect(&mut worker);
+        ioc.stop_scanning().unwrap();
+        check_gets(&done, name);
+        let updates: u64 = done.updates.unwrap().runs.iter().map(|run| run.count).sum();
+        assert!(updates >= 2 * PVS as u64, "{name}: {updates} updates");
+        disconnect(&mut worker, &mut ioc, approach);
+    }
+    connect(&mut worker);
+    let expected: Vec<f64> = (0..PVS).map(|pv| ioc.field_value(&pv_name(pv)).unwrap()).collect();
+    assert_eq!(worker.stage(Stage::Get, Mode::Bulk).values.unwrap(), expected, "{name}");
+    worker.stage(Stage::Close, Mode::Bulk);
+    assert!(worker.ended().success(), "{name}");
+    Ok(())
 }
 
 #[test]
@@ -212,30 +234,36 @@ fn what_does_not_wait_for_the_server_is_written_in_the_end() {
 fn every_approach_that_reports_states_reports_a_dead_ioc() {
     for some in approaches().chunks(AT_A_TIME) {
         at_once(some, |approach| {
-            let name = &approach.name;
-            let mut ioc = ioc_for(approach);
-            let mut worker = started(approach, &ioc, scalars());
-            if !worker.hello.reports.contains(&Reported::States) {
-                return;
-            }
-            connect(&mut worker);
-            subscribe(&mut worker, None);
-            worker.begin(&StageCommand {
-                seconds: Some(4.0),
-                ..StageCommand::new(Stage::Collect, Mode::Bulk)
-            });
-            sleep(Duration::from_millis(500));
-            let died_ns = epics_gauge::process::monotonic_ns();
-            ioc.restart(None).unwrap();
-            let states = worker.finish().unwrap().updates.unwrap().states;
-            for pv in 0..PVS {
-                let of_pv: Vec<_> = states.iter().filter(|state| state.pv == pv).collect();
-                let lost = of_pv.iter().find(|state| !state.connected);
-                let lost = lost.unwrap_or_else(|| panic!("{name}: {pv} lost nothing: {states:?}"));
-                assert!(lost.at_ns >= died_ns, "{name}: {states:?}");
-            }
+            unless_monitors_are_lost(approach, || reports_a_dead_ioc(approach));
         });
     }
+}
+
+/// An error when it cannot subscribe.
+fn reports_a_dead_ioc(approach: &Approach) -> Result<(), String> {
+    let name = &approach.name;
+    let mut ioc = ioc_for(approach);
+    let mut worker = started(approach, &ioc, scalars());
+    if !worker.hello.reports.contains(&Reported::States) {
+        return Ok(());
+    }
+    connect(&mut worker);
+    subscribe(&mut worker, None)?;
+    worker.begin(&StageCommand {
+        seconds: Some(4.0),
+        ..StageCommand::new(Stage::Collect, Mode::Bulk)
+    });
+    sleep(Duration::from_millis(500));
+    let died_ns = epics_gauge::process::monotonic_ns();
+    ioc.restart(None).unwrap();
+    let states = worker.finish()?.updates.unwrap().states;
+    for pv in 0..PVS {
+        let of_pv: Vec<_> = states.iter().filter(|state| state.pv == pv).collect();
+        let lost = of_pv.iter().find(|state| !state.connected);
+        let lost = lost.unwrap_or_else(|| panic!("{name}: {pv} lost nothing: {states:?}"));
+        assert!(lost.at_ns >= died_ns, "{name}: {states:?}");
+    }
+    Ok(())
 }
 
 /// 20 callbacks of 20 ms take 0.4 s, one after the other or at the same time.
@@ -243,28 +271,33 @@ fn every_approach_that_reports_states_reports_a_dead_ioc() {
 fn a_callback_takes_as_long_as_it_should() {
     for some in approaches().chunks(AT_A_TIME) {
         at_once(some, |approach| {
-            let name = &approach.name;
-            if !approach.capabilities.first_updates {
-                return;
+            if approach.capabilities.first_updates {
+                unless_monitors_are_lost(approach, || calls_back_slowly(approach));
             }
-            let mut ioc = ioc_for(approach);
-            let mut worker = started(approach, &ioc, scalars());
-            connect(&mut worker);
-            subscribe(&mut worker, Some(0.02));
-            ioc.tick().unwrap();
-            let collect = StageCommand {
-                seconds: Some(2.0),
-                ..StageCommand::new(Stage::Collect, Mode::Bulk)
-            };
-            let runs = worker.run(&collect).unwrap().updates.unwrap().runs;
-            let mut starts_ns: Vec<u64> = runs.iter().map(|run| run.start_ns).collect();
-            assert_eq!(runs.iter().map(|run| run.count).sum::<u64>(), 2 * PVS as u64, "{name}");
-            starts_ns.sort_unstable();
-            let spread_ns = starts_ns[PVS - 1] - starts_ns[0];
-            // Of first updates. Libraries with several threads call back on each of them.
-            assert!(spread_ns > 50_000_000, "{name}: {spread_ns} ns");
         });
     }
+}
+
+/// An error when it cannot subscribe.
+fn calls_back_slowly(approach: &Approach) -> Result<(), String> {
+    let name = &approach.name;
+    let mut ioc = ioc_for(approach);
+    let mut worker = started(approach, &ioc, scalars());
+    connect(&mut worker);
+    subscribe(&mut worker, Some(0.02))?;
+    ioc.tick().unwrap();
+    let collect = StageCommand {
+        seconds: Some(COLLECTING_S),
+        ..StageCommand::new(Stage::Collect, Mode::Bulk)
+    };
+    let runs = worker.run(&collect)?.updates.unwrap().runs;
+    let mut starts_ns: Vec<u64> = runs.iter().map(|run| run.start_ns).collect();
+    assert_eq!(runs.iter().map(|run| run.count).sum::<u64>(), 2 * PVS as u64, "{name}");
+    starts_ns.sort_unstable();
+    let spread_ns = starts_ns[PVS - 1] - starts_ns[0];
+    // Of first updates. Libraries with several threads call back on each of them.
+    assert!(spread_ns > 50_000_000, "{name}: {spread_ns} ns");
+    Ok(())
 }
 
 /// Of 20 PVs, by approaches that follow their protocol's own library in when they give up
@@ -290,7 +323,7 @@ fn a_server_that_hangs_is_given_up_when_the_protocols_own_library_does_it() {
         worker.job(PVS);
         worker.stage(Stage::Context, Mode::Bulk);
         connect(&mut worker);
-        subscribe(&mut worker, None);
+        subscribe(&mut worker, None).unwrap();
         ioc.start_scanning(10.0).unwrap();
         worker.begin(&StageCommand {
             seconds: Some(30.0),
