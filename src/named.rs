@@ -4,19 +4,25 @@
 ///
 /// `enum Bottleneck { Late = "not in time" }` has names for tables. An enum that files
 /// and commands name as well has a word for itself: `enum Mode("mode") { Bulk = "bulk" }`
-/// is also read and written by serde under its names, and `FromStr` reads them.
+/// is also read and written by serde under its names, and `FromStr` reads them. A name that
+/// it had before follows it, `Bulk = "bulk" | "at-once"`: command lines and files with it
+/// are read, and nothing shows it.
 macro_rules! named {
     (
         $(#[$meta:meta])*
         $vis:vis enum $Enum:ident($kind:literal) {
-            $($(#[$of_variant:meta])* $Variant:ident = $name:tt),+ $(,)?
+            $($(#[$of_variant:meta])* $Variant:ident = $name:tt $(| $before:tt)*),+ $(,)?
         }
     ) => {
         $crate::named::named! {
             #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
             $(#[$meta])*
             $vis enum $Enum {
-                $($(#[$of_variant])* #[serde(rename = $name)] $Variant = $name),+
+                $(
+                    $(#[$of_variant])*
+                    #[serde(rename = $name $(, alias = $before)*)]
+                    $Variant = $name
+                ),+
             }
         }
 
@@ -24,8 +30,9 @@ macro_rules! named {
             type Err = $crate::named::UnknownName;
 
             fn from_str(text: &str) -> Result<$Enum, $crate::named::UnknownName> {
-                let named = $Enum::ALL.into_iter().find(|one| one.name() == text);
-                named.ok_or_else(|| {
+                let known = [$((&[$name $(, $before)*][..], $Enum::$Variant)),+];
+                let named = known.into_iter().find(|(names, _)| names.contains(&text));
+                named.map(|(_, one)| one).ok_or_else(|| {
                     $crate::named::UnknownName::new($kind, text, &$Enum::ALL.map($Enum::name))
                 })
             }
@@ -92,7 +99,7 @@ mod tests {
             #[default]
             Red = "red",
             /// Two words.
-            DarkGreen = "dark-green",
+            DarkGreen = "dark-green" | "bottle" | "forest",
         }
     }
 
@@ -111,6 +118,19 @@ mod tests {
             assert_eq!(serde_json::from_str::<Colour>(&written).unwrap(), colour);
         }
         assert_eq!((Colour::ALL.len(), Colour::default()), (2, Colour::Red));
+    }
+
+    #[test]
+    fn a_name_of_before_is_read_and_not_shown() {
+        for before in ["bottle", "forest"] {
+            assert_eq!(before.parse(), Ok(Colour::DarkGreen));
+            let read: Colour = serde_json::from_str(&format!("\"{before}\"")).unwrap();
+            assert_eq!(read, Colour::DarkGreen);
+            let schema = schemars::schema_for!(Colour).to_value().to_string();
+            assert!(!schema.contains(before), "{schema}");
+        }
+        assert_eq!(Colour::DarkGreen.to_string(), "dark-green");
+        assert_eq!(serde_json::to_string(&Colour::DarkGreen).unwrap(), "\"dark-green\"");
     }
 
     #[test]

@@ -6,9 +6,9 @@
 mod check;
 mod default_get;
 mod faulted;
-mod fleet;
 mod least_bytes;
 mod linked;
+mod many_iocs;
 mod migrated;
 mod monitored;
 mod revision;
@@ -23,15 +23,15 @@ use serde::{Deserialize, Serialize};
 use crate::lookup::Lookup;
 use crate::named::named;
 use crate::protocol::Protocol;
-use crate::worker_protocol::{Handicap, Mode, Stage};
+use crate::worker_protocol::{InjectedSlowdown, Mode, Stage};
 pub use default_get::DefaultGet;
 pub use faulted::{
     Away, Closed, FaultRun, FaultUpdates, GetsSeen, Held, LeftOnServer, PutsSeen, Recovered,
     Reports, Timeline,
 };
-pub use fleet::{FleetShape, FleetUse, Searches, SearchesCounted};
 pub use least_bytes::{least_bytes, least_update_bytes};
 pub use linked::{LinkUse, PacketsSeen, SearchesSeen};
+pub use many_iocs::{ManyIocsShape, ManyIocsUse, Searches, SearchesCounted};
 pub use monitored::{
     Cores, Disturbance, LatencyOverTime, Load, Losses, MachineUse, Monitored, Network,
     NetworkSample, Pixels, PvLosses, Recovery, ServerCounters, SlowestPv, Steady, Usage,
@@ -208,8 +208,8 @@ pub struct Record {
     #[serde(default)]
     pub load: Option<Load>,
     /// The IOCs that have the PVs together; none where it is one.
-    #[serde(default)]
-    pub fleet: Option<FleetShape>,
+    #[serde(default, alias = "fleet")]
+    pub many_iocs: Option<ManyIocsShape>,
     /// What was done to the worker or its server, and what came of it; none of other
     /// scenarios.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -224,8 +224,8 @@ pub struct Record {
     #[serde(default)]
     pub side: Option<Side>,
     /// By how much the harness had it slowed, to learn whether that is found.
-    #[serde(default)]
-    pub handicap: Option<Handicap>,
+    #[serde(default, alias = "handicap")]
+    pub slowdown: Option<InjectedSlowdown>,
     /// The worker's place in the random order of its block, from 0.
     pub position: usize,
     /// The approach's name.
@@ -247,10 +247,10 @@ pub struct Record {
     /// before.
     #[serde(default)]
     pub monitored: Option<Box<Monitored>>,
-    /// What connecting to a fleet took; none for other scenarios, and where it failed
+    /// What connecting to many IOCs took; none for other scenarios, and where it failed
     /// before.
-    #[serde(default)]
-    pub fleet_use: Option<Box<FleetUse>>,
+    #[serde(default, alias = "fleet_use")]
+    pub many_iocs_use: Option<Box<ManyIocsUse>>,
     /// The link to the server, and what went over it; none where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Box<LinkUse>>,

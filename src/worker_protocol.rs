@@ -85,15 +85,15 @@ pub struct Job {
     /// Seconds after which the worker gives up a stage and says `failed`.
     pub timeout_s: f64,
     /// By how much the worker is to be slower than it is; not at all when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub handicap: Option<Handicap>,
+    #[serde(default, alias = "handicap", skip_serializing_if = "Option::is_none")]
+    pub slowdown: Option<InjectedSlowdown>,
 }
 
 /// By how much a worker makes itself slower, inside of what it times: the harness
 /// learns from it which slowdowns it finds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Handicap {
+pub struct InjectedSlowdown {
     /// The part of the time, and of the CPU time, that a stage took which it takes
     /// more: 0.05 for 5 %.
     #[serde(default)]
@@ -104,7 +104,7 @@ pub struct Handicap {
     pub per_pv_s: f64,
 }
 
-impl Handicap {
+impl InjectedSlowdown {
     /// Refuses what no worker can obey.
     ///
     /// # Errors
@@ -112,7 +112,7 @@ impl Handicap {
     pub fn check(&self) -> Result<(), String> {
         for (field, value) in [("fraction", self.fraction), ("per_pv_s", self.per_pv_s)] {
             if !value.is_finite() || value < 0.0 {
-                return Err(format!("handicap: `{field}` is {value}, not a number from 0 on"));
+                return Err(format!("slowdown: `{field}` is {value}, not a number from 0 on"));
             }
         }
         Ok(())

@@ -126,17 +126,17 @@ pub(super) struct RunArguments {
     /// those that take minutes]
     #[arg(long = "fault", value_name = "NAME", value_delimiter = ',')]
     pub(super) faults: Vec<String>,
-    /// IOCs that have the PVs of the fleet scenario together [default: one for 10 000 PVs]
+    /// IOCs that have the PVs of the many-iocs scenario together [default: one for 10 000 PVs]
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=1000), allow_negative_numbers = true)]
     pub(super) iocs: Option<u32>,
-    /// Clients of the fleet scenario get the PVs in the order of the IOCs, not shuffled
+    /// Clients of the many-iocs scenario get the PVs in the order of the IOCs, not shuffled
     #[arg(long)]
     pub(super) in_order: bool,
     /// How PVs are connected, separated by commas; both when not given
     #[arg(long = "mode", value_name = "MODE", value_delimiter = ',', value_enum)]
     pub(super) modes: Vec<ModeArgument>,
     /// How PVs are found, separated by commas: udp, name-server [default: udp; connect with
-    /// 10 000 PVs in bulk, and fleet, by both]
+    /// 10 000 PVs in bulk, and many-iocs, by both]
     #[arg(long = "lookup", value_name = "LOOKUP", value_delimiter = ',')]
     pub(super) lookups: Vec<Lookup>,
     /// A network between server and clients: what it does to packets one way, such as
@@ -145,7 +145,7 @@ pub(super) struct RunArguments {
     pub(super) link: Option<LinkConditions>,
     /// Updates per second of each PV, separated by commas: rates of the IOC's scan menu
     /// [default: waveform 120 (full profile 10 and 120), scalars and capacity 10, 100 and 1000,
-    /// disturbed 10]
+    /// recovery 10]
     #[arg(long = "rate", value_name = "HZ", value_delimiter = ',', value_parser = parse_rate, allow_negative_numbers = true)]
     pub(super) rates: Vec<f64>,
     /// Monitors on each PV in the scale scenario, separated by commas
@@ -155,12 +155,12 @@ pub(super) struct RunArguments {
     /// see `list tables` [default: nine rows of all; all rows with --profile full]
     #[arg(long = "table", value_name = "NAME", value_delimiter = ',')]
     pub(super) tables: Vec<String>,
-    /// Size of frames: of the waveform scenario [default: 680x480], and of the disturbed one,
+    /// Size of frames: of the waveform scenario [default: 680x480], and of the recovery one,
     /// which else has scalars
     #[arg(long, value_name = "WxH", value_parser = parse_pixels)]
     pub(super) pixels: Option<Pixels>,
     /// Seconds of a monitor run, or have to come back after a restart
-    /// [default: waveform 10, scalars 5, capacity 3, scale 20, disturbed 25]
+    /// [default: waveform 10, scalars 5, capacity 3, scale 20, recovery 25]
     #[arg(long, value_name = "S", value_parser = parse_watch, allow_negative_numbers = true)]
     pub(super) seconds: Option<f64>,
     /// EPICS_CA_MAX_ARRAY_BYTES of server and clients, without the automatic size of newer
@@ -225,7 +225,7 @@ pub(super) struct RunArguments {
 pub(super) struct CompareArguments {
     /// Approach A and approach B, each perhaps in a version (pyepics@3.5.7) or from a source
     /// (pyepics@./checkout, pyepics@git+https://…), then connect (the default), scalars,
-    /// waveform, scale or disturbed
+    /// waveform, scale or recovery
     #[arg(value_name = "A B [SCENARIO]", num_args = 0..=3)]
     pub(super) words: Vec<String>,
     /// A TOML file with approaches of your own
@@ -268,10 +268,10 @@ pub(super) struct CompareArguments {
     /// Size of frames in waveform [default: 680x480]
     #[arg(long, value_name = "WxH", value_parser = parse_pixels)]
     pub(super) pixels: Option<Pixels>,
-    /// What happens in disturbed: stall, restart or vanish [default: restart]
+    /// What happens in recovery: stall, restart or missing-pv [default: restart]
     #[arg(long, value_name = "FAULT")]
     pub(super) disturbance: Option<Disturbance>,
-    /// Seconds of a monitor run [default: 3, scale 5, disturbed 25]
+    /// Seconds of a monitor run [default: 3, scale 5, recovery 25]
     #[arg(long, value_name = "S", value_parser = parse_watch, allow_negative_numbers = true)]
     pub(super) seconds: Option<f64>,
     /// What is compared, separated by commas, such as `connect bulk` or `get bulk cpu`
@@ -748,11 +748,11 @@ impl From<ModeArgument> for Mode {
 }
 
 fn parse_pvs(text: &str) -> Result<usize, String> {
-    let (most, most_of_fleet) = (epics_gauge::ioc::MAX_PVS, epics_gauge::ioc::PVS_WITH_INDEX);
+    let (most, most_of_many) = (epics_gauge::ioc::MAX_PVS, epics_gauge::ioc::PVS_WITH_INDEX);
     match text.trim().parse() {
         Ok(0) => Err("there is nothing to measure with 0 PVs; ask for at least 1".to_owned()),
-        Ok(pvs) if pvs > most_of_fleet => {
-            Err(format!("one IOC holds at most {most} PVs here, a fleet at most {most_of_fleet}"))
+        Ok(pvs) if pvs > most_of_many => {
+            Err(format!("one IOC holds at most {most} PVs here, many IOCs at most {most_of_many}"))
         }
         Ok(pvs) => Ok(pvs),
         Err(error) => Err(format!("{error}; give a count such as 1000")),

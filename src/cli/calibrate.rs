@@ -18,7 +18,7 @@ use epics_gauge::python_site::Missing;
 use epics_gauge::record::{End, Line, Load, Record, RunRecords, Scenario};
 use epics_gauge::report::{Format, Subject, render, render_csv};
 use epics_gauge::scenario::{Single, Values, definition, gated};
-use epics_gauge::worker_protocol::{Handicap, Mode};
+use epics_gauge::worker_protocol::{InjectedSlowdown, Mode};
 
 use super::arguments::CalibrateArguments;
 use super::exit::Exit;
@@ -34,7 +34,7 @@ use super::{Failure, catalogue, measuring_lock, servers};
 const ALIKE_PER_ROUND: usize = 4;
 
 /// Whole comparisons are run for these: alike, 5 % and 10 %.
-const WHOLE: [Option<Handicap>; 3] = [None, Some(INJECTED[1]), Some(INJECTED[2])];
+const WHOLE: [Option<InjectedSlowdown>; 3] = [None, Some(INJECTED[1]), Some(INJECTED[2])];
 
 pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
@@ -101,7 +101,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
 
 /// One of the scenarios that a gate measures, with what one measurement of it takes.
 fn scenario(name: &str) -> Result<(Scenario, Single), Failure> {
-    let found = gated().find(|(definition, _)| definition.scenario.name() == name);
+    let found = gated().find(|(definition, _)| name.parse() == Ok(definition.scenario));
     let known: Vec<&str> = gated().map(|(definition, _)| definition.scenario.name()).collect();
     found.map(|(definition, single)| (definition.scenario, single)).ok_or_else(|| {
         Failure::usage(format!(
@@ -137,12 +137,12 @@ impl<'a> Calibration<'a> {
     fn calibrate(&mut self, date: &str) -> Result<Option<Calibrated>, Failure> {
         // Workers are slowed in stages only, not in what they do with updates.
         let injected = INJECTED.into_iter().filter(|_| !self.has_monitors()).map(Some);
-        let handicaps: Vec<Option<Handicap>> =
+        let slowdowns: Vec<Option<InjectedSlowdown>> =
             std::iter::repeat_n(None, ALIKE_PER_ROUND).chain(injected).collect();
         let rounds = self.arguments.rounds as usize;
         let started = Instant::now();
-        let Some(pools) = self.pools(&handicaps, rounds)? else { return Ok(None) };
-        let seconds_per_pair = started.elapsed().as_secs_f64() / (rounds * handicaps.len()) as f64;
+        let Some(pools) = self.pools(&slowdowns, rounds)? else { return Ok(None) };
+        let seconds_per_pair = started.elapsed().as_secs_f64() / (rounds * slowdowns.len()) as f64;
         let machine = this_machine();
         let rule = self.rule();
         let draws = Draws { experiments: self.arguments.experiments as usize, seed: self.seed };
@@ -152,9 +152,9 @@ impl<'a> Calibration<'a> {
         let metrics = self.calibrated().iter().copied().filter_map(of).collect();
         let mut whole = Vec::new();
         let tried = if self.has_monitors() { &WHOLE[..1] } else { &WHOLE[..] };
-        for handicap in tried.iter().copied() {
+        for slowdown in tried.iter().copied() {
             // The pools are whole: what was drawn from them is kept, whatever comes.
-            let Some(runs) = self.whole_runs(handicap)? else { break };
+            let Some(runs) = self.whole_runs(slowdown)? else { break };
             whole.extend(runs);
         }
         Ok(Some(Calibrated {
@@ -187,12 +187,12 @@ impl<'a> Calibration<'a> {
     }
 
     /// What runs the pairs; as `compare` plans them where whole comparisons are run.
-    fn runner(&self, handicap: Option<Handicap>, as_compared: bool) -> PairRunner<'a> {
+    fn runner(&self, slowdown: Option<InjectedSlowdown>, as_compared: bool) -> PairRunner<'a> {
         let [a, b] = &self.copies.candidates;
-        let side = |candidate: &Candidate, handicap| SideSetup {
+        let side = |candidate: &Candidate, slowdown| SideSetup {
             candidate: candidate.clone(),
             server: self.server.to_owned(),
-            handicap,
+            slowdown,
         };
         let Single { rate_hz, seconds, .. } = self.single;
         let frames = definition(self.scenario).values == Values::Frames;
@@ -204,20 +204,20 @@ impl<'a> Calibration<'a> {
         let planned = PlannedConfiguration::new(self.scenario, self.pvs(), Mode::Bulk, load, 1);
         let planned = if as_compared && load.is_none() { planned.brief() } else { planned };
         let most_memory = this_machine().memory_bytes / 4;
-        let sides = [side(a, None), side(b, handicap)];
+        let sides = [side(a, None), side(b, slowdown)];
         PairRunner::new(self.servers, planned, sides, None, most_memory)
     }
 
     /// None when interrupted.
     fn pools(
         &mut self,
-        handicaps: &[Option<Handicap>],
+        slowdowns: &[Option<InjectedSlowdown>],
         rounds: usize,
     ) -> Result<Option<Vec<campaign::Pool>>, Failure> {
-        let bar = PairBar::of(rounds * handicaps.len());
+        let bar = PairBar::of(rounds * slowdowns.len());
         let mut runner = self.runner(None, false);
         let output = &mut *self.output;
-        let pools = measure_pools(&mut runner, handicaps, rounds, self.seed, |record, log| {
+        let pools = measure_pools(&mut runner, slowdowns, rounds, self.seed, |record, log| {
             bar.finished(record);
             keep(output, record, log)
         })?;
@@ -229,17 +229,17 @@ impl<'a> Calibration<'a> {
     /// none was asked for.
     fn whole_runs(
         &mut self,
-        handicap: Option<Handicap>,
+        slowdown: Option<InjectedSlowdown>,
     ) -> Result<Option<Option<WholeRuns>>, Failure> {
         let metrics = if self.has_monitors() { &OF_MONITORS[..] } else { &OF_CONNECT };
         let rule = self.rule();
         let mut runs =
-            WholeRuns { label: label(handicap), outcomes: Vec::new(), seconds: Vec::new() };
+            WholeRuns { label: label(slowdown), outcomes: Vec::new(), seconds: Vec::new() };
         let bar = PairBar::of(self.arguments.whole_runs as usize * rule.screen);
         for run in 0..self.arguments.whole_runs {
             let started = Instant::now();
             let mut records = Vec::new();
-            let mut runner = self.runner(handicap, true);
+            let mut runner = self.runner(slowdown, true);
             let seed = self.seed.wrapping_add(u64::from(run));
             let ended =
                 campaign::compare_in_pairs(&mut runner, metrics, &rule, seed, |record, _| {
@@ -265,11 +265,11 @@ impl<'a> Calibration<'a> {
     }
 }
 
-/// One pool for each handicap, its pairs in the order in which they ran.
+/// One pool for each slowdown, its pairs in the order in which they ran.
 fn joined(pools: Vec<campaign::Pool>) -> Vec<campaign::Pool> {
     let mut joined: Vec<campaign::Pool> = Vec::new();
     for pool in pools {
-        match joined.iter_mut().find(|other| other.handicap == pool.handicap) {
+        match joined.iter_mut().find(|other| other.slowdown == pool.slowdown) {
             Some(other) => other.records.extend(pool.records),
             None => joined.push(pool),
         }

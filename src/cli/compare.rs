@@ -319,7 +319,8 @@ fn named(text: &str) -> Result<Scenario, Failure> {
 
 /// One of the scenarios in which two can be compared.
 fn single(name: &str) -> Result<(&'static Definition, Single), Failure> {
-    singles().find(|(definition, _)| definition.scenario.name() == name).ok_or_else(|| {
+    let is_it = |definition: &Definition| name.parse() == Ok(definition.scenario);
+    singles().find(|(definition, _)| is_it(definition)).ok_or_else(|| {
         let known: Vec<&str> =
             singles().map(|(definition, _)| definition.scenario.name()).collect();
         Failure::usage(format!(
@@ -362,7 +363,7 @@ fn disturbance(
             Some(_) => Err(Failure::usage(format!(
                 "nothing disturbs {}; --disturbance is for the scenario {}",
                 definition.scenario,
-                Scenario::Disturbed
+                Scenario::Recovery
             ))),
         };
     }
@@ -417,7 +418,7 @@ fn side_setups(asked: &Asked, servers: Servers) -> Result<([SideSetup; 2], Serve
     let setup = |side: usize| SideSetup {
         candidate: candidates[side].clone(),
         server: asked.servers[side].clone(),
-        handicap: None,
+        slowdown: None,
     };
     Ok(([setup(0), setup(1)], servers.with_site(site)))
 }

@@ -8,7 +8,7 @@ Examples:
   epics-gauge run --approach libca,pyepics --mode bulk
   epics-gauge run waveform --pixels 2048x2048 --rate 10
   epics-gauge run connect --server softioc --out first --format markdown
-  epics-gauge run fleet --iocs 100 --pvs 100000       many IOCs, found by search
+  epics-gauge run many-iocs --iocs 100 --pvs 100000   many IOCs, found by search
   epics-gauge run faults --fault frozen-5s,restart    how clients come back
   epics-gauge run --approaches docs/examples/approaches.toml --approach minimal,pyepics
 

@@ -78,7 +78,7 @@ impl Exit {
             .any(|planned| planned.rows.iter().any(|row| !row.floor))
             || judgement.capacities.iter().any(|capacity| !capacity.floor)
             || judgement.scale.iter().any(|pair| pair.rows.iter().any(|row| row.figures.is_some()))
-            || judgement.fleets.iter().any(|row| !row.floor && row.cost_s.is_some())
+            || judgement.many_iocs.iter().any(|row| !row.floor && row.cost_s.is_some())
             || judgement.faults.iter().any(|cell| !cell.floor && cell.figure.is_some());
         if failed || !(timed || monitored) {
             Exit::CouldNotMeasure

@@ -37,9 +37,9 @@ pub(super) fn enter_for<'a>(
 pub(super) fn refuse_many_iocs<'a>(
     planned: impl IntoIterator<Item = &'a PlannedConfiguration>,
 ) -> Result<(), Failure> {
-    let has_both = |one: &PlannedConfiguration| one.link.is_some() && one.fleet.is_some();
+    let has_both = |one: &PlannedConfiguration| one.link.is_some() && one.many_iocs.is_some();
     match planned.into_iter().any(has_both) {
-        true => Err(Failure::usage("--link is for one IOC; leave out the scenario fleet")),
+        true => Err(Failure::usage("--link is for one IOC; leave out the scenario many-iocs")),
         false => Ok(()),
     }
 }

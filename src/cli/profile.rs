@@ -1,7 +1,7 @@
 //! What a run measures: the sizes of a profile, of which every option replaces
 //! its part.
 
-pub(super) mod fleet;
+pub(super) mod many_iocs;
 mod scale;
 
 use std::time::Duration;
@@ -103,7 +103,7 @@ fn check_options(arguments: &RunArguments, wanted: &[Scenario]) -> Result<(), Fa
     Ok(())
 }
 
-/// More PVs than one IOC holds are for fleets.
+/// More PVs than one IOC holds are for the scenario of many IOCs.
 fn check_pvs(arguments: &RunArguments, wanted: &[Scenario]) -> Result<(), Failure> {
     let most = arguments.pvs.iter().copied().max().unwrap_or(0);
     let has_many_iocs = |name: &Scenario| definition(*name).model == Model::ConnectToMany;
@@ -125,7 +125,7 @@ fn names(scenarios: &[Scenario]) -> String {
 fn is_wanted(arguments: &RunArguments, name: Scenario) -> bool {
     match arguments.profile {
         _ if !arguments.scenarios.is_empty() => {
-            arguments.scenarios.iter().any(|one| one == name.name())
+            arguments.scenarios.iter().any(|one| one.parse() == Ok(name))
         }
         Profile::Quick => definition(name).part_of == PartOf::Quick,
         Profile::Full => definition(name).part_of != PartOf::None,
@@ -209,7 +209,7 @@ fn configurations(
     Ok(match definition.model {
         Model::Connect => connect(arguments, scenario, sizes),
         Model::Fault => Plan::faults(&faults(arguments)?, blocks),
-        Model::ConnectToMany => fleet::configurations(arguments, servers, sizes)?,
+        Model::ConnectToMany => many_iocs::configurations(arguments, servers, sizes)?,
         Model::Monitor if definition.varies.contains(&Dimension::Table) => {
             let load = |seconds| load(arguments, definition, seconds);
             scale::configurations(arguments, &load, sizes)?

@@ -32,12 +32,11 @@ pub(super) const TIME_TO_LEAVE: Duration = Duration::from_secs(3);
 pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
     let approaches = chosen(&catalogue, &arguments.approaches)?;
-    check_names("scenario", &arguments.scenarios, &Scenario::ALL.map(Scenario::name)).map_err(
-        |failure| {
-            // A subcommand with a typo is taken for a scenario.
-            Failure::usage(format!("{}; for subcommands see --help", failure.message))
-        },
-    )?;
+    for name in &arguments.scenarios {
+        // A subcommand with a typo is taken for a scenario.
+        let unknown = |error| Failure::usage(format!("{error}; for subcommands see --help"));
+        name.parse::<Scenario>().map_err(unknown)?;
+    }
     let mut servers = servers(arguments.servers_file.as_deref())?;
     for name in arguments.servers.iter().filter(|name| name.contains('@')) {
         servers.resolve(name, &[]).map_err(Failure::usage)?;
@@ -47,7 +46,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     let limits = limits(arguments.limits_file.as_deref(), &catalogue, &servers)?;
     let mut plan = profile::plan(arguments, &servers)?;
     let approaches = keep_matching(&mut plan, &servers, approaches)?;
-    profile::fleet::check_memory(&plan.configurations, &servers)?;
+    profile::many_iocs::check_memory(&plan.configurations, &servers)?;
     for planned in &mut plan.configurations {
         *planned = planned.clone().over(arguments.link, plan.seed);
     }

@@ -24,9 +24,9 @@ mod builder;
 #[cfg(feature = "cli")]
 mod catalogue;
 mod counters;
-mod fleet;
 mod identity;
 mod log;
+mod many_iocs;
 mod named_rates;
 #[cfg(feature = "cli")]
 mod other_soft_ioc;
@@ -59,8 +59,8 @@ pub use crate::missing::Missing;
 pub use crate::process::ProcessError;
 pub use builder::{Builder, MAX_FRAME_PIXELS, MAX_PVS, PVS_WITH_INDEX};
 pub use counters::ServerCounters;
-pub use fleet::Fleet;
 pub use log::{LogEvent, LogLine};
+pub use many_iocs::ManyIocs;
 pub use pool::Pool;
 pub use restart::Restart;
 pub use scan_menu::SCAN_RATES_HZ;
@@ -71,7 +71,7 @@ pub use soft_ioc::SoftIoc;
 #[doc(hidden)]
 pub use {
     catalogue::{ServerKind, Servers, UnknownServer, Wanted},
-    fleet::{SearchCount, SearchCounter, searches_on_circuits},
+    many_iocs::{SearchCount, SearchCounter, searches_on_circuits},
     other_soft_ioc::OtherSoftIocError,
     over_link::WantedLink,
     server::{Counted, Server},
@@ -143,7 +143,7 @@ pub enum IocError {
     },
     /// One IOC of several failed.
     #[error("IOC {number} of {iocs}, which has {pvs}: {error}")]
-    OfFleet {
+    OneOfMany {
         /// Which, from 1.
         number: usize,
         /// How many there are.

@@ -151,6 +151,6 @@ mod tests {
         let record = |scenario, mode| Record { scenario, mode, ..Record::default() };
         assert!(is_bulk(&record(Scenario::Connect, Mode::Bulk)));
         assert!(!is_bulk(&record(Scenario::Connect, Mode::Serial)));
-        assert!(!is_bulk(&record(Scenario::Fleet, Mode::Bulk)));
+        assert!(!is_bulk(&record(Scenario::ManyIocs, Mode::Bulk)));
     }
 }

@@ -13,12 +13,12 @@ mod expected;
 mod failed;
 mod faults;
 mod figures;
-mod fleet;
 pub mod history;
 mod latency_series;
 mod limits;
 mod lookups;
 mod losses;
+mod many_iocs;
 mod matters;
 mod monitors;
 pub mod pair_metrics;
@@ -48,12 +48,12 @@ use faults::fault_cells;
 pub use faults::{FaultCell, FaultState};
 use figures::figures;
 pub use figures::{Figures, Modal, Row, of_most_pvs};
-pub use fleet::{FleetGrowth, FleetRow, fleet_growth, fleet_rows};
 pub use latency_series::{LatencyAt, LatencySeries, SlowPv};
 pub use limits::{GROWTH_RUN_S, Limit, Limits, LimitsError, Measured, Relative};
 pub use lookups::{LookupRow, Lookups};
 use lookups::{headline, lookups};
 pub use losses::{LossCauses, UpdateCounts};
+pub use many_iocs::{ManyIocsGrowth, ManyIocsRow, many_iocs_growth, many_iocs_rows};
 pub use matters::{BUDGET_S, Crossing, Matters, matters};
 use monitors::monitors;
 pub use monitors::{Memory, MonitorFigures, MonitorRow};
@@ -93,9 +93,9 @@ pub struct Judgement {
     /// The most updates that arrive without loss, from searches.
     pub capacities: Vec<Capacity>,
     /// The cost of connecting to many IOCs, by lookup, size and approach.
-    pub fleets: Vec<FleetRow>,
+    pub many_iocs: Vec<ManyIocsRow>,
     /// How that grows with the size.
-    pub fleet_growth: Vec<FleetGrowth>,
+    pub many_iocs_growth: Vec<ManyIocsGrowth>,
     /// What faults did to each approach.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultCell>,
@@ -150,8 +150,8 @@ pub fn judge(run: &RunRecords, limits: &Limits) -> Judgement {
         monitors: monitors(run, &failed),
         scale: scale(run),
         capacities: capacities(run),
-        fleets: fleet_rows(run),
-        fleet_growth: fleet_growth(run),
+        many_iocs: many_iocs_rows(run),
+        many_iocs_growth: many_iocs_growth(run),
         faults: fault_cells(run, &verdicts),
         advice: advice::advice(run, &verdicts),
         limits: limits.clone(),

@@ -52,7 +52,7 @@ impl MonitorFigures {
             mode: Mode::Bulk,
             lookup: self.lookup,
             load: Some(self.load),
-            fleet: None,
+            many_iocs: None,
             fault: None,
         }
     }
@@ -106,7 +106,7 @@ pub struct MonitorRow {
     pub least_bytes: Option<u64>,
     /// CPU use of the harness's own sampling thread, in % of a core.
     pub sampler_percent: f64,
-    /// How it came back, for each block of a disturbed configuration.
+    /// How it came back, for each block of a recovery configuration.
     pub recoveries: Vec<Recovery>,
     /// Which PVs lost updates and when, in the block that lost most.
     pub losses: Option<Losses>,

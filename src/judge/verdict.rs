@@ -8,7 +8,7 @@ use super::limits::Relative;
 use crate::lookup::Lookup;
 use crate::metric::{Metric, Unit};
 use crate::named::named;
-use crate::record::{FleetShape, Load, Scenario};
+use crate::record::{Load, ManyIocsShape, Scenario};
 use crate::scenario::{Configuration, Words};
 use crate::stats::Interval;
 use crate::worker_protocol::Mode;
@@ -68,7 +68,7 @@ pub struct Verdict {
     /// What monitors were to take; none for scenarios without.
     pub load: Option<Load>,
     /// The IOCs that had the PVs together.
-    pub fleet: Option<FleetShape>,
+    pub many_iocs: Option<ManyIocsShape>,
     /// What went wrong, by its name in the table of faults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
@@ -158,7 +158,7 @@ impl Verdict {
             mode: self.connected,
             lookup: self.lookup,
             load: self.load,
-            fleet: self.fleet,
+            many_iocs: self.many_iocs,
             fault: self.fault.clone(),
         })
     }
@@ -249,7 +249,7 @@ impl Verdict {
             metric: Metric::Time(crate::metric::Timed::CONNECT_BULK),
             unit: Unit::SecondsPerPv,
             load: None,
-            fleet: None,
+            many_iocs: None,
             fault: None,
             pvs: 10,
             connected: Mode::Bulk,

@@ -11,7 +11,7 @@ use crate::worker_protocol::{Mode, Stage};
 pub struct WorkerFigure {
     /// What it is, such as `connect bulk`, `elapsed` or `updates lost`.
     pub metric: String,
-    /// The stage that it is of; none for figures of monitors and fleets.
+    /// The stage that it is of; none for figures of monitors and many IOCs.
     pub stage: Option<Stage>,
     /// The mode of that stage.
     pub stage_mode: Option<Mode>,

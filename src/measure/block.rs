@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-use super::fleet::Fleets;
+use super::many_iocs::SharedIocs;
 use super::stop::{Stop, failed};
 use super::{Candidate, Plan, PlannedConfiguration, Progress, capacity, lookup, single};
 use crate::ioc::{Server, Servers};
@@ -32,7 +32,7 @@ pub(super) struct BlockRunner<'a> {
     /// The failed starts of each server since its last success with as many PVs.
     pub(super) failed_starts: &'a mut BTreeMap<String, FailedStarts>,
     /// The IOCs of configurations with several of them.
-    pub(super) fleets: &'a mut Fleets,
+    pub(super) shared_iocs: &'a mut SharedIocs,
 }
 
 impl BlockRunner<'_> {
@@ -105,7 +105,7 @@ impl BlockRunner<'_> {
         if let Some(ioc) = self.ioc.take() {
             ioc.stop();
         }
-        self.fleets.end();
+        self.shared_iocs.end();
     }
 
     fn measure(
@@ -116,10 +116,10 @@ impl BlockRunner<'_> {
         log: &mut String,
     ) -> Result<(), Stop> {
         lookup::check(&candidate.approach, planned)?;
-        if let Some(shape) = planned.fleet {
+        if let Some(shape) = planned.many_iocs {
             let command = single::command_of(candidate)?;
             let planned = (planned, shape);
-            return self.fleets.measure(candidate, command, planned, self.plan, record, log);
+            return self.shared_iocs.measure(candidate, command, planned, self.plan, record, log);
         }
         let ioc = match self.ioc.take() {
             Some(ioc) => ioc,

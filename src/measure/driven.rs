@@ -35,7 +35,7 @@ impl<'a> Driven<'a> {
         let hello = self.session.hello()?;
         note_hello(&self.started_as, &hello, mode, self.record)?;
         self.origin_ns = hello.import.start_ns;
-        self.session.job(pvs, self.record.handicap);
+        self.session.job(pvs, self.record.slowdown);
         Ok(hello)
     }
 

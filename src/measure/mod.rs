@@ -12,13 +12,13 @@ mod default_get;
 mod driven;
 mod driver;
 mod faults;
-mod fleet;
 mod floor;
 mod latency_over_time;
 mod linked;
 mod lookup;
 mod losses;
 mod machine;
+mod many_iocs;
 mod monitor;
 mod pairs;
 mod past;
@@ -50,7 +50,7 @@ use crate::record::{Failure, FailureKind, Record};
 use crate::worker_protocol::Hello;
 use block::BlockRunner;
 use faults::FaultBlock;
-use fleet::Fleets;
+use many_iocs::SharedIocs;
 use session::{Session, Timeouts};
 use stop::Stop;
 
@@ -102,14 +102,14 @@ pub fn run<E>(
     let mut random = plan.random();
     let mut failed: Vec<(PlannedConfiguration, String)> = Vec::new();
     let mut failed_starts = BTreeMap::new();
-    let mut fleets = Fleets::default();
+    let mut shared_iocs = SharedIocs::default();
     for block in 0..plan.blocks() {
         let mut configurations = plan.configurations.clone();
         configurations.retain(|planned| planned.blocks > block);
         configurations.shuffle(&mut random);
-        // Fleets come last, the smallest first: an approach that is slow with one skips the
+        // Many IOCs come last, the fewest first: an approach that is slow with one skips the
         // larger ones.
-        configurations.sort_by_key(|planned| planned.fleet.map(|_| planned.pvs));
+        configurations.sort_by_key(|planned| planned.many_iocs.map(|_| planned.pvs));
         let (of_faults, others): (Vec<_>, Vec<_>) =
             configurations.into_iter().partition(|planned| planned.fault.is_some());
         for planned in &others {
@@ -121,7 +121,7 @@ pub fn run<E>(
                 ioc: None,
                 failed: &mut failed,
                 failed_starts: &mut failed_starts,
-                fleets: &mut fleets,
+                shared_iocs: &mut shared_iocs,
             };
             if !runner.run(candidates, &mut random, &mut report)? {
                 return Ok(false);

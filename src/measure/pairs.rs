@@ -15,7 +15,7 @@ use super::{Candidate, PlannedConfiguration, lookup};
 use crate::ioc::{Server, Servers};
 use crate::process::{Command, interrupted};
 use crate::record::{Record, Side};
-use crate::worker_protocol::Handicap;
+use crate::worker_protocol::InjectedSlowdown;
 
 /// Servers restart after this many pairs, so that no comparison depends on one server process.
 const PAIRS_PER_SERVER: usize = 20;
@@ -34,7 +34,7 @@ pub struct SideSetup {
     /// The server.
     pub server: String,
     /// The injected slowdown of its workers.
-    pub handicap: Option<Handicap>,
+    pub slowdown: Option<InjectedSlowdown>,
 }
 
 /// Runs pairs of workers, one of each side.
@@ -63,9 +63,9 @@ impl<'a> PairRunner<'a> {
         PairRunner { servers, planned, sides, bounds, begun: 0, random, running }
     }
 
-    /// Slows the workers of `side` by `handicap` from now on.
-    pub fn set_handicap(&mut self, side: Side, handicap: Option<Handicap>) {
-        self.sides[side as usize].handicap = handicap;
+    /// Slows the workers of `side` by `slowdown` from now on.
+    pub fn set_slowdown(&mut self, side: Side, slowdown: Option<InjectedSlowdown>) {
+        self.sides[side as usize].slowdown = slowdown;
     }
 
     /// Runs one pair, the side `first` first; blocks until both workers have ended. Returns the
@@ -108,7 +108,7 @@ impl<'a> PairRunner<'a> {
             confirms,
             position,
             side: Some(side),
-            handicap: setup.handicap,
+            slowdown: setup.slowdown,
             ..single::empty_record(&planned, name)
         };
         let mut log = String::new();

@@ -10,7 +10,7 @@ use crate::ioc::ServerKind;
 use crate::link::LinkConditions;
 use crate::lookup::Lookup;
 use crate::protocol::Protocol;
-use crate::record::{Disturbance, FleetShape, Load, Scenario};
+use crate::record::{Disturbance, Load, ManyIocsShape, Scenario};
 use crate::scenario::{Configuration, Definition, FaultDefinition, Model, course, definition};
 use crate::worker_protocol::Mode;
 
@@ -33,7 +33,7 @@ pub struct PlannedConfiguration {
     /// The load on monitors; none in scenarios without monitors.
     pub load: Option<Load>,
     /// The IOCs that share the PVs; none for a single IOC.
-    pub fleet: Option<FleetShape>,
+    pub many_iocs: Option<ManyIocsShape>,
     /// What goes wrong; none of other scenarios than faults.
     pub fault: Option<&'static FaultDefinition>,
     /// What the link between server and clients does; none where they share loopback.
@@ -57,7 +57,7 @@ impl PlannedConfiguration {
             mode: self.mode,
             lookup: self.lookup,
             load: self.load,
-            fleet: self.fleet,
+            many_iocs: self.many_iocs,
             fault: self.fault.map(|fault| fault.name.to_owned()),
         }
         .with_probes_as_one()
@@ -94,7 +94,7 @@ impl PlannedConfiguration {
         load: Option<Load>,
         blocks: usize,
     ) -> PlannedConfiguration {
-        let (server, approaches, fleet, brief) = (String::new(), Vec::new(), None, false);
+        let (server, approaches, many_iocs, brief) = (String::new(), Vec::new(), None, false);
         let lookup = Lookup::default();
         PlannedConfiguration {
             scenario,
@@ -104,7 +104,7 @@ impl PlannedConfiguration {
             mode,
             lookup,
             load,
-            fleet,
+            many_iocs,
             fault: None,
             link: None,
             link_seed: 0,
@@ -244,20 +244,20 @@ impl Plan {
         configurations
     }
 
-    /// The fleet scenario for every size, a count of PVs and of IOCs. The IOCs share the PVs
+    /// The many-iocs scenario for every size, a count of PVs and of IOCs. The IOCs share the PVs
     /// evenly. Clients get the names shuffled, or in the order of the IOCs.
-    pub fn fleets(
+    pub fn many_iocs(
         sizes: &[(usize, usize)],
         in_order: bool,
         blocks: usize,
     ) -> Vec<PlannedConfiguration> {
-        let fleet = |(pvs, iocs): &(usize, usize)| {
+        let many_iocs = |(pvs, iocs): &(usize, usize)| {
             let planned =
-                PlannedConfiguration::new(Scenario::Fleet, *pvs, Mode::Bulk, None, blocks);
-            let shape = FleetShape { iocs: *iocs, in_order };
-            PlannedConfiguration { fleet: Some(shape), ..planned }
+                PlannedConfiguration::new(Scenario::ManyIocs, *pvs, Mode::Bulk, None, blocks);
+            let shape = ManyIocsShape { iocs: *iocs, in_order };
+            PlannedConfiguration { many_iocs: Some(shape), ..planned }
         };
-        sizes.iter().map(fleet).collect()
+        sizes.iter().map(many_iocs).collect()
     }
 
     /// The faults scenario for each of these faults.

@@ -12,7 +12,7 @@ use super::witness::{Moment, Witness};
 use crate::process::{Command, NetworkBytes, Output};
 use crate::record::{FailureKind, Witnessed};
 use crate::worker_protocol::{
-    Done, FromWorker, Handicap, Hello, Job, Stage, StageCommand, ToWorker,
+    Done, FromWorker, Hello, InjectedSlowdown, Job, PROTOCOL_VERSION, Stage, StageCommand, ToWorker,
 };
 
 /// How long a worker may take to load its library, unless the user gave a timeout.
@@ -58,6 +58,8 @@ pub(super) struct Session {
     log: Output,
     /// The process that sent hello.
     worker: u32,
+    /// The version of the protocol that the worker speaks.
+    version: u32,
     pvs: usize,
     timeouts: Timeouts,
     /// When the worker finished its last stage, on its own clock.
@@ -94,6 +96,7 @@ impl Session {
             transport,
             log: Output::default(),
             worker: 0,
+            version: PROTOCOL_VERSION,
             pvs: 0,
             timeouts,
             free_since_ns: 0,
@@ -111,15 +114,16 @@ impl Session {
         self.witness.check_import(&hello.import, counted)?;
         self.free_since_ns = hello.import.end_ns;
         self.worker = hello.pid;
+        self.version = hello.protocol;
         Ok(hello)
     }
 
     /// Sends the worker its PVs, and its injected slowdown.
-    pub(super) fn job(&mut self, pvs: Vec<String>, handicap: Option<Handicap>) {
+    pub(super) fn job(&mut self, pvs: Vec<String>, slowdown: Option<InjectedSlowdown>) {
         self.pvs = pvs.len();
         let timeout_s = self.timeouts.stage.as_secs_f64();
-        let line = encoded(&ToWorker::Job(Job { pvs, timeout_s, handicap }));
-        self.send(&line);
+        let line = encoded(&ToWorker::Job(Job { pvs, timeout_s, slowdown }));
+        self.send(&in_words_of(self.version, line));
     }
 
     /// Sends all `commands` together, so that the harness adds no time between stages, and
@@ -362,6 +366,18 @@ fn encoded(message: &ToWorker) -> String {
     }
 }
 
+/// A job's line for a worker of this version: up to version 4 `slowdown` was `handicap`.
+/// No PV name contains the key: a line has the quotes of names escaped.
+fn in_words_of(version: u32, line: String) -> String {
+    const SAYS_SLOWDOWN: u32 = 5;
+    match line.rsplit_once(r#","slowdown":"#) {
+        Some((before, slowdown)) if version < SAYS_SLOWDOWN => {
+            format!(r#"{before},"handicap":{slowdown}"#)
+        }
+        _ => line,
+    }
+}
+
 fn shown(message: &FromWorker) -> String {
     serde_json::to_string(message).map_or_else(|error| error.to_string(), |line| shortened(&line))
 }
@@ -370,4 +386,24 @@ fn shortened(line: &str) -> String {
     let mut characters = line.chars();
     let start: String = characters.by_ref().take(SHOWN_OF_A_LINE).collect();
     if characters.next().is_some() { start + " …" } else { start }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_of_an_older_version_gets_the_slowdown_under_its_older_name() {
+        let job =
+            |slowdown| Job { pvs: vec![r#"a","slowdown":"#.to_owned()], timeout_s: 1.0, slowdown };
+        let slowed = job(Some(InjectedSlowdown { fraction: 0.5, per_pv_s: 0.0 }));
+        let line = encoded(&ToWorker::Job(slowed.clone()));
+        let older = in_words_of(4, line.clone());
+        assert!(older.ends_with(r#","handicap":{"fraction":0.5,"per_pv_s":0.0}}"#), "{older}");
+        assert_eq!(in_words_of(5, line.clone()), line);
+        assert_eq!(serde_json::from_str::<ToWorker>(&older).unwrap(), ToWorker::Job(slowed));
+
+        let plain = encoded(&ToWorker::Job(job(None)));
+        assert_eq!(in_words_of(4, plain.clone()), plain);
+    }
 }

@@ -23,7 +23,7 @@ pub(super) fn empty_record(planned: &PlannedConfiguration, approach: &str) -> Re
         mode: planned.mode,
         lookup: planned.lookup,
         load: planned.load,
-        fleet: planned.fleet,
+        many_iocs: planned.many_iocs,
         fault: planned
             .fault
             .map(|fault| Box::new(FaultRun { name: fault.name.to_owned(), ..FaultRun::default() })),

@@ -106,7 +106,7 @@ pub enum Metric {
     /// PVs that did.
     PvsRecovered,
     /// PVs that stayed away after a fault.
-    PvsLeftBehind,
+    PvsNotReconnected,
     /// Time from the end of a fault to the first update of the last PV that recovered.
     Recovery,
     /// Memory of the client per PV of many IOCs.
@@ -187,7 +187,9 @@ impl FromStr for Metric {
     type Err = UnknownName;
 
     fn from_str(text: &str) -> Result<Metric, UnknownName> {
-        let named = rows().iter().find(|row| row.name == text.trim());
+        let text = text.trim();
+        let is_its_name = |row: &&Row| row.name == text || row.name_before == Some(text);
+        let named = rows().iter().find(is_its_name);
         named.map(|row| row.metric).ok_or_else(|| UnknownName::new("metric", text, &names()))
     }
 }

@@ -27,6 +27,8 @@ pub struct Row {
     pub metric: Metric,
     /// Its name in files, limits, tables and on the command line.
     pub name: String,
+    /// A name that it had before, which files and commands may still have.
+    pub name_before: Option<&'static str>,
     /// What it is counted in.
     pub unit: Unit,
     /// Which way is better.
@@ -131,6 +133,7 @@ fn sampled(
     Row {
         metric,
         name: name.to_owned(),
+        name_before: None,
         unit,
         better: Better::Lower,
         exact: false,
@@ -175,6 +178,16 @@ mod tests {
             assert!(seen.insert(&row.name), "{} twice", row.name);
             assert_eq!(row.name.parse(), Ok(row.metric));
             assert_eq!(row.metric.name(), row.name);
+        }
+    }
+
+    #[test]
+    fn the_name_that_a_figure_had_before_is_read() {
+        assert_eq!("PVs left behind".parse(), Ok(Metric::PvsNotReconnected));
+        for row in rows() {
+            let before = row.name_before.into_iter();
+            assert!(before.clone().all(|name| rows().iter().all(|other| other.name != name)));
+            assert!(before.map(str::parse).all(|read| read == Ok(row.metric)), "{}", row.name);
         }
     }
 }

@@ -52,11 +52,11 @@ fn protocol_of(approach: &str, run: Option<&Run>) -> Option<Protocol> {
 /// Of many IOCs the lookup stood with their shape. One IOC was found by UDP over Channel
 /// Access and by name server over pvAccess.
 fn say_lookup(record: &mut Value, run: Option<&Run>) {
-    let of_fleet = record.get_mut("fleet").and_then(Value::as_object_mut).and_then(|fleet| {
-        fleet.insert("in_order".to_owned(), true.into());
-        fleet.remove("lookup")
+    let of_many_iocs = record.get_mut("fleet").and_then(Value::as_object_mut).and_then(|shape| {
+        shape.insert("in_order".to_owned(), true.into());
+        shape.remove("lookup")
     });
-    record["lookup"] = match of_fleet {
+    record["lookup"] = match of_many_iocs {
         // A word of the enum of those formats, where it was in the plural.
         Some(lookup) if lookup == "name-servers" => Lookup::NameServer.option().into(),
         Some(lookup) => lookup,
@@ -119,11 +119,11 @@ mod tests {
     #[test]
     fn the_lookup_of_many_iocs_stood_with_their_shape() {
         for (word, lookup) in [("udp", Lookup::Udp), ("name-servers", Lookup::NameServer)] {
-            let fleet = format!(r#","fleet":{{"lookup":"{word}","iocs":3}}"#);
-            let records = read(6, &fleet);
+            let shape = format!(r#","fleet":{{"lookup":"{word}","iocs":3}}"#);
+            let records = read(6, &shape);
             assert_eq!(records[0].lookup, lookup);
-            let fleet = records[0].fleet.unwrap();
-            assert_eq!((fleet.iocs, fleet.in_order), (3, true));
+            let shape = records[0].many_iocs.unwrap();
+            assert_eq!((shape.iocs, shape.in_order), (3, true));
         }
     }
 }

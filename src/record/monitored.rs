@@ -111,7 +111,7 @@ named! {
         /// The IOC is killed, and started again a second later.
         Restart = "restart",
         /// The same, but the first PV does not come back.
-        Vanish = "vanish",
+        MissingPv = "missing-pv" | "vanish",
     }
 }
 
@@ -362,4 +362,14 @@ pub struct Recovery {
     /// From the moment when client and server could both work again to the first
     /// update of the last PV that recovered; none when that is not known.
     pub slowest_s: Option<f64>,
+}
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::Disturbance;
+
+    #[test]
+    fn the_name_of_before_is_read() {
+        assert_eq!("vanish".parse(), Ok(Disturbance::MissingPv));
+    }
 }

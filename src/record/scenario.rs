@@ -18,10 +18,21 @@ named! {
         /// Servers against clients: count of PVs x rate x monitors.
         Scale = "scale",
         /// Monitors through a stalled client, a restarted IOC and a PV that disappears.
-        Disturbed = "disturbed",
+        Recovery = "recovery" | "disturbed",
         /// A million PVs on a hundred IOCs.
-        Fleet = "fleet",
+        ManyIocs = "many-iocs" | "fleet",
         /// Clients while something goes wrong, and how they come back.
         Faults = "faults",
+    }
+}
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::Scenario;
+
+    #[test]
+    fn the_names_of_before_are_read() {
+        assert_eq!("disturbed".parse(), Ok(Scenario::Recovery));
+        assert_eq!("fleet".parse(), Ok(Scenario::ManyIocs));
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Model, USUAL_SERVER, course, definition};
 use crate::lookup::Lookup;
-use crate::record::{FleetShape, Load, Record, Scenario};
+use crate::record::{Load, ManyIocsShape, Record, Scenario};
 use crate::units::counted;
 use crate::worker_protocol::Mode;
 
@@ -28,7 +28,8 @@ pub struct Configuration {
     /// What monitors are to take.
     pub load: Option<Load>,
     /// The IOCs that have the PVs together.
-    pub fleet: Option<FleetShape>,
+    #[serde(alias = "fleet")]
+    pub many_iocs: Option<ManyIocsShape>,
     /// What goes wrong, by its name in the table of faults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
@@ -66,7 +67,7 @@ impl Configuration {
             mode: record.mode,
             lookup: record.lookup,
             load: record.load,
-            fleet: record.fleet,
+            many_iocs: record.many_iocs,
             fault: record.fault.as_ref().map(|fault| fault.name.clone()),
         }
     }
@@ -100,9 +101,9 @@ impl Configuration {
     fn varied(&self) -> String {
         let Configuration { pvs, .. } = self.clone().with_probes_as_one();
         let mut words: Vec<String> = self.fault.as_deref().map(word).into_iter().collect();
-        if let Some(fleet) = self.fleet {
-            words.push(format!("{}iocs", fleet.iocs));
-            words.extend(fleet.in_order.then(|| "in_order".to_owned()));
+        if let Some(many_iocs) = self.many_iocs {
+            words.push(format!("{}iocs", many_iocs.iocs));
+            words.extend(many_iocs.in_order.then(|| "in_order".to_owned()));
         }
         let pixels = self.load.and_then(|load| load.pixels);
         words.extend(pixels.map(|pixels| pixels.to_string()));
@@ -143,7 +144,7 @@ impl Configuration {
 
     /// For many IOCs both lookups are named, because their tables show both.
     fn by_lookup(&self) -> String {
-        match self.fleet {
+        match self.many_iocs {
             None => self.lookup.unless_usual(),
             Some(_) => format!(" by {}", self.lookup),
         }
@@ -167,8 +168,8 @@ impl Configuration {
         if let Some(fault) = &self.fault {
             return format!("{fault}{}{lookup}", self.on_server());
         }
-        if let Some(fleet) = self.fleet {
-            return format!("{} on {}{lookup}", self.counted_pvs(), iocs(fleet));
+        if let Some(many_iocs) = self.many_iocs {
+            return format!("{} on {}{lookup}", self.counted_pvs(), iocs(many_iocs));
         }
         let Some(load) = self.load else {
             return format!("{} {}{lookup}", self.counted_pvs(), self.mode);
@@ -202,8 +203,8 @@ impl Configuration {
             None if self.pvs == 0 => {}
             None => text += &format!(", {}", self.counted_pvs()),
         }
-        if let Some(fleet) = self.fleet {
-            text += &format!(" on {}", iocs(fleet));
+        if let Some(many_iocs) = self.many_iocs {
+            text += &format!(" on {}", iocs(many_iocs));
         }
         if let Some(fault) = &self.fault {
             return format!("{text}, {fault}{}", self.by_lookup());
@@ -227,9 +228,9 @@ impl Configuration {
     }
 
     fn progress(&self) -> String {
-        let how = match (self.fleet, self.load) {
+        let how = match (self.many_iocs, self.load) {
             _ if self.fault.is_some() => self.fault.clone().unwrap_or_default(),
-            (Some(fleet), _) => iocs(fleet),
+            (Some(many_iocs), _) => iocs(many_iocs),
             (None, Some(load)) => format!("{} at {} Hz", self.scenario, load.rate_hz),
             (None, None) => self.mode.to_string(),
         };
@@ -237,10 +238,12 @@ impl Configuration {
     }
 
     fn file_name(&self) -> String {
-        let how = match (self.fleet, self.load) {
+        let how = match (self.many_iocs, self.load) {
             _ if self.fault.is_some() => self.fault.clone().unwrap_or_default(),
-            (Some(fleet), _) if fleet.in_order => format!("{}iocs-in-order", fleet.iocs),
-            (Some(fleet), _) => format!("{}iocs", fleet.iocs),
+            (Some(many_iocs), _) if many_iocs.in_order => {
+                format!("{}iocs-in-order", many_iocs.iocs)
+            }
+            (Some(many_iocs), _) => format!("{}iocs", many_iocs.iocs),
             (None, None) => self.mode.to_string(),
             (None, Some(load)) => {
                 let disturbance = load.disturbance.map_or("", |disturbance| disturbance.name());
@@ -254,9 +257,9 @@ impl Configuration {
     }
 }
 
-fn iocs(fleet: FleetShape) -> String {
-    let order = if fleet.in_order { " in order" } else { "" };
-    format!("{}{order}", counted(fleet.iocs, "IOC"))
+fn iocs(many_iocs: ManyIocsShape) -> String {
+    let order = if many_iocs.in_order { " in order" } else { "" };
+    format!("{}{order}", counted(many_iocs.iocs, "IOC"))
 }
 
 fn varied_of(load: &Load) -> Vec<String> {
@@ -268,7 +271,7 @@ fn varied_of(load: &Load) -> Vec<String> {
         words.push(format!("idle{}", load.idle_pvs));
     }
     words.extend(load.array_bytes.map(|bytes| format!("array{bytes}")));
-    words.extend(load.disturbance.map(|disturbance| disturbance.name().to_owned()));
+    words.extend(load.disturbance.map(|disturbance| word(disturbance.name())));
     words
 }
 
@@ -290,7 +293,7 @@ mod tests {
             mode: Mode::Bulk,
             lookup,
             load: None,
-            fleet: None,
+            many_iocs: None,
             fault: None,
         }
     }
@@ -316,12 +319,22 @@ mod tests {
     #[test]
     fn of_many_iocs_either_lookup_is_said() {
         let many = |lookup| Configuration {
-            fleet: Some(FleetShape { iocs: 3, in_order: false }),
+            many_iocs: Some(ManyIocsShape { iocs: 3, in_order: false }),
             ..by(lookup)
         };
         let listed = |lookup| many(lookup).in_words(Words::List);
         assert_eq!(listed(Lookup::Udp), "10 000 PVs on 3 IOCs by UDP");
         assert_eq!(listed(Lookup::NameServer), "10 000 PVs on 3 IOCs by name server");
         assert_eq!(many(Lookup::Udp).name_with("wire"), "connect::wire::3iocs_n10000");
+    }
+
+    #[test]
+    fn a_configuration_of_an_older_file_is_read() {
+        let many_iocs = Some(ManyIocsShape { iocs: 3, in_order: false });
+        let now = Configuration { scenario: Scenario::ManyIocs, many_iocs, ..by(Lookup::Udp) };
+        let written = serde_json::to_string(&now).unwrap();
+        let older = written.replace("many-iocs", "fleet").replace("many_iocs", "fleet");
+        assert_ne!(older, written);
+        assert_eq!(serde_json::from_str::<Configuration>(&older).unwrap(), now);
     }
 }

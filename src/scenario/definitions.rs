@@ -145,7 +145,7 @@ pub static DEFINITIONS: [Definition; 8] = [
         single: Some(Single { pvs: 100, rate_hz: 10.0, seconds: 5.0 }),
     },
     Definition {
-        scenario: Scenario::Disturbed,
+        scenario: Scenario::Recovery,
         asks: "monitors while the client stalls, the IOC restarts, a PV disappears",
         model: Model::Monitor,
         part_of: PartOf::Full,
@@ -170,7 +170,7 @@ pub static DEFINITIONS: [Definition; 8] = [
         single: Some(Single { pvs: 100, rate_hz: 10.0, seconds: 25.0 }),
     },
     Definition {
-        scenario: Scenario::Fleet,
+        scenario: Scenario::ManyIocs,
         asks: "connect up to a million PVs on a hundred IOCs: time, memory, searches per PV",
         model: Model::ConnectToMany,
         part_of: PartOf::None,
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(gated, [Scenario::Connect, Scenario::Waveform, Scenario::Scalars]);
         let compared: Vec<Scenario> =
             singles().map(|(definition, _)| definition.scenario).collect();
-        assert_eq!(compared, [&gated[..], &[Scenario::Scale, Scenario::Disturbed]].concat());
+        assert_eq!(compared, [&gated[..], &[Scenario::Scale, Scenario::Recovery]].concat());
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(of(Scenario::Connect, 50_000, Mode::Bulk), 1);
         assert_eq!(of(Scenario::Connect, 10_000, Mode::Serial), 1);
         assert_eq!(of(Scenario::Scalars, 10_000, Mode::Bulk), 1);
-        assert_eq!(of(Scenario::Fleet, 100, Mode::Bulk), 2);
+        assert_eq!(of(Scenario::ManyIocs, 100, Mode::Bulk), 2);
     }
 
     #[test]

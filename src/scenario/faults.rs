@@ -93,7 +93,7 @@ static COURSES: [(Disturbance, Course); 3] = [
         },
     ),
     (
-        Disturbance::Vanish,
+        Disturbance::MissingPv,
         Course {
             faults: &[killed(Some(0))],
             then: RunLength::AsTheLoadSays,

@@ -427,7 +427,7 @@ mod tests {
 
     fn client(pvs: &[&str]) -> CallbackClient<Fake> {
         let pvs = pvs.iter().map(|name| (*name).to_owned()).collect();
-        Client::new(&Job { pvs, timeout_s: 0.05, handicap: None }).unwrap()
+        Client::new(&Job { pvs, timeout_s: 0.05, slowdown: None }).unwrap()
     }
 
     fn connected(pvs: &[&str]) -> CallbackClient<Fake> {

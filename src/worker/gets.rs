@@ -165,7 +165,7 @@ mod tests {
 
     fn job() -> Job {
         let pvs = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
-        Job { pvs, timeout_s: 60.0, handicap: None }
+        Job { pvs, timeout_s: 60.0, slowdown: None }
     }
 
     fn attempts(gets: &Gets) -> Result<Vec<GetAttempt>, String> {

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     fn job(timeout_s: f64, name: &str) -> Job {
-        Job { pvs: vec![name.to_owned()], timeout_s, handicap: None }
+        Job { pvs: vec![name.to_owned()], timeout_s, slowdown: None }
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) fn serve<C: Client>() -> io::Result<()> {
     for message in messages_from_stdin() {
         match message? {
             ToWorker::Job(new) => {
-                new.handicap.unwrap_or_default().check().map_err(invalid)?;
+                new.slowdown.unwrap_or_default().check().map_err(invalid)?;
                 job = Some(new);
             }
             ToWorker::Stage(command) => {
@@ -90,7 +90,7 @@ fn run<C: Client>(client: &mut Option<C>, job: &Job, command: &StageCommand) -> 
             &all
         }
     };
-    let slowdown = Slowdown::of_stage(job.handicap, command.stage, pvs.len());
+    let slowdown = Slowdown::of_stage(job.slowdown, command.stage, pvs.len());
     let mut times = PerPvTimes::new(command.mode, pvs.len());
     let started = Clock::now();
     let outcome = run_stage(client, job, command, pvs, &mut times);

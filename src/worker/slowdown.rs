@@ -1,12 +1,12 @@
 //! An injected slowdown, inside of what is timed, as a slower library would have it:
 //! from it the harness learns which slowdowns it finds. The Python twin is
-//! `src/worker/python/handicap.py`.
+//! `src/worker/python/slowdown.py`.
 
 use std::thread;
 use std::time::Duration;
 
 use super::clock::Clock;
-use crate::worker_protocol::{Handicap, Stage};
+use crate::worker_protocol::{InjectedSlowdown, Stage};
 
 /// By how much a sleep may last too long; that much of the time is spun away
 /// instead. Linux wakes a thread about 60 µs late.
@@ -25,11 +25,11 @@ impl Slowdown {
     /// What the job orders for a stage that treats `pvs` PVs; nothing for stages
     /// that treat none, and for those of monitors.
     pub(super) fn of_stage(
-        handicap: Option<Handicap>,
+        slowdown: Option<InjectedSlowdown>,
         stage: Stage,
         pvs: usize,
     ) -> Option<Slowdown> {
-        let Handicap { fraction, per_pv_s } = handicap?;
+        let InjectedSlowdown { fraction, per_pv_s } = slowdown?;
         let fixed_s = match stage {
             Stage::Import | Stage::Context | Stage::Subscribe | Stage::Collect => return None,
             // `connect` comes after it and is charged for the same PVs.
@@ -70,7 +70,8 @@ fn seconds(seconds: f64) -> Duration {
 mod tests {
     use super::*;
 
-    const ORDERED: Option<Handicap> = Some(Handicap { fraction: 0.5, per_pv_s: 0.001 });
+    const ORDERED: Option<InjectedSlowdown> =
+        Some(InjectedSlowdown { fraction: 0.5, per_pv_s: 0.001 });
 
     fn fixed(stage: Stage) -> Option<Duration> {
         Slowdown::of_stage(ORDERED, stage, 20).map(|slowdown| slowdown.fixed)

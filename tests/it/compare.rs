@@ -252,21 +252,21 @@ fn what_cannot_be_compared_is_refused_with_what_can() {
     Ran::of("compare libca libka").refuses(&["libka"]);
     Ran::of("compare libca@7.0 libca").refuses(&["libca"]);
     Ran::of("compare libca p4p --server softioc").refuses(&["do not both speak"]);
-    Ran::of("compare libca wire fleet").refuses(&[
-        "fleet",
+    Ran::of("compare libca wire many-iocs").refuses(&[
+        "many-iocs",
         "connect",
         "scalars",
         "waveform",
         "scale",
-        "disturbed",
+        "recovery",
     ]);
     Ran::of("compare libca wire --approach pyca").refuses(&["--server A B", "without it"]);
     Ran::of("compare libca wire --beside numpy<2").refuses(&["pyepics@3.5.7"]);
     Ran::of("compare libca wire --disturbance stall")
-        .refuses(&["nothing disturbs connect", "disturbed"]);
-    Ran::of("compare libca wire disturbed --disturbance flood")
-        .refuses(&["unknown fault `flood`", "stall, restart, vanish"]);
-    Ran::of("calibrate fleet").refuses(&["`fleet`", "connect, waveform, scalars"]);
+        .refuses(&["nothing disturbs connect", "recovery"]);
+    Ran::of("compare libca wire recovery --disturbance flood")
+        .refuses(&["unknown fault `flood`", "stall, restart, missing-pv"]);
+    Ran::of("calibrate many-iocs").refuses(&["`many-iocs`", "connect, waveform, scalars"]);
     Ran::of("compare libca wire --metric speed").refuses(&["speed", "connect bulk"]);
     Ran::of("compare libca wire --tolerance -1").refuses(&["0.1 to 100 %"]);
     Ran::of("compare --ioc-a /nowhere/softIoc --ioc-b /nowhere/softIoc")
@@ -276,7 +276,7 @@ fn what_cannot_be_compared_is_refused_with_what_can() {
 #[test]
 #[ignore = "slow: `ci/test-slow` runs it"]
 fn two_are_compared_by_their_recovery_and_at_a_steady_state() {
-    let recovered = Ran::of("compare wire libca disturbed --pvs 10 --most-pairs 8 --seconds 10");
+    let recovered = Ran::of("compare wire libca recovery --pvs 10 --most-pairs 8 --seconds 10");
     assert!(matches!(recovered.code(), Some(0 | 2 | 3)), "{}", recovered.stdout());
     assert!(recovered.stdout().contains("slowest recovery"), "{}", recovered.stdout());
     let steady = Ran::of("compare wire libca scale --pvs 10 --seconds 2 --most-pairs 8");
@@ -328,7 +328,7 @@ fn a_calibration_is_kept_and_told_in_reports_of_this_machine() {
     let slowest = slowdowns.iter().find(|one| one["label"] == "100 us per PV").unwrap();
     assert_eq!(slowest["family"]["regressed"]["rate"], 1.0, "{slowest}");
     assert_eq!(calibrated["whole"].as_array().unwrap().len(), 3);
-    let slowed = ran.run().records.iter().filter(|record| record.handicap.is_some()).count();
+    let slowed = ran.run().records.iter().filter(|record| record.slowdown.is_some()).count();
     assert_eq!(slowed, 7 * 20);
 
     let run = Ran::with(

@@ -20,7 +20,7 @@ const MEASURED: [&str; 6] = [
      --approaches FOLDER/mine.toml",
     "run scale --server softioc --approach libca --pvs 5 --rate 20 --monitors 4 --seconds 1",
     "run capacity --approach libca --pvs 20 --rate 10 --seconds 1",
-    "run fleet --pvs 60 --iocs 3 --approach libca",
+    "run many-iocs --pvs 60 --iocs 3 --approach libca",
     "compare wire wire --pvs 5 --most-pairs 8 --tolerance 100",
 ];
 
@@ -148,7 +148,7 @@ fn real_reports_and_records_are_what_their_schemas_say() {
     assert!(of(CRASHING, "/judgement/failures") > 0);
     assert!(of(2, "/judgement/scale") > 0);
     assert!(of(3, "/judgement/capacities") > 0);
-    assert!(of(4, "/judgement/fleets") > 0);
+    assert!(of(4, "/judgement/many_iocs") > 0);
     assert!(of(COMPARED, "/judgement/comparison/metrics") > 0);
     assert!(of(CALIBRATED, "/calibrated/metrics") > 0);
 }

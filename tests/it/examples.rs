@@ -24,10 +24,10 @@ const SLOW: [&str; 6] = [
     "capacity --server softioc --pvs 50 --rate 10 --seconds 1",
     "scalars --server softioc --pvs 10 --rate 100 --seconds 30",
     "scale --server softioc --pvs 20 --rate 10 --monitors 1,3 --seconds 1",
-    "disturbed --server softioc --pvs 10 --rate 10 --seconds 12",
+    "recovery --server softioc --pvs 10 --rate 10 --seconds 12",
     "faults --server softioc --fault frozen-5s,burst",
     // caproto knows no name servers.
-    "fleet --iocs 2 --pvs 100 --lookup udp",
+    "many-iocs --iocs 2 --pvs 100 --lookup udp",
 ];
 
 fn examples(name: &str) -> PathBuf {
@@ -61,7 +61,7 @@ fn run_with_client(approach: &str, scenario: &str) -> Ran {
     assert!(!own.is_empty(), "{approach}, {scenario}: {}", ran.stderr);
     for record in own {
         assert_eq!(record.failure, None, "{approach}, {scenario}");
-        if let (Some(monitored), false) = (&record.monitored, scenario.starts_with("disturbed")) {
+        if let (Some(monitored), false) = (&record.monitored, scenario.starts_with("recovery")) {
             assert_eq!(monitored.lost(), 0, "{approach}, {scenario}: {monitored:?}");
         }
     }

@@ -34,7 +34,7 @@ fn read_over_ca(
     let mut worker = worker.start().map_err(|error| error.to_string())?;
     let say = |message: &ToWorker| serde_json::to_string(message).unwrap();
     let pvs = pvs.iter().map(|pv| (*pv).to_owned()).collect();
-    worker.write_line(&say(&ToWorker::Job(Job { pvs, timeout_s, handicap: None })));
+    worker.write_line(&say(&ToWorker::Job(Job { pvs, timeout_s, slowdown: None })));
     for stage in [Stage::Context, Stage::Create, Stage::Connect, Stage::Get] {
         let command = StageCommand::new(stage, Mode::Bulk);
         worker.write_line(&say(&ToWorker::Stage(command)));

@@ -51,7 +51,7 @@ fn a_link_that_cannot_be_is_refused_with_one_that_can() {
     let (code, text) = checked(&["delay=10"]);
     assert_eq!(code, Some(64), "{text}");
     assert!(text.contains("10ms"), "{text}");
-    let many = Gauge::run("fleet --iocs 2 --pvs 20 --link clean --approach wire").finish();
+    let many = Gauge::run("many-iocs --iocs 2 --pvs 20 --link clean --approach wire").finish();
     assert_eq!(many.code, Some(64), "{}", many.stderr);
     assert!(many.stderr.contains("one IOC"), "{}", many.stderr);
 }

@@ -124,7 +124,7 @@ fn a_search_that_overwhelms_the_server_says_so() {
 fn scenarios_are_listed() {
     let output = Command::new(program()).args(["list", "scenarios"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    for name in ["connect", "waveform", "scalars", "capacity", "scale", "disturbed", "fleet"] {
+    for name in ["connect", "waveform", "scalars", "capacity", "scale", "recovery", "many-iocs"] {
         assert!(text.lines().any(|line| line.starts_with(name)), "{text}");
     }
 }

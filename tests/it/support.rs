@@ -12,7 +12,7 @@ use epics_gauge::python_site::{Missing, PythonSite};
 use epics_gauge::record::{Record, RunRecords};
 use epics_gauge::scenario::pv_name;
 use epics_gauge::worker_protocol::{
-    Done, FromWorker, Handicap, Hello, Job, Mode, Stage, StageCommand, ToWorker,
+    Done, FromWorker, Hello, InjectedSlowdown, Job, Mode, Stage, StageCommand, ToWorker,
 };
 use tempfile::TempDir;
 
@@ -152,13 +152,13 @@ impl WorkerDriver {
 
     /// A job of any PVs, with its own time limit.
     pub(crate) fn job_of(&mut self, pvs: Vec<String>, timeout_s: f64) {
-        self.say(&ToWorker::Job(Job { pvs, timeout_s, handicap: None }));
+        self.say(&ToWorker::Job(Job { pvs, timeout_s, slowdown: None }));
     }
 
     /// The usual job for a worker that is slower than it is.
-    pub(crate) fn job_with(&mut self, pvs: usize, handicap: Option<Handicap>) {
+    pub(crate) fn job_with(&mut self, pvs: usize, slowdown: Option<InjectedSlowdown>) {
         let pvs = (0..pvs).map(pv_name).collect();
-        self.say(&ToWorker::Job(Job { pvs, timeout_s: 60.0, handicap }));
+        self.say(&ToWorker::Job(Job { pvs, timeout_s: 60.0, slowdown }));
     }
 
     pub(crate) fn stage(&mut self, stage: Stage, mode: Mode) -> Done {

@@ -16,7 +16,7 @@ import time
 import traceback
 from importlib import metadata
 
-from . import handicap
+from . import slowdown
 from .gets import GetsMeanwhile
 from .messages import MODES, PROTOCOL_VERSION, ProtocolError, parse, say
 
@@ -184,7 +184,7 @@ class Client:
     @contextlib.contextmanager
     def time_limit(self, timeout_s):
         """Within it the job has another timeout."""
-        whole, self.job = self.job, Job(self.job.pvs, timeout_s, self.job.handicap)
+        whole, self.job = self.job, Job(self.job.pvs, timeout_s, self.job.slowdown)
         try:
             yield
         finally:
@@ -214,10 +214,10 @@ class StageError(Exception):
 class Job:
     """What a worker works on."""
 
-    def __init__(self, pvs, timeout_s, handicap=None):
+    def __init__(self, pvs, timeout_s, slowdown=None):
         self.pvs = pvs
         self.timeout_s = timeout_s
-        self.handicap = handicap
+        self.slowdown = slowdown
 
     def deadline(self):
         """The deadline of a stage that starts now."""
@@ -392,7 +392,7 @@ def distribution_versions(*names):
 def obey(client, parsed, answers):
     kind, message = parsed
     if kind == "job":
-        client.job = Job(message["pvs"], message["timeout_s"], message.get("handicap"))
+        client.job = Job(message["pvs"], message["timeout_s"], message.get("slowdown"))
     elif client.job is None:
         raise ProtocolError("a stage came before the job")
     else:
@@ -406,7 +406,7 @@ def run(client, command):
     try:
         work, answer_of = work_of(client, command)
         pvs = len(pvs_meant(client.job, command))
-        slow_down = handicap.of_stage(client.job.handicap, stage, pvs)
+        slow_down = slowdown.of_stage(client.job.slowdown, stage, pvs)
         result, span = client.timed(work, slow_down)
         answer = answer_of(result) if answer_of else {}
         if mode == "serial" and stage in ONE_BY_ONE:

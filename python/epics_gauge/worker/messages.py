@@ -55,18 +55,21 @@ def say(answers, message):
 
 
 def check_job(message):
-    check_fields("job", message, required={"pvs", "timeout_s"}, optional={"handicap"})
+    # Its name up to version 4.
+    if "handicap" in message:
+        message["slowdown"] = message.pop("handicap")
+    check_fields("job", message, required={"pvs", "timeout_s"}, optional={"slowdown"})
     check("pvs", is_list_of(message["pvs"], str))
     check("timeout_s", is_number(message["timeout_s"]))
-    check_unless_absent("handicap", message, is_object)
-    if message.get("handicap") is not None:
-        check_handicap(message["handicap"])
+    check_unless_absent("slowdown", message, is_object)
+    if message.get("slowdown") is not None:
+        check_slowdown(message["slowdown"])
 
 
-def check_handicap(handicap):
-    check_fields("handicap", handicap, required=set(), optional={"fraction", "per_pv_s"})
-    for field in handicap:
-        check(field, is_finite_from_0(handicap[field]))
+def check_slowdown(slowdown):
+    check_fields("slowdown", slowdown, required=set(), optional={"fraction", "per_pv_s"})
+    for field in slowdown:
+        check(field, is_finite_from_0(slowdown[field]))
 
 
 def check_stage(message):

@@ -14,7 +14,7 @@ use crate::stats::Interval;
 use crate::worker_protocol::{Mode, Stage};
 
 /// The figures of monitors and of many IOCs that have a history, in the order of reports.
-const OF_MONITORS_AND_FLEETS: [Metric; 7] = [
+const OF_MONITORS_AND_MANY_IOCS: [Metric; 7] = [
     Metric::CpuUse(Party::Client),
     Metric::CpuUse(Party::Server),
     Metric::MemoryPeak(Party::Client),
@@ -41,16 +41,16 @@ pub(super) fn figures(run: &RunRecords) -> Vec<RunFigure> {
 
 /// Sorted by what can be compared without a floating point number.
 pub(super) fn order(figure: &RunFigure) -> (Scenario, String, bool, usize, u64, String, usize) {
-    let Configuration { scenario, server, pvs, mode, lookup, load, fleet, fault } =
+    let Configuration { scenario, server, pvs, mode, lookup, load, many_iocs, fault } =
         &figure.configuration;
 
     let rate_mhz = load.map_or(0, |load| (1e3 * load.rate_hz) as u64);
     let after_usual = u8::from(!lookup.is_usual());
     let rest = format!(
-        "{fleet:?} {fault:?} {after_usual} {:?}",
+        "{many_iocs:?} {fault:?} {after_usual} {:?}",
         load.map(|load| Load { rate_hz: 0.0, ..load })
     );
-    let metric = OF_MONITORS_AND_FLEETS.iter().position(|one| *one == figure.metric);
+    let metric = OF_MONITORS_AND_MANY_IOCS.iter().position(|one| *one == figure.metric);
     let is_serial = *mode == Mode::Serial;
     let last = match figure.metric {
         Metric::ConnectSlope => usize::MAX - 1,
@@ -103,8 +103,8 @@ impl Given {
     fn add(&mut self, record: &Record) {
         self.workers += 1;
         self.failed += usize::from(record.failure.is_some() && !is_answer(record));
-        // A fleet that was not connected to its end has no cost.
-        if record.fleet.is_some() && record.failure.is_some() {
+        // Many IOCs that were not all connected have no cost.
+        if record.many_iocs.is_some() && record.failure.is_some() {
             return;
         }
         for metric in rows().iter().map(|row| row.metric) {
@@ -153,7 +153,7 @@ fn has_history(record: &Record, metric: Metric) -> bool {
         // Of so many loads the losses tell; the rest is in each run's own report.
         true if definition.may_be_overloaded() => metric == Metric::UpdatesLost,
         false if is_stage => true,
-        _ => OF_MONITORS_AND_FLEETS.contains(&metric),
+        _ => OF_MONITORS_AND_MANY_IOCS.contains(&metric),
     }
 }
 
@@ -165,7 +165,7 @@ fn of_slope(scaling: &Scaling) -> RunFigure {
         mode: Mode::Bulk,
         lookup: scaling.lookup,
         load: None,
-        fleet: None,
+        many_iocs: None,
         fault: None,
     };
     RunFigure {
@@ -206,7 +206,7 @@ fn of_capacity(run: &RunRecords, found: &Capacity) -> RunFigure {
             mode: Mode::Bulk,
             lookup: found.lookup,
             load,
-            fleet: None,
+            many_iocs: None,
             fault: None,
         },
         metric: Metric::Capacity,

@@ -85,7 +85,7 @@ impl RunFigures {
     /// When it is no run, or is empty.
     pub fn of(name: &str, run: &RunRecords) -> Result<RunFigures, NoHistory> {
         if run.run.comparison.is_some() || run.records.iter().any(|record| record.side.is_some()) {
-            let is_slowed = run.records.iter().any(|record| record.handicap.is_some());
+            let is_slowed = run.records.iter().any(|record| record.slowdown.is_some());
             return Err(match is_slowed {
                 true => NoHistory::IsCalibration(name.to_owned()),
                 false => NoHistory::IsComparison(name.to_owned()),

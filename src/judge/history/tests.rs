@@ -218,7 +218,7 @@ fn what_is_no_run_is_refused_by_its_name() {
     assert_eq!(said, NoHistory::IsComparison("day 2".to_owned()));
     let mut slowed = blocks(1e-5);
     slowed[0].side = Some(Side::B);
-    slowed[0].handicap = Some(Default::default());
+    slowed[0].slowdown = Some(Default::default());
     let said = history(&[run(1, 4, blocks(1e-5)), run(2, 4, slowed)]).unwrap_err();
     assert_eq!(said, NoHistory::IsCalibration("day 2".to_owned()));
 }

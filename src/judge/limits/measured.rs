@@ -76,7 +76,7 @@ pub(super) fn measured(table: Table) -> Result<Measured, Wrong> {
 fn defined(table: Table) -> Result<(&'static Definition, Single), Wrong> {
     let said = table.text("scenario")?;
     let said = said.ok_or_else(|| Wrong::at(table.at, "this measure has no `scenario`"))?;
-    let found = gated().find(|(definition, _)| definition.scenario.name() == said);
+    let found = gated().find(|(definition, _)| said.parse() == Ok(definition.scenario));
     found.ok_or_else(|| {
         let at = table.place("scenario").unwrap_or(table.at);
         let known: Vec<&str> = gated().map(|(definition, _)| definition.scenario.name()).collect();

@@ -314,7 +314,7 @@ fn what_the_gate_cannot_measure_is_refused_with_what_was_meant() {
         |measure: &str, words: &[&str]| refused(&format!("{GOOD}[[measure]]\n{measure}"), words);
     with("pvs = [10]\n", &["line 7", "no `scenario`"]);
     with("scenario = \"conect\"\n", &["line 8", "`conect`", "`connect`"]);
-    with("scenario = \"fleet\"\n", &["line 8", "connect, waveform, scalars"]);
+    with("scenario = \"many-iocs\"\n", &["line 8", "connect, waveform, scalars"]);
     with("scenario = \"connect\"\n", &["line 7", "pvs = [1000, 10000]"]);
     with("scenario = \"connect\"\npvs = [0]\n", &["line 9", "counts of PVs"]);
     with("scenario = \"connect\"\npvs = 10\nrate_hz = 10\n", &["line 10", "no monitors"]);

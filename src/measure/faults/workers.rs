@@ -297,7 +297,7 @@ impl FaultWorker {
         let Some(session) = self.session.as_mut() else { return Ok(()) };
         let hello = session.hello()?;
         note_hello(candidate.approach.says_hello_as(), &hello, Mode::Bulk, &mut self.record)?;
-        session.job(pvs_of(setup), self.record.handicap);
+        session.job(pvs_of(setup), self.record.slowdown);
         self.hello = Some(hello);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::{Row, sampled};
 use crate::metric::{Metric, Unit};
-use crate::record::{FleetUse, Record};
+use crate::record::{ManyIocsUse, Record};
 use crate::scenario::Told;
 
 pub(super) fn rows() -> Vec<Row> {
@@ -30,7 +30,7 @@ pub(super) fn rows() -> Vec<Row> {
             Unit::CountPerPv,
             Told::ManyIocs,
             |_, record| {
-                let searches = record.fleet_use.as_ref()?.searches?;
+                let searches = record.many_iocs_use.as_ref()?.searches?;
                 Some(searches.sent / record.pvs.max(1) as f64)
             },
             "searches that the client sent, repeats counted",
@@ -38,7 +38,7 @@ pub(super) fn rows() -> Vec<Row> {
     ]
 }
 
-fn grown(record: &Record, held: fn(&FleetUse) -> Option<(u64, u64)>) -> Option<f64> {
-    let (before, after) = held(record.fleet_use.as_deref()?)?;
+fn grown(record: &Record, held: fn(&ManyIocsUse) -> Option<(u64, u64)>) -> Option<f64> {
+    let (before, after) = held(record.many_iocs_use.as_deref()?)?;
     Some(after.saturating_sub(before) as f64 / record.pvs.max(1) as f64)
 }

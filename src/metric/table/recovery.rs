@@ -26,15 +26,18 @@ pub(super) fn rows() -> Vec<Row> {
                 "PVs that did",
             )
         },
-        count(
-            Metric::PvsLeftBehind,
-            "PVs left behind",
-            |_, record| {
-                let recovery = trusted(record)?.recovery?;
-                Some(recovery.wanted.saturating_sub(recovery.recovered) as f64)
-            },
-            "PVs that stayed away after a fault",
-        ),
+        Row {
+            name_before: Some("PVs left behind"),
+            ..count(
+                Metric::PvsNotReconnected,
+                "PVs not reconnected",
+                |_, record| {
+                    let recovery = trusted(record)?.recovery?;
+                    Some(recovery.wanted.saturating_sub(recovery.recovered) as f64)
+                },
+                "PVs that stayed away after a fault",
+            )
+        },
         sampled(
             Metric::Recovery,
             "slowest recovery",

@@ -72,7 +72,7 @@ fn row<'a>(machine: &'a MachineHistory, series: &'a Series, point: &Point) -> Ro
         pvs: series.configuration.pvs,
         mode: Some(series.configuration.mode),
         lookup: Some(series.configuration.lookup.option()),
-        iocs: series.configuration.fleet.map(|fleet| fleet.iocs),
+        iocs: series.configuration.many_iocs.map(|many_iocs| many_iocs.iocs),
         rate_hz: load.map(|load| load.rate_hz),
         seconds: load.map(|load| load.seconds),
         monitors: load.map(|load| load.monitors),

@@ -38,6 +38,6 @@ pub(in crate::report) fn scale_load(row: &ScaleRow) -> String {
 }
 
 /// `100 IOCs with 10 000 PVs`.
-pub(in crate::report) fn fleet_size(iocs: usize, pvs: usize) -> String {
+pub(in crate::report) fn pvs_on_iocs(iocs: usize, pvs: usize) -> String {
     format!("{} with {}", counted(iocs, "IOC"), counted(pvs, "PV"))
 }

@@ -246,7 +246,7 @@ fn client<P: Pipeline>(address: SocketAddr, pvs: usize) -> Session<P> {
 
 fn client_within<P: Pipeline>(address: SocketAddr, pvs: usize, timeout_s: f64) -> Session<P> {
     let pvs = (0..pvs).map(|pv| format!("pv:{pv}")).collect();
-    let job = Job { pvs, timeout_s, handicap: None };
+    let job = Job { pvs, timeout_s, slowdown: None };
     let variable = |name: &str| (name == "EPICS_PVA_NAME_SERVERS").then(|| address.to_string());
     Session::open(&job, variable).unwrap()
 }

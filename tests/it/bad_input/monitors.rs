@@ -158,7 +158,7 @@ fn every_approach_comes_back_after_each_disturbance() {
     let started: Vec<_> = approaches
         .map(|approach| {
             let arguments =
-                format!("run disturbed --approach {approach} --pvs 5 --seconds 14 --out OUT");
+                format!("run recovery --approach {approach} --pvs 5 --seconds 14 --out OUT");
             (approach, Invocation::of(&arguments).start())
         })
         .collect();
@@ -178,7 +178,7 @@ fn every_approach_comes_back_after_each_disturbance() {
 #[test]
 fn a_client_that_stops_reading_loses_frames_and_catches_up() {
     let ended = Invocation::of(
-        "run disturbed --approach libca --pixels 680x480 --rate 60 --seconds 14 --out OUT",
+        "run recovery --approach libca --pixels 680x480 --rate 60 --seconds 14 --out OUT",
     )
     .finish();
     ended.exits_with(0);
@@ -199,7 +199,7 @@ fn came_back(ended: &Ended, approach: &str, disturbance: Disturbance) {
     let record = records.iter().find(of).unwrap();
     assert_eq!(record.failure, None, "{approach}");
     let recovery = monitored(record).recovery.unwrap();
-    let wanted = if disturbance == Disturbance::Vanish { 4 } else { 5 };
+    let wanted = if disturbance == Disturbance::MissingPv { 4 } else { 5 };
     assert_eq!(recovery.wanted, wanted);
     assert_eq!(recovery.recovered, wanted, "{approach} after {}", disturbance.name());
     assert_eq!(recovery.slowest_s.is_some(), disturbance != Disturbance::Stall, "{approach}");

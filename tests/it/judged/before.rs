@@ -28,10 +28,20 @@ pub(super) fn records(name: &str) -> RunRecords {
     RunRecords::parse(&text).unwrap()
 }
 
-/// The verdict's name as it was then: the lookup was not said. Over pvAccess all PVs were
-/// found by name server.
+/// Words of verdicts' names, with those that they had then. The lookup was not in the names:
+/// over pvAccess all PVs were found by name server.
+const WORDS_THEN: [(&str, &str); 5] = [
+    ("_name_server::", "::"),
+    ("_in_order_", "_"),
+    ("recovery::", "disturbed::"),
+    ("_missing_pv::", "_vanish::"),
+    ("::pvs_not_reconnected", "::pvs_left_behind"),
+];
+
+/// The verdict's name as it was then.
 fn name_then(verdict: &Verdict) -> String {
-    verdict.name.replacen("_name_server::", "::", 1).replacen("_in_order_", "_", 1)
+    let replaced = |name: String, (now, then): &(&str, &str)| name.replacen(now, then, 1);
+    WORDS_THEN.iter().fold(verdict.name.clone(), replaced)
 }
 
 fn is_same(expected: &str, verdict: &Verdict) -> bool {

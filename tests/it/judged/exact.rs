@@ -157,16 +157,16 @@ fn a_subscription_more_or_less_than_asked_for_is_over() {
 }
 
 #[test]
-fn a_pv_left_behind_is_over() {
+fn a_pv_not_reconnected_is_over() {
     let with = |recovered| {
         let load =
             Load { disturbance: Some(Disturbance::Restart), pixels: None, rate_hz: 10.0, ..load() };
         let recovery = Some(Recovery { wanted: 1, recovered, slowest_s: None });
         let of = |approach, recovery| {
-            record("disturbed", approach, load, Monitored { recovery, ..monitored() })
+            record("recovery", approach, load, Monitored { recovery, ..monitored() })
         };
         let run = run_with(&["wire", "aioca"], vec![of("wire", recovery), of("aioca", recovery)]);
-        verdict(&run, "disturbed::aioca::n1_10hz_restart::pvs_left_behind").outcome
+        verdict(&run, "recovery::aioca::n1_10hz_restart::pvs_not_reconnected").outcome
     };
     assert_eq!([with(1), with(0)], [Outcome::Within, Outcome::Over]);
 }

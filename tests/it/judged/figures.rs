@@ -84,12 +84,18 @@ fn figures(run: &RunRecords, judgement: &Judgement) -> String {
     let of_history = RunFigures::of("run", run).unwrap();
     value["of_history"] = json!(of_history);
     // The limits are a file's, not computed; `before` holds the verdicts.
+    let judged = value["judgement"].as_object_mut().unwrap();
     for held_elsewhere in ["limits", "verdicts"] {
-        value["judgement"].as_object_mut().unwrap().remove(held_elsewhere);
+        judged.remove(held_elsewhere);
+    }
+    for (now, then) in [("many_iocs", "fleets"), ("many_iocs_growth", "fleet_growth")] {
+        let renamed = judged.remove(now).unwrap();
+        judged.insert(then.to_owned(), renamed);
     }
     let mut lines = String::new();
     leaves(&value, "", &mut lines);
-    lines
+    // Names that the records have and the judge no longer gives.
+    lines.replace("\"recovery\"", "\"disturbed\"").replace("\"missing-pv\"", "\"vanish\"")
 }
 
 fn assert_same_figures(name: &str) {

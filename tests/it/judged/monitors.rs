@@ -216,19 +216,19 @@ fn percentiles_and_published_figures_stand_in_the_report() {
 
 #[test]
 fn a_pv_that_does_not_come_back_breaks_a_limit() {
-    let disturbed = |recovered| {
+    let recovery = |recovered| {
         let load =
             Load { disturbance: Some(Disturbance::Restart), pixels: None, rate_hz: 10.0, ..load() };
         let recovery = Some(Recovery { wanted: 100, recovered, slowest_s: Some(1.5) });
         let of = |approach, recovery| {
-            record("disturbed", approach, load, Monitored { recovery, ..monitored() })
+            record("recovery", approach, load, Monitored { recovery, ..monitored() })
         };
         let whole = Some(Recovery { wanted: 100, recovered: 100, slowest_s: Some(0.5) });
         run_with(&["wire", "aioca"], vec![of("wire", whole), of("aioca", recovery)])
     };
-    assert_eq!(exit_code_of(&disturbed(100), &[]), 0);
-    assert_eq!(exit_code_of(&disturbed(99), &[]), 1);
-    let report = rendered(&disturbed(99), Format::Markdown);
+    assert_eq!(exit_code_of(&recovery(100), &[]), 0);
+    assert_eq!(exit_code_of(&recovery(99), &[]), 1);
+    let report = rendered(&recovery(99), Format::Markdown);
     assert!(report.contains("| aioca | 99 of 100 | 1.50 | OVER |"), "{report}");
 }
 

@@ -7,7 +7,7 @@ use epics_gauge::lookup::Lookup;
 use epics_gauge::metric::document;
 use epics_gauge::protocol::Protocol;
 use epics_gauge::record::{
-    ApproachFacts, Disturbance, FleetShape, Load, Pixels, Record, RunRecords, Sample, Scenario,
+    ApproachFacts, Disturbance, Load, ManyIocsShape, Pixels, Record, RunRecords, Sample, Scenario,
     Witnessed,
 };
 use epics_gauge::scenario::Configuration;
@@ -25,7 +25,7 @@ fn planned(scenario: &str, pvs: usize, load: Option<Load>) -> Planned {
             mode: Mode::Bulk,
             lookup: Lookup::Udp,
             load,
-            fleet: None,
+            many_iocs: None,
             fault: None,
         },
         protocols: vec![Protocol::Ca],
@@ -57,10 +57,10 @@ fn configurations() -> Vec<Planned> {
     let scalars = Load { pixels: None, rate_hz: 10.0, ..load() };
     let restart = Load { disturbance: Some(Disturbance::Restart), ..scalars };
     let frames = Load { pixels: Some(Pixels { width: 680, height: 480 }), ..load() };
-    let fleet = FleetShape { iocs: 100, in_order: false };
-    let mut of_fleet = planned("fleet", 1_000_000, None);
-    of_fleet.configuration.fleet = Some(fleet);
-    of_fleet.configuration.lookup = Lookup::NameServer;
+    let many_iocs = ManyIocsShape { iocs: 100, in_order: false };
+    let mut one_of_many = planned("many-iocs", 1_000_000, None);
+    one_of_many.configuration.many_iocs = Some(many_iocs);
+    one_of_many.configuration.lookup = Lookup::NameServer;
     let mut serial = planned("connect", 1, None);
     serial.configuration.mode = Mode::Serial;
     let mut configurations = vec![
@@ -72,9 +72,9 @@ fn configurations() -> Vec<Planned> {
         planned("scalars", 100, Some(scalars)),
         planned("scale", 100, Some(Load { monitors: 10, ..scalars })),
         planned("scale", 100, Some(Load { idle_pvs: 900, ..scalars })),
-        planned("disturbed", 100, Some(restart)),
+        planned("recovery", 100, Some(restart)),
         planned("capacity", 1000, Some(scalars)),
-        of_fleet,
+        one_of_many,
     ];
     configurations.push(on("softioc-pva", Protocol::Pva, planned("connect", 1000, None)));
     configurations.push(on("softioc-pva", Protocol::Pva, planned("waveform", 1, Some(frames))));
@@ -114,9 +114,9 @@ fn names_say_scenario_approach_configuration_and_relation() {
         "scalars::pyca::n100_10hz::growth",
         "scale::pyca::n100_10hz_m10::values_wrong",
         "scale::pyca::n100_10hz_idle900::workers_failed",
-        "disturbed::pyca::n100_10hz_restart::pvs_left_behind",
+        "recovery::pyca::n100_10hz_restart::pvs_not_reconnected",
         "capacity::pyca::10hz::workers_failed",
-        "fleet::wire::100iocs_n1000000_name_server::values_wrong",
+        "many_iocs::wire::100iocs_n1000000_name_server::values_wrong",
         "run::processes_left",
     ] {
         assert!(names.iter().any(|known| known == name), "{name} is not in {names:#?}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{capacity, faults, fleet, monitors, scale};
+use super::{capacity, faults, many_iocs, monitors, scale};
 use crate::judge::{Advice, FailedWorkers, Figures, Judgement, Modal, Outcome, Verdict};
 use crate::metric::{Metric, Timed, Unit};
 use crate::record::FailureKind;
@@ -29,7 +29,7 @@ fn statements(judgement: &Judgement) -> Vec<String> {
     let mut good: Vec<String> = judgement.advice.iter().flat_map(advice).collect();
     good.extend(monitors::statements(&judgement.monitors));
     good.extend(capacity::statements(&judgement.capacities));
-    good.extend(fleet::statements(judgement));
+    good.extend(many_iocs::statements(judgement));
     good.extend(faults::statements(judgement));
     good.extend(scale::statements(&judgement.scale));
     if good.is_empty() {

@@ -292,7 +292,7 @@ fn one_pv_after_another_can_be_sought() {
 }
 
 /// Servers of equal size on a network that loses datagrams in both directions.
-struct Fleet {
+struct ManyServers {
     world: World,
     servers: u32,
     pvs: u32,
@@ -300,9 +300,9 @@ struct Fleet {
     is_interleaved: bool,
 }
 
-impl Fleet {
-    fn new(servers: u32, pvs: u32) -> Fleet {
-        Fleet { world: World::new(), servers, pvs, is_interleaved: false }
+impl ManyServers {
+    fn new(servers: u32, pvs: u32) -> ManyServers {
+        ManyServers { world: World::new(), servers, pvs, is_interleaved: false }
     }
 
     fn search(&self) -> Search<Plain> {
@@ -371,9 +371,9 @@ impl Fleet {
 
 #[test]
 fn of_several_servers_mostly_the_one_that_has_a_pv_is_asked_and_no_timer_waited_for() {
-    let mut fleet = Fleet::new(10, 10_000);
-    let mut search = fleet.search();
-    let took = fleet.run(&mut search).unwrap();
+    let mut servers = ManyServers::new(10, 10_000);
+    let mut search = servers.search();
+    let took = servers.run(&mut search).unwrap();
     let statistics = search.statistics();
     assert!(statistics.searches < 12_000, "{statistics:?}");
     assert_eq!((statistics.resends, statistics.timeouts, statistics.overtaken), (0, 0, 0));
@@ -383,10 +383,10 @@ fn of_several_servers_mostly_the_one_that_has_a_pv_is_asked_and_no_timer_waited_
 #[test]
 fn all_pvs_of_several_servers_are_found_when_datagrams_are_lost() {
     for (lost_per_million, is_interleaved) in [(10_000, false), (100_000, false), (100_000, true)] {
-        let mut fleet = Fleet { is_interleaved, ..Fleet::new(5, 5000) };
-        fleet.world.lost_per_million = lost_per_million;
-        let mut search = fleet.search();
-        fleet.run(&mut search).unwrap();
+        let mut servers = ManyServers { is_interleaved, ..ManyServers::new(5, 5000) };
+        servers.world.lost_per_million = lost_per_million;
+        let mut search = servers.search();
+        servers.run(&mut search).unwrap();
         assert_eq!(search.missing(), 0);
         assert!(search.statistics().resends > 0);
     }
@@ -394,10 +394,10 @@ fn all_pvs_of_several_servers_are_found_when_datagrams_are_lost() {
 
 #[test]
 fn pvs_that_no_server_has_hold_up_no_other() {
-    let mut fleet = Fleet::new(5, 5000);
-    fleet.world.lacks_every = 7;
-    let mut search = fleet.search();
-    let took = fleet.run(&mut search).unwrap();
+    let mut servers = ManyServers::new(5, 5000);
+    servers.world.lacks_every = 7;
+    let mut search = servers.search();
+    let took = servers.run(&mut search).unwrap();
     assert!(took < Duration::from_millis(200), "{took:?} {:?}", search.statistics());
     assert_eq!(search.missing(), 5000_usize.div_ceil(7));
 }

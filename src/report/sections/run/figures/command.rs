@@ -58,7 +58,7 @@ impl Command {
             None => command,
         };
         match scenario {
-            Scenario::Disturbed => command,
+            Scenario::Recovery => command,
             _ => command.option("--seconds", &load.seconds.to_string()),
         }
     }

@@ -4,11 +4,11 @@ mod capacity;
 mod command;
 mod connect_cost;
 mod faults;
-mod fleet;
 mod gets;
 mod latency;
 mod latency_over_time;
 mod losses;
+mod many_iocs;
 mod over_time;
 mod percentiles;
 mod published;
@@ -34,7 +34,7 @@ pub(super) fn all(run: &RunRecords, judgement: &Judgement, budget_s: f64) -> Vec
     all.extend(scale::figures(run, judgement));
     all.extend(capacity::figures(run, judgement, &styles));
     all.extend(faults::figures(run, judgement, &styles));
-    all.extend(fleet::figures(run, judgement, &styles));
+    all.extend(many_iocs::figures(run, judgement, &styles));
     all.extend(published::figures(run, judgement));
     all
 }

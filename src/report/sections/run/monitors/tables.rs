@@ -117,7 +117,7 @@ pub(super) fn recovery(configuration: &MonitorFigures, verdicts: &[&Verdict]) ->
         })
         .words("verdict", |row| match row.floor {
             true => "floor".to_owned(),
-            false => worst_of(verdicts, row, Metric::PvsLeftBehind),
+            false => worst_of(verdicts, row, Metric::PvsNotReconnected),
         })
         .table()
 }

@@ -1,4 +1,4 @@
-//! The fleet scenario: many IOCs, which all workers of a block share, and workers
+//! The many-iocs scenario: many IOCs, which all workers of a block share, and workers
 //! that connect all of their PVs.
 
 mod usage;
@@ -17,12 +17,12 @@ use super::session::{Answer, Timeouts};
 use super::stop::{Stop, failed};
 use super::{Candidate, Plan, PlannedConfiguration};
 use crate::approach::Approach;
-use crate::ioc::{Fleet, IocError, SearchCounter, Server, searches_on_circuits};
+use crate::ioc::{IocError, ManyIocs, SearchCounter, Server, searches_on_circuits};
 use crate::lookup::Lookup;
 use crate::process::Command;
 use crate::protocol::Protocol;
 use crate::record::{
-    Failure, FailureKind, FleetShape, FleetUse, Record, Searches, SearchesCounted,
+    Failure, FailureKind, ManyIocsShape, ManyIocsUse, Record, Searches, SearchesCounted,
 };
 use crate::scenario::{pv_name, sampled_pvs};
 use crate::units::counted;
@@ -38,10 +38,10 @@ const MOST_S_PER_PV: f64 = 1e-4;
 /// The warning when IOCs do not become idle.
 const STILL_BUSY: &str = "the IOCs were still busy with the client before when this one began";
 
-/// The fleet of the current configuration, and the results of earlier ones.
+/// The IOCs of the current configuration, and the results of earlier ones.
 #[derive(Default)]
-pub(super) struct Fleets {
-    fleet: Option<Fleet>,
+pub(super) struct SharedIocs {
+    iocs: Option<ManyIocs>,
     /// Whether a client has connected to it.
     is_used: bool,
     /// Why it does not start; the next worker would not start it either.
@@ -49,7 +49,7 @@ pub(super) struct Fleets {
     took: Vec<Took>,
 }
 
-/// How long an approach took to connect a fleet.
+/// How long an approach took to connect many IOCs.
 struct Took {
     approach: String,
     lookup: Lookup,
@@ -58,22 +58,22 @@ struct Took {
     seconds: Option<f64>,
 }
 
-impl Fleets {
+impl SharedIocs {
     /// Runs one worker; fills `record` as far as it gets and `log` with what the
     /// worker printed on stderr.
     pub(super) fn measure(
         &mut self,
         candidate: &Candidate,
         command: &Command,
-        (planned, shape): (&PlannedConfiguration, FleetShape),
+        (planned, shape): (&PlannedConfiguration, ManyIocsShape),
         plan: &Plan,
         record: &mut Record,
         log: &mut String,
     ) -> Result<(), Stop> {
         self.check(&candidate.approach, planned)?;
-        let mut fleet = self.fleet(planned, shape, candidate.approach.protocol)?;
+        let mut many_iocs = self.take_or_start(planned, shape, candidate.approach.protocol)?;
         let is_first_client = !std::mem::replace(&mut self.is_used, true);
-        if !is_first_client && !settle(&fleet.pids()) {
+        if !is_first_client && !settle(&many_iocs.pids()) {
             record.warnings.push(STILL_BUSY.to_owned());
         }
         let approach = &candidate.approach;
@@ -90,8 +90,8 @@ impl Fleets {
         let timeouts = Timeouts::new(plan.timeout, usual_timeout(planned.pvs));
         let driving = Driving { command, planned, timeouts, given: &given };
         let outcome = match is_first_client && approach.protocol == Protocol::Pva {
-            true => driving.after_growth(&mut fleet, record, log),
-            false => driving.drive(&mut fleet, record, log),
+            true => driving.after_growth(&mut many_iocs, record, log),
+            false => driving.drive(&mut many_iocs, record, log),
         };
         self.took.push(Took {
             approach: approach.name.clone(),
@@ -99,36 +99,36 @@ impl Fleets {
             pvs: planned.pvs,
             seconds: outcome.is_ok().then(|| connect_seconds(record)),
         });
-        let outcome = blame_ioc(outcome, &mut fleet);
-        if fleet.check().is_ok() {
-            self.fleet = Some(fleet);
+        let outcome = blame_ioc(outcome, &mut many_iocs);
+        if many_iocs.check().is_ok() {
+            self.iocs = Some(many_iocs);
         }
         outcome
     }
 
-    /// Ends the fleet, if there is one.
+    /// Ends the IOCs, if there are any.
     pub(super) fn end(&mut self) {
-        self.fleet = None;
+        self.iocs = None;
         self.not_started = None;
     }
 
-    /// Takes the fleet. The caller returns it unless it is broken.
-    fn fleet(
+    /// Takes the IOCs. The caller returns them unless one is broken.
+    fn take_or_start(
         &mut self,
         planned: &PlannedConfiguration,
-        shape: FleetShape,
+        shape: ManyIocsShape,
         protocol: Protocol,
-    ) -> Result<Fleet, Stop> {
-        if let Some(fleet) = self.fleet.take() {
-            return Ok(fleet);
+    ) -> Result<ManyIocs, Stop> {
+        if let Some(many_iocs) = self.iocs.take() {
+            return Ok(many_iocs);
         }
         if let Some(failure) = &self.not_started {
             return Err(Stop::Failed(failure.clone()));
         }
         self.is_used = false;
         let start = match protocol {
-            Protocol::Ca => Fleet::start,
-            Protocol::Pva => Fleet::start_pv_access,
+            Protocol::Ca => ManyIocs::start,
+            Protocol::Pva => ManyIocs::start_pv_access,
         };
         start(shape.iocs, planned.pvs / shape.iocs).map_err(|error| {
             let stop = Stop::from(error);
@@ -178,7 +178,7 @@ impl Fleets {
 struct Given<'a> {
     approach: &'a Approach,
     lookup: Lookup,
-    shape: FleetShape,
+    shape: ManyIocsShape,
     /// The PVs in the client's order.
     order: Vec<usize>,
     is_first_client: bool,
@@ -210,27 +210,32 @@ impl Driving<'_> {
     /// half of what a client takes.
     fn after_growth(
         &self,
-        fleet: &mut Fleet,
+        many_iocs: &mut ManyIocs,
         record: &mut Record,
         log: &mut String,
     ) -> Result<(), Stop> {
         let mut first = record.clone();
-        let outcome = self.drive(fleet, &mut first, log);
+        let outcome = self.drive(many_iocs, &mut first, log);
         if outcome.is_err() {
             *record = first;
             return outcome;
         }
-        if !settle(&fleet.pids()) {
+        if !settle(&many_iocs.pids()) {
             record.warnings.push(STILL_BUSY.to_owned());
         }
-        self.drive(fleet, record, log)?;
-        if let (Some(used), Some(first)) = (&mut record.fleet_use, first.fleet_use) {
+        self.drive(many_iocs, record, log)?;
+        if let (Some(used), Some(first)) = (&mut record.many_iocs_use, first.many_iocs_use) {
             used.servers_bytes = first.servers_bytes;
         }
         Ok(())
     }
 
-    fn drive(&self, fleet: &mut Fleet, record: &mut Record, log: &mut String) -> Result<(), Stop> {
+    fn drive(
+        &self,
+        many_iocs: &mut ManyIocs,
+        record: &mut Record,
+        log: &mut String,
+    ) -> Result<(), Stop> {
         let Driving { command, planned, timeouts, given } = *self;
         let counter = given.wants_counter().then(SearchCounter::start).transpose();
         let counter = counter.map_err(|source| {
@@ -238,34 +243,34 @@ impl Driving<'_> {
             Stop::from(IocError::Files { action, source })
         })?;
         let address = counter.as_ref().map(SearchCounter::address);
-        let mut environment = fleet.environment_by(given.lookup, address);
+        let mut environment = many_iocs.environment_by(given.lookup, address);
         given.approach.settings.apply(&mut environment);
-        let pids = fleet.pids();
+        let pids = many_iocs.pids();
         let command = command.clone().environment(environment);
         let worker = driver::Worker { approach: given.approach, command, timeouts };
-        let mut driving = worker.drive(fleet, record, |driven| {
+        let mut driving = worker.drive(many_iocs, record, |driven| {
             Worker { driven, planned, given, pids, counter }.run()
         })?;
         // While the worker lives: when it ends, its channels do.
-        driving.outcome = driving.outcome.map_err(|stop| with_progress(stop, fleet));
+        driving.outcome = driving.outcome.map_err(|stop| with_progress(stop, many_iocs));
         driving.end(log)
     }
 }
 
 /// The same failure with the count of connected channels, from the IOCs.
-fn with_progress(stop: Stop, fleet: &mut Fleet) -> Stop {
+fn with_progress(stop: Stop, many_iocs: &mut ManyIocs) -> Stop {
     let Stop::Failed(mut failure) = stop else { return stop };
     let kinds = [FailureKind::TimedOut, FailureKind::TooMuchMemory, FailureKind::StageFailed];
     if kinds.contains(&failure.kind)
-        && let Ok(channels) = fleet.channels()
+        && let Ok(channels) = many_iocs.channels()
     {
-        let (channels, pvs) = (counted(channels, "channel"), counted(fleet.pvs(), "PV"));
+        let (channels, pvs) = (counted(channels, "channel"), counted(many_iocs.pvs(), "PV"));
         failure.message += &format!("\nthe IOCs had {channels} then, for {pvs}");
     }
     Stop::Failed(failure)
 }
 
-/// One worker that connects to a fleet.
+/// One worker that connects to many IOCs.
 struct Worker<'a, 'b> {
     driven: &'a mut Driven<'b>,
     planned: &'a PlannedConfiguration,
@@ -290,7 +295,7 @@ impl Worker<'_, '_> {
         let own_searches =
             counters.filter(|(name, _)| *name == "searches").map(|(_, count)| *count);
         let own_searches = own_searches.reduce(|sum, count| sum + count);
-        self.driven.record.fleet_use = Some(Box::new(FleetUse {
+        self.driven.record.many_iocs_use = Some(Box::new(ManyIocsUse {
             client_bytes,
             servers_bytes: servers_before.zip(rss_bytes(&self.pids)),
             is_first_client: self.given.is_first_client,
@@ -373,7 +378,7 @@ impl Worker<'_, '_> {
 
 /// The PVs in the order in which a client gets them: in each block another one, which is
 /// the same for all approaches.
-fn order(pvs: usize, shape: FleetShape, seed: u64) -> Vec<usize> {
+fn order(pvs: usize, shape: ManyIocsShape, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..pvs).collect();
     if !shape.in_order {
         order.shuffle(&mut StdRng::seed_from_u64(seed));
@@ -406,9 +411,9 @@ mod tests {
     fn refusal(lookup: Lookup, seconds: Option<f64>) -> Option<Failure> {
         let approach = Catalogue::built_in().get("libca").unwrap().clone();
         let took = Took { approach: approach.name.clone(), lookup, pvs: 100_000, seconds };
-        let fleets = Fleets { took: vec![took], ..Fleets::default() };
-        let configurations = super::super::Plan::fleets(&[(1_000_000, 100)], false, 1);
-        match fleets.check(&approach, &configurations[0]) {
+        let shared = SharedIocs { took: vec![took], ..SharedIocs::default() };
+        let configurations = super::super::Plan::many_iocs(&[(1_000_000, 100)], false, 1);
+        match shared.check(&approach, &configurations[0]) {
             Ok(()) => None,
             Err(Stop::Failed(failure)) => Some(failure),
             Err(Stop::Interrupted) => panic!("nobody interrupts"),
@@ -416,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_slow_or_failed_is_left_out_of_a_much_larger_fleet() {
+    fn who_was_slow_or_failed_is_left_out_of_a_much_larger_size() {
         assert_eq!(refusal(Lookup::Udp, Some(9.9)), None);
         let slow = refusal(Lookup::Udp, Some(10.1)).unwrap();
         assert_eq!(slow.kind, FailureKind::LeftOut);
@@ -427,13 +432,13 @@ mod tests {
 
     #[test]
     fn pvs_are_shuffled_alike_for_all_approaches_of_a_block_unless_their_order_is_kept() {
-        let shuffled = FleetShape { iocs: 10, in_order: false };
+        let shuffled = ManyIocsShape { iocs: 10, in_order: false };
         let one = order(1000, shuffled, 1);
         assert_eq!(one, order(1000, shuffled, 1));
         assert_ne!(one, order(1000, shuffled, 2));
         let neighbours = one.windows(2).filter(|pair| pair[0] / 100 == pair[1] / 100).count();
         assert!(neighbours < 200, "{neighbours} of 999 are on the IOC of the one before");
-        let kept = order(1000, FleetShape { in_order: true, ..shuffled }, 1);
+        let kept = order(1000, ManyIocsShape { in_order: true, ..shuffled }, 1);
         assert!(kept.is_sorted());
     }
 

@@ -1,28 +1,28 @@
-//! Connecting to fleets of IOCs: a table for each way to find PVs.
+//! Connecting to many IOCs: a table for each way to find PVs.
 
-use crate::judge::{FleetGrowth, FleetRow, Judgement};
+use crate::judge::{Judgement, ManyIocsGrowth, ManyIocsRow};
 use crate::lookup::Lookup;
 use crate::record::{FailureKind, SearchesCounted};
 use crate::report::document::{Columns, Part, Table};
 use crate::report::words::{
-    difference, factor, fleet_size, joint_explained, or_dash, with_joint_mark,
+    difference, factor, joint_explained, or_dash, pvs_on_iocs, with_joint_mark,
 };
 use crate::scenario::USUAL_SERVER;
 use crate::units::{grouped, microseconds};
 
 pub(super) fn section(judgement: &Judgement) -> Vec<Part> {
     let of_kind = |kind| of_kind(judgement, kind);
-    kinds(&judgement.fleets).into_iter().flat_map(of_kind).collect()
+    kinds(&judgement.many_iocs).into_iter().flat_map(of_kind).collect()
 }
 
 /// The ways to find PVs, and of which server their IOCs are, in the order of the rows.
-pub(super) fn kinds(rows: &[FleetRow]) -> Vec<(Lookup, &str)> {
+pub(super) fn kinds(rows: &[ManyIocsRow]) -> Vec<(Lookup, &str)> {
     let mut kinds: Vec<(Lookup, &str)> = rows.iter().map(kind_of).collect();
     kinds.dedup();
     kinds
 }
 
-pub(super) fn kind_of(row: &FleetRow) -> (Lookup, &str) {
+pub(super) fn kind_of(row: &ManyIocsRow) -> (Lookup, &str) {
     (row.lookup, &row.server)
 }
 
@@ -32,12 +32,12 @@ pub(super) fn found_by((lookup, server): (Lookup, &str)) -> String {
 }
 
 fn of_kind(judgement: &Judgement, kind: (Lookup, &str)) -> Vec<Part> {
-    let is_own = |row: &&FleetRow| kind_of(row) == kind;
-    let rows: Vec<&FleetRow> = judgement.fleets.iter().filter(is_own).collect();
+    let is_own = |row: &&ManyIocsRow| kind_of(row) == kind;
+    let rows: Vec<&ManyIocsRow> = judgement.many_iocs.iter().filter(is_own).collect();
     let mut parts = vec![
-        Part::Heading(2, format!("fleet: PVs found by {}", found_by(kind))),
+        Part::Heading(2, format!("many-iocs: PVs found by {}", found_by(kind))),
         Part::Text(EXPLAINED_COSTS.to_owned()),
-        Part::Table(costs(&rows, &judgement.fleet_growth)),
+        Part::Table(costs(&rows, &judgement.many_iocs_growth)),
     ];
     let has_joint = rows.iter().any(|row| is_joint(row));
     parts.extend(joint_explained(has_joint).map(Part::Text));
@@ -45,7 +45,7 @@ fn of_kind(judgement: &Judgement, kind: (Lookup, &str)) -> Vec<Part> {
     if !known.is_empty() {
         parts.push(Part::List(known));
     }
-    let connected: Vec<&FleetRow> =
+    let connected: Vec<&ManyIocsRow> =
         rows.iter().filter(|row| row.cost_s.is_some()).copied().collect();
     if !connected.is_empty() {
         parts.extend([Part::Text(explained_uses(&rows)), Part::Table(uses(&connected))]);
@@ -55,19 +55,19 @@ fn of_kind(judgement: &Judgement, kind: (Lookup, &str)) -> Vec<Part> {
 }
 
 const EXPLAINED_COSTS: &str = "Time to connect all PVs, over their count. Growth is against the \
-                               smallest fleet of this table, within blocks.";
+                               smallest size of this table, within blocks.";
 
-fn explained_uses(rows: &[&FleetRow]) -> String {
+fn explained_uses(rows: &[&ManyIocsRow]) -> String {
     let mut text = "Memory that each additional PV took in the client and in all IOCs, and search \
                     messages to all IOCs together, per PV. The servers' growth is known of the \
-                    first client of a fleet only: later ones are served from memory that it gave \
+                    first client of a many_iocs only: later ones are served from memory that it gave \
                     back."
         .to_owned();
     let largest = rows.iter().rfind(|row| row.loaded_bytes_per_pv.is_some());
     if let Some((row, bytes)) = largest.and_then(|row| Some((row, row.loaded_bytes_per_pv?))) {
         text += &format!(
             " Before any client came, {} held {} bytes per PV.",
-            fleet_size(row.fleet.iocs, row.pvs),
+            pvs_on_iocs(row.many_iocs.iocs, row.pvs),
             grouped(bytes as usize)
         );
     }
@@ -75,27 +75,30 @@ fn explained_uses(rows: &[&FleetRow]) -> String {
 }
 
 /// The approach, and how many PVs of how many IOCs.
-fn sizes<'a>(rows: &[&'a FleetRow], name: impl Fn(&FleetRow) -> String) -> Columns<&'a FleetRow> {
+fn sizes<'a>(
+    rows: &[&'a ManyIocsRow],
+    name: impl Fn(&ManyIocsRow) -> String,
+) -> Columns<&'a ManyIocsRow> {
     Columns::of(rows.iter().copied())
         .words("approach", |row| name(row))
         .number("PVs", |row| grouped(row.pvs))
-        .number("IOCs", |row| grouped(row.fleet.iocs))
+        .number("IOCs", |row| grouped(row.many_iocs.iocs))
 }
 
 /// The floor is nobody's choice.
-fn is_joint(row: &FleetRow) -> bool {
+fn is_joint(row: &ManyIocsRow) -> bool {
     row.joint && !row.floor
 }
 
-fn costs(rows: &[&FleetRow], growths: &[FleetGrowth]) -> Table {
-    let growth_of = |row: &FleetRow| {
+fn costs(rows: &[&ManyIocsRow], growths: &[ManyIocsGrowth]) -> Table {
+    let growth_of = |row: &ManyIocsRow| {
         growths.iter().find(|growth| {
             growth.approach == row.approach
                 && (growth.lookup, growth.server.as_str()) == kind_of(row)
-                && (growth.fleet, growth.pvs) == (row.fleet, row.pvs)
+                && (growth.many_iocs, growth.pvs) == (row.many_iocs, row.pvs)
         })
     };
-    let marked = |row: &FleetRow| with_joint_mark(&row.approach, is_joint(row));
+    let marked = |row: &ManyIocsRow| with_joint_mark(&row.approach, is_joint(row));
     sizes(rows, marked)
         .number("µs/PV", |row| or_dash(row.cost_s, |cost| microseconds(cost.median)))
         .number("over floor", |row| difference(row.over_floor_s.as_ref().filter(|_| !row.floor)))
@@ -110,7 +113,7 @@ fn costs(rows: &[&FleetRow], growths: &[FleetGrowth]) -> Table {
         .table()
 }
 
-fn uses(rows: &[&FleetRow]) -> Table {
+fn uses(rows: &[&ManyIocsRow]) -> Table {
     let bytes = |bytes: f64| format!("{bytes:.0}");
     sizes(rows, |row| row.approach.clone())
         .number("client B/PV", |row| or_dash(row.client_bytes_per_pv, bytes))
@@ -122,7 +125,7 @@ fn uses(rows: &[&FleetRow]) -> Table {
         .table()
 }
 
-fn search_mark(row: &FleetRow) -> &'static str {
+fn search_mark(row: &ManyIocsRow) -> &'static str {
     match row.searches_counted {
         Some(SearchesCounted::FromBytes) => "< ",
         _ if row.searches_are_more => "> ",
@@ -131,7 +134,7 @@ fn search_mark(row: &FleetRow) -> &'static str {
 }
 
 /// What the marks of searches say; nothing where no row has one.
-fn marks_of_searches(rows: &[&FleetRow]) -> Option<String> {
+fn marks_of_searches(rows: &[&ManyIocsRow]) -> Option<String> {
     let marks = [
         ("< ", "Marked <: worked out from bytes, which counts libca's frame headers in."),
         ("> ", "Marked >: at least so many; some searches were dropped before they were counted."),
@@ -145,49 +148,50 @@ fn marks_of_searches(rows: &[&FleetRow]) -> Option<String> {
 }
 
 /// What is no failure of this run stands nowhere else.
-fn known_beforehand(row: &FleetRow) -> Option<String> {
+fn known_beforehand(row: &ManyIocsRow) -> Option<String> {
     let failure = row.failure.as_ref()?;
     let is_known = matches!(failure.kind, FailureKind::Unable | FailureKind::LeftOut);
-    let size = fleet_size(row.fleet.iocs, row.pvs);
+    let size = pvs_on_iocs(row.many_iocs.iocs, row.pvs);
     is_known.then(|| format!("{}, {size}: {}", row.approach, failure.message))
 }
 
-/// How the cost of each approach grew to the largest fleet of each lookup and server, or what
+/// How the cost of each approach grew to the largest size of each lookup and server, or what
 /// it is where there is one size only.
 pub(super) fn statements(judgement: &Judgement) -> Vec<String> {
     let of_kind = |kind| statement(judgement, kind).or_else(|| only_size(judgement, kind));
-    kinds(&judgement.fleets).into_iter().filter_map(of_kind).collect()
+    kinds(&judgement.many_iocs).into_iter().filter_map(of_kind).collect()
 }
 
 fn statement(judgement: &Judgement, kind: (Lookup, &str)) -> Option<String> {
-    let is_own = |growth: &&FleetGrowth| (growth.lookup, growth.server.as_str()) == kind;
-    let own = || judgement.fleet_growth.iter().filter(is_own);
-    let largest = own().max_by_key(|growth| (growth.pvs, growth.fleet.iocs))?;
+    let is_own = |growth: &&ManyIocsGrowth| (growth.lookup, growth.server.as_str()) == kind;
+    let own = || judgement.many_iocs_growth.iter().filter(is_own);
+    let largest = own().max_by_key(|growth| (growth.pvs, growth.many_iocs.iocs))?;
     let described: Vec<String> = own()
-        .filter(|growth| (growth.fleet, growth.pvs) == (largest.fleet, largest.pvs))
+        .filter(|growth| (growth.many_iocs, growth.pvs) == (largest.many_iocs, largest.pvs))
         .map(|growth| format!("{} {}", growth.approach, change(growth.ratio.median)))
         .collect();
     Some(format!(
         "Found by {}, a PV of {} costs, against {}: {}.",
         found_by(kind),
-        fleet_size(largest.fleet.iocs, largest.pvs),
-        fleet_size(largest.smallest.iocs, largest.smallest_pvs),
+        pvs_on_iocs(largest.many_iocs.iocs, largest.pvs),
+        pvs_on_iocs(largest.smallest.iocs, largest.smallest_pvs),
         described.join(", ")
     ))
 }
 
 fn only_size(judgement: &Judgement, kind: (Lookup, &str)) -> Option<String> {
-    let own = || judgement.fleets.iter().filter(|row| kind_of(row) == kind);
+    let own = || judgement.many_iocs.iter().filter(|row| kind_of(row) == kind);
     let largest = own().filter(|row| row.cost_s.is_some()).max_by_key(|row| row.pvs)?;
-    let is_largest = |row: &&FleetRow| (row.fleet, row.pvs) == (largest.fleet, largest.pvs);
-    let cost = |row: &FleetRow| {
+    let is_largest =
+        |row: &&ManyIocsRow| (row.many_iocs, row.pvs) == (largest.many_iocs, largest.pvs);
+    let cost = |row: &ManyIocsRow| {
         Some(format!("{} {} µs", row.approach, microseconds(row.cost_s.as_ref()?.median)))
     };
     let described: Vec<String> = own().filter(is_largest).filter_map(cost).collect();
     Some(format!(
         "Found by {}, a PV of {} costs: {}.",
         found_by(kind),
-        fleet_size(largest.fleet.iocs, largest.pvs),
+        pvs_on_iocs(largest.many_iocs.iocs, largest.pvs),
         described.join(", ")
     ))
 }

@@ -1,9 +1,9 @@
-//! What a PV costs as the fleet of IOCs grows.
+//! What a PV costs as the count of IOCs grows.
 
-use super::super::fleet::{found_by, kind_of, kinds};
+use super::super::many_iocs::{found_by, kind_of, kinds};
 use super::command::Command;
 use super::styles::Styles;
-use crate::judge::{FleetRow, Judgement};
+use crate::judge::{Judgement, ManyIocsRow};
 use crate::lookup::Lookup;
 use crate::record::{RunRecords, Scenario};
 use crate::report::document::{
@@ -13,21 +13,21 @@ use crate::report::words::interval_in_full;
 use crate::stats::Interval;
 use crate::units::{counted, duration, grouped, microseconds};
 
-/// A fleet that was connected.
+/// An approach that connected all PVs.
 struct Connected<'a> {
-    row: &'a FleetRow,
+    row: &'a ManyIocsRow,
     cost_s: &'a Interval,
 }
 
 /// One figure for each way to find PVs and each server.
 pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'_>) -> Vec<Figure> {
     let of_kind = |kind: (Lookup, &str)| {
-        let own = judgement.fleets.iter().filter(|row| kind_of(row) == kind);
+        let own = judgement.many_iocs.iter().filter(|row| kind_of(row) == kind);
         let connected: Vec<Connected<'_>> =
             own.filter_map(|row| Some(Connected { row, cost_s: row.cost_s.as_ref()? })).collect();
         (!connected.is_empty()).then(|| figure(run, styles, &found_by(kind), &connected))
     };
-    kinds(&judgement.fleets).into_iter().filter_map(of_kind).collect()
+    kinds(&judgement.many_iocs).into_iter().filter_map(of_kind).collect()
 }
 
 fn figure(
@@ -50,8 +50,8 @@ fn figure(
         .collect();
     let counts = connected.iter().map(|one| one.row.pvs).collect();
     Figure {
-        id: format!("fleet-{}", slug(found_by)),
-        title: format!("What a PV costs in fleets of IOCs, found by {found_by}"),
+        id: format!("many-iocs-{}", slug(found_by)),
+        title: format!("What a PV costs on many IOCs, found by {found_by}"),
         summary: format!(
             "Time to connect over PVs. With {}: {}.",
             counted(most, "PV"),
@@ -64,7 +64,7 @@ fn figure(
             height: 260.0,
         }),
         table: table(connected),
-        command: Some(Command::of(run, Scenario::Fleet).pvs(counts).to_string()),
+        command: Some(Command::of(run, Scenario::ManyIocs).pvs(counts).to_string()),
     }
 }
 
@@ -76,7 +76,7 @@ fn line(styles: &Styles<'_>, name: &str, connected: &[Connected<'_>]) -> Line {
         tip: format!(
             "{name}, {} on {}\n{}",
             counted(one.row.pvs, "PV"),
-            counted(one.row.fleet.iocs, "IOC"),
+            counted(one.row.many_iocs.iocs, "IOC"),
             interval_in_full(one.cost_s, " per PV")
         ),
     });
@@ -87,7 +87,7 @@ fn table(connected: &[Connected<'_>]) -> Table {
     Columns::of(connected)
         .words("approach", |one| one.row.approach.clone())
         .number("PVs", |one| grouped(one.row.pvs))
-        .number("IOCs", |one| grouped(one.row.fleet.iocs))
+        .number("IOCs", |one| grouped(one.row.many_iocs.iocs))
         .number("µs/PV", |one| microseconds(one.cost_s.median))
         .number("from", |one| microseconds(one.cost_s.low))
         .number("to", |one| microseconds(one.cost_s.high))

@@ -18,10 +18,10 @@ use super::{Builder, IocError, MAX_PVS, PVS_WITH_INDEX, SoftIoc};
 use crate::lookup::Lookup;
 use crate::process::{Deadline, Ports, ProcessError, Reach, client_environment_of, usable_cores};
 
-/// The most IOCs of a fleet. Each takes five of the 12 000 ports of this crate.
+/// The most IOCs of one [`ManyIocs`]. Each takes five of the 12 000 ports of this crate.
 const MAX_IOCS: usize = 1_000;
 
-/// How long a fleet may take to start, whatever its size.
+/// How long all of them may take to start, however many they are.
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How much longer for each IOC: starting one takes most of a second of CPU time.
@@ -43,42 +43,42 @@ const BYTES_OF_A_PV_ACCESS_PV: u64 = 4_400 + 20_500;
 
 /// Several running, isolated IOCs: the first has the PVs `gauge:0` to
 /// `gauge:n-1`, the second `gauge:n` to `gauge:2n-1`, and so on. Each is an
-/// ordinary [`SoftIoc`] on ports of its own; dropping the fleet kills them all.
+/// ordinary [`SoftIoc`] on ports of its own; dropping this kills them all.
 #[derive(Debug)]
-pub struct Fleet {
+pub struct ManyIocs {
     iocs: Vec<SoftIoc>,
     /// Whether its clients come over pvAccess.
     has_pv_access: bool,
     pvs_per_ioc: usize,
 }
 
-impl Fleet {
+impl ManyIocs {
     /// Starts `iocs` IOCs with `pvs_per_ioc` PVs each, as many at a time as there
     /// are processor cores; blocks until all serve.
     ///
     /// # Errors
-    /// When a fleet of this size cannot be, when the ports are not free, and when
-    /// an IOC does not serve: [`IocError::OfFleet`].
-    pub fn start(iocs: usize, pvs_per_ioc: usize) -> Result<Fleet, IocError> {
-        Fleet::start_of(SoftIoc::builder(), iocs, pvs_per_ioc)
+    /// When there cannot be so many, when the ports are not free, and when
+    /// an IOC does not serve: [`IocError::OneOfMany`].
+    pub fn start(iocs: usize, pvs_per_ioc: usize) -> Result<ManyIocs, IocError> {
+        ManyIocs::start_of(SoftIoc::builder(), iocs, pvs_per_ioc)
     }
 
     /// The same of IOCs that serve pvAccess too: [`Builder::pv_access`](super::Builder::pv_access).
     ///
     /// # Errors
-    /// Those of [`Fleet::start`]; [`IocError::Missing`] where this build has no pvAccess.
-    pub fn start_pv_access(iocs: usize, pvs_per_ioc: usize) -> Result<Fleet, IocError> {
-        Fleet::start_of(SoftIoc::builder().pv_access(), iocs, pvs_per_ioc)
+    /// Those of [`ManyIocs::start`]; [`IocError::Missing`] where this build has no pvAccess.
+    pub fn start_pv_access(iocs: usize, pvs_per_ioc: usize) -> Result<ManyIocs, IocError> {
+        ManyIocs::start_of(SoftIoc::builder().pv_access(), iocs, pvs_per_ioc)
     }
 
-    fn start_of(builder: Builder, iocs: usize, pvs_per_ioc: usize) -> Result<Fleet, IocError> {
-        Fleet::check_size(iocs, pvs_per_ioc)?;
+    fn start_of(builder: Builder, iocs: usize, pvs_per_ioc: usize) -> Result<ManyIocs, IocError> {
+        ManyIocs::check_size(iocs, pvs_per_ioc)?;
         let has_pv_access = builder.start_up.has_pv_access;
         let iocs = start_all(&builder, iocs, pvs_per_ioc)?;
-        Ok(Fleet { iocs, has_pv_access, pvs_per_ioc })
+        Ok(ManyIocs { iocs, has_pv_access, pvs_per_ioc })
     }
 
-    /// Whether there can be a fleet of this size: with an index for each PV and not
+    /// Whether there can be so many: with an index for each PV and not
     /// too many on one IOC.
     ///
     /// # Errors
@@ -86,10 +86,10 @@ impl Fleet {
     pub fn check_size(iocs: usize, pvs_per_ioc: usize) -> Result<(), IocError> {
         let asked = |message: String| Err(IocError::InvalidRequest(message));
         if iocs == 0 || pvs_per_ioc == 0 {
-            return asked("a fleet has at least one IOC with at least one PV".to_owned());
+            return asked("there is at least one IOC with at least one PV".to_owned());
         }
         if iocs > MAX_IOCS {
-            return asked(format!("{iocs} IOCs are too many; a fleet has at most {MAX_IOCS}"));
+            return asked(format!("{iocs} IOCs are too many; there are at most {MAX_IOCS}"));
         }
         if pvs_per_ioc > MAX_PVS {
             return asked(format!(
@@ -99,14 +99,14 @@ impl Fleet {
         }
         if iocs * pvs_per_ioc > PVS_WITH_INDEX {
             return asked(format!(
-                "{iocs} IOCs with {pvs_per_ioc} PVs each are too many PVs; a fleet has at most \
+                "{iocs} IOCs with {pvs_per_ioc} PVs each are too many PVs; there are at most \
                  {PVS_WITH_INDEX}, as their indices are below that"
             ));
         }
         Ok(())
     }
 
-    /// The memory in bytes that the processes of a fleet of this size take when a
+    /// The memory in bytes that the processes of so many IOCs take when a
     /// client has connected; an upper estimate.
     pub fn estimated_bytes(iocs: usize, pvs_per_ioc: usize) -> u64 {
         iocs as u64 * (BYTES_OF_AN_IOC + pvs_per_ioc as u64 * BYTES_OF_A_PV)
@@ -133,7 +133,7 @@ impl Fleet {
         self.iocs.iter().map(SoftIoc::pid).collect()
     }
 
-    /// The environment in which a client finds the PVs of this fleet over UDP, at
+    /// The environment in which a client finds the PVs of these IOCs over UDP, at
     /// one address for each IOC.
     pub fn udp_environment(&self) -> Vec<(String, String)> {
         self.environment_by(Lookup::Udp, None)
@@ -192,7 +192,7 @@ impl Fleet {
         ask: impl FnOnce(&mut SoftIoc) -> Result<T, IocError>,
     ) -> Result<T, IocError> {
         let (iocs, pvs) = (self.iocs.len(), pvs_of(number, self.pvs_per_ioc));
-        ask(&mut self.iocs[number]).map_err(|error| of_fleet(error, number, iocs, &pvs))
+        ask(&mut self.iocs[number]).map_err(|error| one_of_many(error, number, iocs, &pvs))
     }
 
     /// Asks all IOCs, one after the other.
@@ -220,7 +220,7 @@ fn start_all(builder: &Builder, iocs: usize, pvs_per_ioc: usize) -> Result<Vec<S
                         Ok(ioc) => lock(&started).push((number, ioc)),
                         Err(error) => {
                             let pvs = pvs_of(number, pvs_per_ioc);
-                            let error = of_fleet(error, number, iocs, &pvs);
+                            let error = one_of_many(error, number, iocs, &pvs);
                             lock(&failed).get_or_insert(error);
                         }
                     }
@@ -265,10 +265,10 @@ fn pvs_of(number: usize, pvs_per_ioc: usize) -> Range<usize> {
 }
 
 /// An interrupt and what is missing on this machine are no matter of one IOC.
-fn of_fleet(error: IocError, number: usize, iocs: usize, pvs: &Range<usize>) -> IocError {
+fn one_of_many(error: IocError, number: usize, iocs: usize, pvs: &Range<usize>) -> IocError {
     match error {
         IocError::Process(ProcessError::Interrupted) | IocError::Missing(_) => error,
-        error => IocError::OfFleet {
+        error => IocError::OneOfMany {
             number: number + 1,
             iocs,
             pvs: format!("gauge:{} to gauge:{}", pvs.start, pvs.end - 1),
@@ -283,18 +283,18 @@ mod tests {
 
     #[track_caller]
     fn refused(iocs: usize, pvs_per_ioc: usize, word: &str) {
-        let error = Fleet::check_size(iocs, pvs_per_ioc).unwrap_err().to_string();
+        let error = ManyIocs::check_size(iocs, pvs_per_ioc).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     }
 
     #[test]
-    fn a_fleet_whose_pvs_have_no_index_or_no_place_is_refused() {
+    fn iocs_whose_pvs_have_no_index_or_no_place_are_refused() {
         refused(0, 10, "at least one IOC");
         refused(10, 0, "at least one PV");
         refused(1_001, 10, "at most 1000");
         refused(2, 200_001, "at most 200000 on each");
         refused(100, 10_486, "at most 1048576");
-        assert!(Fleet::check_size(100, 10_485).is_ok());
-        assert!(Fleet::check_size(1_000, usize::MAX).is_err());
+        assert!(ManyIocs::check_size(100, 10_485).is_ok());
+        assert!(ManyIocs::check_size(1_000, usize::MAX).is_err());
     }
 }

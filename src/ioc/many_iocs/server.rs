@@ -1,10 +1,10 @@
-//! A fleet as one server.
+//! Many IOCs as one server.
 
-use super::Fleet;
+use super::ManyIocs;
 use crate::ioc::{Counted, IocError, Server, SoftIoc};
 use crate::lookup::Lookup;
 
-impl Fleet {
+impl ManyIocs {
     fn ioc_of(&self, index: usize) -> &SoftIoc {
         &self.iocs[self.number_of(index)]
     }
@@ -15,14 +15,14 @@ impl Fleet {
     }
 }
 
-impl Server for Fleet {
-    /// That of its first IOC; [`Fleet::pids`] has all.
+impl Server for ManyIocs {
+    /// That of its first IOC; [`ManyIocs::pids`] has all.
     fn pid(&self) -> u32 {
         self.iocs[0].pid()
     }
 
     fn environment_by(&self, lookup: Lookup) -> Vec<(String, String)> {
-        Fleet::environment_by(self, lookup, None)
+        ManyIocs::environment_by(self, lookup, None)
     }
 
     fn expected_value(&self, index: usize) -> f64 {
@@ -50,7 +50,7 @@ impl Server for Fleet {
     }
 
     fn frame_count(&mut self) -> Result<u64, IocError> {
-        Err(IocError::InvalidRequest("a fleet makes no frames".to_owned()))
+        Err(IocError::InvalidRequest("many IOCs make no frames".to_owned()))
     }
 
     /// The sum over all IOCs.
@@ -92,7 +92,7 @@ impl Server for Fleet {
         let pvs = self.pvs();
         if let Some(index) = without.filter(|index| *index >= pvs) {
             return Err(IocError::InvalidRequest(format!(
-                "there is no gauge:{index} to leave out: the fleet has {pvs} PVs"
+                "there is no gauge:{index} to leave out: the IOCs have {pvs} PVs"
             )));
         }
         let has_it = without.map(|index| self.number_of(index));

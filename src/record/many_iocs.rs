@@ -1,4 +1,4 @@
-//! What is recorded of a worker that connects the PVs of a fleet.
+//! What is recorded of a worker that connects the PVs of many IOCs.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(deny_unknown_fields)]
-pub struct FleetShape {
+pub struct ManyIocsShape {
     /// How many IOCs.
     pub iocs: usize,
     /// Whether clients get the PVs in the order of the IOCs; else they are shuffled, so
@@ -17,18 +17,18 @@ pub struct FleetShape {
     pub in_order: bool,
 }
 
-/// What connecting to a fleet took beside time. Memory is resident memory, of
+/// What connecting to many IOCs took beside time. Memory is resident memory, of
 /// processes with their descendants; what processes share counts in each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FleetUse {
+pub struct ManyIocsUse {
     /// What the client held before it created a PV, and with all connected; none
     /// where it could not be read.
     pub client_bytes: Option<(u64, u64)>,
     /// What all IOCs held together before the client connected, and with it
     /// connected; none where it could not be read.
     pub servers_bytes: Option<(u64, u64)>,
-    /// Whether this was the fleet's first client. Later ones are served from memory
+    /// Whether this was the first client of the IOCs. Later ones are served from memory
     /// that the first ones gave back, so only with the first it grows as it must.
     pub is_first_client: bool,
     /// How many searches the client sent.

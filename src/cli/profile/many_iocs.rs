@@ -1,6 +1,6 @@
-//! The sizes of the fleet scenario.
+//! The sizes of the many-iocs scenario.
 
-use epics_gauge::ioc::{Fleet, Servers};
+use epics_gauge::ioc::{ManyIocs, Servers};
 use epics_gauge::measure::{Plan, PlannedConfiguration, this_machine};
 use epics_gauge::protocol::Protocol;
 use epics_gauge::scenario::Sizes;
@@ -11,7 +11,7 @@ use super::super::arguments::RunArguments;
 /// The PVs of an IOC, where the count of IOCs is not said.
 const PVS_PER_IOC: usize = 10_000;
 
-/// The part of the machine's memory that a fleet's IOCs may take: the client needs
+/// The part of the machine's memory that many IOCs may take: the client needs
 /// some, too.
 const MOST_OF_MEMORY: f64 = 0.6;
 
@@ -24,7 +24,7 @@ pub(super) fn configurations(
         |name: &String| servers.get(name).is_none_or(|kind| kind.is_usual && kind.has_shell);
     if let Some(other) = arguments.servers.iter().find(|name| !is_soft_ioc(name)) {
         let message = format!(
-            "--server {other}: a fleet is made of the softIocs of this build, softioc and \
+            "--server {other}: many-iocs is made of the softIocs of this build, softioc and \
              softioc-pva"
         );
         return Err(Failure::usage(message));
@@ -32,7 +32,7 @@ pub(super) fn configurations(
     let counts = super::pvs(arguments, planned.pvs);
     let sizes: Result<Vec<_>, Failure> =
         counts.into_iter().map(|pvs| size(pvs, arguments.iocs)).collect();
-    Ok(Plan::fleets(&sizes?, arguments.in_order, planned.blocks))
+    Ok(Plan::many_iocs(&sizes?, arguments.in_order, planned.blocks))
 }
 
 fn size(pvs: usize, iocs: Option<u32>) -> Result<(usize, usize), Failure> {
@@ -42,7 +42,7 @@ fn size(pvs: usize, iocs: Option<u32>) -> Result<(usize, usize), Failure> {
             "{pvs} PVs cannot be spread evenly over {iocs} IOCs; ask for other --pvs or --iocs"
         )));
     }
-    Fleet::check_size(iocs, pvs / iocs).map_err(|error| Failure::usage(error.to_string()))?;
+    ManyIocs::check_size(iocs, pvs / iocs).map_err(|error| Failure::usage(error.to_string()))?;
     Ok((pvs, iocs))
 }
 
@@ -55,20 +55,20 @@ pub(in crate::cli) fn check_memory(
     servers: &Servers,
 ) -> Result<(), Failure> {
     let memory = this_machine().memory_bytes;
-    for (planned, fleet) in
-        configurations.iter().filter_map(|planned| Some((planned, planned.fleet?)))
+    for (planned, many_iocs) in
+        configurations.iter().filter_map(|planned| Some((planned, planned.many_iocs?)))
     {
         let kind = servers.get(&planned.server);
         let estimated = match kind.is_some_and(|kind| kind.protocols.contains(&Protocol::Pva)) {
-            true => Fleet::estimated_pv_access_bytes,
-            false => Fleet::estimated_bytes,
+            true => ManyIocs::estimated_pv_access_bytes,
+            false => ManyIocs::estimated_bytes,
         };
-        let needed = estimated(fleet.iocs, planned.pvs / fleet.iocs);
+        let needed = estimated(many_iocs.iocs, planned.pvs / many_iocs.iocs);
         if needed as f64 > memory as f64 * MOST_OF_MEMORY {
             return Err(Failure::usage(format!(
                 "{} IOCs of {} with {} PVs need some {} MiB of this machine's {}, which leaves \
                  too little for a client; ask for fewer --pvs or --iocs, or name another --server",
-                fleet.iocs,
+                many_iocs.iocs,
                 planned.server,
                 planned.pvs,
                 needed >> 20,

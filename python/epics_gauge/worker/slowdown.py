@@ -24,14 +24,14 @@ def nothing(_started):
     """The slowdown of a stage that is not slowed."""
 
 
-def of_stage(handicap, stage, pvs):
-    """What a handicap means for a stage that treats `pvs` PVs: a function that spends
+def of_stage(slowdown, stage, pvs):
+    """What a slowdown means for a stage that treats `pvs` PVs: a function that spends
     it, after work that began with the clock it is given."""
-    if handicap is None or stage in FREE:
+    if slowdown is None or stage in FREE:
         return nothing
-    fraction = handicap.get("fraction", 0)
+    fraction = slowdown.get("fraction", 0)
     # `connect` comes after `create` and is charged for the same PVs.
-    fixed_ns = 0 if stage == "create" else handicap.get("per_pv_s", 0) * pvs * 1e9
+    fixed_ns = 0 if stage == "create" else slowdown.get("per_pv_s", 0) * pvs * 1e9
 
     def suffer(started):
         worked_ns, worked_cpu_ns = time.monotonic_ns(), time.process_time_ns()

@@ -1,5 +1,5 @@
-//! Handicaps: a worker that is told to be slower takes as much more time and CPU
-//! time as was ordered, inside of what it times, and only where PVs are treated.
+//! Injected slowdowns: a worker takes as much more time and CPU time as was ordered, inside
+//! of what it times, and only where PVs are treated.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use epics_gauge::approach::Catalogue;
 use epics_gauge::ioc::SoftIoc;
 use epics_gauge::process::{Deadline, Event};
 use epics_gauge::python_site::{Missing, PythonSite};
-use epics_gauge::worker_protocol::{Done, Handicap, Mode, Stage, StageCommand};
+use epics_gauge::worker_protocol::{Done, InjectedSlowdown, Mode, Stage, StageCommand};
 
 use super::support::{WorkerDriver, program};
 
 const PVS: usize = 100;
 
-/// Workers with and without a handicap in turns; the least of each counts, which
+/// Workers with and without a slowdown in turns; the least of each counts, which
 /// other work on the machine disturbs least.
 const TURNS: usize = 3;
 
@@ -36,24 +36,24 @@ impl Cost {
     }
 }
 
-/// What some stages cost at least, by their order, without and with the handicap.
+/// What some stages cost at least, by their order, without and with the slowdown.
 fn in_turns(
     approach: &str,
     pvs: usize,
-    handicap: Handicap,
+    slowdown: InjectedSlowdown,
     commands: &[StageCommand],
 ) -> Vec<(Cost, Cost)> {
     let ioc = SoftIoc::builder().pvs(pvs).start().unwrap();
-    let once = |handicap: Option<Handicap>| {
+    let once = |slowdown: Option<InjectedSlowdown>| {
         let mut worker = WorkerDriver::start(approach, ioc.client_environment());
-        worker.job_with(pvs, handicap);
+        worker.job_with(pvs, slowdown);
         commands.iter().map(move |command| Cost::of(&worker.run(command).unwrap()))
     };
     let least = |one: Vec<(Cost, Cost)>, other: Vec<(Cost, Cost)>| {
         let both = one.into_iter().zip(other);
         both.map(|(one, other)| (one.0.least(other.0), one.1.least(other.1))).collect()
     };
-    (0..TURNS).map(|_| once(None).zip(once(Some(handicap))).collect()).reduce(least).unwrap()
+    (0..TURNS).map(|_| once(None).zip(once(Some(slowdown))).collect()).reduce(least).unwrap()
 }
 
 /// A native worker, a Python one with threads and one with coroutines.
@@ -62,7 +62,7 @@ const WORKERS: [&str; 3] = ["libca", "pyepics", "aioca"];
 #[test]
 fn cpu_time_ordered_for_each_pv_is_burnt_once_in_every_stage_that_treats_pvs() {
     const ORDERED_MS: f64 = PVS as f64;
-    let handicap = Handicap { fraction: 0.0, per_pv_s: 1e-3 };
+    let slowdown = InjectedSlowdown { fraction: 0.0, per_pv_s: 1e-3 };
     for approach in WORKERS {
         let mut stages = vec![Stage::Context, Stage::Connect, Stage::Get, Stage::Put];
         // aioca creates in `connect`.
@@ -70,7 +70,7 @@ fn cpu_time_ordered_for_each_pv_is_burnt_once_in_every_stage_that_treats_pvs() {
             stages.insert(1, Stage::Create);
         }
         let commands: Vec<StageCommand> = stages.iter().map(|stage| bulk(*stage)).collect();
-        let costs = in_turns(approach, PVS, handicap, &commands);
+        let costs = in_turns(approach, PVS, slowdown, &commands);
         for (stage, (plain, slowed)) in stages.into_iter().zip(costs) {
             let added_ms = slowed.cpu_ms - plain.cpu_ms;
             let says = format!("{approach}, {stage}: {plain:?}, slowed {slowed:?}");
@@ -90,10 +90,10 @@ fn a_fraction_makes_time_and_cpu_time_longer_by_that_part() {
     // time and CPU time are seen apart. In bulk mode a slow `create` would hide some
     // of that.
     const FEW_PVS: usize = 5;
-    let handicap = Handicap { fraction: 4.0, per_pv_s: 0.0 };
+    let slowdown = InjectedSlowdown { fraction: 4.0, per_pv_s: 0.0 };
     let commands = [bulk(Stage::Context), StageCommand::new(Stage::Connect, Mode::Serial)];
     for approach in WORKERS {
-        let (plain, slowed) = in_turns(approach, FEW_PVS, handicap, &commands)[1];
+        let (plain, slowed) = in_turns(approach, FEW_PVS, slowdown, &commands)[1];
         let says = format!("{approach}: {plain:?}, slowed {slowed:?}");
         assert!((3.0..8.0).contains(&(slowed.wall_ms / plain.wall_ms)), "{says}");
         assert!((3.0..8.0).contains(&(slowed.cpu_ms / plain.cpu_ms)), "{says}");
@@ -107,7 +107,7 @@ fn bulk(stage: Stage) -> StageCommand {
 }
 
 #[test]
-fn a_handicap_that_cannot_be_obeyed_is_not_of_the_protocol() {
+fn a_slowdown_that_cannot_be_obeyed_is_not_of_the_protocol() {
     for approach in ["wire", "caproto"] {
         for wrong in [
             r#"{"fraction":-0.1}"#,
@@ -117,13 +117,25 @@ fn a_handicap_that_cannot_be_obeyed_is_not_of_the_protocol() {
             r#"{"slowness":1}"#,
             "5",
         ] {
-            let job = format!(r#"{{"message":"job","pvs":[],"timeout_s":1,"handicap":{wrong}}}"#);
+            let job = format!(r#"{{"message":"job","pvs":[],"timeout_s":1,"slowdown":{wrong}}}"#);
             assert_eq!(exit_code_after(approach, &job), Some(65), "{approach}: {wrong}");
         }
     }
 }
 
-/// How a worker ends that is told this line.
+#[test]
+fn a_worker_takes_the_name_that_a_slowdown_had_before() {
+    for approach in ["wire", "caproto"] {
+        for (slowdown, code) in [(r#"{"fraction":0.1}"#, Some(0)), (r#"{"fraction":-1}"#, Some(65))]
+        {
+            let job =
+                format!(r#"{{"message":"job","pvs":[],"timeout_s":1,"handicap":{slowdown}}}"#);
+            assert_eq!(exit_code_after(approach, &job), code, "{approach}: {slowdown}");
+        }
+    }
+}
+
+/// How a worker ends that gets this line and no other.
 fn exit_code_after(approach: &str, line: &str) -> Option<i32> {
     let catalogue = Catalogue::built_in();
     let found = catalogue.get(approach).unwrap();
@@ -133,6 +145,7 @@ fn exit_code_after(approach: &str, line: &str) -> Option<i32> {
     };
     let mut worker = found.command(&program(), &site).unwrap().start().unwrap();
     worker.write_line(line);
+    worker.close_stdin();
     let deadline = Deadline::after(Duration::from_secs(60));
     loop {
         if let Event::Ended(status) = worker.next_event(&deadline, "end").unwrap() {

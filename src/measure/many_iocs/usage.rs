@@ -1,4 +1,4 @@
-//! Memory, CPU time and bytes of the processes of a fleet and of its client.
+//! Memory, CPU time and bytes of the processes of many IOCs and of their client.
 
 use std::time::{Duration, Instant};
 

@@ -31,8 +31,8 @@ enum Search {
 
 const SEARCHES: [Search; 2] = [Search::Udp, Search::NameServers];
 
-/// IOC k has `fleet:k:0`, `fleet:k:1`, …, each with a value of its own.
-fn fleet() -> Vec<SoftIoc> {
+/// IOC k has `many:k:0`, `many:k:1`, …, each with a value of its own.
+fn many_iocs() -> Vec<SoftIoc> {
     let start = |ioc: usize| {
         let record = |index| {
             let value = value_of(ioc, index);
@@ -45,7 +45,7 @@ fn fleet() -> Vec<SoftIoc> {
 }
 
 fn name_of(ioc: usize, index: usize) -> String {
-    format!("fleet:{ioc}:{index}")
+    format!("many:{ioc}:{index}")
 }
 
 fn value_of(ioc: usize, index: usize) -> usize {
@@ -106,7 +106,7 @@ fn assert_connects(environment: Vec<(String, String)>, order: Order, mode: Mode)
 
 #[test]
 fn neighbours_are_asked_of_the_ioc_that_has_them_and_of_no_other() {
-    let iocs = fleet();
+    let iocs = many_iocs();
     let all = (IOCS * PVS_OF_EACH) as u64;
     for search in SEARCHES {
         let environment = environment(&iocs[0], &addresses(&iocs), search);
@@ -120,7 +120,7 @@ fn neighbours_are_asked_of_the_ioc_that_has_them_and_of_no_other() {
 
 #[test]
 fn pvs_whose_neighbours_are_always_elsewhere_connect_all_the_same() {
-    let iocs = fleet();
+    let iocs = many_iocs();
     for search in SEARCHES {
         for mode in [Mode::Bulk, Mode::Serial] {
             let environment = environment(&iocs[0], &addresses(&iocs), search);
@@ -131,7 +131,7 @@ fn pvs_whose_neighbours_are_always_elsewhere_connect_all_the_same() {
 
 #[test]
 fn the_pvs_of_an_ioc_that_is_down_are_named_and_hold_up_no_other() {
-    let mut iocs = fleet();
+    let mut iocs = many_iocs();
     iocs[1].crash();
     for order in [Order::Neighbours, Order::Interleaved] {
         let environment = environment(&iocs[0], &addresses(&iocs), Search::Udp);
@@ -153,7 +153,7 @@ fn error_without_ioc_1() -> String {
 /// A name server that is down is an error that names it; one that lacks a PV is not.
 #[test]
 fn what_no_name_server_has_is_named() {
-    let mut iocs = fleet();
+    let mut iocs = many_iocs();
     for order in [Order::Neighbours, Order::Interleaved] {
         let two = [address_of(&iocs[0]), address_of(&iocs[2])];
         let environment = environment(&iocs[0], &two, Search::NameServers);
@@ -172,7 +172,7 @@ fn what_no_name_server_has_is_named() {
 /// twice. This one never answers.
 #[test]
 fn an_address_that_is_named_twice_is_asked_once() {
-    let iocs = fleet();
+    let iocs = many_iocs();
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let environment = environment(&iocs[0], &[address.clone(), address], Search::Udp);
@@ -193,7 +193,7 @@ fn an_address_that_is_named_twice_is_asked_once() {
 
 #[test]
 fn a_name_server_that_is_named_twice_is_asked_once() {
-    let iocs = fleet();
+    let iocs = many_iocs();
     let once = addresses(&iocs);
     let twice = [once.clone(), once.clone()].concat();
     let searches = |servers: &[String]| {
@@ -206,7 +206,7 @@ fn a_name_server_that_is_named_twice_is_asked_once() {
 /// A relay in front of one of the IOCs loses every third datagram on the way there.
 #[test]
 fn what_is_lost_on_the_way_to_one_ioc_is_asked_for_again() {
-    let iocs = fleet();
+    let iocs = many_iocs();
     let front = UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut servers = addresses(&iocs);
     let behind = std::mem::replace(&mut servers[1], front.local_addr().unwrap().to_string());

@@ -1,4 +1,4 @@
-//! What connecting to fleets of IOCs cost, and how that grows.
+//! What connecting to many IOCs cost, and how that grows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,20 +9,21 @@ use super::figures::{difference, interval};
 use crate::lookup::Lookup;
 use crate::metric::Timed;
 use crate::record::{
-    ApproachFacts, Failure, FleetShape, FleetUse, Record, RunRecords, Scenario, SearchesCounted,
+    ApproachFacts, Failure, ManyIocsShape, ManyIocsUse, Record, RunRecords, Scenario,
+    SearchesCounted,
 };
 use crate::stats::{Interval, median};
 use crate::worker_protocol::{Mode, Stage};
 
-/// One approach that connected all PVs of fleets of one shape, or failed to.
+/// One approach that connected all PVs of IOCs of one shape, or failed to.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct FleetRow {
+pub struct ManyIocsRow {
     /// How PVs are found.
     pub lookup: Lookup,
     /// Of which server the IOCs are.
     pub server: String,
     /// How many IOCs there are.
-    pub fleet: FleetShape,
+    pub many_iocs: ManyIocsShape,
     /// How many PVs all IOCs have together.
     pub pvs: usize,
     /// The approach.
@@ -39,7 +40,7 @@ pub struct FleetRow {
     /// Memory that the client took per PV, median.
     pub client_bytes_per_pv: Option<f64>,
     /// Memory that the IOCs took per connected PV, median; known of clients that
-    /// were the first of their fleet only.
+    /// were the first of their IOCs only.
     pub servers_bytes_per_pv: Option<f64>,
     /// Memory of all IOCs per PV before any client came, median; like the above.
     pub loaded_bytes_per_pv: Option<f64>,
@@ -53,19 +54,19 @@ pub struct FleetRow {
     pub failure: Option<Failure>,
 }
 
-/// How the cost per PV of one approach grows with the fleet.
+/// How the cost per PV of one approach grows with the count of IOCs.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct FleetGrowth {
+pub struct ManyIocsGrowth {
     /// How PVs are found in both.
     pub lookup: Lookup,
     /// Of which server the IOCs of both are.
     pub server: String,
-    /// The larger fleet.
-    pub fleet: FleetShape,
+    /// The larger size.
+    pub many_iocs: ManyIocsShape,
     /// Its PVs.
     pub pvs: usize,
-    /// The smallest fleet of the run by this lookup.
-    pub smallest: FleetShape,
+    /// The fewest IOCs of the run by this lookup.
+    pub smallest: ManyIocsShape,
     /// Its PVs.
     pub smallest_pvs: usize,
     /// The approach.
@@ -82,14 +83,14 @@ struct Size<'a> {
     lookup: Lookup,
     server: &'a str,
     pvs: usize,
-    fleet: FleetShape,
+    many_iocs: ManyIocsShape,
 }
 
 /// A figure by block.
 type ByBlock = BTreeMap<usize, f64>;
 
 /// All rows, by lookup, IOCs and PVs, then in the order of the catalogue.
-pub fn fleet_rows(run: &RunRecords) -> Vec<FleetRow> {
+pub fn many_iocs_rows(run: &RunRecords) -> Vec<ManyIocsRow> {
     let mut rows = Vec::new();
     for size in sizes(run) {
         let floors = run.run.approaches.iter().filter(|facts| facts.floor);
@@ -105,9 +106,9 @@ pub fn fleet_rows(run: &RunRecords) -> Vec<FleetRow> {
     rows
 }
 
-/// The growth of each approach from the smallest fleet of each lookup and server to every
+/// The growth of each approach from the smallest size of each lookup and server to every
 /// larger one.
-pub fn fleet_growth(run: &RunRecords) -> Vec<FleetGrowth> {
+pub fn many_iocs_growth(run: &RunRecords) -> Vec<ManyIocsGrowth> {
     let sizes = sizes(run);
     let smallest = |of: &Size<'_>| {
         let is_same = |size: &&Size<'_>| (size.lookup, size.server) == (of.lookup, of.server);
@@ -120,12 +121,12 @@ pub fn fleet_growth(run: &RunRecords) -> Vec<FleetGrowth> {
             let large = costs(&records(run, *size, &facts.name));
             let small = costs(&records(run, from, &facts.name));
             let ratios = large.iter().filter_map(|(block, cost)| Some(cost / small.get(block)?));
-            growths.extend(interval(ratios).map(|ratio| FleetGrowth {
+            growths.extend(interval(ratios).map(|ratio| ManyIocsGrowth {
                 lookup: size.lookup,
                 server: size.server.to_owned(),
-                fleet: size.fleet,
+                many_iocs: size.many_iocs,
                 pvs: size.pvs,
-                smallest: from.fleet,
+                smallest: from.many_iocs,
                 smallest_pvs: from.pvs,
                 approach: facts.name.clone(),
                 ratio,
@@ -136,19 +137,19 @@ pub fn fleet_growth(run: &RunRecords) -> Vec<FleetGrowth> {
 }
 
 fn sizes(run: &RunRecords) -> Vec<Size<'_>> {
-    let fleets = run.records.iter().filter(|record| record.scenario == Scenario::Fleet);
-    let sizes: BTreeSet<Size<'_>> = fleets.filter_map(size_of).collect();
+    let own = run.records.iter().filter(|record| record.scenario == Scenario::ManyIocs);
+    let sizes: BTreeSet<Size<'_>> = own.filter_map(size_of).collect();
     sizes.into_iter().collect()
 }
 
 fn size_of(record: &Record) -> Option<Size<'_>> {
     let (lookup, server, pvs) = (record.lookup, record.server.as_str(), record.pvs);
-    Some(Size { lookup, server, pvs, fleet: record.fleet? })
+    Some(Size { lookup, server, pvs, many_iocs: record.many_iocs? })
 }
 
 fn records<'a>(run: &'a RunRecords, size: Size<'_>, approach: &str) -> Vec<&'a Record> {
     let is_own = |record: &&Record| {
-        record.scenario == Scenario::Fleet
+        record.scenario == Scenario::ManyIocs
             && size_of(record) == Some(size)
             && record.approach == approach
     };
@@ -169,20 +170,20 @@ fn row(
     facts: &ApproachFacts,
     own: &[&Record],
     floor: Option<&ByBlock>,
-) -> FleetRow {
-    let Size { lookup, server, pvs, fleet } = size;
+) -> ManyIocsRow {
+    let Size { lookup, server, pvs, many_iocs } = size;
     let per_pv =
         |figures: Vec<f64>| (!figures.is_empty()).then(|| median(&figures) / pvs.max(1) as f64);
     let costs = costs(own);
-    let used: Vec<&FleetUse> =
-        own.iter().filter_map(|record| record.fleet_use.as_deref()).collect();
+    let used: Vec<&ManyIocsUse> =
+        own.iter().filter_map(|record| record.many_iocs_use.as_deref()).collect();
     let first = || used.iter().filter(|used| used.is_first_client);
     let growth = |(before, after): (u64, u64)| after as f64 - before as f64;
     let searches: Vec<_> = used.iter().filter_map(|used| used.searches).collect();
-    FleetRow {
+    ManyIocsRow {
         lookup,
         server: server.to_owned(),
-        fleet,
+        many_iocs,
         pvs,
         approach: facts.name.clone(),
         floor: facts.floor,
@@ -216,11 +217,11 @@ mod tests {
         let end_ns = (seconds_per_pv * pvs as f64 * 1e9) as u64;
         let (stage, mode) = (Stage::Connect, Mode::Bulk);
         Record {
-            scenario: Scenario::Fleet,
+            scenario: Scenario::ManyIocs,
             pvs,
             block,
             approach: approach.to_owned(),
-            fleet: Some(FleetShape { iocs: pvs / 10_000, in_order: false }),
+            many_iocs: Some(ManyIocsShape { iocs: pvs / 10_000, in_order: false }),
             samples: vec![Sample {
                 stage,
                 mode,
@@ -237,7 +238,7 @@ mod tests {
     }
 
     fn using(record: Record, is_first_client: bool, servers_bytes: (u64, u64)) -> Record {
-        let fleet_use = FleetUse {
+        let many_iocs_use = ManyIocsUse {
             client_bytes: Some((1_000_000, 3_000_000)),
             servers_bytes: Some(servers_bytes),
             is_first_client,
@@ -247,7 +248,7 @@ mod tests {
                 dropped_datagrams: u64::from(is_first_client),
             }),
         };
-        Record { fleet_use: Some(Box::new(fleet_use)), ..record }
+        Record { many_iocs_use: Some(Box::new(many_iocs_use)), ..record }
     }
 
     fn run(records: Vec<Record>) -> RunRecords {
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn growth_is_the_ratio_to_the_smallest_fleet_within_blocks() {
+    fn growth_is_the_ratio_to_the_smallest_size_within_blocks() {
         let mut records = Vec::new();
         for block in 0..5 {
             // The machine gets slower from block to block, for both sizes.
@@ -294,7 +295,7 @@ mod tests {
             records.push(record("libca", block, 100_000, 5e-6 * slower));
         }
         records.push(record("libca", 5, 100_000, 1.0));
-        let growth = fleet_growth(&run(records));
+        let growth = many_iocs_growth(&run(records));
         assert_eq!(growth.len(), 1);
         assert_eq!((growth[0].smallest_pvs, growth[0].pvs), (10_000, 100_000));
         assert_eq!(growth[0].ratio.samples, 5, "a block without the smallest has no ratio");
@@ -306,22 +307,22 @@ mod tests {
     #[test]
     fn sizes_and_lookups_stand_apart() {
         let mut other = record("libca", 0, 10_000, 1e-6);
-        (other.lookup, other.fleet) =
-            (Lookup::NameServer, Some(FleetShape { iocs: 1, in_order: false }));
+        (other.lookup, other.many_iocs) =
+            (Lookup::NameServer, Some(ManyIocsShape { iocs: 1, in_order: false }));
         let mut spread = record("libca", 0, 10_000, 1e-6);
-        spread.fleet = Some(FleetShape { iocs: 10, in_order: false });
+        spread.many_iocs = Some(ManyIocsShape { iocs: 10, in_order: false });
         let run = run(vec![record("libca", 0, 10_000, 1e-6), other, spread]);
-        assert_eq!(fleet_rows(&run).len(), 3);
-        let growth = fleet_growth(&run);
+        assert_eq!(many_iocs_rows(&run).len(), 3);
+        let growth = many_iocs_growth(&run);
         assert_eq!(growth.len(), 1, "of the same PVs over ten IOCs, by the same lookup");
-        assert_eq!((growth[0].smallest.iocs, growth[0].fleet.iocs), (1, 10));
+        assert_eq!((growth[0].smallest.iocs, growth[0].many_iocs.iocs), (1, 10));
     }
 
     #[test]
     fn memory_of_the_servers_is_that_of_first_clients() {
         let first = using(record("libca", 0, 10_000, 1e-5), true, (50_000_000, 53_000_000));
         let later = using(record("libca", 1, 10_000, 1e-5), false, (53_000_000, 53_000_000));
-        let rows = fleet_rows(&run(vec![record("wire", 0, 10_000, 2e-6), first, later]));
+        let rows = many_iocs_rows(&run(vec![record("wire", 0, 10_000, 2e-6), first, later]));
         let [wire, libca] = &rows[..] else { panic!("{rows:?}") };
         assert_eq!((wire.client_bytes_per_pv, wire.searches_per_pv), (None, None));
         assert_eq!(libca.client_bytes_per_pv, Some(200.0));
@@ -334,7 +335,7 @@ mod tests {
     #[test]
     fn searches_are_all_that_were_counted_unless_the_counter_lost_some() {
         let kept = using(record("libca", 0, 10_000, 1e-5), false, (1, 2));
-        let rows = fleet_rows(&run(vec![kept]));
+        let rows = many_iocs_rows(&run(vec![kept]));
         assert_eq!((rows[0].searches_per_pv, rows[0].searches_are_more), (Some(1.2), false));
     }
 
@@ -346,7 +347,7 @@ mod tests {
             message: "late".to_owned(),
         };
         let failed = Record { failure: Some(failure), ..record("libca", 0, 10_000, 1e-6) };
-        let rows = fleet_rows(&run(vec![failed]));
+        let rows = many_iocs_rows(&run(vec![failed]));
         assert!(rows[0].cost_s.is_none());
         assert_eq!(rows[0].failure.as_ref().unwrap().message, "late");
     }
