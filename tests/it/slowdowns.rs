@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use epics_gauge::approach::Catalogue;
 use epics_gauge::ioc::SoftIoc;
-use epics_gauge::process::{Deadline, Event};
+use epics_gauge::process::{Child, Deadline, Event};
 use epics_gauge::python_site::{Missing, PythonSite};
 use epics_gauge::worker_protocol::{Done, InjectedSlowdown, Mode, Stage, StageCommand};
 
@@ -118,7 +118,7 @@ fn a_slowdown_that_cannot_be_obeyed_is_not_of_the_protocol() {
             "5",
         ] {
             let job = format!(r#"{{"message":"job","pvs":[],"timeout_s":1,"slowdown":{wrong}}}"#);
-            assert_eq!(exit_code_after(approach, &job), Some(65), "{approach}: {wrong}");
+            assert_eq!(exit_code_after_wrong(approach, &job), Some(65), "{approach}: {wrong}");
         }
     }
 }
@@ -126,26 +126,37 @@ fn a_slowdown_that_cannot_be_obeyed_is_not_of_the_protocol() {
 #[test]
 fn a_worker_takes_the_name_that_a_slowdown_had_before() {
     for approach in ["wire", "caproto"] {
-        for (slowdown, code) in [(r#"{"fraction":0.1}"#, Some(0)), (r#"{"fraction":-1}"#, Some(65))]
-        {
-            let job =
-                format!(r#"{{"message":"job","pvs":[],"timeout_s":1,"handicap":{slowdown}}}"#);
-            assert_eq!(exit_code_after(approach, &job), code, "{approach}: {slowdown}");
-        }
+        let job = |slowdown: &str| {
+            format!(r#"{{"message":"job","pvs":[],"timeout_s":1,"handicap":{slowdown}}}"#)
+        };
+        let wrong = job(r#"{"fraction":-1}"#);
+        assert_eq!(exit_code_after_wrong(approach, &wrong), Some(65), "{approach}");
+        let mut worker = given(approach, &job(r#"{"fraction":0.1}"#));
+        worker.close_stdin();
+        assert_eq!(exit_code(&mut worker), Some(0), "{approach}");
     }
 }
 
-/// How a worker ends that gets this line and no other.
-fn exit_code_after(approach: &str, line: &str) -> Option<i32> {
+/// How a worker ends by itself that gets this wrong line. Its stdin stays open: the end of
+/// that would end it too.
+fn exit_code_after_wrong(approach: &str, line: &str) -> Option<i32> {
+    exit_code(&mut given(approach, line))
+}
+
+/// A worker that gets this line and no other.
+fn given(approach: &str, line: &str) -> Child {
     let catalogue = Catalogue::built_in();
     let found = catalogue.get(approach).unwrap();
     let site = match found.needs_python_site() {
         true => PythonSite::install(|_| ()),
         false => Err(Missing("no Python was asked for".to_owned())),
     };
-    let mut worker = found.command(&program(), &site).unwrap().start().unwrap();
+    let worker = found.command(&program(), &site).unwrap().start().unwrap();
     worker.write_line(line);
-    worker.close_stdin();
+    worker
+}
+
+fn exit_code(worker: &mut Child) -> Option<i32> {
     let deadline = Deadline::after(Duration::from_secs(60));
     loop {
         if let Event::Ended(status) = worker.next_event(&deadline, "end").unwrap() {
