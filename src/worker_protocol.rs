@@ -142,6 +142,10 @@ pub struct StageCommand {
     /// For `collect`: gets to make meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gets: Option<Gets>,
+    /// For `connect` in bulk mode: PVs that no server has, by their indices in the job. They
+    /// are sought with the others, and not waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent: Option<Vec<usize>>,
 }
 
 /// Gets that a worker makes while it collects, one after another and the PVs in turn.
@@ -168,6 +172,7 @@ impl StageCommand {
             monitor: None,
             seconds: None,
             gets: None,
+            absent: None,
         }
     }
 }
@@ -254,6 +259,8 @@ pub enum Reported {
     States,
     /// Gets during `collect`.
     Gets,
+    /// Which PVs are not connected after a `connect` with `absent` ones.
+    Unconnected,
 }
 
 /// When something ran and what it used.
@@ -295,6 +302,9 @@ pub struct Done {
     /// For `collect`: the gets that were made meanwhile, in the order of their starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gets: Vec<GetAttempt>,
+    /// For `connect` with `absent` PVs: those that the library does not report as connected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unconnected: Vec<usize>,
     /// What the library counts of its own work in this stage, by the names that
     /// it gives: searches that it sent, for instance.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -11,7 +11,7 @@ use epics_gauge::lookup::Lookup;
 use epics_gauge::measure::{Plan, PlannedConfiguration, this_machine};
 use epics_gauge::record::{Load, Pixels, Scenario};
 use epics_gauge::scenario::{
-    DEFINITIONS, Definition, Dimension, FAULTS, FaultDefinition, Model, PartOf, Sizes, Values,
+    DEFINITIONS, Definition, Dimension, FAULTS, FAULTS_OF_PROFILES, FaultDefinition, Model, PartOf, Sizes, Values,
     definition, fault,
 };
 use epics_gauge::worker_protocol::Mode;
@@ -261,9 +261,14 @@ fn connect(
     Plan::connect(scenario, &pvs, &modes, sizes.serial_pvs, sizes.blocks)
 }
 
-/// The faults that were named, or else the usual ones.
+/// The faults that were named, or else the usual ones; beside other scenarios those of
+/// every profile.
 fn faults(arguments: &RunArguments) -> Result<Vec<&'static FaultDefinition>, Failure> {
     match &arguments.faults[..] {
+        [] if arguments.scenarios.is_empty() => {
+            let is_taken = |fault: &&FaultDefinition| FAULTS_OF_PROFILES.contains(&fault.name);
+            Ok(FAULTS.iter().filter(is_taken).collect())
+        }
         [] => Ok(FAULTS.iter().filter(|fault| fault.is_usual).collect()),
         named => {
             let of = |name: &String| fault(name).map_err(Failure::usage);

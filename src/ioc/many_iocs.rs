@@ -6,7 +6,7 @@ mod searches;
 mod server;
 
 #[cfg(feature = "cli")]
-pub use searches::{SearchCount, SearchCounter, searches_on_circuits};
+pub use searches::{SearchCount, SearchCounter, TimedSearches, searches_on_circuits};
 
 use std::net::SocketAddrV4;
 use std::ops::Range;
@@ -17,6 +17,7 @@ use std::time::Duration;
 use super::{Builder, IocError, MAX_PVS, PVS_WITH_INDEX, SoftIoc};
 use crate::lookup::Lookup;
 use crate::process::{Deadline, Ports, ProcessError, Reach, client_environment_of, usable_cores};
+use crate::protocol::Protocol;
 
 /// The most IOCs of one [`ManyIocs`]. Each takes five of the 12 000 ports of this crate.
 const MAX_IOCS: usize = 1_000;
@@ -159,15 +160,9 @@ impl ManyIocs {
         let ports: Vec<&Ports> = self.iocs.iter().map(SoftIoc::ports).collect();
         let arrays = self.iocs[0].builder.array_limit();
         let mut environment = client_environment_of(&ports, lookup, arrays, Reach::Direct);
-        let list = match self.has_pv_access {
-            false => "EPICS_CA_ADDR_LIST",
-            true => "EPICS_PVA_ADDR_LIST",
-        };
+        let protocol = if self.has_pv_access { Protocol::Pva } else { Protocol::Ca };
         if let Some(counter) = counter {
-            match environment.iter_mut().find(|(name, _)| name == list) {
-                Some((_, addresses)) => *addresses = format!("{addresses} {counter}"),
-                None => environment.push((list.to_owned(), counter.to_string())),
-            }
+            add_address(counter, protocol, &mut environment);
         }
         environment
     }
@@ -274,6 +269,18 @@ fn one_of_many(error: IocError, number: usize, iocs: usize, pvs: &Range<usize>) 
             pvs: format!("gauge:{} to gauge:{}", pvs.start, pvs.end - 1),
             error: Box::new(error),
         },
+    }
+}
+
+/// Adds an address to those that a client over `protocol` searches at.
+fn add_address(address: SocketAddrV4, protocol: Protocol, environment: &mut Vec<(String, String)>) {
+    let list = match protocol {
+        Protocol::Ca => "EPICS_CA_ADDR_LIST",
+        Protocol::Pva => "EPICS_PVA_ADDR_LIST",
+    };
+    match environment.iter_mut().find(|(name, _)| name == list) {
+        Some((_, addresses)) => *addresses = format!("{addresses} {address}"),
+        None => environment.push((list.to_owned(), address.to_string())),
     }
 }
 

@@ -71,7 +71,7 @@ pub use soft_ioc::SoftIoc;
 #[doc(hidden)]
 pub use {
     catalogue::{ServerKind, Servers, UnknownServer, Wanted},
-    many_iocs::{SearchCount, SearchCounter, searches_on_circuits},
+    many_iocs::{SearchCount, SearchCounter, TimedSearches, searches_on_circuits},
     other_soft_ioc::OtherSoftIocError,
     over_link::WantedLink,
     server::{Counted, Server},

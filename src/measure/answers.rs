@@ -68,6 +68,7 @@ impl Asked<'_> {
         let took = check_span(command.stage, &span, self.waited, self.free_since_ns)?;
         self.check_values(done)?;
         self.check_each(done, took)?;
+        self.check_unconnected(done)?;
         self.check_collected(done, took)
     }
 
@@ -109,6 +110,18 @@ impl Asked<'_> {
             return Err(garbage(Some(stage), message));
         }
         Ok(())
+    }
+
+    /// Only PVs that are known to be absent may be unconnected when `connect` is done.
+    fn check_unconnected(&self, done: &Done) -> Result<(), Stop> {
+        let absent = self.command.absent.as_deref().unwrap_or_default();
+        match done.unconnected.iter().find(|pv| !absent.contains(pv)) {
+            None => Ok(()),
+            Some(pv) => {
+                let message = format!("it is done, but PV {pv} of the job is not connected");
+                Err(garbage(Some(self.command.stage), message))
+            }
+        }
     }
 
     /// Only `collect` returns updates, and it takes the requested time.

@@ -33,6 +33,10 @@ pub enum FaultFigure {
     UpdatesWrong,
     /// PVs whose last update did not arrive.
     LastMissing,
+    /// Circuits that the client has beyond those of before.
+    ClientCircuits,
+    /// Circuits that the server has though the client has closed them.
+    ServerCircuits,
     /// Time to disconnect.
     Disconnect,
     /// Memory that the client keeps of each round.
@@ -65,6 +69,16 @@ pub enum FaultFigure {
     PutsSwallowed,
     /// Values that were not written.
     PutsMissing,
+    /// How much later PVs connect beside dead ones.
+    DeadDelay,
+    /// Dead PVs that the library reported as connected.
+    DeadConnected,
+    /// Searches per second at first.
+    SearchesFirst,
+    /// Searches per second after that.
+    SearchesLater,
+    /// CPU of a client that only waits for dead PVs.
+    IdleCpu,
 }
 
 /// What the words of a figure are, and what it is computed from.
@@ -92,7 +106,7 @@ const ROUNDS_TO_SETTLE: usize = 2;
 
 impl FaultFigure {
     /// All, in the order of reports.
-    pub const ALL: [FaultFigure; 29] = [
+    pub const ALL: [FaultFigure; 36] = [
         FaultFigure::DisconnectReported,
         FaultFigure::Unreported,
         FaultFigure::FalselyConnected,
@@ -106,6 +120,8 @@ impl FaultFigure {
         FaultFigure::UpdatesLost,
         FaultFigure::UpdatesWrong,
         FaultFigure::LastMissing,
+        FaultFigure::ClientCircuits,
+        FaultFigure::ServerCircuits,
         FaultFigure::Disconnect,
         FaultFigure::ClientMemory,
         FaultFigure::ClientDescriptors,
@@ -122,6 +138,11 @@ impl FaultFigure {
         FaultFigure::PutsEarly,
         FaultFigure::PutsSwallowed,
         FaultFigure::PutsMissing,
+        FaultFigure::DeadDelay,
+        FaultFigure::DeadConnected,
+        FaultFigure::SearchesFirst,
+        FaultFigure::SearchesLater,
+        FaultFigure::IdleCpu,
     ];
 
     /// Whether a worker that comes through this fault has it.
@@ -141,6 +162,7 @@ impl FaultFigure {
                 | FaultFigure::RecoveryMedian
                 | FaultFigure::RecoverySlowest
                 | FaultFigure::NeverRecovered => !course.faults.is_empty(),
+                FaultFigure::ClientCircuits | FaultFigure::ServerCircuits => course.cuts_link(),
                 _ => false,
             },
             FaultCourse::Late { .. } => self == FaultFigure::RecoverySlowest,
@@ -155,6 +177,9 @@ impl FaultFigure {
                 FaultFigure::PutsMissing => kind == PutKind::Unconfirmed,
                 _ => false,
             },
+            FaultCourse::Dead { .. } => {
+                (FaultFigure::DeadDelay..=FaultFigure::IdleCpu).contains(&self)
+            }
         }
     }
 
@@ -170,6 +195,7 @@ impl FaultFigure {
             FaultCourse::Put(PutKind::Slow) => FaultFigure::Put,
             FaultCourse::Put(PutKind::Refused) => FaultFigure::PutsSwallowed,
             FaultCourse::Put(PutKind::Unconfirmed) => FaultFigure::PutsMissing,
+            FaultCourse::Dead { .. } => FaultFigure::DeadDelay,
         }
     }
 
@@ -178,6 +204,7 @@ impl FaultFigure {
         let row = |name, unit, kind, of, about| Described { name, unit, kind, about, of };
         let count = |name, kind, of, about| row(name, Unit::Count, kind, of, about);
         let seconds = |name, of, about| row(name, Unit::Seconds, Measured, of, about);
+        let hertz = |name, of, about| row(name, Unit::Hertz, Measured, of, about);
         let bytes = |name, of, about| row(name, Unit::Bytes, Measured, of, about);
         match self {
             FaultFigure::DisconnectReported => seconds(
@@ -260,6 +287,19 @@ impl FaultFigure {
                 Wrong,
                 |run| Some(run.updates.as_ref()?.last_missing as f64),
                 "PVs, of those that were there, whose last update did not arrive",
+            ),
+            FaultFigure::ClientCircuits => count(
+                "client circuits left",
+                Wrong,
+                |run| Some(run.circuits_left?.client? as f64),
+                "TCP connections that the client has beyond those of before the cut",
+            ),
+            FaultFigure::ServerCircuits => count(
+                "server circuits left",
+                Told,
+                |run| Some(run.circuits_left?.server? as f64),
+                "TCP connections of before the cut that the client has closed and the server \
+                 still has",
             ),
             FaultFigure::Disconnect => row(
                 "disconnect bulk",
@@ -356,6 +396,38 @@ impl FaultFigure {
                 Wrong,
                 |run| Some(run.puts.as_ref()?.missing as f64),
                 "values that were not in their records 5 s later",
+            ),
+            FaultFigure::DeadDelay => seconds(
+                "delay by dead PVs",
+                |run| {
+                    let dead = run.dead.as_ref()?;
+                    Some((dead.connect_s - dead.alone_s).max(0.0))
+                },
+                "how much longer the PVs that exist took to connect than without the dead ones \
+                 in the same block",
+            ),
+            FaultFigure::DeadConnected => count(
+                "dead PVs connected",
+                Wrong,
+                |run| Some(run.dead.as_ref()?.falsely_connected as f64),
+                "PVs that do not exist and were reported as connected",
+            ),
+            FaultFigure::SearchesFirst => hertz(
+                "searches at first",
+                |run| run.dead.as_ref()?.searches_first_hz,
+                "searches in the first 10 s after all others were connected",
+            ),
+            FaultFigure::SearchesLater => hertz(
+                "searches later",
+                |run| run.dead.as_ref()?.searches_later_hz,
+                "searches in the 10 s after those",
+            ),
+            FaultFigure::IdleCpu => row(
+                "CPU while idle",
+                Unit::PercentOfACore,
+                Measured,
+                |run| Some(run.dead.as_ref()?.idle_cpu_percent),
+                "CPU time of the client in the second 10 s, with one monitor that brings nothing",
             ),
         }
     }

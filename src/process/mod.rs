@@ -36,7 +36,9 @@ pub use lock_holder::{LockHolder, descends_from, lock_holder};
 #[cfg(feature = "cli")]
 pub use mark::processes_left;
 #[cfg(feature = "cli")]
-pub use network::{NetworkBytes, NetworkCounter, NetworkError, SocketBytes, socket_bytes};
+pub use network::{
+    Established, NetworkBytes, NetworkCounter, NetworkError, SocketBytes, established, socket_bytes,
+};
 pub use output::Output;
 pub use repeater::Repeater;
 #[cfg(feature = "cli")]

@@ -42,6 +42,12 @@ pub struct FaultRun {
     /// What came of puts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub puts: Option<PutsSeen>,
+    /// How it went beside PVs that do not exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead: Option<DeadSeen>,
+    /// Circuits that were left open when the link carried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuits_left: Option<CircuitsLeft>,
 }
 
 /// A time in which the server could not answer.
@@ -201,4 +207,38 @@ pub struct PutsSeen {
     /// How long the put took, s; none where it did not end well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_s: Option<f64>,
+}
+
+/// How a client fared beside PVs that do not exist.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeadSeen {
+    /// PVs that do not exist.
+    pub dead: usize,
+    /// Those of them that the library reported as connected.
+    pub falsely_connected: usize,
+    /// How long the others took to connect without them, in a process before, s.
+    pub alone_s: f64,
+    /// How long the others took beside them, s.
+    pub connect_s: f64,
+    /// Searches per second in the first seconds after that; none where they are not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub searches_first_hz: Option<f64>,
+    /// Searches per second in the seconds that followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub searches_later_hz: Option<f64>,
+    /// CPU time in those over their length, in % of one core.
+    pub idle_cpu_percent: f64,
+}
+
+/// Circuits that a cut of the link left open; none where the system does not report them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CircuitsLeft {
+    /// Circuits that the client has beyond those of before the cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<usize>,
+    /// Circuits of before the cut that the client has closed and the server still has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<usize>,
 }

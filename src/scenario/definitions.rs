@@ -196,8 +196,8 @@ pub static DEFINITIONS: [Definition; 8] = [
         scenario: Scenario::Faults,
         asks: "a frozen or restarted IOC, churn, close, slow callbacks, bursts and puts",
         model: Model::Fault,
-        part_of: PartOf::None,
-        // Each fault has its own PVs and rate.
+        part_of: PartOf::Quick,
+        // Each fault has its own PVs and rate; profiles take some of them.
         quick: connected(&[], 1, 0),
         full: connected(&[], 1, 0),
         lookups: Lookups::Usual,

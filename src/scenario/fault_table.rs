@@ -25,6 +25,9 @@ pub struct FaultDefinition {
     pub is_of_channel_access: bool,
 }
 
+/// The faults that every profile takes when neither they nor their scenario are named.
+pub const FAULTS_OF_PROFILES: [&str; 5] = ["frozen-5s", "restart", "dead-1pct", "churn", "close"];
+
 /// A fault is known by its name.
 impl PartialEq for FaultDefinition {
     fn eq(&self, other: &FaultDefinition) -> bool {
@@ -52,6 +55,11 @@ pub enum FaultCourse {
     Close(CloseWhen),
     /// One approach after another writes.
     Put(PutKind),
+    /// All approaches at once connect PVs of which some do not exist.
+    Dead {
+        /// One of so many does not exist.
+        one_of: usize,
+    },
 }
 
 /// Monitors while something happens.
@@ -95,6 +103,14 @@ pub enum PutKind {
     /// To every PV, without waiting.
     Unconfirmed,
 }
+
+/// Whether a PV does not exist where one of so many does not.
+pub fn is_dead(pv: usize, one_of: usize) -> bool {
+    pv.is_multiple_of(one_of)
+}
+
+/// How long searches for dead PVs are counted at first, and again after that.
+pub const DEAD_WINDOW: Duration = Duration::from_secs(10);
 
 /// There is no fault of this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -141,6 +157,11 @@ impl MonitoredFault {
         self.kills().last().flatten()
     }
 
+    /// Whether the link is cut.
+    pub fn cuts_link(&self) -> bool {
+        self.faults.iter().any(|fault| matches!(fault.what, Happening::LinkCut(_)))
+    }
+
     /// How long it lasts, the servers' starts aside.
     pub fn lasts(&self) -> Duration {
         let faults = self.faults.last().map_or(Duration::ZERO, |fault| fault.at + fault.lasts);
@@ -164,9 +185,7 @@ impl FaultDefinition {
     /// Whether there must be a link between server and clients.
     pub fn needs_link(&self) -> bool {
         match self.course {
-            FaultCourse::Monitored(course) => {
-                course.faults.iter().any(|fault| matches!(fault.what, Happening::LinkCut(_)))
-            }
+            FaultCourse::Monitored(course) => course.cuts_link(),
             _ => false,
         }
     }
@@ -294,8 +313,21 @@ const fn close(name: &'static str, about: &'static str, when: CloseWhen) -> Faul
     }
 }
 
+const fn dead(name: &'static str, about: &'static str, one_of: usize) -> FaultDefinition {
+    FaultDefinition {
+        name,
+        about,
+        fails_when: "the others connect late, the client floods the network with searches, keeps a \
+                     core busy, or reports a dead PV as connected",
+        pvs: 10_000,
+        course: FaultCourse::Dead { one_of },
+        is_usual: true,
+        is_of_channel_access: false,
+    }
+}
+
 /// Every fault, in the order of reports.
-pub static FAULTS: [FaultDefinition; 23] = [
+pub static FAULTS: [FaultDefinition; 25] = [
     monitored(
         "frozen-5s",
         "the IOC is stopped (SIGSTOP) for 5 s",
@@ -350,6 +382,8 @@ pub static FAULTS: [FaultDefinition; 23] = [
         is_usual: true,
         is_of_channel_access: false,
     },
+    dead("dead-1pct", "1 % of 10 000 PVs do not exist", 100),
+    dead("dead-10pct", "10 % of 10 000 PVs do not exist", 10),
     FaultDefinition {
         name: "churn",
         about: "10 rounds of create, connect, get, subscribe and disconnect of 1000 PVs",
@@ -446,6 +480,7 @@ mod tests {
             assert!(!fault.about.is_empty() && !fault.fails_when.is_empty(), "{}", fault.name);
             assert_eq!(super::fault(fault.name).unwrap().name, fault.name);
         }
+        assert!(FAULTS_OF_PROFILES.iter().all(|name| super::fault(name).unwrap().is_usual));
         assert!(super::fault("frozen").unwrap_err().to_string().contains("frozen-5s"));
     }
 

@@ -138,6 +138,16 @@ impl<L: CallbackLibrary> Client for CallbackClient<L> {
         self.wait_for_connections(deadline)
     }
 
+    fn connect_without(&mut self, absent: &[usize]) -> Result<Vec<usize>, StageError> {
+        let deadline = self.deadline();
+        let connections = &self.library.completions().connections;
+        connections.spare(absent);
+        self.create()?;
+        self.library.completions().connections.remove(absent.len());
+        self.wait_for_connections(deadline)?;
+        Ok(self.library.completions().connections.down())
+    }
+
     fn get(
         &mut self,
         mode: Mode,
@@ -483,6 +493,15 @@ mod tests {
         let mut serial = self::client(&pvs);
         let text = "2 of 3 PVs not connected after 0.05 s, first silent";
         assert_eq!(error_of(serial.connect(Mode::Serial)), text);
+    }
+
+    #[test]
+    fn who_connects_without_some_says_which_are_not_connected() {
+        let mut client = client(&["a", "silent", "b"]);
+        assert_eq!(client.connect_without(&[1, 2]).unwrap(), [1], "b is there after all");
+        let mut client = self::client(&["silent", "a"]);
+        let text = "1 of 2 PVs not connected after 0.05 s, first silent";
+        assert_eq!(error_of(client.connect_without(&[1])), text);
     }
 
     #[test]

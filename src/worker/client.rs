@@ -30,7 +30,7 @@ pub(super) trait Client: Sized {
 
     /// What it can report beside updates.
     fn reports() -> Vec<Reported> {
-        vec![Reported::States, Reported::Gets]
+        vec![Reported::States, Reported::Gets, Reported::Unconnected]
     }
 
     /// The stage `context`: makes the library's context; touches no PV.
@@ -42,6 +42,13 @@ pub(super) trait Client: Sized {
     /// Waits until all PVs are connected. In serial mode nothing was created
     /// before: each PV is created and connected before the next is begun.
     fn connect(&mut self, mode: Mode) -> Result<(), StageError>;
+
+    /// Seeks all PVs at once and waits until all but `absent` are connected, which no server
+    /// has; returns those that are not. Only asked for where [`Client::reports`] has it.
+    fn connect_without(&mut self, absent: &[usize]) -> Result<Vec<usize>, StageError> {
+        let _ = absent;
+        Err(StageError("the approach cannot connect without some of its PVs".to_owned()))
+    }
 
     /// Reads plain `DBR_DOUBLE` values of `pvs`, in that order; in serial mode it
     /// marks `times` whenever one is there.

@@ -1,7 +1,7 @@
 //! The client over a library of futures, on a tokio runtime.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Display;
 use std::io;
 use std::time::{Duration, Instant};
@@ -64,6 +64,19 @@ pub(super) trait FutureLibrary: Sized {
 
     /// Waits for the channels of a batch.
     async fn connect(&mut self, batch: &Batch<'_, (), Self::Error>) -> Result<(), StageError>;
+
+    /// Waits for the channels of a batch, which are all but `absent`; all are made.
+    async fn connect_without(
+        &mut self,
+        batch: &Batch<'_, (), Self::Error>,
+        absent: &[usize],
+    ) -> Result<(), StageError> {
+        let _ = absent;
+        self.connect(batch).await
+    }
+
+    /// Whether its channels are sought before anybody waits for them.
+    const SEEKS_WHEN_MADE: bool = true;
 
     /// Reads the values of a batch.
     async fn get(&mut self, batch: &Batch<'_, f64, Self::Error>);
@@ -235,10 +248,13 @@ impl<L: FutureLibrary> Client for FutureClient<L> {
     }
 
     fn reports() -> Vec<Reported> {
-        match L::REPORTS_STATES {
-            true => vec![Reported::States, Reported::Gets],
-            false => vec![Reported::Gets],
-        }
+        let all = [Reported::States, Reported::Gets, Reported::Unconnected];
+        let has = |report: &Reported| match report {
+            Reported::States => L::REPORTS_STATES,
+            Reported::Gets => true,
+            Reported::Unconnected => L::SEEKS_WHEN_MADE,
+        };
+        all.into_iter().filter(has).collect()
     }
 
     fn new(job: &Job) -> Result<Self, StageError> {
@@ -259,6 +275,19 @@ impl<L: FutureLibrary> Client for FutureClient<L> {
             library.connect(batch).await
         };
         self.ask(mode, "connected", &pvs, || {}, connect).map(drop)
+    }
+
+    /// A library of futures reports a connection by the end of its future only, and nobody
+    /// waits for those of `absent`.
+    fn connect_without(&mut self, absent: &[usize]) -> Result<Vec<usize>, StageError> {
+        let is_absent: HashSet<usize> = absent.iter().copied().collect();
+        let living: Vec<usize> = (0..self.pvs).filter(|pv| !is_absent.contains(pv)).collect();
+        self.library.create_up_to(self.pvs)?;
+        let connect = async |library: &mut L, batch: &Batch<'_, (), L::Error>, _: usize| {
+            library.connect_without(batch, absent).await
+        };
+        self.ask(Mode::Bulk, "connected", &living, || {}, connect)?;
+        Ok(absent.to_vec())
     }
 
     fn get(

@@ -108,7 +108,7 @@ fn run<C: Client>(client: &mut Option<C>, job: &Job, command: &StageCommand) -> 
             let error = "a value is not a finite number".to_owned();
             FromWorker::Failed(Failed { stage: command.stage, error })
         }
-        Ok(Answer { values, updates, gets }) => FromWorker::Done(Done {
+        Ok(Answer { values, updates, gets, unconnected }) => FromWorker::Done(Done {
             stage: command.stage,
             mode: command.mode,
             start_ns: span.start_ns,
@@ -118,6 +118,7 @@ fn run<C: Client>(client: &mut Option<C>, job: &Job, command: &StageCommand) -> 
             each_ns: times.each_ns(started.wall),
             updates,
             gets,
+            unconnected,
             counters: client.as_mut().map(C::counters).unwrap_or_default(),
             warnings: Vec::new(),
         }),
@@ -131,6 +132,7 @@ struct Answer {
     values: Option<Vec<f64>>,
     updates: Option<Updates>,
     gets: Vec<GetAttempt>,
+    unconnected: Vec<usize>,
 }
 
 fn run_stage<C: Client>(
@@ -140,9 +142,7 @@ fn run_stage<C: Client>(
     pvs: &[usize],
     times: &mut PerPvTimes,
 ) -> Result<Answer, StageError> {
-    if let Some(index) = pvs.iter().find(|index| **index >= job.pvs.len()) {
-        return Err(StageError(format!("PV index {index} is not in the job")));
-    }
+    check_indices(job, pvs)?;
     let nothing = |()| Answer::default();
     let values = |values| Answer { values: Some(values), ..Answer::default() };
     match command.stage {
@@ -154,7 +154,7 @@ fn run_stage<C: Client>(
             Ok(Answer::default())
         }
         Stage::Create => made(client)?.create().map(nothing),
-        Stage::Connect => made(client)?.connect(command.mode).map(nothing),
+        Stage::Connect => connect(made(client)?, job, command),
         Stage::Get | Stage::GetAgain | Stage::Readback => {
             made(client)?.get(command.mode, pvs, times).map(values)
         }
@@ -183,6 +183,26 @@ fn run_stage<C: Client>(
     }
 }
 
+fn connect(
+    client: &mut impl Client,
+    job: &Job,
+    command: &StageCommand,
+) -> Result<Answer, StageError> {
+    let Some(absent) = &command.absent else {
+        return client.connect(command.mode).map(|()| Answer::default());
+    };
+    check_indices(job, absent)?;
+    let unconnected = client.connect_without(absent)?;
+    Ok(Answer { unconnected, ..Answer::default() })
+}
+
+fn check_indices(job: &Job, pvs: &[usize]) -> Result<(), StageError> {
+    match pvs.iter().find(|index| **index >= job.pvs.len()) {
+        None => Ok(()),
+        Some(index) => Err(StageError(format!("PV index {index} is not in the job"))),
+    }
+}
+
 fn collect(
     client: &mut impl Client,
     job: &Job,
@@ -196,7 +216,7 @@ fn collect(
         None => client.take_updates(duration).map(|()| Vec::new())?,
         Some(gets) => collect_with_gets(client, job, duration, gets)?,
     };
-    Ok(Answer { values: None, updates: Some(client.taken()?), gets })
+    Ok(Answer { updates: Some(client.taken()?), gets, ..Answer::default() })
 }
 
 /// What to write, one value for each PV.

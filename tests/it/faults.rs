@@ -9,19 +9,21 @@ use crate::support::{Gauge, at_once, crowd};
 
 /// Each lie of `workers/lying_worker.py`, with the figure that shows it and the faults in
 /// which that exists.
-const LIES: [(&str, &str, &[&str]); 6] = [
+const LIES: [(&str, &str, &[&str]); 8] = [
     ("cached-value", "gets stale", &["frozen-5s", "restart"]),
     ("says-connected", "PVs falsely connected", &["frozen-5s", "restart"]),
     ("one-stays-away", "PVs never recovered", &["restart"]),
     ("leaks-descriptor", "client descriptors per round", &["churn"]),
     ("confirms-early", "puts early", &["put-slow"]),
+    ("says-dead-connected", "dead PVs connected", &["dead-1pct"]),
+    ("floods-searches", "searches later", &["dead-1pct"]),
     ("loses-last", "PVs without last value", &["frozen-5s", "restart", "burst"]),
 ];
 
 /// How often a fault is measured at most.
 const TRIES: usize = 3;
 
-const FAULTS: [&str; 5] = ["frozen-5s", "restart", "churn", "put-slow", "burst"];
+const FAULTS: [&str; 6] = ["frozen-5s", "restart", "dead-1pct", "churn", "put-slow", "burst"];
 
 /// Who is measured: in churn, which takes pyepics half a minute, only the liar about it.
 fn measured_in(fault: &str) -> Vec<&'static str> {

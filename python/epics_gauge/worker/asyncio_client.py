@@ -14,6 +14,13 @@ class AsyncioClient(loop.Client):
     def timed(self, work, slow_down):
         return self.loop.run_until_complete(timed_in_loop(work, slow_down))
 
+    async def connect_without(self, absent):
+        seen = set()
+        self.seek(absent, seen.add)
+        with self.without(absent):
+            await self.connect("bulk")
+        return [pv for pv in absent if pv not in seen]
+
     async def subscribe(self, mode, pvs):
         deadline = self.job.deadline()
         for done, some in loop.groups(mode, pvs):

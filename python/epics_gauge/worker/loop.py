@@ -57,7 +57,8 @@ class Client:
     stages = None
     # The Python packages whose versions `versions` returns.
     packages = ()
-    # What the client reports beside updates: "states" when it calls `self.log.state`.
+    # What the client reports beside updates: "states" when it calls `self.log.state`,
+    # "unconnected" when it has `connect_without` or `seek`.
     reports = ()
     # What a reader of the figures should know.
     warnings = ()
@@ -91,6 +92,23 @@ class Client:
         In serial mode nothing was created before: each PV is created and
         connected before the next is begun.
         """
+        raise NotImplementedError
+
+    def connect_without(self, absent):
+        """Seeks all PVs at once and waits until all but `absent` are connected, which no
+        server has; returns those of `absent` that the library does not report as connected.
+
+        As it is here, for libraries whose calls take names: a program subscribes to all and
+        goes on with those that are there."""
+        seen = set()
+        self.seek(absent, seen.add)
+        with self.without(absent):
+            self.connect("bulk")
+        return [pv for pv in absent if pv not in seen]
+
+    def seek(self, pvs, connected):
+        """Begins to look for PVs that may not exist, and goes on until the process ends;
+        calls `connected` with each that is there after all."""
         raise NotImplementedError
 
     def get(self, mode, pvs):
@@ -180,6 +198,21 @@ class Client:
                     meanwhile.answered(self.get_meanwhile(pv))
                 except Exception as error:
                     meanwhile.failed(error)
+
+    @contextlib.contextmanager
+    def without(self, absent):
+        """Within it the job has the other PVs only."""
+        whole = self.job
+        left = set(range(len(whole.pvs))).difference(absent)
+        self.job = Job([whole.pvs[pv] for pv in sorted(left)], whole.timeout_s, whole.handicap)
+        try:
+            yield
+        finally:
+            self.job = whole
+
+    def living(self, absent):
+        """The indices of all PVs but `absent`."""
+        return sorted(set(range(len(self.job.pvs))).difference(absent))
 
     @contextlib.contextmanager
     def time_limit(self, timeout_s):
@@ -433,6 +466,11 @@ def work_of(client, command):
     if stage == "create":
         client.is_created = True
         return client.create, None
+    if stage == "connect" and command.get("absent") is not None:
+        check_indices(client.job, command["absent"])
+        return lambda: client.connect_without(command["absent"]), lambda unconnected: {
+            "unconnected": unconnected
+        }
     if stage == "connect":
         return lambda: connect(client, mode), None
     if stage == "put":

@@ -73,11 +73,12 @@ def check_slowdown(slowdown):
 
 
 def check_stage(message):
-    optional = {"pvs", "values", "monitor", "seconds", "gets"}
+    optional = {"pvs", "values", "monitor", "seconds", "gets", "absent"}
     check_fields("stage", message, required={"stage", "mode"}, optional=optional)
     check("stage", message["stage"] in STAGES)
     check("mode", message["mode"] in MODES)
     check_unless_absent("pvs", message, is_list_of_indices)
+    check_unless_absent("absent", message, is_list_of_indices)
     check_unless_absent("values", message, is_list_of_numbers)
     check_unless_absent("monitor", message, is_object)
     check_unless_absent("seconds", message, is_number)

@@ -10,6 +10,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::channel_access::{self, CA_PROTO_SEARCH, encode_greeting, search_bytes};
+use crate::process::monotonic_ns;
+use crate::protocol::Protocol;
 use crate::pv_access;
 
 /// The receive buffer asked for, of which the system gives what it allows.
@@ -33,6 +35,15 @@ pub struct SearchCount {
     pub dropped_datagrams: Option<u64>,
 }
 
+/// The searches of one datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimedSearches {
+    /// When they arrived, on the system's monotonic clock.
+    pub at_ns: u64,
+    /// How many.
+    pub searches: u64,
+}
+
 /// A UDP socket on loopback that never answers, and counts the search messages
 /// that it gets. A client that sends each search to every address of its list
 /// sends it here too when this address is in the list.
@@ -40,7 +51,7 @@ pub struct SearchCount {
 pub struct SearchCounter {
     address: SocketAddrV4,
     ended: Arc<AtomicBool>,
-    thread: Option<JoinHandle<SearchCount>>,
+    thread: Option<JoinHandle<(SearchCount, Vec<TimedSearches>)>>,
 }
 
 impl SearchCounter {
@@ -68,8 +79,18 @@ impl SearchCounter {
         self.address
     }
 
+    /// Adds its address to those that a client over `protocol` searches at.
+    pub fn add_to(&self, protocol: Protocol, environment: &mut Vec<(String, String)>) {
+        super::add_address(self.address, protocol, environment);
+    }
+
     /// Waits until what was sent so far is counted, and ends.
-    pub fn finish(mut self) -> SearchCount {
+    pub fn finish(self) -> SearchCount {
+        self.finish_timed().0
+    }
+
+    /// The same, with the searches of each datagram in the order of arrival.
+    pub fn finish_timed(mut self) -> (SearchCount, Vec<TimedSearches>) {
         self.ended.store(true, Ordering::SeqCst);
         let thread = self.thread.take();
         thread.and_then(|thread| thread.join().ok()).unwrap_or_default()
@@ -119,8 +140,9 @@ fn host_name() -> String {
     name.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
 }
 
-fn count(socket: &UdpSocket, ended: &AtomicBool) -> SearchCount {
+fn count(socket: &UdpSocket, ended: &AtomicBool) -> (SearchCount, Vec<TimedSearches>) {
     let mut counted = SearchCount::default();
+    let mut times = Vec::new();
     let mut buffer = vec![0; LONGEST_DATAGRAM];
     loop {
         match socket.recv(&mut buffer) {
@@ -128,13 +150,14 @@ fn count(socket: &UdpSocket, ended: &AtomicBool) -> SearchCount {
                 let searches = searches_in(&buffer[..length]);
                 counted.searches += searches;
                 counted.datagrams += u64::from(searches > 0);
+                times.push(TimedSearches { at_ns: monotonic_ns(), searches });
             }
             Err(_) if ended.load(Ordering::SeqCst) => break,
             Err(_) => {}
         }
     }
     counted.dropped_datagrams = socket.local_addr().ok().and_then(|own| dropped(own.port()));
-    counted
+    (counted, times)
 }
 
 fn searches_in(mut datagram: &[u8]) -> u64 {

@@ -4,7 +4,9 @@
 mod analysis;
 mod block;
 mod churn;
+mod circuits;
 mod close;
+mod dead;
 mod late;
 mod monitored;
 mod puts;
@@ -18,7 +20,7 @@ use super::stop::Stop;
 use super::{Candidate, PlannedConfiguration, linked};
 use crate::ioc::Server;
 use crate::record::Record;
-use crate::scenario::{FaultCourse, FaultDefinition};
+use crate::scenario::{FaultCourse, FaultDefinition, PutKind, REFUSING_PV, SLOW_PV, pv_name};
 pub(super) use block::FaultBlock;
 use workers::{Setup, Workers};
 
@@ -44,9 +46,16 @@ fn measure(
     planned: &PlannedConfiguration,
     bounds: Bounds,
 ) -> Result<Vec<Finished>, Stop> {
-    let timeouts = Timeouts::new(bounds.timeout, STAGE_TIMEOUT);
-    let setup = Setup { fault, planned, timeouts };
+    let is_dead = matches!(fault.course, FaultCourse::Dead { .. });
+    let usual = if is_dead { dead::STAGE_TIMEOUT } else { STAGE_TIMEOUT };
+    let timeouts = Timeouts::new(bounds.timeout, usual);
+    let setup =
+        Setup { planned, timeouts, pvs: pvs_of(fault, planned.pvs), counts_searches: is_dead };
     linked::begin(ioc);
+    let (workers, mut finished) = match fault.course {
+        FaultCourse::Dead { one_of } => dead::alone(workers, ioc, &setup, one_of)?,
+        _ => (workers, Vec::new()),
+    };
     let mut workers = Workers::start(workers, ioc, &setup)?;
     let outcome = match fault.course {
         FaultCourse::Monitored(course) => monitored::run(&mut workers, ioc, planned.pvs, &course),
@@ -54,14 +63,24 @@ fn measure(
         FaultCourse::Churn { rounds } => churn::run(&mut workers, ioc, planned.pvs, rounds),
         FaultCourse::Close(when) => close::run(&mut workers, ioc, when),
         FaultCourse::Put(kind) => puts::run(&mut workers, ioc, planned.pvs, kind),
+        FaultCourse::Dead { one_of } => dead::run(&mut workers, planned.pvs, one_of),
     };
     workers.note_link(ioc);
     match outcome {
-        Ok(()) => Ok(workers.end()),
-        Err(Stop::Interrupted) => Err(Stop::Interrupted),
-        Err(Stop::Failed(failure)) => {
-            workers.fail_all(&failure);
-            Ok(workers.end())
-        }
+        Ok(()) => {}
+        Err(Stop::Interrupted) => return Err(Stop::Interrupted),
+        Err(Stop::Failed(failure)) => workers.fail_all(&failure),
+    }
+    finished.extend(workers.end());
+    Ok(finished)
+}
+
+/// The names of the PVs that workers get.
+fn pvs_of(fault: &FaultDefinition, pvs: usize) -> Vec<String> {
+    match fault.course {
+        FaultCourse::Put(PutKind::Slow) => vec![SLOW_PV.to_owned()],
+        FaultCourse::Put(PutKind::Refused) => vec![REFUSING_PV.to_owned()],
+        FaultCourse::Dead { one_of } => dead::names(pvs, one_of),
+        _ => (0..pvs).map(pv_name).collect(),
     }
 }

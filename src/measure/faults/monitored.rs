@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::analysis::{Absence, Arrived, Course, Instance, analyse};
+use super::circuits::Circuits;
 use super::workers::{Asked, FaultWorker, Workers};
 use crate::ioc::{Counted, IocError, Server};
 use crate::measure::stop::{Stop, failed};
@@ -54,11 +55,13 @@ pub(super) fn run(
         return Ok(());
     }
     let counted_before = ioc.counted()?;
+    let circuits = fault.cuts_link().then(|| Circuits::of(workers));
     let asked = workers.begin(|worker| Ok(vec![collect(worker, pvs, fault)]))?;
     let course =
         Happenings { workers: &mut *workers, ioc: &mut *ioc, asked: &asked, fault }.take(pvs)?;
     let merged = merged_since(ioc, fault, &counted_before)?;
     let answers = workers.finish(asked)?;
+    let mut left = circuits.map_or(Vec::new(), |before| before.left(workers, &*ioc)).into_iter();
     let arrived: Vec<Option<Arrived>> = workers
         .all()
         .iter()
@@ -67,7 +70,9 @@ pub(super) fn run(
         .collect();
     let analysed = analyse(&course, &arrived);
     for (worker, own) in workers.all().iter_mut().zip(analysed) {
+        let circuits_left = left.next();
         let Some(mut own) = own else { continue };
+        own.circuits_left = circuits_left;
         if let Some(updates) = &mut own.updates {
             updates.server_merged = merged;
         }

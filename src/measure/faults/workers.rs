@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{FaultDefinition, Finished, PlannedConfiguration};
-use crate::ioc::Server;
+use super::{Finished, PlannedConfiguration};
+use crate::ioc::{IocError, SearchCounter, Server, TimedSearches};
+use crate::lookup::Lookup;
 use crate::measure::Candidate;
 use crate::measure::driven::note_hello;
 use crate::measure::lookup::{self, Environment};
@@ -11,17 +12,19 @@ use crate::measure::session::{Answer, PendingStages, Session, Timeouts};
 use crate::measure::stop::{Stop, failed};
 use crate::measure::{linked, single};
 use crate::record::{Failure, FailureKind, FaultRun, Record};
-use crate::scenario::{FaultCourse, PutKind, REFUSING_PV, SLOW_PV, pv_name};
-use crate::worker_protocol::{Hello, Mode, Stage, StageCommand};
+use crate::worker_protocol::{Hello, Mode, Reported, Stage, StageCommand};
 
 /// How long one worker is listened to before the next.
 const TURN: Duration = Duration::from_millis(2);
 
 /// What workers are started for.
 pub(super) struct Setup<'a> {
-    pub(super) fault: &'static FaultDefinition,
     pub(super) planned: &'a PlannedConfiguration,
     pub(super) timeouts: Timeouts,
+    /// The names of their PVs.
+    pub(super) pvs: Vec<String>,
+    /// Whether searches are counted where they arrive.
+    pub(super) counts_searches: bool,
 }
 
 /// All workers of one fault.
@@ -38,6 +41,8 @@ pub(super) struct FaultWorker {
     log: String,
     /// Keeps a port where no search is answered.
     _environment: Option<Environment>,
+    /// Where its searches are counted, if they are.
+    searches: Option<SearchCounter>,
 }
 
 /// What came of what one worker was asked.
@@ -61,11 +66,13 @@ impl Workers {
                 record: Record { server_versions: ioc.versions(), ..record.clone() },
                 log: String::new(),
                 _environment: None,
+                searches: None,
             };
             match started(candidate, ioc, setup) {
-                Ok((session, environment)) => {
+                Ok(Started { session, environment, searches }) => {
                     worker.session = Some(session);
                     worker._environment = Some(environment);
+                    worker.searches = searches;
                 }
                 Err(stop) => worker.leave(stop)?,
             }
@@ -257,6 +264,20 @@ impl FaultWorker {
         }
     }
 
+    /// Fails when it cannot report this.
+    pub(super) fn require_report(&self, report: Reported, what: &str) -> Result<(), Stop> {
+        if self.hello.as_ref().is_some_and(|hello| hello.reports.contains(&report)) {
+            return Ok(());
+        }
+        let message = format!("its worker does not report {what}, so it was not tried");
+        Err(failed(FailureKind::Unable, None, message))
+    }
+
+    /// What its searches were, where they were counted; once.
+    pub(super) fn take_searches(&mut self) -> Option<Vec<TimedSearches>> {
+        self.searches.take().map(|counter| counter.finish_timed().1)
+    }
+
     /// Takes the session of a worker that is to end.
     pub(super) fn take_session(&mut self) -> Option<Session> {
         self.session.take()
@@ -297,28 +318,35 @@ impl FaultWorker {
         let Some(session) = self.session.as_mut() else { return Ok(()) };
         let hello = session.hello()?;
         note_hello(candidate.approach.says_hello_as(), &hello, Mode::Bulk, &mut self.record)?;
-        session.job(pvs_of(setup), self.record.slowdown);
+        session.job(setup.pvs.clone(), self.record.slowdown);
         self.hello = Some(hello);
         Ok(())
     }
 }
 
-fn pvs_of(setup: &Setup<'_>) -> Vec<String> {
-    match setup.fault.course {
-        FaultCourse::Put(PutKind::Slow) => vec![SLOW_PV.to_owned()],
-        FaultCourse::Put(PutKind::Refused) => vec![REFUSING_PV.to_owned()],
-        _ => (0..setup.planned.pvs).map(pv_name).collect(),
-    }
+/// A worker that was started.
+struct Started {
+    session: Session,
+    environment: Environment,
+    searches: Option<SearchCounter>,
 }
 
-fn started(
-    candidate: &Candidate,
-    ioc: &dyn Server,
-    setup: &Setup<'_>,
-) -> Result<(Session, Environment), Stop> {
-    lookup::check(&candidate.approach, setup.planned)?;
-    let environment = Environment::of(&candidate.approach, ioc, setup.planned)?;
+fn started(candidate: &Candidate, ioc: &dyn Server, setup: &Setup<'_>) -> Result<Started, Stop> {
+    let approach = &candidate.approach;
+    lookup::check(approach, setup.planned)?;
+    let mut environment = Environment::of(approach, ioc, setup.planned)?;
+    // The floor counts its own searches: it does not send them to every address.
+    let is_counted =
+        setup.counts_searches && setup.planned.lookup == Lookup::Udp && !approach.floor;
+    let searches = is_counted.then(SearchCounter::start).transpose().map_err(|source| {
+        let action = "count searches on a socket of its own".to_owned();
+        Stop::from(IocError::Files { action, source })
+    })?;
+    if let Some(counter) = &searches {
+        counter.add_to(approach.protocol, &mut environment.variables);
+    }
     let command = linked::across(ioc, single::command_of(candidate)?.clone());
     let command = command.environment(environment.variables.clone());
-    Ok((Session::start(&command, setup.timeouts)?, environment))
+    let session = Session::start(&command, setup.timeouts)?;
+    Ok(Started { session, environment, searches })
 }

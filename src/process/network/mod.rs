@@ -9,6 +9,7 @@
 mod counter;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
+mod established;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
@@ -24,6 +25,7 @@ use {
 
 pub(super) use counter::Listing;
 pub use counter::NetworkCounter;
+pub use established::{Established, established};
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -9,8 +9,10 @@ pub(in crate::worker) struct Connections(Awaited<State>);
 
 struct State {
     is_up: Vec<bool>,
-    /// How many of the channels that are made are not up.
+    /// How many of the channels that are made are not up, those that are spared left out.
     down: usize,
+    /// Those that nobody waits for; none where everybody is waited for.
+    spared: Vec<bool>,
 }
 
 /// Not all channels came up in time.
@@ -25,7 +27,7 @@ pub(in crate::worker) struct NotConnected {
 impl Connections {
     /// For `pvs` channels, none of them made.
     pub(super) fn new(pvs: usize) -> Connections {
-        Connections(Awaited::new(State { is_up: vec![false; pvs], down: 0 }))
+        Connections(Awaited::new(State { is_up: vec![false; pvs], down: 0, spared: Vec::new() }))
     }
 
     /// Counts `channels` more that are about to be made.
@@ -38,10 +40,26 @@ impl Connections {
         self.0.lock().down -= channels;
     }
 
+    /// Before any channel is made: does not wait for those of `pvs`.
+    pub(in crate::worker) fn spare(&self, pvs: &[usize]) {
+        let mut state = self.0.lock();
+        state.spared = vec![false; state.is_up.len()];
+        pvs.iter().for_each(|pv| state.spared[*pv] = true);
+    }
+
+    /// The channels that are not up.
+    pub(in crate::worker) fn down(&self) -> Vec<usize> {
+        let state = self.0.lock();
+        (0..state.is_up.len()).filter(|pv| !state.is_up[*pv]).collect()
+    }
+
     /// Records that a channel is connected, or that it is not any more.
     pub(in crate::worker) fn record(&self, pv: usize, is_up: bool) {
         self.0.change(|state| {
             if std::mem::replace(&mut state.is_up[pv], is_up) == is_up {
+                return false;
+            }
+            if state.spared.get(pv).copied().unwrap_or(false) {
                 return false;
             }
             state.down = if is_up { state.down - 1 } else { state.down + 1 };
@@ -54,6 +72,7 @@ impl Connections {
         let mut state = self.0.lock();
         state.is_up.fill(false);
         state.down = 0;
+        state.spared.clear();
     }
 
     /// Waits until every channel that was added is up.
@@ -63,7 +82,10 @@ impl Connections {
             0 => Ok(()),
             // Channels are made in the order of their PVs.
             count => {
-                let first = state.is_up.iter().position(|is_up| !is_up).unwrap_or(0);
+                let is_missing = |pv: &usize| {
+                    !state.is_up[*pv] && !state.spared.get(*pv).copied().unwrap_or(false)
+                };
+                let first = (0..state.is_up.len()).find(is_missing).unwrap_or(0);
                 Err(NotConnected { count, first })
             }
         }
@@ -84,6 +106,20 @@ mod tests {
         assert_eq!(connections.wait(now), Err(NotConnected { count: 1, first: 1 }));
         connections.record(1, true);
         assert_eq!(connections.wait(now), Ok(()));
+    }
+
+    #[test]
+    fn a_channel_that_is_spared_is_not_awaited_and_told_apart() {
+        let connections = Connections::new(3);
+        connections.spare(&[0, 2]);
+        connections.add(3);
+        connections.remove(2);
+        let waited = connections.wait(Instant::now());
+        assert_eq!(waited, Err(NotConnected { count: 1, first: 1 }));
+        connections.record(1, true);
+        connections.record(2, true);
+        assert_eq!(connections.wait(Instant::now()), Ok(()));
+        assert_eq!(connections.down(), [0]);
     }
 
     #[test]

@@ -13,8 +13,8 @@
 mod monitors;
 mod why;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::CString;
 use std::io;
 use std::time::Duration;
@@ -60,6 +60,8 @@ enum Connected {
     Frames(TypedChannel<[i16]>),
     /// Lent to its subscription, for good.
     Lent,
+    /// Of a PV that no server has: it goes on seeking.
+    Absent(#[expect(dead_code, reason = "it seeks as long as it lives")] Channel),
 }
 
 impl FutureLibrary for EpicsCa {
@@ -131,6 +133,30 @@ impl FutureLibrary for EpicsCa {
             let typed = typed(channel)
                 .map_err(|error| failed(&name.to_string_lossy(), Why::from(error)))?;
             self.connected.push(typed);
+        }
+        Ok(())
+    }
+
+    async fn connect_without(
+        &mut self,
+        batch: &Batch<'_, (), Why>,
+        absent: &[usize],
+    ) -> Result<(), StageError> {
+        let mut created = std::mem::take(&mut self.created);
+        let absent: HashSet<usize> = absent.iter().copied().collect();
+        let is_absent = |pv: usize| absent.contains(&pv);
+        let living = created.iter_mut().enumerate().filter(|(pv, _)| !is_absent(*pv));
+        let wait = async |(position, (_, channel)): (usize, (usize, &mut Channel))| {
+            channel.connected().await;
+            batch.answer(position, Ok(()));
+        };
+        join_all(living.enumerate().map(wait)).await;
+        for (pv, channel) in created.into_iter().enumerate() {
+            let kept = match is_absent(pv) {
+                true => Ok(Connected::Absent(channel)),
+                false => typed(channel),
+            };
+            self.connected.push(kept.map_err(|error| failed(&self.name(pv), Why::from(error)))?);
         }
         Ok(())
     }
@@ -248,7 +274,7 @@ impl Connected {
         match self {
             Connected::Value(channel) => Ok(channel),
             Connected::Frames(_) => Err(BADTYPE.into()),
-            Connected::Lent => Err(Why::Lent),
+            Connected::Lent | Connected::Absent(_) => Err(Why::Lent),
         }
     }
 }

@@ -114,6 +114,14 @@ impl<P: Hears> Client for Session<P> {
         }
     }
 
+    fn connect_without(&mut self, absent: &[usize]) -> Result<Vec<usize>, StageError> {
+        let deadline = self.now().saturating_add(self.timeout);
+        let all = self.channels.len();
+        self.connect_but(0..all, absent.len(), deadline)?;
+        let is_down = |pv: &usize| self.channels[*pv].state != ChannelState::Connected;
+        Ok((0..all).filter(is_down).collect())
+    }
+
     /// Reads the values of `pvs`.
     fn get(
         &mut self,
@@ -260,11 +268,21 @@ impl<P: Hears> Session<P> {
 
     /// A stage ends when every PV is connected or refused.
     fn connect_pvs(&mut self, pvs: Range<usize>, deadline: Duration) -> Result<(), StageError> {
+        self.connect_but(pvs, 0, deadline)
+    }
+
+    /// A stage ends when all PVs but so many, which no server has, are connected or refused.
+    fn connect_but(
+        &mut self,
+        pvs: Range<usize>,
+        absent: usize,
+        deadline: Duration,
+    ) -> Result<(), StageError> {
         let is_settled = |channel: &&Channel| {
             matches!(channel.state, ChannelState::Connected | ChannelState::Refused)
         };
         let settled = self.channels[pvs.clone()].iter().filter(is_settled).count();
-        let target = self.connected + self.refused + pvs.len() - settled;
+        let target = self.connected + self.refused + pvs.len().saturating_sub(settled + absent);
         self.want(&pvs, deadline)?;
         while self.connected + self.refused < target {
             if self.now() >= deadline {

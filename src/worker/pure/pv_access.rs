@@ -75,6 +75,9 @@ impl FutureLibrary for EpicsPvaRs {
         self.names[pv].clone()
     }
 
+    /// A channel is made by the call that waits for it.
+    const SEEKS_WHEN_MADE: bool = false;
+
     fn create_up_to(&mut self, _: usize) -> Result<(), StageError> {
         Ok(())
     }

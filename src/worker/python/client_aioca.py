@@ -20,7 +20,7 @@ SECOND_CHANCE_S = 0.5
 class Client(AsyncioClient):
     # Without `create`: `connect` does both.
     stages = worker.stages_without("create")
-    reports = ("states",)
+    reports = ("states", "unconnected")
 
     def __init__(self):
         super().__init__()
@@ -50,6 +50,10 @@ class Client(AsyncioClient):
                     await aioca.connect(name, timeout=deadline.remaining_s())
         except aioca.CANothing as error:
             await self.explain(error, "connected", range(len(names)))
+
+    def seek(self, pvs, connected):
+        names = [self.job.pvs[pv] for pv in pvs]
+        self.sought = aioca.camonitor(names, lambda _, index: connected(pvs[index]))
 
     async def get(self, mode, pvs):
         deadline = self.job.deadline()

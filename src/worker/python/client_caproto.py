@@ -20,7 +20,7 @@ LOOK_S = 0.001
 
 
 class Client(worker.Client):
-    reports = ("states",)
+    reports = ("states", "unconnected")
 
     def __init__(self):
         self.library_context = None
@@ -50,6 +50,18 @@ class Client(worker.Client):
             total = len(self.job.pvs)
             missing = [index for index in range(total) if not self.is_connected(index)]
             raise self.job.unfinished("connected", missing, total) from None
+
+    def connect_without(self, absent):
+        deadline = self.job.deadline()
+        living = self.living(absent)
+        self.create()
+        try:
+            for pv in living:
+                self.pvs[pv].wait_for_connection(timeout=deadline.remaining_s())
+        except CaprotoTimeoutError:
+            missing = [pv for pv in living if not self.is_connected(pv)]
+            raise self.job.unfinished("connected", missing, len(living)) from None
+        return [pv for pv in absent if not self.is_connected(pv)]
 
     def is_connected(self, index):
         return index < len(self.pvs) and self.pvs[index].connected

@@ -19,7 +19,7 @@ import client_caproto
 class Client(AsyncioClient):
     # Without `create`: the library makes PVs within its event loop only.
     stages = worker.stages_without("create")
-    reports = ("states",)
+    reports = ("states", "unconnected")
 
     def __init__(self):
         super().__init__()
@@ -49,6 +49,18 @@ class Client(AsyncioClient):
         except CaprotoTimeoutError:
             missing = [index for index in range(len(names)) if not self.is_connected(index)]
             raise self.job.unfinished("connected", missing, len(names)) from None
+
+    async def connect_without(self, absent):
+        deadline = self.job.deadline()
+        living = self.living(absent)
+        self.pvs = await self.library_context.get_pvs(*self.job.pvs)
+        try:
+            for pv in living:
+                await self.pvs[pv].wait_for_connection(timeout=deadline.remaining_s())
+        except CaprotoTimeoutError:
+            missing = [pv for pv in living if not self.is_connected(pv)]
+            raise self.job.unfinished("connected", missing, len(living)) from None
+        return [pv for pv in absent if not self.is_connected(pv)]
 
     def is_connected(self, index):
         return index < len(self.pvs) and self.pvs[index].connected

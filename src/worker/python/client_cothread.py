@@ -20,7 +20,7 @@ import loaded_libca
 class Client(worker.Client):
     # Without `context`: importing catools makes it. Without `create`: `connect` does both.
     stages = worker.stages_without("context", "create")
-    reports = ("states",)
+    reports = ("states", "unconnected")
     warnings = ("import makes the context: the library does it when it is loaded",)
 
     def __init__(self):
@@ -44,6 +44,10 @@ class Client(worker.Client):
         for done, names in self.groups(mode, pvs):
             answers = catools.connect(names, timeout=deadline.remaining_s(), throw=False)
             self.check("connected", pvs, done, answers)
+
+    def seek(self, pvs, connected):
+        names = [self.job.pvs[pv] for pv in pvs]
+        self.sought = catools.camonitor(names, lambda _, index: connected(pvs[index]))
 
     def get(self, mode, pvs):
         deadline = self.job.deadline()

@@ -31,6 +31,14 @@ class Client(worker.Client):
     def connect(self, mode):
         self.read("connected", mode, range(len(self.job.pvs)))
 
+    def seek(self, pvs, connected):
+        self.sought = [
+            self.library_context.monitor(
+                self.job.pvs[pv], functools.partial(found, connected, pv), over_pvxs.UPDATE
+            )
+            for pv in pvs
+        ]
+
     def get(self, mode, pvs):
         return self.read("read", mode, pvs)
 
@@ -122,3 +130,7 @@ class Client(worker.Client):
 def silent_pvs(pvs, answers):
     """The PVs without an answer when the time was over."""
     return [pv for pv, answer in zip(pvs, answers) if isinstance(answer, TimeoutError)]
+
+
+def found(connected, pv, _value):
+    connected(pv)

@@ -36,6 +36,14 @@ class Client(AsyncioClient):
         everything = range(len(self.job.pvs))
         await self.within_time("connected", everything, self.read(mode, everything))
 
+    def seek(self, pvs, connected):
+        self.sought = [
+            self.library_context.monitor(
+                self.job.pvs[pv], functools.partial(found, connected, pv), over_pvxs.UPDATE
+            )
+            for pv in pvs
+        ]
+
     async def get(self, mode, pvs):
         return await self.within_time("read", pvs, self.read(mode, pvs))
 
@@ -117,3 +125,7 @@ class Client(AsyncioClient):
         for task in silent:
             task.cancel()
         return [pv for pv, task in zip(pvs, tasks) if task in silent]
+
+
+async def found(connected, pv, _value):
+    connected(pv)

@@ -33,6 +33,7 @@ THREADS = 16
 class Client(worker.Client):
     # Without `context`: the first connection makes it. Without `put-unconfirmed`: the call
     # that does not wait, `asyncPut`, starts a thread for each.
+    reports = ("unconnected",)
     # It reports no states: `setConnectionCallback` blocks for 0.1 s at each PV.
     stages = worker.stages_without("context", "put-unconfirmed")
     warnings = (
@@ -91,6 +92,21 @@ class Client(worker.Client):
             channel.stopMonitor()
         if missing:
             raise self.job.unfinished("connected", missing, len(pvs))
+
+    def connect_without(self, absent):
+        deadline = self.job.deadline()
+        self.create()
+        living, seen = self.living(absent), worker.Pending(absent)
+        pending, dead = worker.Pending(living), set(absent)
+        for pv in range(len(self.channels)):
+            of_pv = seen if pv in dead else pending
+            self.call_back(self.channels[pv], functools.partial(arrived, of_pv, pv), VALUE)
+        missing = pending.wait(deadline)
+        for pv in living:
+            self.channels[pv].stopMonitor()
+        if missing:
+            raise self.job.unfinished("connected", missing, len(living))
+        return sorted(seen.missing)
 
     def get(self, mode, pvs):
         return self.each("read", mode, pvs, [()] * len(pvs), self.read_one)

@@ -31,7 +31,7 @@ MORE_CHANNELS = (
 class Client(worker.Client):
     # Without `context`: importing pyca makes it.
     stages = worker.stages_without("context")
-    reports = ("states",)
+    reports = ("states", "unconnected")
     warnings = (
         "get asks for DBR_TIME_DOUBLE: the library has no plain request",
         "import makes the context: the library does it when it is loaded",
@@ -71,6 +71,15 @@ class Client(worker.Client):
             self.pvs.append(self.new_pv(index))
             pyca.flush_io()
             self.wait("connected", everything, deadline, done=index)
+
+    def connect_without(self, absent):
+        deadline = self.job.deadline()
+        living = self.living(absent)
+        self.expect(living)
+        self.pvs = [self.new_pv(index) for index in range(len(self.job.pvs))]
+        pyca.flush_io()
+        self.wait("connected", living, deadline)
+        return [pv for pv in absent if self.pvs[pv].state() != CONNECTED]
 
     def get(self, mode, pvs):
         deadline = self.job.deadline()

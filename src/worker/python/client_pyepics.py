@@ -24,7 +24,7 @@ LIBCA = ctypes.CDLL(ca.find_libca())
 
 
 class Client(worker.Client):
-    reports = ("states",)
+    reports = ("states", "unconnected")
 
     def __init__(self):
         self.pvs = []
@@ -56,6 +56,18 @@ class Client(worker.Client):
                 total = len(self.job.pvs)
                 missing = [index for index in range(total) if not self.is_connected(index)]
                 raise self.job.unfinished("connected", missing, total)
+
+    def connect_without(self, absent):
+        deadline = self.job.deadline()
+        self.create()
+        self.wait_for(self.living(absent), deadline)
+        return [pv for pv in absent if not self.is_connected(pv)]
+
+    def wait_for(self, living, deadline):
+        for pv in living:
+            if not self.pvs[pv].wait_for_connection(timeout=deadline.remaining_s()):
+                missing = [pv for pv in living if not self.is_connected(pv)]
+                raise self.job.unfinished("connected", missing, len(living))
 
     def is_connected(self, index):
         return index < len(self.pvs) and self.pvs[index].connected

@@ -15,7 +15,7 @@ from epics_gauge import worker
 class Client(worker.Client):
     # Without `create`: `connect` does both.
     stages = worker.stages_without("create")
-    reports = ("states",)
+    reports = ("states", "unconnected")
 
     def __init__(self):
         self.subscriptions = []
@@ -35,6 +35,9 @@ class Client(worker.Client):
         for done, some in worker.groups(mode, pvs):
             answers = ca.connect(self.names(some), timeout=deadline.remaining_s(), throw=False)
             self.check("connected", pvs, done, answers)
+
+    def seek(self, pvs, connected):
+        self.sought = ca.camonitor(self.names(pvs), lambda _, index: connected(pvs[index]))
 
     def get(self, mode, pvs):
         deadline = self.job.deadline()

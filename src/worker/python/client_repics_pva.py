@@ -24,7 +24,7 @@ class Client(worker.Client):
     # Without `create`: `connect` does both. Without `put-unconfirmed`: the library waits for
     # the server's answer to every put.
     stages = worker.stages_without("create", "put-unconfirmed")
-    reports = ("states",)
+    reports = ("states", "unconnected")
     warnings = (
         "connect contains a first get in bulk mode: the library connects one PV at a time",
         "put reads before it writes: the library does it unless it is told not to",
@@ -44,6 +44,14 @@ class Client(worker.Client):
 
     def connect(self, mode):
         self.read("connected", mode, range(len(self.job.pvs)))
+
+    def seek(self, pvs, connected):
+        self.sought = [
+            self.library_context.monitor(
+                self.job.pvs[pv], functools.partial(found, connected, pv), UPDATE
+            )
+            for pv in pvs
+        ]
 
     def get(self, mode, pvs):
         return self.read("read", mode, pvs)
@@ -142,3 +150,7 @@ def held_beacon_port():
     held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     held.bind(("::", port))
     return held
+
+
+def found(connected, pv, _value):
+    connected(pv)

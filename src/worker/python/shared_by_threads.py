@@ -6,6 +6,13 @@ def connect(client, count, thread_of):
 
     `thread_of(target=…, args=…)` makes a thread, as the library wants them made.
     """
+    missing = unconnected(client, count, thread_of)
+    if missing:
+        raise client.job.unfinished("connected", missing, len(client.job.pvs))
+
+
+def unconnected(client, count, thread_of):
+    """Does the same, and returns the PVs that are not connected then."""
     deadline = client.job.deadline()
     total = len(client.job.pvs)
     client.pvs = [None] * total
@@ -15,6 +22,4 @@ def connect(client, count, thread_of):
         thread.start()
     for thread in threads:
         thread.join()
-    missing = [index for index in range(total) if not client.is_connected(index)]
-    if missing:
-        raise client.job.unfinished("connected", missing, total)
+    return [index for index in range(total) if not client.is_connected(index)]

@@ -7,6 +7,8 @@ CachedValue.
 """
 
 import os
+import socket
+import struct
 import sys
 import threading
 import time
@@ -78,6 +80,21 @@ def lies():
         def put(self, mode, pvs, values):
             self.put_unconfirmed(pvs, values)
 
+    class SaysDeadConnected(client_pyepics.Client):
+        """Reports one PV as connected that does not exist."""
+
+        def connect_without(self, absent):
+            return super().connect_without(absent)[1:]
+
+    class FloodsSearches(client_pyepics.Client):
+        """Searches each PV that does not exist many times a second."""
+
+        def connect_without(self, absent):
+            names = [self.job.pvs[pv] for pv in absent]
+            unconnected = super().connect_without(absent)
+            threading.Thread(target=flood, args=(names,), daemon=True).start()
+            return unconnected
+
     class LosesLast(client_pyepics.Client):
         """Brings each update when the next one is there."""
 
@@ -92,6 +109,25 @@ def lies():
                 super().on_update(number, before[0], **before[1])
 
     return locals()["".join(word.capitalize() for word in LIE.split("-"))]
+
+
+def flood(names):
+    """CA_PROTO_SEARCH, ten times a second for each name, to all addresses; from the second of
+    the windows on in which searches are counted."""
+    addresses = [address.rsplit(":", 1) for address in os.environ["EPICS_CA_ADDR_LIST"].split()]
+    datagrams = [b"".join(map(search, names[at:at + 20])) for at in range(0, len(names), 20)]
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    time.sleep(12)
+    while True:
+        for datagram in datagrams:
+            for host, port in addresses:
+                sender.sendto(datagram, (host, int(port)))
+        time.sleep(0.1)
+
+
+def search(name):
+    padded = name.encode() + bytes(8 - len(name) % 8)
+    return struct.pack(">HHHHII", 6, len(padded), 5, 13, 1, 1) + padded
 
 
 if __name__ == "__main__":
