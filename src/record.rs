@@ -27,7 +27,7 @@ use crate::worker_protocol::{InjectedSlowdown, Mode, Stage};
 pub use default_get::DefaultGet;
 pub use faulted::{
     Away, CircuitsLeft, Closed, DeadSeen, FaultRun, FaultUpdates, GetsSeen, Held, LeftOnServer,
-    PutsSeen, Recovered, Reports, Timeline,
+    PutsSeen, Recovered, Reports, StormSeen, Timeline,
 };
 pub use least_bytes::{least_bytes, least_update_bytes};
 pub use linked::{LinkUse, PacketsSeen, SearchesSeen};

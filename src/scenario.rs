@@ -17,8 +17,9 @@ pub use definition::{
 };
 pub use definitions::DEFINITIONS;
 pub use fault_table::{
-    CLOSE_HZ, CloseWhen, DEAD_WINDOW, FAULTS_OF_PROFILES, FAULTS, FaultCourse, FaultDefinition, MonitoredFault,
-    PutKind, REFUSING_PV, SLOW_PUT, SLOW_PV, UnknownFault, fault, is_dead,
+    CLOSE_HZ, CloseWhen, DEAD_WINDOW, FAULTS, FAULTS_OF_PROFILES, FaultCourse, FaultDefinition,
+    MonitoredFault, PutKind, REFUSING_PV, SLOW_PUT, SLOW_PV, STORM_APPROACHES, UnknownFault, fault,
+    is_dead,
 };
 pub use faults::{Course, Fault, Happening, RunLength, course};
 

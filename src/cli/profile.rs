@@ -11,8 +11,8 @@ use epics_gauge::lookup::Lookup;
 use epics_gauge::measure::{Plan, PlannedConfiguration, this_machine};
 use epics_gauge::record::{Load, Pixels, Scenario};
 use epics_gauge::scenario::{
-    DEFINITIONS, Definition, Dimension, FAULTS, FAULTS_OF_PROFILES, FaultDefinition, Model, PartOf, Sizes, Values,
-    definition, fault,
+    DEFINITIONS, Definition, Dimension, FAULTS, FAULTS_OF_PROFILES, FaultCourse, FaultDefinition,
+    Model, PartOf, STORM_APPROACHES, Sizes, Values, definition, fault,
 };
 use epics_gauge::worker_protocol::Mode;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -208,7 +208,7 @@ fn configurations(
     let sizes = Sizes { blocks, ..sizes };
     Ok(match definition.model {
         Model::Connect => connect(arguments, scenario, sizes),
-        Model::Fault => Plan::faults(&faults(arguments)?, blocks),
+        Model::Fault => planned_faults(arguments, blocks)?,
         Model::ConnectToMany => many_iocs::configurations(arguments, servers, sizes)?,
         Model::Monitor if definition.varies.contains(&Dimension::Table) => {
             let load = |seconds| load(arguments, definition, seconds);
@@ -259,6 +259,22 @@ fn connect(
     };
     let pvs = pvs(arguments, sizes.pvs);
     Plan::connect(scenario, &pvs, &modes, sizes.serial_pvs, sizes.blocks)
+}
+
+/// Storms are for some approaches, unless the user names others.
+fn planned_faults(
+    arguments: &RunArguments,
+    blocks: usize,
+) -> Result<Vec<PlannedConfiguration>, Failure> {
+    let limited = |planned: PlannedConfiguration| {
+        let is_storm =
+            planned.fault.is_some_and(|fault| matches!(fault.course, FaultCourse::Storm { .. }));
+        match is_storm && arguments.approaches.is_empty() {
+            true => planned.only(STORM_APPROACHES.map(str::to_owned).to_vec()),
+            false => planned,
+        }
+    };
+    Ok(Plan::faults(&faults(arguments)?, blocks).into_iter().map(limited).collect())
 }
 
 /// The faults that were named, or else the usual ones; beside other scenarios those of

@@ -79,6 +79,22 @@ pub enum FaultFigure {
     SearchesLater,
     /// CPU of a client that only waits for dead PVs.
     IdleCpu,
+    /// Until the last of many clients was connected.
+    StormConnected,
+    /// From the first to the last of them.
+    StormSpread,
+    /// Clients that did not connect.
+    StormLost,
+    /// CPU time of the server meanwhile.
+    StormServerCpu,
+    /// Memory of the server for them.
+    StormServerMemory,
+    /// Searches for each PV of each client.
+    StormSearches,
+    /// Until the server had all channels after its restart.
+    StormBack,
+    /// Channels that it never had again.
+    StormChannelsMissing,
 }
 
 /// What the words of a figure are, and what it is computed from.
@@ -106,7 +122,7 @@ const ROUNDS_TO_SETTLE: usize = 2;
 
 impl FaultFigure {
     /// All, in the order of reports.
-    pub const ALL: [FaultFigure; 36] = [
+    pub const ALL: [FaultFigure; 44] = [
         FaultFigure::DisconnectReported,
         FaultFigure::Unreported,
         FaultFigure::FalselyConnected,
@@ -143,6 +159,14 @@ impl FaultFigure {
         FaultFigure::SearchesFirst,
         FaultFigure::SearchesLater,
         FaultFigure::IdleCpu,
+        FaultFigure::StormConnected,
+        FaultFigure::StormSpread,
+        FaultFigure::StormLost,
+        FaultFigure::StormServerCpu,
+        FaultFigure::StormServerMemory,
+        FaultFigure::StormSearches,
+        FaultFigure::StormBack,
+        FaultFigure::StormChannelsMissing,
     ];
 
     /// Whether a worker that comes through this fault has it.
@@ -180,6 +204,7 @@ impl FaultFigure {
             FaultCourse::Dead { .. } => {
                 (FaultFigure::DeadDelay..=FaultFigure::IdleCpu).contains(&self)
             }
+            FaultCourse::Storm { .. } => self >= FaultFigure::StormConnected,
         }
     }
 
@@ -196,6 +221,7 @@ impl FaultFigure {
             FaultCourse::Put(PutKind::Refused) => FaultFigure::PutsSwallowed,
             FaultCourse::Put(PutKind::Unconfirmed) => FaultFigure::PutsMissing,
             FaultCourse::Dead { .. } => FaultFigure::DeadDelay,
+            FaultCourse::Storm { .. } => FaultFigure::StormConnected,
         }
     }
 
@@ -428,6 +454,50 @@ impl FaultFigure {
                 Measured,
                 |run| Some(run.dead.as_ref()?.idle_cpu_percent),
                 "CPU time of the client in the second 10 s, with one monitor that brings nothing",
+            ),
+            FaultFigure::StormConnected => seconds(
+                "storm connected",
+                |run| run.storm.as_ref()?.last_s,
+                "from the request to connect to all clients at once until the last was connected",
+            ),
+            FaultFigure::StormSpread => seconds(
+                "storm spread",
+                |run| run.storm.as_ref()?.spread_s,
+                "from the moment when the first client was connected until the last was",
+            ),
+            FaultFigure::StormLost => count(
+                "storm clients lost",
+                Wrong,
+                |run| Some(run.storm.as_ref()?.lost as f64),
+                "clients that failed, or did not connect all their PVs",
+            ),
+            FaultFigure::StormServerCpu => seconds(
+                "storm server CPU",
+                |run| run.storm.as_ref()?.server_cpu_s,
+                "CPU time of the server while all clients connected",
+            ),
+            FaultFigure::StormServerMemory => bytes(
+                "storm server memory",
+                |run| Some(run.storm.as_ref()?.server_bytes? as f64),
+                "by how much the server's resident memory grew meanwhile",
+            ),
+            FaultFigure::StormSearches => row(
+                "storm searches",
+                Unit::Count,
+                Measured,
+                |run| Some(run.storm.as_ref()?.searches as f64),
+                "searches of all clients until the last was connected",
+            ),
+            FaultFigure::StormBack => seconds(
+                "storm back",
+                |run| run.storm.as_ref()?.back_s,
+                "from the moment when the restarted IOC serves until it has all channels again",
+            ),
+            FaultFigure::StormChannelsMissing => count(
+                "storm channels missing",
+                Wrong,
+                |run| Some(run.storm.as_ref()?.channels_missing? as f64),
+                "channels that the restarted IOC did not have after 40 s",
             ),
         }
     }

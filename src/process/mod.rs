@@ -44,8 +44,8 @@ pub use repeater::Repeater;
 #[cfg(feature = "cli")]
 pub use usage::{
     Handles, MachineTime, NetworkSample, ProcessClock, ProcessTime, SubjectUsage, Usage,
-    UsageSample, UsageSampler, handles, machine_time, monotonic_ns, other_threads_delayed_ns,
-    this_process_cpu_ns,
+    UsageSample, UsageSampler, available_memory_bytes, handles, machine_time, monotonic_ns,
+    other_threads_delayed_ns, this_process_cpu_ns,
 };
 
 use std::process::ExitStatus;

@@ -48,6 +48,9 @@ pub struct FaultRun {
     /// Circuits that were left open when the link carried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuits_left: Option<CircuitsLeft>,
+    /// How many clients connected at the same moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<StormSeen>,
 }
 
 /// A time in which the server could not answer.
@@ -241,4 +244,39 @@ pub struct CircuitsLeft {
     /// Circuits of before the cut that the client has closed and the server still has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<usize>,
+}
+
+/// How many clients connected at the same moment, and came back after a restart.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StormSeen {
+    /// Client processes.
+    pub clients: usize,
+    /// Those that failed or did not connect all PVs in time.
+    pub lost: usize,
+    /// How long one of them took alone, s.
+    pub alone_s: f64,
+    /// Resident memory of one of them when it was connected.
+    pub client_bytes: u64,
+    /// From the request to connect until the last was connected, s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_s: Option<f64>,
+    /// From the moment when the first was connected until the last was, s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread_s: Option<f64>,
+    /// CPU time of the server meanwhile, s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_cpu_s: Option<f64>,
+    /// By how much the server's resident memory grew meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_bytes: Option<u64>,
+    /// Searches of all clients meanwhile.
+    pub searches: u64,
+    /// From the moment when the restarted server serves until it has all channels, s; none
+    /// where it never had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_s: Option<f64>,
+    /// Channels that were missing in the end; none where the server does not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels_missing: Option<u64>,
 }

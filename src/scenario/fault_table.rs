@@ -60,6 +60,12 @@ pub enum FaultCourse {
         /// One of so many does not exist.
         one_of: usize,
     },
+    /// One approach after another connects in so many processes at the same moment; then the
+    /// server is restarted.
+    Storm {
+        /// How many processes.
+        clients: usize,
+    },
 }
 
 /// Monitors while something happens.
@@ -192,7 +198,10 @@ impl FaultDefinition {
 
     /// Whether all approaches are measured at once: where the figures are seconds.
     pub fn is_side_by_side(&self) -> bool {
-        !matches!(self.course, FaultCourse::Churn { .. } | FaultCourse::Put(_))
+        !matches!(
+            self.course,
+            FaultCourse::Churn { .. } | FaultCourse::Put(_) | FaultCourse::Storm { .. }
+        )
     }
 }
 
@@ -326,8 +335,24 @@ const fn dead(name: &'static str, about: &'static str, one_of: usize) -> FaultDe
     }
 }
 
+const fn storm(name: &'static str, about: &'static str, clients: usize) -> FaultDefinition {
+    FaultDefinition {
+        name,
+        about,
+        fails_when: "a client or a channel is lost, or the last one comes late",
+        pvs: 1_000,
+        course: FaultCourse::Storm { clients },
+        is_usual: clients <= 50,
+        is_of_channel_access: false,
+    }
+}
+
+/// Who is taken through a storm when no approach is named: native clients and one in Python
+/// for each protocol. The others take as long, one after another.
+pub const STORM_APPROACHES: [&str; 6] = ["wire", "libca", "pyepics", "wire-pva", "pvxs", "p4p"];
+
 /// Every fault, in the order of reports.
-pub static FAULTS: [FaultDefinition; 25] = [
+pub static FAULTS: [FaultDefinition; 28] = [
     monitored(
         "frozen-5s",
         "the IOC is stopped (SIGSTOP) for 5 s",
@@ -351,6 +376,19 @@ pub static FAULTS: [FaultDefinition; 25] = [
         "the IOC is killed and started again 1 s later on the same ports",
         &[killed(2, None)],
     ),
+    FaultDefinition {
+        is_usual: false,
+        ..monitored(
+            "restart-60s",
+            "the IOC comes back after 60 s, when clients search seldom: as after 10 min",
+            STALE,
+            100,
+            MonitoredFault::outage(
+                &[Fault { lasts: Duration::from_secs(60), ..killed(2, None) }],
+                Duration::from_secs(60),
+            ),
+        )
+    },
     outage("restart-without", "the IOC comes back without the first PV", &[killed(2, Some(0))]),
     outage("restart-10x", "ten restarts, one every 4 s", &TEN_RESTARTS),
     outage_over_link(
@@ -384,6 +422,8 @@ pub static FAULTS: [FaultDefinition; 25] = [
     },
     dead("dead-1pct", "1 % of 10 000 PVs do not exist", 100),
     dead("dead-10pct", "10 % of 10 000 PVs do not exist", 10),
+    storm("storm-50", "50 processes connect 1000 PVs at once; then the IOC is restarted", 50),
+    storm("storm-200", "200 processes do the same", 200),
     FaultDefinition {
         name: "churn",
         about: "10 rounds of create, connect, get, subscribe and disconnect of 1000 PVs",

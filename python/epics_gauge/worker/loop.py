@@ -204,7 +204,7 @@ class Client:
         """Within it the job has the other PVs only."""
         whole = self.job
         left = set(range(len(whole.pvs))).difference(absent)
-        self.job = Job([whole.pvs[pv] for pv in sorted(left)], whole.timeout_s, whole.handicap)
+        self.job = Job([whole.pvs[pv] for pv in sorted(left)], whole.timeout_s, whole.slowdown)
         try:
             yield
         finally:

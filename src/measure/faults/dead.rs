@@ -38,8 +38,10 @@ pub(super) fn alone<'a>(
     one_of: usize,
 ) -> Result<Sorted<'a>, Stop> {
     let pvs = setup.planned.pvs;
-    let setup =
-        Setup { pvs: (0..pvs).filter(|pv| !is_dead(*pv, one_of)).map(pv_name).collect(), ..*setup };
+    let setup = Setup {
+        pvs: (0..pvs).filter(|pv| !is_dead(*pv, one_of)).map(pv_name).collect(),
+        ..setup.clone()
+    };
     let candidates: Vec<&Candidate> = given.iter().map(|(candidate, _)| *candidate).collect();
     let mut workers = Workers::start(given, ioc, &setup)?;
     let answers = workers.ask(|worker| connect(worker, Vec::new()))?;

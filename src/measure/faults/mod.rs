@@ -10,6 +10,7 @@ mod dead;
 mod late;
 mod monitored;
 mod puts;
+mod storm;
 mod workers;
 
 use std::time::Duration;
@@ -49,11 +50,17 @@ fn measure(
     let is_dead = matches!(fault.course, FaultCourse::Dead { .. });
     let usual = if is_dead { dead::STAGE_TIMEOUT } else { STAGE_TIMEOUT };
     let timeouts = Timeouts::new(bounds.timeout, usual);
-    let setup =
-        Setup { planned, timeouts, pvs: pvs_of(fault, planned.pvs), counts_searches: is_dead };
+    let setup = Setup {
+        planned,
+        timeouts,
+        pvs: pvs_of(fault, planned.pvs),
+        counts_searches: is_dead,
+        searches_at: None,
+    };
     linked::begin(ioc);
     let (workers, mut finished) = match fault.course {
         FaultCourse::Dead { one_of } => dead::alone(workers, ioc, &setup, one_of)?,
+        FaultCourse::Storm { clients } => return storm::measure(workers, ioc, &setup, clients),
         _ => (workers, Vec::new()),
     };
     let mut workers = Workers::start(workers, ioc, &setup)?;
@@ -64,6 +71,7 @@ fn measure(
         FaultCourse::Close(when) => close::run(&mut workers, ioc, when),
         FaultCourse::Put(kind) => puts::run(&mut workers, ioc, planned.pvs, kind),
         FaultCourse::Dead { one_of } => dead::run(&mut workers, planned.pvs, one_of),
+        FaultCourse::Storm { .. } => Ok(()),
     };
     workers.note_link(ioc);
     match outcome {

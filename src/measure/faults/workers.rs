@@ -18,6 +18,7 @@ use crate::worker_protocol::{Hello, Mode, Reported, Stage, StageCommand};
 const TURN: Duration = Duration::from_millis(2);
 
 /// What workers are started for.
+#[derive(Clone)]
 pub(super) struct Setup<'a> {
     pub(super) planned: &'a PlannedConfiguration,
     pub(super) timeouts: Timeouts,
@@ -25,6 +26,8 @@ pub(super) struct Setup<'a> {
     pub(super) pvs: Vec<String>,
     /// Whether searches are counted where they arrive.
     pub(super) counts_searches: bool,
+    /// Where all of them search too, so that their searches are counted together.
+    pub(super) searches_at: Option<&'a SearchCounter>,
 }
 
 /// All workers of one fault.
@@ -342,6 +345,9 @@ fn started(candidate: &Candidate, ioc: &dyn Server, setup: &Setup<'_>) -> Result
         let action = "count searches on a socket of its own".to_owned();
         Stop::from(IocError::Files { action, source })
     })?;
+    if let Some(counter) = setup.searches_at.filter(|_| !approach.floor) {
+        counter.add_to(approach.protocol, &mut environment.variables);
+    }
     if let Some(counter) = &searches {
         counter.add_to(approach.protocol, &mut environment.variables);
     }

@@ -29,6 +29,18 @@ pub fn machine_time() -> Option<MachineTime> {
     None
 }
 
+/// The memory that new processes can have without others being pushed out; none where the
+/// system does not report it.
+pub fn available_memory_bytes() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    {
+        use procfs::Current;
+        procfs::Meminfo::current().ok()?.mem_available
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ mod subject;
 
 pub use clock::{monotonic_ns, this_process_cpu_ns};
 pub use handles::{Handles, handles};
-pub use machine::{MachineTime, machine_time};
+pub use machine::{MachineTime, available_memory_bytes, machine_time};
 pub use process_time::{ProcessClock, ProcessTime, other_threads_delayed_ns};
 
 #[cfg(target_os = "linux")]
