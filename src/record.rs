@@ -26,8 +26,8 @@ use crate::protocol::Protocol;
 use crate::worker_protocol::{InjectedSlowdown, Mode, Stage};
 pub use default_get::DefaultGet;
 pub use faulted::{
-    Away, CircuitsLeft, Closed, DeadSeen, FaultRun, FaultUpdates, GetsSeen, Held, LeftOnServer,
-    PutsSeen, Recovered, Reports, StormSeen, Timeline,
+    Away, CircuitsLeft, Closed, DeadSeen, FaultRun, FaultUpdates, GetsSeen, Held, KindSeen,
+    LeftOnServer, MixedSeen, PutsSeen, Recovered, Reports, SharedUse, StormSeen, Timeline,
 };
 pub use least_bytes::{least_bytes, least_update_bytes};
 pub use linked::{LinkUse, PacketsSeen, SearchesSeen};

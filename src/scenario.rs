@@ -18,8 +18,8 @@ pub use definition::{
 pub use definitions::DEFINITIONS;
 pub use fault_table::{
     CLOSE_HZ, CloseWhen, DEAD_WINDOW, FAULTS, FAULTS_OF_PROFILES, FaultCourse, FaultDefinition,
-    MonitoredFault, PutKind, REFUSING_PV, SLOW_PUT, SLOW_PV, STORM_APPROACHES, UnknownFault, fault,
-    is_dead,
+    MixedLoad, MonitoredFault, PutKind, REFUSING_PV, SLOW_PUT, SLOW_PV, STORM_APPROACHES, SharedBy,
+    UnknownFault, fault, is_dead,
 };
 pub use faults::{Course, Fault, Happening, RunLength, course};
 
@@ -162,7 +162,13 @@ pub fn has_one_server(load: &Load) -> bool {
 
 /// Which stages read values.
 pub fn reads(stage: Stage) -> bool {
-    matches!(stage, Stage::Get | Stage::GetAgain | Stage::Readback) || reads_by_default(stage)
+    let is_of_connected = matches!(stage, Stage::Get | Stage::GetAgain | Stage::Readback);
+    is_of_connected || reads_by_default(stage) || reads_shared(stage)
+}
+
+/// Which stages read values in a forked process or in several threads.
+pub fn reads_shared(stage: Stage) -> bool {
+    matches!(stage, Stage::GetForked | Stage::GetThreads)
 }
 
 /// Which stages read values by a library's ordinary get.

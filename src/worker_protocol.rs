@@ -50,6 +50,16 @@ named! {
         Disconnect = "disconnect",
         /// Ending the context with all that is in it; then the process ends by itself.
         Close = "close",
+        /// Writing values in the callback of the next update, each confirmed by the server.
+        PutInCallback = "put-in-callback",
+        /// The same as `close`, from a thread that did not make the context.
+        CloseElsewhere = "close-elsewhere",
+        /// Reading values in a forked process.
+        GetForked = "get-forked",
+        /// Reading values in several threads at once.
+        GetThreads = "get-threads",
+        /// Subscribing in several threads at once.
+        SubscribeThreads = "subscribe-threads",
     }
 }
 
@@ -195,6 +205,17 @@ pub struct Monitor {
     /// to a file or draws; none when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_s: Option<f64>,
+    /// How many of the first PVs bring frames, whatever `content` is for the others. Sent
+    /// only to workers that report [`Reported::Mixed`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub frames: usize,
+}
+
+impl Monitor {
+    /// What the updates of one PV hold.
+    pub fn content_of(self, pv: usize) -> Content {
+        if pv < self.frames { Content::Frames } else { self.content }
+    }
 }
 
 /// What one update holds.
@@ -244,6 +265,10 @@ pub struct Hello {
     /// What it can report of its library beside the updates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<Reported>,
+    /// Stages that the documentation of the library rules out, by name, with the place that
+    /// says it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unable: BTreeMap<String, String>,
     /// How long loading the library took.
     pub import: Span,
     /// What a reader of the figures should know.
@@ -261,6 +286,8 @@ pub enum Reported {
     Gets,
     /// Which PVs are not connected after a `connect` with `absent` ones.
     Unconnected,
+    /// Updates of a job in which some PVs bring frames and the others scalars.
+    Mixed,
 }
 
 /// When something ran and what it used.
@@ -328,6 +355,10 @@ pub struct Updates {
     /// The same latencies over time; none where the worker does not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_over_time: Option<LatencyOverTime>,
+    /// The same latencies by PV, where `subscribe` named `frames`: a list for each PV of the
+    /// job.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub latencies_by_pv: Vec<Vec<(i64, u64)>>,
     /// What the library itself counts, by the names that it gives: updates that
     /// it dropped or merged, for instance.
     #[serde(default)]
@@ -417,7 +448,7 @@ pub struct UpdateRun {
     /// The PV, by its index in the job.
     pub pv: usize,
     /// Which of the PV's subscriptions, from 0.
-    #[serde(default, skip_serializing_if = "is_first")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub monitor: usize,
     /// The number of the first update.
     pub first: f64,
@@ -430,9 +461,9 @@ pub struct UpdateRun {
     pub sums: Vec<u64>,
 }
 
-/// Most PVs have one subscription, which goes without saying.
-fn is_first(monitor: &usize) -> bool {
-    *monitor == 0
+/// Most PVs have one subscription, and most jobs bring scalars only, which goes without saying.
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// A stage that could not be finished.
@@ -443,4 +474,17 @@ pub struct Failed {
     pub stage: Stage,
     /// Why, with the first PV concerned.
     pub error: String,
+    /// How what the worker started for this stage ended, where that was no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
+}
+
+/// How a forked process or a thread ended that did not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It did not end in time.
+    Hang,
+    /// A signal ended it.
+    Crash,
 }

@@ -59,7 +59,8 @@ class Minimal(Client):
         arrived_ns = time.time_ns()
         stamp, data = response.metadata.stamp, response.data
         stamp_ns = unix_ns(stamp.secondsSinceEpoch, stamp.nanoSeconds)
-        self.log.note(number, data if self.log.has_sums else data[0], stamp_ns, arrived_ns)
+        value = data if self.log.brings_frame(number) else data[0]
+        self.log.note(number, value, stamp_ns, arrived_ns)
 
 
 serve(Minimal)

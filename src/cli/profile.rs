@@ -184,14 +184,19 @@ fn on_servers(
                     planned.scenario
                 )));
             }
-            // Only softIocs have the records of slow and refused puts.
-            let has_records = servers.get(server).is_none_or(|kind| kind.has_shell);
-            if planned.fault.is_none_or(|fault| !fault.needs_records() || has_records) {
+            if planned.fault.is_none_or(|fault| can_serve(servers, server, fault)) {
                 placed.push(planned.on(server));
             }
         }
     }
     Ok(placed)
+}
+
+/// Only softIocs have the records of slow and refused puts, and update at several rates.
+fn can_serve(servers: &Servers, server: &str, fault: &FaultDefinition) -> bool {
+    let Some(kind) = servers.get(server) else { return true };
+    let is_soft_ioc_needed = fault.needs_records() || fault.needs_mixed_rates();
+    (!is_soft_ioc_needed || kind.has_shell) && (!fault.needs_mixed_rates() || kind.has_frames)
 }
 
 fn configurations(

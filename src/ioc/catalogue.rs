@@ -7,6 +7,7 @@ use std::path::Path;
 use super::other_soft_ioc::{OtherSoftIoc, OtherSoftIocError};
 use super::over_link::{OverLink, WantedLink};
 use super::protocol_server::{START_DEADLINE, ServerProgram};
+use super::scanning::MixedRates;
 use super::{IocError, Server, SoftIoc};
 use crate::embedded;
 use crate::manifest::{Feature, Placed, ServerManifest, Weakness};
@@ -99,6 +100,9 @@ pub struct Wanted {
     pub rate_hz: Option<f64>,
     /// The size of the frames of `gauge:frame`, if it is to be there.
     pub frame: Option<(u32, u32)>,
+    /// The rates at which [`Server::start_mixed_scanning`] will be asked to update PVs and
+    /// frames; then there are both.
+    pub mixed: Option<MixedRates>,
     /// The array limit of server and clients, when the user set it.
     pub max_array_bytes: Option<u64>,
     /// Whether there are `gauge:slow`, which takes 1 s to complete a put to its field A, and
@@ -291,6 +295,9 @@ fn soft_ioc(wanted: &Wanted) -> super::Builder {
     if let Some(rate_hz) = wanted.rate_hz {
         builder = builder.may_scan_at(rate_hz);
     }
+    for rate_hz in wanted.mixed.map(MixedRates::all_hz).unwrap_or_default() {
+        builder = builder.may_scan_at(rate_hz);
+    }
     if wanted.put_records {
         builder = builder.db(PUT_RECORDS, &[]);
     }
@@ -298,6 +305,9 @@ fn soft_ioc(wanted: &Wanted) -> super::Builder {
         Some((width, height)) => builder.frames(width, height),
         None => builder.pvs(wanted.pvs),
     };
+    if wanted.mixed.is_some() {
+        builder = builder.pvs(wanted.pvs);
+    }
     match wanted.max_array_bytes {
         Some(bytes) => builder.max_array_bytes(bytes),
         None => builder,

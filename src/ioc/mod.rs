@@ -74,6 +74,7 @@ pub use {
     many_iocs::{SearchCount, SearchCounter, TimedSearches, searches_on_circuits},
     other_soft_ioc::OtherSoftIocError,
     over_link::WantedLink,
+    scanning::MixedRates,
     server::{Counted, Server},
 };
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::scanning::MixedRates;
 use super::{Counted, IocError, Server};
 use crate::link::LinkConditions;
 use crate::lookup::Lookup;
@@ -68,6 +69,10 @@ impl Server for OverLink {
 
     fn start_scanning(&mut self, rate_hz: f64) -> Result<(), IocError> {
         self.server.start_scanning(rate_hz)
+    }
+
+    fn start_mixed_scanning(&mut self, rates: MixedRates) -> Result<(), IocError> {
+        self.server.start_mixed_scanning(rates)
     }
 
     fn stop_scanning(&mut self) -> Result<(), IocError> {

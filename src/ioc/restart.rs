@@ -92,7 +92,7 @@ impl SoftIoc {
         self.shell = self.builder.start_in(&self.place, how.without)?;
         let rate_hz = self.builder.start_up.rate_hz;
         self.missing = how.without;
-        self.scanning_hz = rate_hz;
+        self.scanning_hz = rate_hz.into_iter().collect();
         self.scanned_hz = rate_hz.into_iter().collect();
         self.scanned.clear();
         self.ticks = 0;

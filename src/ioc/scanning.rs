@@ -15,6 +15,31 @@ const SCANS: &str = "epics-gauge:scans";
 /// How often it is asked whether it was.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// Rates of several kinds of records at once.
+#[cfg(feature = "cli")]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MixedRates {
+    /// How many of the first calc records are slow.
+    pub slow_pvs: usize,
+    /// The rate of those.
+    pub slow_hz: f64,
+    /// The rate of the others.
+    pub fast_hz: f64,
+    /// The rate of the frame record.
+    pub frames_hz: f64,
+}
+
+#[cfg(feature = "cli")]
+impl MixedRates {
+    /// All rates, each once.
+    pub fn all_hz(self) -> Vec<f64> {
+        let mut all = vec![self.slow_hz, self.fast_hz, self.frames_hz];
+        all.sort_by(f64::total_cmp);
+        all.dedup();
+        all
+    }
+}
+
 impl SoftIoc {
     /// Has all records of [`Builder::pvs`](super::Builder::pvs) and the frame
     /// record scanned `rate_hz` times per second from now on. Blocks until every
@@ -25,20 +50,42 @@ impl SoftIoc {
     /// When the rate is none of the menu or, over 10 Hz, was not announced by
     /// [`Builder::may_scan_at`](super::Builder::may_scan_at); when the IOC fails.
     pub fn start_scanning(&mut self, rate_hz: f64) -> Result<(), IocError> {
-        check_rate(rate_hz)?;
-        if !self.builder.start_up.may_scan(rate_hz) {
-            return Err(IocError::InvalidRequest(format!(
-                "the IOC was started without the scan rate {rate_hz} Hz; announce it with \
-                 `may_scan_at`"
-            )));
-        }
+        self.check_may_scan(rate_hz)?;
         let scan = scan_choice(rate_hz);
-        self.set_scan(&scan, &scan)?;
-        self.scanning_hz = Some(rate_hz);
-        if !self.scanned_hz.contains(&rate_hz) {
-            self.scanned_hz.push(rate_hz);
-        }
+        self.set_scan(|_| &*scan, &scan)?;
+        self.note_scanning(vec![rate_hz]);
         Ok(())
+    }
+
+    /// The same, each kind of records at its own rate.
+    #[cfg(feature = "cli")]
+    pub(super) fn start_mixed_scanning(&mut self, rates: MixedRates) -> Result<(), IocError> {
+        rates.all_hz().into_iter().try_for_each(|rate_hz| self.check_may_scan(rate_hz))?;
+        let [slow, fast, frame] = [rates.slow_hz, rates.fast_hz, rates.frames_hz].map(scan_choice);
+        let calc = |index: usize| if index < rates.slow_pvs { &*slow } else { &*fast };
+        self.set_scan(calc, &frame)?;
+        self.note_scanning(rates.all_hz());
+        Ok(())
+    }
+
+    fn check_may_scan(&self, rate_hz: f64) -> Result<(), IocError> {
+        check_rate(rate_hz)?;
+        if self.builder.start_up.may_scan(rate_hz) {
+            return Ok(());
+        }
+        Err(IocError::InvalidRequest(format!(
+            "the IOC was started without the scan rate {rate_hz} Hz; announce it with \
+             `may_scan_at`"
+        )))
+    }
+
+    fn note_scanning(&mut self, rates_hz: Vec<f64>) {
+        for rate_hz in &rates_hz {
+            if !self.scanned_hz.contains(rate_hz) {
+                self.scanned_hz.push(*rate_hz);
+            }
+        }
+        self.scanning_hz = rates_hz;
     }
 
     /// Ends the scanning; the calc records wait for ticks again. Blocks until
@@ -48,10 +95,14 @@ impl SoftIoc {
     /// # Errors
     /// When the IOC fails.
     pub fn stop_scanning(&mut self) -> Result<(), IocError> {
-        let Some(rate_hz) = self.scanning_hz else { return Ok(()) };
-        self.set_scan("Event", "Passive")?;
-        self.await_scan_thread(rate_hz)?;
-        self.scanning_hz = None;
+        if self.scanning_hz.is_empty() {
+            return Ok(());
+        }
+        self.set_scan(|_| "Event", "Passive")?;
+        for rate_hz in self.scanning_hz.clone() {
+            self.await_scan_thread(rate_hz)?;
+        }
+        self.scanning_hz.clear();
         let counts = self.processed()?.into_iter();
         self.scanned = counts.map(|count| count.saturating_sub(self.ticks)).collect();
         Ok(())
@@ -94,20 +145,25 @@ impl SoftIoc {
         self.builder.start_up.indices().filter(move |index| Some(*index) != missing)
     }
 
-    fn set_scan(&mut self, calc: &str, frame: &str) -> Result<(), IocError> {
-        let set = |record: &str, scan: &str| format!("dbpf {record}.SCAN \"{scan}\"");
-        let mut commands: Vec<String> =
-            self.indices().map(|index| set(&format!("gauge:{index}"), calc)).collect();
+    /// Sets the scan of each calc record, by its index, and that of the frame record.
+    fn set_scan<'a>(
+        &mut self,
+        calc: impl Fn(usize) -> &'a str,
+        frame: &'a str,
+    ) -> Result<(), IocError> {
+        let mut wanted: Vec<(String, &str)> =
+            self.indices().map(|index| (format!("gauge:{index}"), calc(index))).collect();
         if self.builder.start_up.frame_pixels.is_some() {
-            commands.push(set("gauge:frame", frame));
+            wanted.push(("gauge:frame".to_owned(), frame));
         }
+        let set = |(record, scan): &(String, &str)| format!("dbpf {record}.SCAN \"{scan}\"");
+        let commands: Vec<String> = wanted.iter().map(set).collect();
         let answers = self.shell.run_all(&commands)?;
         // The shell answers with the new value.
-        let is_set = |answer: &String| {
-            [calc, frame].iter().any(|scan| answer.contains(&format!("\"{scan}\"")))
-        };
-        match commands.iter().zip(&answers).find(|(_, answer)| !is_set(answer)) {
-            Some((command, answer)) => Err(IocError::InvalidRequest(format!(
+        let is_set = |answer: &str, scan: &str| answer.contains(&format!("\"{scan}\""));
+        let mut answered = commands.iter().zip(&answers).zip(&wanted);
+        match answered.find(|((_, answer), (_, scan))| !is_set(answer, scan)) {
+            Some(((command, answer), _)) => Err(IocError::InvalidRequest(format!(
                 "`{command}` did not work: {}",
                 answer.trim()
             ))),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::scanning::MixedRates;
 use super::{IocError, LogEvent, SoftIoc};
 use crate::lookup::Lookup;
 use crate::process::Ports;
@@ -103,6 +104,16 @@ pub trait Server {
     /// When the server cannot update at this rate, or fails.
     fn start_scanning(&mut self, rate_hz: f64) -> Result<(), IocError>;
 
+    /// Updates PVs and makes frames from now on, each kind at its rate. The usual server makes
+    /// one kind only.
+    ///
+    /// # Errors
+    /// When the server cannot do that, or fails.
+    fn start_mixed_scanning(&mut self, _rates: MixedRates) -> Result<(), IocError> {
+        let why = "this server updates all PVs at one rate; name a softIoc";
+        Err(IocError::InvalidRequest(why.to_owned()))
+    }
+
     /// Ends that; blocks until no PV changes any more.
     ///
     /// # Errors
@@ -203,6 +214,10 @@ impl Server for SoftIoc {
 
     fn start_scanning(&mut self, rate_hz: f64) -> Result<(), IocError> {
         SoftIoc::start_scanning(self, rate_hz)
+    }
+
+    fn start_mixed_scanning(&mut self, rates: MixedRates) -> Result<(), IocError> {
+        SoftIoc::start_mixed_scanning(self, rates)
     }
 
     fn stop_scanning(&mut self) -> Result<(), IocError> {

@@ -24,7 +24,8 @@ pub struct SoftIoc {
     base: Option<String>,
     /// The calc record that a restart left out.
     pub(super) missing: Option<usize>,
-    pub(super) scanning_hz: Option<f64>,
+    /// The rates at which records of this crate are scanned now.
+    pub(super) scanning_hz: Vec<f64>,
     /// The rates at which records of this crate were scanned so far.
     pub(super) scanned_hz: Vec<f64>,
     /// How often scans, not ticks, processed each calc record, by index; empty
@@ -52,7 +53,7 @@ impl SoftIoc {
             builder,
             base,
             missing: None,
-            scanning_hz: rate_hz,
+            scanning_hz: rate_hz.into_iter().collect(),
             scanned_hz: rate_hz.into_iter().collect(),
             scanned: Vec::new(),
             ticks: 0,
@@ -116,7 +117,7 @@ impl SoftIoc {
     /// # Errors
     /// While they are scanned by rate, or when the IOC fails.
     pub fn tick(&mut self) -> Result<(), IocError> {
-        if let Some(rate) = self.scanning_hz {
+        if let Some(rate) = self.scanning_hz.first() {
             let message = format!("the records are scanned at {rate} Hz: no tick is needed");
             return Err(IocError::InvalidRequest(message));
         }

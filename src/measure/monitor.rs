@@ -129,7 +129,7 @@ impl MonitorRun<'_, '_> {
         let monitors = self.load.monitors;
         let room = (updates.min(MOST_ROOM) as usize) + self.planned.pvs * monitors;
         let command = StageCommand {
-            monitor: Some(Monitor { content, step, room, monitors, callback_s: None }),
+            monitor: Some(Monitor { content, step, room, monitors, callback_s: None, frames: 0 }),
             ..StageCommand::new(Stage::Subscribe, Mode::Bulk)
         };
         let answer = self.driven.ask_one(command).map_err(|stop| self.explained(stop))?;

@@ -264,6 +264,7 @@ impl Plan {
     pub fn faults(faults: &[&'static FaultDefinition], blocks: usize) -> Vec<PlannedConfiguration> {
         let planned = |fault: &&'static FaultDefinition| PlannedConfiguration {
             fault: Some(fault),
+            lookup: fault.lookup(),
             ..PlannedConfiguration::new(Scenario::Faults, fault.pvs, Mode::Bulk, None, blocks)
         };
         faults.iter().map(planned).collect()

@@ -12,7 +12,8 @@ use super::witness::{Moment, Witness};
 use crate::process::{Command, NetworkBytes, Output};
 use crate::record::{FailureKind, Witnessed};
 use crate::worker_protocol::{
-    Done, FromWorker, Hello, InjectedSlowdown, Job, PROTOCOL_VERSION, Stage, StageCommand, ToWorker,
+    Done, Ending, FromWorker, Hello, InjectedSlowdown, Job, PROTOCOL_VERSION, Stage, StageCommand,
+    ToWorker,
 };
 
 /// How long a worker may take to load its library, unless the user gave a timeout.
@@ -210,7 +211,12 @@ impl Session {
                 Ok((done, line.at))
             }
             FromWorker::Failed(failure) if failure.stage == command.stage => {
-                Err(failed(FailureKind::StageFailed, stage, failure.error))
+                let kind = match failure.ending {
+                    None => FailureKind::StageFailed,
+                    Some(Ending::Hang) => FailureKind::TimedOut,
+                    Some(Ending::Crash) => FailureKind::Crashed,
+                };
+                Err(failed(kind, stage, failure.error))
             }
             other => {
                 let message =

@@ -8,10 +8,10 @@ use super::plan::Bounds;
 use super::session::Timeouts;
 use super::stop::Stop;
 use super::{Candidate, PlannedConfiguration, connect, cores, linked, monitor};
-use crate::ioc::{Server, Wanted, WantedLink};
+use crate::ioc::{MixedRates, Server, Wanted, WantedLink};
 use crate::process::Command;
 use crate::record::{Cores, Failure, FailureKind, FaultRun, Record};
-use crate::scenario::{CLOSE_HZ, FRAME_PV, FaultCourse, FaultDefinition, pv_name};
+use crate::scenario::{CLOSE_HZ, FRAME_PV, FaultCourse, FaultDefinition, MixedLoad, pv_name};
 use crate::worker_protocol::Mode;
 
 /// The record of a worker that has not started.
@@ -90,15 +90,33 @@ pub(super) fn measure(
 /// What the server of a configuration holds.
 pub(super) fn wanted(planned: &PlannedConfiguration) -> Wanted {
     let frame = planned.load.and_then(|load| load.pixels);
+    let mixed = mixed_load(planned);
+    let pvs = mixed.map_or(planned.pvs, |mixed| mixed.slow_pvs + mixed.fast_pvs);
     Wanted {
-        pvs: planned.pvs + planned.load.map_or(0, |load| load.idle_pvs),
+        pvs: pvs + planned.load.map_or(0, |load| load.idle_pvs),
         rate_hz: rate_hz(planned),
-        frame: frame.map(|pixels| (pixels.width, pixels.height)),
+        frame: frame
+            .map(|pixels| (pixels.width, pixels.height))
+            .or(mixed.map(|mixed| mixed.pixels)),
+        mixed: mixed.map(rates_of),
         max_array_bytes: planned.load.and_then(|load| load.array_bytes),
         put_records: planned.fault.is_some_and(FaultDefinition::needs_records),
         cores: cores_of(planned).map_or(Vec::new(), |cores| cores.server),
         link: wanted_link(planned),
     }
+}
+
+fn mixed_load(planned: &PlannedConfiguration) -> Option<MixedLoad> {
+    match planned.fault?.course {
+        FaultCourse::Mixed(mixed) => Some(mixed),
+        _ => None,
+    }
+}
+
+/// The rates of a mixed load, as a server takes them.
+pub(super) fn rates_of(mixed: MixedLoad) -> MixedRates {
+    let MixedLoad { slow_pvs, slow_hz, fast_hz, frames_hz, .. } = mixed;
+    MixedRates { slow_pvs, slow_hz, fast_hz, frames_hz }
 }
 
 /// The link between server and clients.

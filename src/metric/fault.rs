@@ -2,7 +2,7 @@
 
 use super::{Metric, Unit};
 use crate::record::{FaultRun, Held, Record};
-use crate::scenario::{CloseWhen, FaultCourse, FaultDefinition, PutKind};
+use crate::scenario::{FaultCourse, FaultDefinition, PutKind};
 
 /// One figure of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,6 +95,26 @@ pub enum FaultFigure {
     StormBack,
     /// Channels that it never had again.
     StormChannelsMissing,
+    /// Puts that never ended.
+    PutDeadlocks,
+    /// Wrong values of a client that others used too.
+    SharedWrong,
+    /// Whether it never ended.
+    SharedHangs,
+    /// Whether a signal ended it.
+    SharedCrashes,
+    /// Frames that did not arrive beside other PVs.
+    FramesLost,
+    /// Updates of slow PVs that did not.
+    SlowLost,
+    /// Updates of fast PVs that did not.
+    FastLost,
+    /// The 99th percentile of the latency of frames.
+    FramesLatency,
+    /// That of slow PVs.
+    SlowLatency,
+    /// That of fast PVs.
+    FastLatency,
 }
 
 /// What the words of a figure are, and what it is computed from.
@@ -122,7 +142,7 @@ const ROUNDS_TO_SETTLE: usize = 2;
 
 impl FaultFigure {
     /// All, in the order of reports.
-    pub const ALL: [FaultFigure; 44] = [
+    pub const ALL: [FaultFigure; 54] = [
         FaultFigure::DisconnectReported,
         FaultFigure::Unreported,
         FaultFigure::FalselyConnected,
@@ -167,6 +187,16 @@ impl FaultFigure {
         FaultFigure::StormSearches,
         FaultFigure::StormBack,
         FaultFigure::StormChannelsMissing,
+        FaultFigure::PutDeadlocks,
+        FaultFigure::SharedWrong,
+        FaultFigure::SharedHangs,
+        FaultFigure::SharedCrashes,
+        FaultFigure::FramesLost,
+        FaultFigure::SlowLost,
+        FaultFigure::FastLost,
+        FaultFigure::FramesLatency,
+        FaultFigure::SlowLatency,
+        FaultFigure::FastLatency,
     ];
 
     /// Whether a worker that comes through this fault has it.
@@ -194,17 +224,33 @@ impl FaultFigure {
                 (FaultFigure::Disconnect..=FaultFigure::SubscriptionsLeft).contains(&self)
             }
             FaultCourse::Close(_) => (FaultFigure::Close..=FaultFigure::Hangs).contains(&self),
+            FaultCourse::Shared(_) => {
+                (FaultFigure::SharedWrong..=FaultFigure::SharedCrashes).contains(&self)
+            }
+            FaultCourse::Mixed(_) => {
+                let of_kinds = FaultFigure::FramesLost..=FaultFigure::FastLatency;
+                of_kinds.contains(&self)
+                    || matches!(self, FaultFigure::UpdatesWrong | FaultFigure::LastMissing)
+            }
             FaultCourse::Put(kind) => match self {
-                FaultFigure::Put => kind != PutKind::Refused,
-                FaultFigure::PutsEarly => kind == PutKind::Slow,
-                FaultFigure::PutsSwallowed => kind == PutKind::Refused,
-                FaultFigure::PutsMissing => kind == PutKind::Unconfirmed,
+                // A put that is refused takes no time, and the second of two may be.
+                FaultFigure::Put => !matches!(kind, PutKind::Refused | PutKind::Again),
+                FaultFigure::PutsEarly => matches!(kind, PutKind::Slow | PutKind::Again),
+                FaultFigure::PutsSwallowed => matches!(kind, PutKind::Refused | PutKind::Again),
+                FaultFigure::PutsMissing => {
+                    matches!(kind, PutKind::Unconfirmed | PutKind::InCallback)
+                }
+                FaultFigure::PutDeadlocks => {
+                    matches!(kind, PutKind::Again | PutKind::InCallback)
+                }
                 _ => false,
             },
             FaultCourse::Dead { .. } => {
                 (FaultFigure::DeadDelay..=FaultFigure::IdleCpu).contains(&self)
             }
-            FaultCourse::Storm { .. } => self >= FaultFigure::StormConnected,
+            FaultCourse::Storm { .. } => {
+                (FaultFigure::StormConnected..=FaultFigure::StormChannelsMissing).contains(&self)
+            }
         }
     }
 
@@ -214,11 +260,11 @@ impl FaultFigure {
             FaultCourse::Monitored(course) if course.faults.is_empty() => FaultFigure::UpdatesLost,
             FaultCourse::Monitored(_) | FaultCourse::Late { .. } => FaultFigure::RecoverySlowest,
             FaultCourse::Churn { .. } => FaultFigure::Disconnect,
-            FaultCourse::Close(CloseWhen::Living | CloseWhen::Dead | CloseWhen::Updating) => {
-                FaultFigure::Close
-            }
-            FaultCourse::Put(PutKind::Slow) => FaultFigure::Put,
-            FaultCourse::Put(PutKind::Refused) => FaultFigure::PutsSwallowed,
+            FaultCourse::Close(_) => FaultFigure::Close,
+            FaultCourse::Shared(_) => FaultFigure::SharedWrong,
+            FaultCourse::Mixed(_) => FaultFigure::SlowLatency,
+            FaultCourse::Put(PutKind::Slow | PutKind::InCallback) => FaultFigure::Put,
+            FaultCourse::Put(PutKind::Refused | PutKind::Again) => FaultFigure::PutsSwallowed,
             FaultCourse::Put(PutKind::Unconfirmed) => FaultFigure::PutsMissing,
             FaultCourse::Dead { .. } => FaultFigure::DeadDelay,
             FaultCourse::Storm { .. } => FaultFigure::StormConnected,
@@ -498,6 +544,64 @@ impl FaultFigure {
                 Wrong,
                 |run| Some(run.storm.as_ref()?.channels_missing? as f64),
                 "channels that the restarted IOC did not have after 40 s",
+            ),
+            FaultFigure::PutDeadlocks => count(
+                "put deadlocks",
+                Wrong,
+                |run| Some(run.puts.as_ref()?.deadlocks as f64),
+                "puts that had not ended 8 s later, again to a record or in a callback",
+            ),
+            FaultFigure::SharedWrong => count(
+                "shared values wrong",
+                Wrong,
+                |run| Some(run.shared.as_ref()?.wrong as f64),
+                "PVs of which a forked process, its parent or a thread had a wrong value or none",
+            ),
+            FaultFigure::SharedHangs => count(
+                "shared hangs",
+                Wrong,
+                |run| Some(f64::from(u8::from(run.shared.as_ref()?.hangs))),
+                "clients of which a forked process or a thread had not ended after 10 s",
+            ),
+            FaultFigure::SharedCrashes => count(
+                "shared crashes",
+                Wrong,
+                |run| Some(f64::from(u8::from(run.shared.as_ref()?.crashes))),
+                "clients of which a forked process or the worker was ended by a signal",
+            ),
+            FaultFigure::FramesLost => count(
+                "mixed frames lost",
+                Told,
+                |run| Some(run.mixed.as_ref()?.frames.lost as f64),
+                "frames that did not arrive in a client that monitors other PVs too",
+            ),
+            FaultFigure::SlowLost => count(
+                "mixed slow updates lost",
+                Wrong,
+                |run| Some(run.mixed.as_ref()?.slow.lost as f64),
+                "updates of PVs at 1 Hz that did not arrive beside a camera and fast PVs",
+            ),
+            FaultFigure::FastLost => count(
+                "mixed fast updates lost",
+                Told,
+                |run| Some(run.mixed.as_ref()?.fast.lost as f64),
+                "updates of PVs at 100 Hz that did not arrive beside a camera",
+            ),
+            FaultFigure::FramesLatency => seconds(
+                "mixed frame latency 99 %",
+                |run| run.mixed.as_ref()?.frames.p99_s,
+                "99 of 100 frames were not longer on their way from the server's time stamp to \
+                 the callback",
+            ),
+            FaultFigure::SlowLatency => seconds(
+                "mixed slow latency 99 %",
+                |run| run.mixed.as_ref()?.slow.p99_s,
+                "the same of updates of PVs at 1 Hz",
+            ),
+            FaultFigure::FastLatency => seconds(
+                "mixed fast latency 99 %",
+                |run| run.mixed.as_ref()?.fast.p99_s,
+                "the same of updates of PVs at 100 Hz",
             ),
         }
     }

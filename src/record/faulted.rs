@@ -51,6 +51,53 @@ pub struct FaultRun {
     /// How many clients connected at the same moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storm: Option<StormSeen>,
+    /// What came of sharing the client with a forked process or with threads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedUse>,
+    /// What arrived of each kind of PVs, where there were several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed: Option<MixedSeen>,
+}
+
+/// What came of a client that a forked process or several threads used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SharedUse {
+    /// Values that were not what the server held.
+    pub wrong: usize,
+    /// Whether it did not end in time.
+    pub hangs: bool,
+    /// Whether a signal ended it.
+    pub crashes: bool,
+    /// The error that it reported instead of values, in its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What arrived of a camera, of slow and of fast PVs in one client.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MixedSeen {
+    /// Of the camera.
+    pub frames: KindSeen,
+    /// Of the slow PVs.
+    pub slow: KindSeen,
+    /// Of the fast PVs.
+    pub fast: KindSeen,
+}
+
+/// What arrived of one kind of PVs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KindSeen {
+    /// Updates that arrived.
+    pub received: u64,
+    /// Updates between the first that arrived and the last of the server that did not.
+    pub lost: u64,
+    /// 99 of 100 updates were not longer on their way from the server's time stamp to the
+    /// callback, s; none where none arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99_s: Option<f64>,
 }
 
 /// A time in which the server could not answer.
@@ -207,6 +254,9 @@ pub struct PutsSeen {
     pub swallowed: usize,
     /// Values that were not in the record in the end.
     pub missing: usize,
+    /// Puts that had not ended long after they could have.
+    #[serde(default)]
+    pub deadlocks: usize,
     /// How long the put took, s; none where it did not end well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_s: Option<f64>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::faults::{Fault, Happening};
 use crate::link::Direction;
+use crate::lookup::Lookup;
 
 /// One fault.
 #[derive(Debug)]
@@ -66,6 +67,29 @@ pub enum FaultCourse {
         /// How many processes.
         clients: usize,
     },
+    /// One approach after another has its client used by a forked process or by threads.
+    Shared(SharedBy),
+    /// One approach after another monitors a camera, slow and fast PVs in one client.
+    Mixed(MixedLoad),
+}
+
+/// A camera, slow PVs and fast ones at once.
+#[derive(Debug, Clone, Copy)]
+pub struct MixedLoad {
+    /// Width and height of a frame in pixels.
+    pub pixels: (u32, u32),
+    /// Frames per second.
+    pub frames_hz: f64,
+    /// How many slow PVs.
+    pub slow_pvs: usize,
+    /// Updates of each per second.
+    pub slow_hz: f64,
+    /// How many fast PVs.
+    pub fast_pvs: usize,
+    /// Updates of each per second.
+    pub fast_hz: f64,
+    /// How long the server makes updates.
+    pub lasts: Duration,
 }
 
 /// Monitors while something happens.
@@ -94,6 +118,10 @@ pub enum CloseWhen {
     Dead,
     /// It updates the PVs that clients have subscribed to.
     Updating,
+    /// It serves, and a thread closes that did not make the context.
+    LivingElsewhere,
+    /// It was killed before, and was the name server of its clients too.
+    NameServerDead,
 }
 
 /// Updates of each PV per second while clients close.
@@ -108,6 +136,21 @@ pub enum PutKind {
     Refused,
     /// To every PV, without waiting.
     Unconfirmed,
+    /// To a record that completes after [`SLOW_PUT`], and again meanwhile.
+    Again,
+    /// In the callback of a monitor.
+    InCallback,
+}
+
+/// Who else uses one client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SharedBy {
+    /// A process that is forked when the library is imported, and nothing else was done.
+    ForkAfterImport,
+    /// A process that is forked when all PVs are connected and were read.
+    ForkAfterUse,
+    /// Several threads.
+    Threads,
 }
 
 /// Whether a PV does not exist where one of so many does not.
@@ -185,7 +228,20 @@ impl MonitoredFault {
 impl FaultDefinition {
     /// Whether the server must have the records [`SLOW_PV`] and [`REFUSING_PV`].
     pub fn needs_records(&self) -> bool {
-        matches!(self.course, FaultCourse::Put(PutKind::Slow | PutKind::Refused))
+        matches!(self.course, FaultCourse::Put(PutKind::Slow | PutKind::Refused | PutKind::Again))
+    }
+
+    /// How clients find PVs, unless the user says it.
+    pub fn lookup(&self) -> Lookup {
+        match self.course {
+            FaultCourse::Close(CloseWhen::NameServerDead) => Lookup::NameServer,
+            _ => Lookup::Udp,
+        }
+    }
+
+    /// Whether the server must update its PVs at several rates and make frames beside them.
+    pub fn needs_mixed_rates(&self) -> bool {
+        matches!(self.course, FaultCourse::Mixed(_))
     }
 
     /// Whether there must be a link between server and clients.
@@ -200,7 +256,11 @@ impl FaultDefinition {
     pub fn is_side_by_side(&self) -> bool {
         !matches!(
             self.course,
-            FaultCourse::Churn { .. } | FaultCourse::Put(_) | FaultCourse::Storm { .. }
+            FaultCourse::Churn { .. }
+                | FaultCourse::Put(_)
+                | FaultCourse::Shared(_)
+                | FaultCourse::Mixed(_)
+                | FaultCourse::Storm { .. }
         )
     }
 }
@@ -335,6 +395,18 @@ const fn dead(name: &'static str, about: &'static str, one_of: usize) -> FaultDe
     }
 }
 
+const fn shared(name: &'static str, about: &'static str, by: SharedBy) -> FaultDefinition {
+    FaultDefinition {
+        name,
+        about,
+        fails_when: "a value is wrong, or anything hangs or crashes; an error is none",
+        pvs: 100,
+        course: FaultCourse::Shared(by),
+        is_usual: true,
+        is_of_channel_access: false,
+    }
+}
+
 const fn storm(name: &'static str, about: &'static str, clients: usize) -> FaultDefinition {
     FaultDefinition {
         name,
@@ -351,8 +423,20 @@ const fn storm(name: &'static str, about: &'static str, clients: usize) -> Fault
 /// for each protocol. The others take as long, one after another.
 pub const STORM_APPROACHES: [&str; 6] = ["wire", "libca", "pyepics", "wire-pva", "pvxs", "p4p"];
 
+/// What a control room shows beside each other: a camera, a few numbers that a person reads and
+/// many that a feedback uses.
+const MIXED: MixedLoad = MixedLoad {
+    pixels: (680, 480),
+    frames_hz: 120.0,
+    slow_pvs: 10,
+    slow_hz: 1.0,
+    fast_pvs: 100,
+    fast_hz: 100.0,
+    lasts: Duration::from_secs(4),
+};
+
 /// Every fault, in the order of reports.
-pub static FAULTS: [FaultDefinition; 28] = [
+pub static FAULTS: [FaultDefinition; 36] = [
     monitored(
         "frozen-5s",
         "the IOC is stopped (SIGSTOP) for 5 s",
@@ -445,6 +529,16 @@ pub static FAULTS: [FaultDefinition; 28] = [
     close("close", "clients end their contexts and their processes", CloseWhen::Living),
     close("close-dead", "the same after the IOC was killed", CloseWhen::Dead),
     close("close-updates", "the same while updates arrive", CloseWhen::Updating),
+    close(
+        "close-elsewhere",
+        "a thread closes that did not make the context",
+        CloseWhen::LivingElsewhere,
+    ),
+    close(
+        "close-name-server",
+        "clients close after their IOC was killed, which was their name server too",
+        CloseWhen::NameServerDead,
+    ),
     monitored(
         "slow-callback-1ms",
         "the user's callback takes 1 ms at 100 Hz",
@@ -501,6 +595,48 @@ pub static FAULTS: [FaultDefinition; 28] = [
         fails_when: "a value is not in its record 5 s later",
         pvs: 100,
         course: FaultCourse::Put(PutKind::Unconfirmed),
+        is_usual: true,
+        is_of_channel_access: false,
+    },
+    FaultDefinition {
+        name: "put-again",
+        about: "a put to a record that completes after 1 s, and a second one meanwhile",
+        fails_when: "either is confirmed too early, or reported as done and is not",
+        pvs: 1,
+        course: FaultCourse::Put(PutKind::Again),
+        is_usual: true,
+        is_of_channel_access: true,
+    },
+    FaultDefinition {
+        name: "put-callback",
+        about: "a put in the callback of a monitor, as the library's documentation allows it",
+        fails_when: "it never ends, or is reported as done and is not",
+        pvs: 2,
+        course: FaultCourse::Put(PutKind::InCallback),
+        is_usual: true,
+        is_of_channel_access: false,
+    },
+    shared(
+        "fork",
+        "the worker forks when the library is imported, and the child connects and reads",
+        SharedBy::ForkAfterImport,
+    ),
+    shared(
+        "fork-used",
+        "the worker forks when its PVs are connected and were read, and the child reads",
+        SharedBy::ForkAfterUse,
+    ),
+    shared(
+        "threads",
+        "four threads read and subscribe at once, each its part of the PVs",
+        SharedBy::Threads,
+    ),
+    FaultDefinition {
+        name: "mixed",
+        about: "a camera at 120 Hz, 10 PVs at 1 Hz and 100 PVs at 100 Hz in one client",
+        fails_when: "an update of a slow PV is lost, or the last value of any PV",
+        pvs: 1 + MIXED.slow_pvs + MIXED.fast_pvs,
+        course: FaultCourse::Mixed(MIXED),
         is_usual: true,
         is_of_channel_access: false,
     },

@@ -112,8 +112,14 @@ impl<L: CallbackLibrary> Client for CallbackClient<L> {
     }
 
     fn stages() -> Vec<Stage> {
-        stages_without(if L::PUTS_UNCONFIRMED { &[] } else { &[Stage::PutUnconfirmed] })
+        let mut stages =
+            stages_without(if L::PUTS_UNCONFIRMED { &[] } else { &[Stage::PutUnconfirmed] });
+        stages.push(Stage::CloseElsewhere);
+        stages
     }
+
+    /// libca's context is attached to the thread that destroys it, and pvxs' belongs to none.
+    const CLOSES_ELSEWHERE: bool = true;
 
     fn new(job: &Job) -> Result<Self, StageError> {
         let names = c_names(job)?;
@@ -201,7 +207,8 @@ impl<L: CallbackLibrary> Client for CallbackClient<L> {
             for pv in batch {
                 self.check_created(*pv)?;
                 for number in numbering.of_pv(*pv) {
-                    let made = self.library.subscribe(*pv, monitor.content, number);
+                    let content = monitor.content_of(*pv);
+                    let made = self.library.subscribe(*pv, content, number);
                     made.map_err(|why| not_subscribed(&self.name(*pv), why))?;
                 }
             }
@@ -456,8 +463,14 @@ mod tests {
         result.err().unwrap().0
     }
 
-    const MONITOR: Monitor =
-        Monitor { content: Content::Scalars, step: 1.0, room: 8, monitors: 2, callback_s: None };
+    const MONITOR: Monitor = Monitor {
+        content: Content::Scalars,
+        step: 1.0,
+        room: 8,
+        monitors: 2,
+        callback_s: None,
+        frames: 0,
+    };
 
     #[test]
     fn a_channel_whose_creation_failed_is_not_awaited() {

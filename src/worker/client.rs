@@ -28,9 +28,13 @@ pub(super) trait Client: Sized {
         all_stages()
     }
 
+    /// Whether a thread that did not make the client may close it. [`Client::stages`] of such
+    /// a client has [`Stage::CloseElsewhere`].
+    const CLOSES_ELSEWHERE: bool = false;
+
     /// What it can report beside updates.
     fn reports() -> Vec<Reported> {
-        vec![Reported::States, Reported::Gets, Reported::Unconnected]
+        vec![Reported::States, Reported::Gets, Reported::Unconnected, Reported::Mixed]
     }
 
     /// The stage `context`: makes the library's context; touches no PV.

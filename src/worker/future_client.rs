@@ -207,13 +207,18 @@ pub(super) struct Subscribing<'a> {
     pub(super) pvs: &'a [usize],
     /// How the subscriptions to each are numbered.
     pub(super) numbering: Numbering,
-    /// What an update holds.
-    pub(super) content: Content,
+    /// What updates hold.
+    pub(super) monitor: Monitor,
     /// When the stage is given up.
     pub(super) deadline: Instant,
 }
 
 impl<'a> Subscribing<'a> {
+    /// What the updates of a subscription hold.
+    pub(super) fn content(self, number: usize) -> Content {
+        self.monitor.content_of(self.numbering.pv(number))
+    }
+
     /// The number and the PV of each subscription.
     pub(super) fn numbered(self) -> impl Iterator<Item = (usize, usize)> + 'a {
         let of_pv = move |pv: &usize| {
@@ -248,10 +253,10 @@ impl<L: FutureLibrary> Client for FutureClient<L> {
     }
 
     fn reports() -> Vec<Reported> {
-        let all = [Reported::States, Reported::Gets, Reported::Unconnected];
+        let all = [Reported::States, Reported::Gets, Reported::Unconnected, Reported::Mixed];
         let has = |report: &Reported| match report {
             Reported::States => L::REPORTS_STATES,
-            Reported::Gets => true,
+            Reported::Gets | Reported::Mixed => true,
             Reported::Unconnected => L::SEEKS_WHEN_MADE,
         };
         all.into_iter().filter(has).collect()
@@ -338,8 +343,7 @@ impl<L: FutureLibrary> Client for FutureClient<L> {
         let sink = self.sink.insert(L::Sink::new(monitor, self.pvs));
         for pvs_now in batches(mode, pvs) {
             let numbering = sink.begin(pvs_now);
-            let content = monitor.content;
-            let subscriptions = Subscribing { pvs: pvs_now, numbering, content, deadline };
+            let subscriptions = Subscribing { pvs: pvs_now, numbering, monitor, deadline };
             self.runtime.block_on(self.library.subscribe(subscriptions, sink))?;
             let library = &self.library;
             sink.wait_for_first(&self.runtime, pvs, deadline).map_err(|why| {
@@ -584,8 +588,14 @@ mod tests {
         }
     }
 
-    const MONITOR: Monitor =
-        Monitor { content: Content::Scalars, step: 1.0, room: 8, monitors: 2, callback_s: None };
+    const MONITOR: Monitor = Monitor {
+        content: Content::Scalars,
+        step: 1.0,
+        room: 8,
+        monitors: 2,
+        callback_s: None,
+        frames: 0,
+    };
 
     fn client(pvs: &[&str]) -> FutureClient<Fake> {
         let pvs = pvs.iter().map(|name| (*name).to_owned()).collect();

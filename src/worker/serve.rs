@@ -1,5 +1,6 @@
 //! The worker's loop: reads commands, times stages, writes answers.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub(super) fn serve<C: Client>() -> io::Result<()> {
             ToWorker::Stage(command) => {
                 let job = job.as_ref().ok_or_else(|| invalid("a stage came before the job"))?;
                 write(&mut stdout, &run::<C>(&mut client, job, &command))?;
-                if command.stage == Stage::Close {
+                if matches!(command.stage, Stage::Close | Stage::CloseElsewhere) {
                     return Ok(());
                 }
             }
@@ -58,6 +59,7 @@ fn hello<C: Client>(import: Span) -> FromWorker {
         stages: C::stages(),
         modes: vec![Mode::Serial, Mode::Bulk],
         reports: C::reports(),
+        unable: BTreeMap::new(),
         import,
         warnings: Vec::new(),
     })
@@ -106,7 +108,7 @@ fn run<C: Client>(client: &mut Option<C>, job: &Job, command: &StageCommand) -> 
             if values.iter().any(|value| !value.is_finite()) =>
         {
             let error = "a value is not a finite number".to_owned();
-            FromWorker::Failed(Failed { stage: command.stage, error })
+            FromWorker::Failed(Failed { stage: command.stage, error, ending: None })
         }
         Ok(Answer { values, updates, gets, unconnected }) => FromWorker::Done(Done {
             stage: command.stage,
@@ -122,7 +124,9 @@ fn run<C: Client>(client: &mut Option<C>, job: &Job, command: &StageCommand) -> 
             counters: client.as_mut().map(C::counters).unwrap_or_default(),
             warnings: Vec::new(),
         }),
-        Err(StageError(error)) => FromWorker::Failed(Failed { stage: command.stage, error }),
+        Err(StageError(error)) => {
+            FromWorker::Failed(Failed { stage: command.stage, error, ending: None })
+        }
     }
 }
 
@@ -174,6 +178,13 @@ fn run_stage<C: Client>(
             made(client)?;
             client.take().map_or(Ok(()), C::close).map(nothing)
         }
+        Stage::CloseElsewhere => {
+            made(client)?;
+            client.take().map_or(Ok(()), close_elsewhere).map(nothing)
+        }
+        Stage::PutInCallback | Stage::GetForked | Stage::GetThreads | Stage::SubscribeThreads => {
+            Err(StageError(format!("{} has no {}", C::APPROACH, command.stage)))
+        }
         Stage::Subscribe => {
             let without = || StageError("subscribe without `monitor`".to_owned());
             let monitor = command.monitor.ok_or_else(without)?;
@@ -217,6 +228,28 @@ fn collect(
         Some(gets) => collect_with_gets(client, job, duration, gets)?,
     };
     Ok(Answer { updates: Some(client.taken()?), gets, ..Answer::default() })
+}
+
+/// Closes a client in a thread that did not make it.
+fn close_elsewhere<C: Client>(client: C) -> Result<(), StageError> {
+    /// A client that may be moved to another thread.
+    struct Moved<C>(C);
+    // SAFETY: this thread does not touch the client any more, and waits until the other is
+    // done. Only clients that allow it name the stage.
+    unsafe impl<C> Send for Moved<C> {}
+
+    if !C::CLOSES_ELSEWHERE {
+        return Err(StageError(format!("{} is closed by its own thread only", C::APPROACH)));
+    }
+    let moved = Moved(client);
+    std::thread::scope(|scope| {
+        let closing = scope.spawn(move || {
+            // The whole of it moves, not what is in it.
+            let moved = moved;
+            moved.0.close()
+        });
+        closing.join().unwrap_or_else(|_| Err(StageError("the other thread panicked".to_owned())))
+    })
 }
 
 /// What to write, one value for each PV.

@@ -78,7 +78,7 @@ pub(super) struct UpdateLog {
     entries: Vec<Entry>,
     recorded: usize,
     step: f64,
-    has_sums: bool,
+    monitor: Monitor,
     /// Updates that arrived before this moment have no latency.
     latencies_from_ns: i64,
     /// What the monotonic clock is behind the one since the Unix epoch.
@@ -95,7 +95,7 @@ impl UpdateLog {
             entries: vec![Entry { subscription: u32::MAX, ..Entry::default() }; monitor.room],
             recorded: 0,
             step: monitor.step,
-            has_sums: monitor.content == Content::Frames,
+            monitor,
             latencies_from_ns: i64::MAX,
             epoch_ns: now_ns(libc::CLOCK_REALTIME) - now_ns(libc::CLOCK_MONOTONIC),
             states: Vec::new(),
@@ -142,6 +142,7 @@ impl UpdateLog {
             runs: self.runs(entries),
             latencies: self.latencies(entries),
             latency_over_time: latency_over_time(self.timed(entries), self.numbering.pvs),
+            latencies_by_pv: self.latencies_by_pv(entries),
             counters: BTreeMap::new(),
             states,
         };
@@ -156,23 +157,25 @@ impl UpdateLog {
         let mut latest = vec![NONE; self.numbering.count()];
         for Entry { subscription, update, arrived_ns } in entries {
             let subscription = *subscription as usize;
+            let pv = self.numbering.pv(subscription);
+            let has_sums = self.monitor.content_of(pv) == Content::Frames;
             let at = &mut latest[subscription];
             let follows =
                 |run: &&mut UpdateRun| update.number == run.first + run.count as f64 * self.step;
             match runs.get_mut(*at).filter(follows) {
                 Some(run) => {
                     run.count += 1;
-                    run.sums.extend(self.has_sums.then_some(update.sum));
+                    run.sums.extend(has_sums.then_some(update.sum));
                 }
                 None => {
                     *at = runs.len();
                     runs.push(UpdateRun {
-                        pv: self.numbering.pv(subscription),
+                        pv,
                         monitor: self.numbering.monitor(subscription),
                         first: update.number,
                         count: 1,
                         start_ns: u64::try_from(arrived_ns - self.epoch_ns).unwrap_or(0),
-                        sums: self.has_sums.then_some(update.sum).into_iter().collect(),
+                        sums: has_sums.then_some(update.sum).into_iter().collect(),
                     });
                 }
             }
@@ -191,13 +194,26 @@ impl UpdateLog {
     }
 
     fn latencies(&self, entries: &[Entry]) -> Vec<(i64, u64)> {
-        let mut latencies: Vec<i64> = self.timed(entries).map(|one| one.latency_ns).collect();
-        latencies.sort_unstable();
-        latencies
-            .chunk_by(|one, next| one == next)
-            .map(|same| (same[0], same.len() as u64))
-            .collect()
+        counted_together(self.timed(entries).map(|one| one.latency_ns).collect())
     }
+
+    /// None where all PVs bring the same.
+    fn latencies_by_pv(&self, entries: &[Entry]) -> Vec<Vec<(i64, u64)>> {
+        if self.monitor.frames == 0 {
+            return Vec::new();
+        }
+        let mut by_pv = vec![Vec::new(); self.numbering.pvs];
+        for one in self.timed(entries) {
+            by_pv[one.pv].push(one.latency_ns);
+        }
+        by_pv.into_iter().map(counted_together).collect()
+    }
+}
+
+/// Latencies in order, with the count of each.
+fn counted_together(mut latencies: Vec<i64>) -> Vec<(i64, u64)> {
+    latencies.sort_unstable();
+    latencies.chunk_by(|one, next| one == next).map(|same| (same[0], same.len() as u64)).collect()
 }
 
 /// When an update arrived, since the Unix epoch.
@@ -259,7 +275,10 @@ mod tests {
     }
 
     fn log(content: Content, step: f64) -> UpdateLog {
-        UpdateLog::new(Monitor { content, step, room: 2, monitors: 1, callback_s: None }, 2)
+        UpdateLog::new(
+            Monitor { content, step, room: 2, monitors: 1, callback_s: None, frames: 0 },
+            2,
+        )
     }
 
     fn shape(updates: &Updates) -> Vec<(usize, f64, u64)> {
@@ -301,6 +320,7 @@ mod tests {
             room: 2,
             monitors: 2,
             callback_s: None,
+            frames: 0,
         };
         let numbering = Numbering::new(monitor, 3);
         assert_eq!((numbering.count(), numbering.pv(5)), (6, 2));

@@ -162,6 +162,7 @@ fn every_update_by_rate_arrives_and_was_counted() {
             room: 1000,
             monitors: 1,
             callback_s: None,
+            frames: 0,
         };
         let subscribe = StageCommand {
             monitor: Some(monitor),

@@ -107,6 +107,7 @@ fn subscribe(worker: &mut WorkerDriver, callback_s: Option<f64>) -> Result<(), S
         room: 1000,
         monitors: 1,
         callback_s,
+        frames: 0,
     };
     let subscribe =
         StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) };

@@ -5,8 +5,20 @@ import asyncio
 from . import loop
 
 
+ONE_THREAD = (
+    "an event loop and what belongs to it are used by one thread only (Python's documentation of "
+    "asyncio, Concurrency and Multithreading)"
+)
+
+
 class AsyncioClient(loop.Client):
     """The methods that work on the library are coroutines, except `monitor`."""
+
+    unable = {
+        "close-elsewhere": ONE_THREAD,
+        "get-threads": ONE_THREAD,
+        "subscribe-threads": ONE_THREAD,
+    }
 
     def __init__(self):
         self.loop = asyncio.new_event_loop()
@@ -35,6 +47,26 @@ class AsyncioClient(loop.Client):
 
     async def collect(self, seconds):
         await asyncio.sleep(seconds)
+
+    async def put_in_callback(self, pvs, values):
+        """The callback begins a task that writes: it must not keep the event loop waiting."""
+        written = self.loop.create_future()
+
+        async def put():
+            try:
+                await self.put("serial", pvs, values)
+                written.set_result(None)
+            except Exception as error:
+                written.set_exception(error)
+
+        def begin():
+            self.task = asyncio.ensure_future(put())
+
+        self.log.on_next = begin
+        try:
+            await asyncio.wait_for(written, self.job.timeout_s)
+        except asyncio.TimeoutError:
+            raise self.job.unfinished("written from a callback", pvs, len(pvs)) from None
 
     async def get_meanwhile(self, pv):
         (value,) = await self.get("serial", [pv])

@@ -5,7 +5,9 @@ The Python twin of `src/worker/serve.rs`; the protocol is described in
 its own.
 """
 
+import collections
 import contextlib
+import functools
 import math
 import os
 import platform
@@ -19,6 +21,7 @@ from importlib import metadata
 from . import slowdown
 from .gets import GetsMeanwhile
 from .messages import MODES, PROTOCOL_VERSION, ProtocolError, parse, say
+from .shared_use import Ended, in_child, in_threads
 
 # From the Unix epoch to the start of 1990, which EPICS counts from.
 EPICS_EPOCH_S = 631_152_000
@@ -42,6 +45,11 @@ STAGES = (
     ("subscribe", "monitor"),
     ("disconnect", "disconnect"),
     ("close", "close"),
+    ("put-in-callback", "put"),
+    ("close-elsewhere", "close"),
+    ("get-forked", "get"),
+    ("get-threads", "get"),
+    ("subscribe-threads", "monitor"),
 )
 
 
@@ -58,19 +66,27 @@ class Client:
     # The Python packages whose versions `versions` returns.
     packages = ()
     # What the client reports beside updates: "states" when it calls `self.log.state`,
-    # "unconnected" when it has `connect_without` or `seek`.
+    # "unconnected" when it has `connect_without` or `seek`, "mixed" when it asks
+    # `self.log.brings_frame` of each subscription, or need not know.
     reports = ()
+    # Stages that the documentation of the library, or what it is built on, rules out, with
+    # the place that says it.
+    unable = {}
     # What a reader of the figures should know.
     warnings = ()
     job = None
     # Whether `close` was done.
     is_closed = False
+    # Whether the library was asked for anything after it was imported.
+    is_used = False
     # Whether `create` was asked for.
     is_created = False
     # Where callbacks note updates; new for every `subscribe`.
     log = None
     # What goes with the answer to the stage that runs.
     stage_warnings = ()
+    # What a forked process used in it.
+    child_cpu_ns = 0
     # When PVs of the stage that runs were finished, where it treats them one by one.
     lap_ends_ns = ()
 
@@ -148,6 +164,71 @@ class Client:
         """Ends the context with all that is in it, as the library's documentation says. The
         process then ends as an ordinary program does."""
         raise NotImplementedError
+
+    def put_from_callback(self, pvs, values, done):
+        """Writes `values` to `pvs` as the library's documentation allows it in the callback of
+        a monitor, in which this is called, and calls `done` when the server has confirmed
+        them."""
+        self.put("serial", pvs, values)
+        done()
+
+    def put_in_callback(self, pvs, values):
+        """Writes `values` to `pvs` in the callback of the next update."""
+        deadline, errors, finished = self.job.deadline(), [], self.event()
+
+        def put():
+            try:
+                self.put_from_callback(pvs, values, finished.set)
+            except Exception as error:
+                errors.append(error)
+                finished.set()
+
+        self.log.on_next = put
+        if not finished.wait(deadline.remaining_s()):
+            raise self.job.unfinished("written from a callback", pvs, len(pvs))
+        if errors:
+            raise errors[0]
+
+    def event(self):
+        """What a stage waits for, and callbacks set."""
+        return threading.Event()
+
+    def get_in_child(self, pvs, is_used):
+        """Reads `pvs` in a forked process; `is_used` tells whether the library had a context
+        and channels before the fork."""
+        # A library that gives up by itself does not hang.
+        with self.time_limit(self.job.timeout_s / 2):
+            return self.get_in_time(pvs, is_used)
+
+    def get_in_time(self, pvs, is_used):
+        if not is_used:
+            self.timed(self.context, slowdown.nothing)
+            if "create" in stages_of(self):
+                self.timed(self.create, slowdown.nothing)
+            self.timed(lambda: self.connect("bulk"), slowdown.nothing)
+        values, _ = self.timed(lambda: self.get("bulk", pvs), slowdown.nothing)
+        return [float(value) for value in values]
+
+    def get_in_thread(self, pvs):
+        """Reads `pvs` in a thread that is not the one that made the context, beside others."""
+        return self.get("serial", pvs)
+
+    def monitor_in_thread(self, pvs, deadline):
+        """Subscribes to `pvs` in such a thread."""
+        self.monitor(pvs, deadline)
+
+    def subscribe_in_threads(self, pvs):
+        """Subscribes to all, a part in each of several threads."""
+        deadline, finished = self.job.deadline(), threading.Event()
+        self.log.first_updates.expect(pvs, finished)
+
+        def subscribe(share):
+            self.monitor_in_thread(share, deadline)
+            return share
+
+        in_threads(pvs, subscribe, deadline.remaining_s())
+        if not finished.wait(deadline.remaining_s()):
+            self.check_subscribed(pvs, len(pvs))
 
     def end(self):
         """Does what remains to be done when `close` is answered, right before the program
@@ -291,10 +372,17 @@ class Pending:
 
     def __init__(self, pvs, finished=None):
         self.missing = set(pvs)
+        # Those that are asked again within the same request.
+        self.again = collections.Counter()
+        if len(self.missing) < len(pvs):
+            self.again = collections.Counter(pvs) - collections.Counter(self.missing)
         self.finished = finished or threading.Event()
 
     def arrived(self, pv):
         """To be called by the library's callback, on any thread."""
+        if self.again and self.again[pv] > 0:
+            self.again[pv] -= 1
+            return
         self.missing.discard(pv)
         if not self.missing:
             self.finished.set()
@@ -395,16 +483,24 @@ def hello(approach, client, span):
         "modes": list(MODES),
         "import": span,
     }
-    reports = [*client.reports, *(["gets"] if "get" in message["stages"] else [])]
+    reports = list(client.reports)
+    if "get" in message["stages"]:
+        reports.append("gets")
     if reports:
         message["reports"] = reports
     if client.warnings:
         message["warnings"] = list(client.warnings)
+    if client.unable:
+        message["unable"] = dict(client.unable)
     return message
 
 
 def stages_of(client):
     """The stages that a client says it has, else those whose methods are its own."""
+    return [stage for stage in named_stages(client) if stage not in client.unable]
+
+
+def named_stages(client):
     if client.stages is not None:
         return client.stages
     methods = {method for _, method in STAGES}
@@ -436,11 +532,15 @@ def run(client, command):
     stage, mode = command["stage"], command["mode"]
     client.stage_warnings = ()
     client.lap_ends_ns = []
+    client.child_cpu_ns = 0
     try:
         work, answer_of = work_of(client, command)
         pvs = len(pvs_meant(client.job, command))
         slow_down = slowdown.of_stage(client.job.slowdown, stage, pvs)
-        result, span = client.timed(work, slow_down)
+        # A forked process runs an event loop of its own: the fork is outside of it.
+        timed = functools.partial(Client.timed, client) if stage == "get-forked" else client.timed
+        result, span = timed(work, slow_down)
+        span["cpu_ns"] += client.child_cpu_ns
         answer = answer_of(result) if answer_of else {}
         if mode == "serial" and stage in ONE_BY_ONE:
             answer["each_ns"] = differences(span["start_ns"], client.lap_ends_ns)
@@ -449,6 +549,9 @@ def run(client, command):
         return {"message": "done", "stage": stage, "mode": mode, **span, **answer}
     except StageError as error:
         return {"message": "failed", "stage": stage, "error": str(error)}
+    except Ended as error:
+        failed = {"message": "failed", "stage": stage, "error": str(error)}
+        return {**failed, "ending": error.ending}
     except Exception as error:
         traceback.print_exc()
         return {"message": "failed", "stage": stage, "error": f"{type(error).__name__}: {error}"}
@@ -461,6 +564,8 @@ def work_of(client, command):
     pvs = pvs_meant(client.job, command)
     if stage == "import":
         raise StageError("import was over before hello")
+    if stage in ("context", "create", "connect"):
+        client.is_used = True
     if stage == "context":
         return client.context, None
     if stage == "create":
@@ -483,13 +588,22 @@ def work_of(client, command):
         return lambda: disconnect(client), None
     if stage == "close":
         return lambda: close(client), None
-    if stage == "subscribe":
+    if stage == "close-elsewhere":
+        return lambda: close_elsewhere(client), None
+    if stage == "put-in-callback":
+        values = values_meant(command, pvs)
+        if client.log is None:
+            raise StageError("put-in-callback before subscribe")
+        return lambda: client.put_in_callback(pvs, values), None
+    if stage in ("subscribe", "subscribe-threads"):
         if command.get("monitor") is None:
             raise StageError("subscribe without `monitor`")
         # Not before: it loads numpy, which belongs to the import of the clients.
         from .update_log import UpdateLog
 
         client.log = UpdateLog(command["monitor"], len(client.job.pvs))
+        if stage == "subscribe-threads":
+            return lambda: client.subscribe_in_threads(pvs), None
         return lambda: client.subscribe(mode, pvs), None
     if stage == "collect":
         seconds = command.get("seconds") or 0
@@ -535,10 +649,46 @@ def close(client):
     return client.close()
 
 
+def close_elsewhere(client):
+    """Closes in a thread that did not make the context."""
+    errors = []
+
+    def work():
+        try:
+            close(client)
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+
+
 def reading(client, stage, mode, pvs):
     if stage in BY_DEFAULT:
         return lambda: client.get_default(pvs)
+    if stage == "get-forked":
+        return lambda: get_forked(client, pvs)
+    if stage == "get-threads":
+        return lambda: get_in_threads(client, pvs)
     return lambda: client.get(mode, pvs)
+
+
+def get_forked(client, pvs):
+    is_used = client.is_used
+    values, client.child_cpu_ns = in_child(
+        lambda: client.get_in_child(pvs, is_used), client.job.timeout_s
+    )
+    return values
+
+
+def get_in_threads(client, pvs):
+    timeout_s = client.job.timeout_s
+    # A library that gives up by itself does not hang.
+    with client.time_limit(timeout_s / 2):
+        return in_threads(pvs, client.get_in_thread, timeout_s)
 
 
 def connect(client, mode):

@@ -21,6 +21,11 @@ STAGES = (
     "collect",
     "disconnect",
     "close",
+    "put-in-callback",
+    "close-elsewhere",
+    "get-forked",
+    "get-threads",
+    "subscribe-threads",
 )
 MODES = ("serial", "bulk")
 CONTENTS = ("scalars", "frames")
@@ -98,7 +103,8 @@ def check_gets(gets):
 
 def check_monitor(monitor):
     required = {"content", "step", "room", "monitors"}
-    check_fields("monitor", monitor, required, optional={"callback_s"})
+    check_fields("monitor", monitor, required, optional={"callback_s", "frames"})
+    check_unless_absent("frames", monitor, is_index)
     check_unless_absent("callback_s", monitor, is_finite_from_0)
     check("content", monitor["content"] in CONTENTS)
     check("step", is_number(monitor["step"]))

@@ -46,7 +46,9 @@ class UpdateLog:
         self.pvs = pvs
         self.monitors = monitor["monitors"]
         self.step = monitor["step"]
-        self.has_sums = monitor["content"] == "frames"
+        # So many of the first PVs bring frames.
+        self.frames = pvs if monitor["content"] == "frames" else monitor.get("frames") or 0
+        self.is_mixed = bool(monitor.get("frames"))
         self.notes = bytearray(b"\xff" * NOTE.size) * monitor["room"]
         self.noted_bytes = 0
         self.first_updates = FirstUpdates(pvs, self.monitors)
@@ -56,6 +58,8 @@ class UpdateLog:
         self.lost = set()
         # Callbacks may come on several threads.
         self.lock = threading.Lock()
+        # To be called in the callback of the next update, once.
+        self.on_next = None
         # Updates that arrived before this moment have no latency.
         self.latencies_from_ns = None
         # What the monotonic clock is behind the one since the Unix epoch.
@@ -77,7 +81,10 @@ class UpdateLog:
         signed or not. Both times are since the Unix epoch; the callback reads
         `arrived_ns` before it does anything else.
         """
-        number, total = frame_number_and_sum(value) if self.has_sums else (value, 0)
+        if self.frames and self.brings_frame(subscription):
+            number, total = frame_number_and_sum(value)
+        else:
+            number, total = value, 0
         with self.lock:
             place = self.noted_bytes
             if place == len(self.notes):
@@ -89,8 +96,15 @@ class UpdateLog:
             if self.lost and subscription in self.lost:
                 self.lost.remove(subscription)
                 self.change_state(subscription, True)
+        if self.on_next is not None:
+            on_next, self.on_next = self.on_next, None
+            on_next()
         if self.callback_s:
             time.sleep(self.callback_s)
+
+    def brings_frame(self, subscription):
+        """Whether the updates of a subscription are frames."""
+        return subscription % self.pvs < self.frames
 
     def state(self, pv, is_connected):
         """Notes that the library reported a PV as connected, or as disconnected; to be
@@ -133,10 +147,12 @@ class UpdateLog:
             return taken
         collected = notes[notes["arrived_ns"] >= self.latencies_from_ns]
         latencies_ns = rounded(collected["arrived_ns"] - collected["stamp_ns"])
-        values, counts = numpy.unique(latencies_ns, return_counts=True)
-        taken["latencies"] = [list(pair) for pair in zip(values.tolist(), counts.tolist())]
+        taken["latencies"] = counted(latencies_ns)
+        pvs = collected["subscription"] % self.pvs
+        if self.is_mixed:
+            of_pv = (latencies_ns[pvs == pv] for pv in range(self.pvs))
+            taken["latencies_by_pv"] = [counted(latencies_ns) for latencies_ns in of_pv]
         if len(collected):
-            pvs = collected["subscription"] % self.pvs
             arrived_ns = collected["arrived_ns"] - self.epoch_ns
             taken["latency_over_time"] = latency_over_time(pvs, arrived_ns, latencies_ns)
         return taken
@@ -161,9 +177,10 @@ class UpdateLog:
         columns["start_ns"] = numpy.maximum(notes["arrived_ns"][starts] - self.epoch_ns, 0)
         rows = zip(*(column.tolist() for column in columns.values()))
         runs = [dict(zip(columns, row)) for row in rows]
-        if self.has_sums:
+        if self.frames:
             for run, start in zip(runs, starts.tolist()):
-                run["sums"] = notes["sum"][start : start + run["count"]].tolist()
+                if run["pv"] < self.frames:
+                    run["sums"] = notes["sum"][start : start + run["count"]].tolist()
         return runs
 
 
@@ -270,6 +287,12 @@ def slice_figures(start_ns, latencies_ns):
         "p99_ns": at(99),
         "max_ns": int(ordered[-1]),
     }
+
+
+def counted(latencies_ns):
+    """Latencies in order, with the count of each."""
+    values, counts = numpy.unique(latencies_ns, return_counts=True)
+    return [list(pair) for pair in zip(values.tolist(), counts.tolist())]
 
 
 def rounded(latencies_ns):

@@ -64,6 +64,7 @@ fn round(worker: &FaultWorker) -> Vec<StageCommand> {
             room: 0,
             monitors: 1,
             callback_s: None,
+            frames: 0,
         }),
         ..StageCommand::new(Stage::Subscribe, Mode::Bulk)
     };

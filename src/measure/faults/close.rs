@@ -32,15 +32,19 @@ pub(super) fn run(
     ioc: &mut dyn Server,
     when: CloseWhen,
 ) -> Result<(), Stop> {
+    let close = match when {
+        CloseWhen::LivingElsewhere => Stage::CloseElsewhere,
+        _ => Stage::Close,
+    };
     workers.ask(|worker| {
-        worker.require(&[Stage::Subscribe, Stage::Close])?;
+        worker.require(&[Stage::Subscribe, close])?;
         let mut commands = worker.plain(&[Stage::Context, Stage::Create, Stage::Connect]);
         commands.push(subscribe());
         Ok(commands)
     })?;
     match when {
-        CloseWhen::Living => {}
-        CloseWhen::Dead => ioc.crash(),
+        CloseWhen::Living | CloseWhen::LivingElsewhere => {}
+        CloseWhen::Dead | CloseWhen::NameServerDead => ioc.crash(),
         CloseWhen::Updating => ioc.start_scanning(CLOSE_HZ)?,
     }
     let nothing = workers.begin(|_| Ok(Vec::new()))?;
@@ -49,13 +53,13 @@ pub(super) fn run(
     for (at, worker) in workers.all().iter_mut().enumerate() {
         let Some(mut session) = worker.take_session() else { continue };
         let asked = Instant::now();
-        session.begin(&[StageCommand::new(Stage::Close, Mode::Bulk)]);
+        session.begin(&[StageCommand::new(close, Mode::Bulk)]);
         closing.push(Closing { worker: at, session, asked });
     }
     wait_for(workers.all(), closing)?;
     match when {
-        CloseWhen::Living => Ok(()),
-        CloseWhen::Dead => Ok(ioc.restart(None)?),
+        CloseWhen::Living | CloseWhen::LivingElsewhere => Ok(()),
+        CloseWhen::Dead | CloseWhen::NameServerDead => Ok(ioc.restart(None)?),
         CloseWhen::Updating => Ok(ioc.stop_scanning()?),
     }
 }
@@ -67,6 +71,7 @@ fn subscribe() -> StageCommand {
         room: 0,
         monitors: 1,
         callback_s: None,
+        frames: 0,
     };
     StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) }
 }

@@ -109,6 +109,7 @@ fn subscribe(pv: usize) -> StageCommand {
         room: 0,
         monitors: 1,
         callback_s: None,
+        frames: 0,
     };
     StageCommand {
         monitor: Some(monitor),

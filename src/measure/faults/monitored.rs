@@ -104,6 +104,7 @@ fn subscribe(pvs: usize, fault: &MonitoredFault) -> StageCommand {
         room: room + pvs,
         monitors: 1,
         callback_s: (!fault.callback.is_zero()).then_some(fault.callback.as_secs_f64()),
+        frames: 0,
     };
     StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) }
 }

@@ -11,7 +11,7 @@ use crate::scenario::{PutKind, SLOW_PUT};
 use crate::worker_protocol::{Mode, Stage, StageCommand};
 
 /// An IOC's timer ends a little early at most.
-const EARLY: f64 = 0.9;
+pub(super) const EARLY: f64 = 0.9;
 
 /// Values that nobody waits for may take this long to be in their records.
 const TO_ARRIVE: Duration = Duration::from_secs(5);
@@ -40,7 +40,7 @@ pub(super) fn run(
     let asked = workers.begin(|_| Ok(vec![put.clone()]))?;
     let answers = match kind {
         PutKind::Refused => return refused(workers, asked),
-        PutKind::Slow | PutKind::Unconfirmed => workers.finish(asked)?,
+        _ => workers.finish(asked)?,
     };
     let missing = match kind {
         PutKind::Unconfirmed => missing(ioc, &values)?,
@@ -52,9 +52,9 @@ pub(super) fn run(
         worker.fault().puts = Some(PutsSeen {
             asked: pvs,
             early: usize::from(is_early),
-            swallowed: 0,
             missing,
             took_s: Some(took_s),
+            ..PutsSeen::default()
         });
     }
     Ok(())
@@ -82,13 +82,13 @@ fn refused(workers: &mut Workers, asked: super::workers::Asked) -> Result<(), St
     Ok(())
 }
 
-fn took_s(answers: &[Answer]) -> Option<f64> {
+pub(super) fn took_s(answers: &[Answer]) -> Option<f64> {
     let done = &answers.last()?.done;
     Some(done.end_ns.saturating_sub(done.start_ns) as f64 / 1e9)
 }
 
 /// How many of these values are not in the records in the end.
-fn missing(ioc: &mut dyn Server, values: &[f64]) -> Result<usize, Stop> {
+pub(super) fn missing(ioc: &mut dyn Server, values: &[f64]) -> Result<usize, Stop> {
     let began = Instant::now();
     loop {
         let mut missing = 0;

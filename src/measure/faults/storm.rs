@@ -212,6 +212,7 @@ fn subscribe(pvs: usize) -> StageCommand {
         room: 2 * pvs,
         monitors: 1,
         callback_s: None,
+        frames: 0,
     };
     StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) }
 }

@@ -261,7 +261,11 @@ impl FaultWorker {
         match stages.iter().find(|stage| !has(stage)) {
             None => Ok(()),
             Some(stage) => {
-                let message = format!("the approach has no {stage}, so it was not tried");
+                let unable = self.hello.as_ref().and_then(|hello| hello.unable.get(stage.name()));
+                let message = match unable {
+                    Some(why) => format!("not tried: {why}"),
+                    None => format!("the approach has no {stage}, so it was not tried"),
+                };
                 Err(failed(FailureKind::Unable, None, message))
             }
         }
@@ -295,6 +299,18 @@ impl FaultWorker {
                 Ok(())
             }
         }
+    }
+
+    /// Ends it, which is no failure of its own.
+    pub(super) fn end_session(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.log = session.end();
+        }
+    }
+
+    /// Adds a sentence for the reader of the figures.
+    pub(super) fn warn(&mut self, sentence: &str) {
+        self.record.warnings.push(sentence.to_owned());
     }
 
     /// Keeps what it printed.

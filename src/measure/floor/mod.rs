@@ -252,6 +252,7 @@ impl Showing<'_> {
             room: 3 * self.pvs,
             monitors: 1,
             callback_s: None,
+            frames: 0,
         });
         let command = StageCommand { monitor, ..StageCommand::new(stage, Mode::Bulk) };
         let done = session.stages(&[command], &mut || Ok(()))?.remove(0).done;

@@ -62,7 +62,8 @@ impl<E: Clone> Subscriptions<E> {
     /// None at all, and no room for updates.
     pub(in crate::worker) fn none() -> Subscriptions<E> {
         let content = Content::Scalars;
-        let monitor = Monitor { content, step: 1.0, room: 0, monitors: 0, callback_s: None };
+        let monitor =
+            Monitor { content, step: 1.0, room: 0, monitors: 0, callback_s: None, frames: 0 };
         Subscriptions::new(monitor, 0)
     }
 
@@ -167,8 +168,14 @@ mod tests {
 
     /// Two PVs with `monitors` subscriptions each.
     fn begun(monitors: usize) -> Subscriptions<&'static str> {
-        let monitor =
-            Monitor { content: Content::Scalars, step: 1.0, room: 8, monitors, callback_s: None };
+        let monitor = Monitor {
+            content: Content::Scalars,
+            step: 1.0,
+            room: 8,
+            monitors,
+            callback_s: None,
+            frames: 0,
+        };
         let mut subscriptions = Subscriptions::new(monitor, 2);
         subscriptions.begin(&[0, 1]);
         subscriptions
@@ -219,6 +226,7 @@ mod tests {
             room: 8,
             monitors: 1,
             callback_s: None,
+            frames: 0,
         };
         let mut subscriptions = Subscriptions::<&str>::new(monitor, 3);
         subscriptions.begin(&[0]);

@@ -89,6 +89,7 @@ mod tests {
             room: 8,
             monitors: 1,
             callback_s: None,
+            frames: 0,
         };
         let sink = UpdateSink::new(monitor, 2);
         sink.begin(&[0, 1]);

@@ -184,14 +184,14 @@ impl FutureLibrary for EpicsCa {
         subscriptions: Subscribing<'_>,
         sink: &LocalSink,
     ) -> Result<(), StageError> {
-        let Subscribing { pvs, numbering, content, deadline } = subscriptions;
+        let Subscribing { pvs, numbering, deadline, .. } = subscriptions;
         let mut further = Vec::new();
         for (number, pv) in subscriptions.numbered() {
             if numbering.monitor(number) > 0 {
                 further.push((number, pv, self.channel(pv)?));
                 continue;
             }
-            let subject = subject(&mut self.connected[pv], content);
+            let subject = subject(&mut self.connected[pv], subscriptions.content(number));
             let subject = subject.map_err(|why| failed(&self.name(pv), why))?;
             self.elements = subject.elements().max(self.elements);
             sink.add(number, subject);
@@ -202,6 +202,7 @@ impl FutureLibrary for EpicsCa {
             return Err(unfinished("connected anew", pvs.len(), pvs.len(), self.timeout, &first));
         }
         for (number, pv, channel) in further {
+            let content = subscriptions.content(number);
             let subject = typed(channel)
                 .map_err(Why::from)
                 .and_then(|mut channel| subject(&mut channel, content));

@@ -12,7 +12,7 @@ use crate::worker_protocol::{Content, Monitor};
 pub(in crate::worker) struct Subscriptions {
     /// What came on them.
     pub(super) log: UpdateLog,
-    content: Content,
+    monitor: Monitor,
     numbering: Numbering,
     /// By number.
     state: Vec<SubscriptionState>,
@@ -38,7 +38,7 @@ impl Subscriptions {
         let numbering = Numbering::new(monitor, pvs);
         Subscriptions {
             log: UpdateLog::new(monitor, pvs),
-            content: monitor.content,
+            monitor,
             numbering,
             state: vec![SubscriptionState::Unwanted; numbering.count()],
             silent: 0,
@@ -46,9 +46,9 @@ impl Subscriptions {
         }
     }
 
-    /// What updates hold.
-    pub(in crate::worker) fn content(&self) -> Content {
-        self.content
+    /// What the updates of a subscription hold.
+    pub(in crate::worker) fn content(&self, number: u32) -> Content {
+        self.monitor.content_of(self.numbering.pv(number as usize))
     }
 
     /// The numbers of all subscriptions to `pv`, which are asked for now.
@@ -121,6 +121,7 @@ mod tests {
             room: 4,
             monitors: 1,
             callback_s: None,
+            frames: 0,
         };
         let mut subscriptions = Subscriptions::new(monitor, 3);
         (0..2).for_each(|pv| drop(subscriptions.ask(pv)));
@@ -146,6 +147,7 @@ mod tests {
             room: 4,
             monitors: 3,
             callback_s: None,
+            frames: 0,
         };
         let mut subscriptions = Subscriptions::new(monitor, 2);
         let numbers: Vec<u32> = subscriptions.ask(1).collect();

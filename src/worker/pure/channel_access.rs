@@ -136,7 +136,8 @@ impl FutureLibrary for EpicsCaRs {
         };
         let handles = try_join_all(subscriptions.numbered().map(subscribe)).await?;
         for (number, handle) in handles {
-            let take = take(number, handle, subscriptions.content, Arc::clone(sink));
+            let content = subscriptions.content(number);
+            let take = take(number, handle, content, Arc::clone(sink));
             self.takers.push(tokio::spawn(take));
         }
         for pv in subscriptions.pvs {

@@ -128,9 +128,10 @@ impl FutureLibrary for EpicsPvaRs {
         subscriptions: Subscribing<'_>,
         sink: &SharedSink,
     ) -> Result<(), StageError> {
-        let (client, names, content) = (&self.client, &self.names, subscriptions.content);
+        let (client, names) = (&self.client, &self.names);
         let subscribe = async |(number, pv): (usize, usize)| {
             let (sink, states) = (Arc::clone(sink), Arc::clone(sink));
+            let content = subscriptions.content(number);
             let report = move |event| states.record_state(pv, is_connected(&event));
             let take = move |_: &_, field: &PvField| {
                 let arrived = Arrived::now();

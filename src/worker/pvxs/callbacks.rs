@@ -1,7 +1,7 @@
 //! What pvxs' thread calls: records what was brought, and nothing else.
 
 use std::ffi::{CStr, c_char, c_void};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::interface as c;
 use crate::worker::completions::Completions;
@@ -13,11 +13,20 @@ const NANOSECONDS: i64 = 1_000_000_000;
 /// What the callbacks of one client need.
 pub(super) struct Owner {
     pub(super) completions: Completions<String>,
-    /// Set before anything is subscribed to.
-    pub(super) content: OnceLock<Content>,
+    /// Which PVs bring frames; set before they are subscribed to.
+    pub(super) brings_frames: Box<[AtomicBool]>,
 }
 
 impl Owner {
+    /// Subscriptions to a PV are as far from one another as the job has PVs.
+    fn content_of(&self, subscription: usize) -> Content {
+        let pv = subscription % self.brings_frames.len().max(1);
+        match self.brings_frames[pv].load(Ordering::Relaxed) {
+            true => Content::Frames,
+            false => Content::Scalars,
+        }
+    }
+
     /// The callbacks, for a client that is gone before `self` is.
     pub(super) fn callbacks(&self) -> c::gauge_pvxs_callbacks {
         c::gauge_pvxs_callbacks {
@@ -73,7 +82,7 @@ unsafe extern "C" fn updated(
     // SAFETY: promised by the caller.
     let owner = unsafe { of(owner) };
     let update = if error.is_null() {
-        let content = owner.content.get().copied().unwrap_or(Content::Scalars);
+        let content = owner.content_of(subscription);
         // SAFETY: promised by the caller.
         unsafe { read(update, content) }
     } else {

@@ -16,7 +16,8 @@ mod interface;
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::ptr::NonNull;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use self::callbacks::{Owner, checked, text};
@@ -53,8 +54,10 @@ impl CallbackLibrary for Pvxs {
 
     /// A context that does what the environment says.
     fn new(pvs: usize) -> Result<Pvxs, StageError> {
-        let owner =
-            Arc::new(Owner { completions: Completions::new(pvs), content: OnceLock::new() });
+        let owner = Arc::new(Owner {
+            completions: Completions::new(pvs),
+            brings_frames: (0..pvs).map(|_| AtomicBool::new(false)).collect(),
+        });
         let callbacks = owner.callbacks();
         let mut raw = None;
         let made = checked(|error| {
@@ -123,9 +126,8 @@ impl CallbackLibrary for Pvxs {
         unsafe { c::gauge_pvxs_end_requests(self.raw.as_ptr()) };
     }
 
-    /// All subscriptions of a context have the content of the first.
     fn subscribe(&self, pv: usize, content: Content, subscription: usize) -> Result<(), Refusal> {
-        self.owner.content.get_or_init(|| content);
+        self.owner.brings_frames[pv].store(content == Content::Frames, Ordering::Relaxed);
         // SAFETY: the client is alive and knows which PVs it has.
         self.call(|client, error| unsafe {
             c::gauge_pvxs_subscribe(client, pv, subscription, error)

@@ -20,7 +20,7 @@ SECOND_CHANCE_S = 0.5
 class Client(AsyncioClient):
     # Without `create`: `connect` does both.
     stages = worker.stages_without("create")
-    reports = ("states", "unconnected")
+    reports = ("states", "unconnected", "mixed")
 
     def __init__(self):
         super().__init__()

@@ -20,7 +20,7 @@ LOOK_S = 0.001
 
 
 class Client(worker.Client):
-    reports = ("states", "unconnected")
+    reports = ("states", "unconnected", "mixed")
 
     def __init__(self):
         self.library_context = None
@@ -100,21 +100,22 @@ class Client(worker.Client):
         if mode == "serial":
             self.put_serial(pvs, values)
             return
-        pending, responses = worker.Pending(pvs), {}
+        # By their places: one PV may be written twice.
+        pending, responses = worker.Pending(range(len(pvs))), {}
         deadline = self.job.deadline()
 
-        def written(pv, response):
-            responses[pv] = response
-            pending.arrived(pv)
+        def written(place, response):
+            responses[place] = response
+            pending.arrived(place)
 
         with self.batch(pvs) as batch:
-            for pv, value in zip(pvs, values):
-                batch.write(self.pvs[pv], [value], functools.partial(written, pv))
+            for place, (pv, value) in enumerate(zip(pvs, values)):
+                batch.write(self.pvs[pv], [value], functools.partial(written, place))
         missing = pending.wait(deadline)
         if missing:
-            raise self.job.unfinished("written", missing, len(pvs))
-        for pv, response in responses.items():
-            check_written(self.job.pvs[pv], response)
+            raise self.job.unfinished("written", [pvs[place] for place in missing], len(pvs))
+        for place, response in responses.items():
+            check_written(self.job.pvs[pvs[place]], response)
 
     def put_serial(self, pvs, values):
         deadline = self.job.deadline()
@@ -149,7 +150,8 @@ class Client(worker.Client):
         stamp = response.metadata.stamp
         stamp_ns = worker.unix_ns(stamp.secondsSinceEpoch, stamp.nanoSeconds)
         data = response.data
-        self.log.note(number, data if self.log.has_sums else data[0], stamp_ns, arrived_ns)
+        value = data if self.log.brings_frame(number) else data[0]
+        self.log.note(number, value, stamp_ns, arrived_ns)
 
     def on_state(self, pv, _library_pv, state):
         self.log.state(pv, state == "connected")

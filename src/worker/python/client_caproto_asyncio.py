@@ -19,7 +19,7 @@ import client_caproto
 class Client(AsyncioClient):
     # Without `create`: the library makes PVs within its event loop only.
     stages = worker.stages_without("create")
-    reports = ("states", "unconnected")
+    reports = ("states", "unconnected", "mixed")
 
     def __init__(self):
         super().__init__()
@@ -116,7 +116,8 @@ class Client(AsyncioClient):
         stamp = response.metadata.stamp
         stamp_ns = worker.unix_ns(stamp.secondsSinceEpoch, stamp.nanoSeconds)
         data = response.data
-        self.log.note(number, data if self.log.has_sums else data[0], stamp_ns, arrived_ns)
+        value = data if self.log.brings_frame(number) else data[0]
+        self.log.note(number, value, stamp_ns, arrived_ns)
 
     def on_state(self, pv, _library_pv, state):
         self.log.state(pv, state == "connected")

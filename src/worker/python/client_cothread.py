@@ -17,10 +17,21 @@ from epics_gauge import worker
 import loaded_libca
 
 
+ONE_THREAD = (
+    "cothreads run on the thread that imported the library; others hand work to it by "
+    "cothread.CallbackResult (cothread 2.20.1, cothread/cothread.py)"
+)
+
+
 class Client(worker.Client):
+    unable = {
+        "close-elsewhere": ONE_THREAD,
+        "get-threads": ONE_THREAD,
+        "subscribe-threads": ONE_THREAD,
+    }
     # Without `context`: importing catools makes it. Without `create`: `connect` does both.
     stages = worker.stages_without("context", "create")
-    reports = ("states", "unconnected")
+    reports = ("states", "unconnected", "mixed")
     warnings = ("import makes the context: the library does it when it is loaded",)
 
     def __init__(self):
@@ -93,6 +104,9 @@ class Client(worker.Client):
             missing = [pv for pv, _ in errors] + list(pvs[done:])
             raise self.job.unfinished(what, missing, len(pvs))
         raise worker.StageError(f"{self.job.pvs[pv]} not {what}: {error}")
+
+    def event(self):
+        return Finished()
 
     def subscribe(self, mode, pvs):
         deadline = self.job.deadline()

@@ -36,6 +36,7 @@ class Client(worker.Client):
     reports = ("unconnected",)
     # It reports no states: `setConnectionCallback` blocks for 0.1 s at each PV.
     stages = worker.stages_without("context", "put-unconfirmed")
+    reports = ("mixed",)
     warnings = (
         "connect contains the library's context",
         "connect contains a first update in bulk mode, a first get one by one: the library has "

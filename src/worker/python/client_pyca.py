@@ -31,7 +31,7 @@ MORE_CHANNELS = (
 class Client(worker.Client):
     # Without `context`: importing pyca makes it.
     stages = worker.stages_without("context")
-    reports = ("states", "unconnected")
+    reports = ("states", "unconnected", "mixed")
     warnings = (
         "get asks for DBR_TIME_DOUBLE: the library has no plain request",
         "import makes the context: the library does it when it is loaded",
@@ -134,6 +134,30 @@ class Client(worker.Client):
         """With a timeout that is no request for a callback it does not wait for the server."""
         for pv, value in zip(pvs, values):
             self.pvs[pv].put_data(value, float(self.job.timeout_s))
+
+    def put_from_callback(self, pvs, values, done):
+        """Calls that wait do not end in a callback: the answer comes by one too."""
+        answers = worker.Pending(pvs)
+
+        def answered(pv, error=None):
+            if error is not None:
+                self.errors.append(f"{self.job.pvs[pv]}: {error}")
+            answers.arrived(pv)
+            if not answers.missing:
+                done()
+
+        for pv, value in zip(pvs, values):
+            self.pvs[pv].putevt_cb = functools.partial(answered, pv)
+            self.pvs[pv].put_data(value, CALL_BACK)
+        pyca.flush_io()
+
+    def get_in_thread(self, pvs):
+        pyca.attach_context()
+        return super().get_in_thread(pvs)
+
+    def monitor_in_thread(self, pvs, deadline):
+        pyca.attach_context()
+        super().monitor_in_thread(pvs, deadline)
 
     def monitor(self, pvs, deadline):
         self.require_connected(pvs)

@@ -24,7 +24,7 @@ LIBCA = ctypes.CDLL(ca.find_libca())
 
 
 class Client(worker.Client):
-    reports = ("states", "unconnected")
+    reports = ("states", "unconnected", "mixed")
 
     def __init__(self):
         self.pvs = []
@@ -148,6 +148,37 @@ class Client(worker.Client):
         self.require_connected(pvs)
         for pv, value in zip(pvs, values):
             self.pvs[pv].put(value)
+
+    def put_from_callback(self, pvs, values, done):
+        """A call that waits would keep libca's thread, which brings the answer: completion
+        is reported by a callback too."""
+        pending = worker.Pending(pvs)
+
+        def completed(pv, **_):
+            pending.arrived(pv)
+            if not pending.missing:
+                done()
+
+        for pv, value in zip(pvs, values):
+            self.pvs[pv].put(value, callback=functools.partial(completed, pv))
+
+    def get_in_child(self, pvs, is_used):
+        """As `CAProcess` does it, the library's own process: it clears the library's cache,
+        then makes what it needs."""
+        if is_used:
+            for pv in self.objects():
+                pv.disconnect()
+            ca.clear_cache()
+        return super().get_in_child(pvs, is_used=False)
+
+    def get_in_thread(self, pvs):
+        """A thread that is not the library's own must use its first context."""
+        ca.use_initial_context()
+        return super().get_in_thread(pvs)
+
+    def monitor_in_thread(self, pvs, deadline):
+        ca.use_initial_context()
+        super().monitor_in_thread(pvs, deadline)
 
     def monitor(self, pvs, _deadline):
         """The first subscription to a PV is that of the object that reads and writes

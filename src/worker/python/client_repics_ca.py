@@ -15,7 +15,7 @@ from epics_gauge import worker
 class Client(worker.Client):
     # Without `create`: `connect` does both.
     stages = worker.stages_without("create")
-    reports = ("states", "unconnected")
+    reports = ("states", "unconnected", "mixed")
 
     def __init__(self):
         self.subscriptions = []

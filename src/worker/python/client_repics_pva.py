@@ -24,7 +24,7 @@ class Client(worker.Client):
     # Without `create`: `connect` does both. Without `put-unconfirmed`: the library waits for
     # the server's answer to every put.
     stages = worker.stages_without("create", "put-unconfirmed")
-    reports = ("states", "unconnected")
+    reports = ("states", "unconnected", "mixed")
     warnings = (
         "connect contains a first get in bulk mode: the library connects one PV at a time",
         "put reads before it writes: the library does it unless it is told not to",

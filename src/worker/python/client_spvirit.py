@@ -139,7 +139,7 @@ class Client(worker.Client):
     def on_update(self, number, update):
         arrived_ns = time.time_ns()
         value, stamp = update.value["value"], update.value["timeStamp"]
-        if self.log.has_sums:
+        if self.log.brings_frame(number):
             value = numpy.array(value, dtype=numpy.int16)
         stamp_ns = stamp["secondsPastEpoch"] * 1_000_000_000 + stamp["nanoseconds"]
         self.log.note(number, value, stamp_ns, arrived_ns)

@@ -14,7 +14,7 @@ UPDATE = Context.makeRequest("field(value,timeStamp)")
 # Without `create`: `connect` does both. Without `put-unconfirmed`: the library waits for the
 # server's answer to every put.
 STAGES = worker.stages_without("create", "put-unconfirmed")
-REPORTS = ("states", "unconnected")
+REPORTS = ("states", "unconnected", "mixed")
 
 WARNINGS = (
     "connect contains a first get: the library has no call that only connects",

@@ -251,7 +251,7 @@ fn take_update(
         return Ok(());
     };
     let update = match subscriptions.is_asked(number) {
-        true => updates::decode(subscriptions.content(), piece, &mut protocol.frames),
+        true => updates::decode(subscriptions.content(number), piece, &mut protocol.frames),
         false => Err("an update of no subscription".to_owned()),
     };
     match update {

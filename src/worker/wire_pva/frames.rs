@@ -5,10 +5,11 @@ use super::assembly::Place;
 use super::layout::Layout;
 use super::operations::Kind;
 use super::{Pipeline, Session};
-use crate::pv_access::{Answer, Header, Reader, Trouble};
+use crate::pv_access::{Answer, Header, Reader, Segment, Trouble};
 use crate::worker::client::StageError;
 use crate::worker::floor::{Piece, PixelSum};
 use crate::worker::updates::{Arrived, Update, frame_number};
+use crate::worker_protocol::Content;
 
 /// Bytes of one pixel.
 const PIXEL_BYTES: usize = 2;
@@ -76,6 +77,28 @@ impl Incoming {
         };
         (frame_number(pixel(0), pixel(1)), self.sum.total(is_big_endian))
     }
+}
+
+/// Whether a message of a monitor, or a part of one, is of a subscription to frames. The
+/// first part says which subscription: only longer messages than the buffer come in parts.
+pub(super) fn brings_frame<P: Pipeline>(
+    session: &mut Session<P>,
+    circuit: usize,
+    piece: &Piece<'_, Header>,
+) -> bool {
+    let begins = matches!(piece.header.segment, Segment::Whole | Segment::First);
+    if piece.at > 0 || !begins {
+        return session.parts(circuit).0.brings_frame;
+    }
+    let ioid = Reader::new(piece.bytes, piece.header.is_big_endian).u32();
+    let is_frame = ioid.is_ok_and(|ioid| {
+        session.subscriptions().is_some_and(|(subscriptions, protocol)| {
+            let (kind, number) = protocol.operations.kind(ioid);
+            kind == Kind::Monitor && subscriptions.content(number) == Content::Frames
+        })
+    });
+    session.parts(circuit).0.brings_frame = is_frame;
+    is_frame
 }
 
 /// Takes a message of a monitor, or a part of one.

@@ -25,7 +25,6 @@ use super::floor::{
     self, Hears, Names, Patience, Piece, Protocol, Request, Subscription, Variables,
 };
 use crate::pv_access::{self, Header, Types};
-use crate::worker_protocol::Content;
 
 /// The client.
 pub(super) type WirePva = Session<Plain>;
@@ -79,6 +78,8 @@ pub(super) struct Peer {
     assembly: Assembly,
     /// An update as far as it has come, where its pixels are not kept.
     incoming: Incoming,
+    /// Whether the message of a monitor that came last is of frames.
+    brings_frame: bool,
 }
 
 impl<P: Pipeline> Protocol for PvAccess<P> {
@@ -193,10 +194,9 @@ impl<P: Pipeline> Hears for PvAccess<P> {
             take_control(session, circuit, &piece.header);
             return Ok(());
         }
-        let has_frames = session
-            .subscriptions()
-            .is_some_and(|(subscriptions, _)| subscriptions.content() == Content::Frames);
-        if has_frames && piece.header.command == pv_access::CMD_MONITOR {
+        if piece.header.command == pv_access::CMD_MONITOR
+            && frames::brings_frame(session, circuit, piece)
+        {
             return frames::take(session, circuit, piece);
         }
         answers::take(session, circuit, piece, deadline)

@@ -7,9 +7,7 @@ use std::thread::JoinHandle;
 
 use proptest::prelude::*;
 
-use super::{
-    Assembly, Content, Duration, Header, Piece, Pipeline, Pipelined, Plain, Session, pv_access,
-};
+use super::{Assembly, Duration, Header, Piece, Pipeline, Pipelined, Plain, Session, pv_access};
 use crate::pv_access::{
     CMD_CONNECTION_VALIDATED, CMD_CONNECTION_VALIDATION, CMD_CREATE_CHANNEL, CMD_GET, CMD_MONITOR,
     CMD_PUT, CMD_SEARCH, CMD_SEARCH_RESPONSE, CTRL_SET_BYTE_ORDER, HEADER_BYTES, MAGIC, Reader,
@@ -17,7 +15,7 @@ use crate::pv_access::{
 };
 use crate::worker::client::Client as _;
 use crate::worker::per_pv_times::PerPvTimes;
-use crate::worker_protocol::{Job, Mode, Monitor};
+use crate::worker_protocol::{Content, Job, Mode, Monitor};
 
 /// A scalar with time stamp.
 const SCALAR: &[u8] = b"\x80\0\x02\x05value\x43\
@@ -252,7 +250,7 @@ fn client_within<P: Pipeline>(address: SocketAddr, pvs: usize, timeout_s: f64) -
 }
 
 fn monitor(content: Content) -> Monitor {
-    Monitor { content, step: 1.0, room: 4, monitors: 1, callback_s: None }
+    Monitor { content, step: 1.0, room: 4, monitors: 1, callback_s: None, frames: 0 }
 }
 
 /// Everything that a client does, against a server of that manner.

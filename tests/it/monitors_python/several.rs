@@ -101,8 +101,14 @@ pub(crate) fn connected(
 
 pub(crate) fn subscribe(content: Content, mode: Mode) -> StageCommand {
     let step = if content == Content::Scalars { PROCESSED_FACTOR } else { 1.0 };
-    let monitor =
-        Some(Monitor { content, step, room: 10_000, monitors: MONITORS, callback_s: None });
+    let monitor = Some(Monitor {
+        content,
+        step,
+        room: 10_000,
+        monitors: MONITORS,
+        callback_s: None,
+        frames: 0,
+    });
     StageCommand { monitor, ..StageCommand::new(Stage::Subscribe, mode) }
 }
 

@@ -108,6 +108,59 @@ def lies():
             elif before is not None:
                 super().on_update(number, before[0], **before[1])
 
+    class LosesSlow(client_pyepics.Client):
+        """Drops the second update of the first slow PV beside a camera."""
+
+        def on_update(self, number, value, **more):
+            self.seen = getattr(self, "seen", 0) + (number == 1)
+            if number != 1 or self.seen != 2:
+                super().on_update(number, value, **more)
+
+    class ConfirmsFirst(client_pyepics.Client):
+        """Takes the second put to a busy record for done with the first, and does not send
+        it."""
+
+        def put(self, mode, pvs, values):
+            super().put("serial", pvs[:1], values[:1])
+
+    class WaitsInCallback(client_pyepics.Client):
+        """Waits in a callback for what never comes."""
+
+        def put_from_callback(self, pvs, values, done):
+            pass
+
+    class ForksStale(client_pyepics.Client):
+        """Its child answers with values of its own."""
+
+        def get_in_child(self, pvs, is_used):
+            return [value + 1 for value in super().get_in_child(pvs, is_used)]
+
+    class HangsForked(client_pyepics.Client):
+        """Its child waits for ever."""
+
+        def get_in_child(self, pvs, is_used):
+            threading.Event().wait()
+
+    class CrashesForked(client_pyepics.Client):
+        """Its child is ended by a signal."""
+
+        def get_in_child(self, pvs, is_used):
+            os.abort()
+
+    class SwapsThreads(client_pyepics.Client):
+        """A thread answers with the values of the PVs in reverse order."""
+
+        def get_in_thread(self, pvs):
+            return super().get_in_thread(pvs)[::-1]
+
+    class HangsElsewhere(client_pyepics.Client):
+        """Never ends when it is closed by another thread."""
+
+        def close(self):
+            if threading.current_thread() is not threading.main_thread():
+                threading.Event().wait()
+            super().close()
+
     return locals()["".join(word.capitalize() for word in LIE.split("-"))]
 
 

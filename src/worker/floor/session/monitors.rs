@@ -144,8 +144,8 @@ impl<P: Hears> Session<P> {
         };
         let channel = self.channels[pv as usize];
         let (peer, output) = self.circuits[usize::from(channel.circuit)].peer_and_output();
-        let content = subscriptions.content();
         for number in subscriptions.ask(pv) {
+            let content = subscriptions.content(number);
             let subscription = Subscription { sid: channel.sid, number, content };
             self.protocol.subscribe(peer, output, &subscription);
         }
