@@ -150,6 +150,10 @@ fn by_lookups(
     // What a lookup changes is how PVs connect: beside the usual one it takes no more.
     let is_beside = |lookup: &Lookup| !is_asked && !lookup.is_usual();
     let by_each = |planned: PlannedConfiguration| {
+        if planned.fault.is_some() {
+            // Its own: that of its name server may be what goes away.
+            return vec![planned];
+        }
         let by = |lookup: &Lookup| {
             let planned = planned.clone().by(*lookup);
             if is_beside(lookup) { planned.brief() } else { planned }
