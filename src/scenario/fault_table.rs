@@ -67,7 +67,7 @@ pub enum FaultCourse {
         /// How many processes.
         clients: usize,
     },
-    /// One approach after another has its client used by a forked process or by threads.
+    /// All approaches at once have their clients used by a forked process or by threads.
     Shared(SharedBy),
     /// One approach after another monitors a camera, slow and fast PVs in one client.
     Mixed(MixedLoad),
@@ -258,7 +258,6 @@ impl FaultDefinition {
             self.course,
             FaultCourse::Churn { .. }
                 | FaultCourse::Put(_)
-                | FaultCourse::Shared(_)
                 | FaultCourse::Mixed(_)
                 | FaultCourse::Storm { .. }
         )

@@ -355,6 +355,30 @@ mod tests {
     }
 
     #[test]
+    fn frames_and_scalars_of_one_job_are_told_apart() {
+        let monitor = Monitor {
+            content: Content::Scalars,
+            step: 10.0,
+            room: 4,
+            monitors: 1,
+            callback_s: None,
+            frames: 1,
+        };
+        let mut log = UpdateLog::new(monitor, 2);
+        log.begin_collecting();
+        for (pv, number, sum) in [(0, 1.0, 11), (1, 1.0, 0), (0, 2.0, 12), (1, 11.0, 0)] {
+            log.record_now(pv, number, sum, now_ns(libc::CLOCK_REALTIME));
+        }
+        let updates = log.take();
+        assert_eq!(shape(&updates), [(0, 1.0, 1), (1, 1.0, 2), (0, 2.0, 1)]);
+        let sums: Vec<&[u64]> = updates.runs.iter().map(|run| &*run.sums).collect();
+        assert_eq!(sums, [&[11][..], &[], &[12]]);
+        let counts = |latencies: &Vec<(i64, u64)>| latencies.iter().map(|(_, count)| count).sum();
+        let counts: Vec<u64> = updates.latencies_by_pv.iter().map(counts).collect();
+        assert_eq!(counts, [2, 2]);
+    }
+
+    #[test]
     fn latencies_count_from_collecting_on() {
         let mut log = log(Content::Scalars, 1.0);
         log.record_now(0, 1.0, 0, 0);
