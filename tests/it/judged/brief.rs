@@ -1,8 +1,12 @@
 //! What a run prints: the answer first, on one screen.
 
 use epics_gauge::judge::{BUDGET_S, Crossing, Limits, Outcome, judge, matters};
-use epics_gauge::record::{Load, RunRecords};
+use epics_gauge::record::{
+    Failure, FailureKind, FaultRun, GetsSeen, Load, Record, Recovered, Reports, RunRecords,
+    Scenario,
+};
 use epics_gauge::report::{Format, Subject, render};
+use epics_gauge::scenario::FAULTS;
 
 use super::monitors::{load, monitored, usage};
 use super::with_fresh_blocks;
@@ -36,6 +40,69 @@ fn a_quick_run_of_both_protocols_fits_one_screen_with_the_answer_at_its_top() {
     assert!(answer < table, "{text}");
     for column in ["connect", "one get", "bulk get", "1 s slower", "CPU", "lost", "growth"] {
         assert!(text.contains(column), "{column}:\n{text}");
+    }
+}
+
+/// Every approach through every fault: a third of them wrong, a third failed, a third over
+/// several limits.
+fn all_red() -> RunRecords {
+    let approaches: Vec<String> = (0..15).map(|index| format!("approach-{index}")).collect();
+    let names: Vec<&str> =
+        ["wire"].into_iter().chain(approaches.iter().map(|name| &**name)).collect();
+    let mut records = Vec::new();
+    for fault in &FAULTS {
+        for (index, approach) in names.iter().enumerate() {
+            let gets = GetsSeen { late: 3, stale: 4, ..GetsSeen::default() };
+            let recovered = Recovered { wanted: 10, slowest_s: Some(60.0), ..Recovered::default() };
+            let reports = Reports { missing: 5, wanted: 10, ..Reports::default() };
+            let run = FaultRun {
+                name: fault.name.to_owned(),
+                gets: Some(gets),
+                recovered: Some(recovered),
+                reports: Some(reports),
+                ..FaultRun::default()
+            };
+            let kind =
+                [None, Some(FailureKind::WrongUpdate), Some(FailureKind::TimedOut)][index % 3];
+            records.push(Record {
+                scenario: Scenario::Faults,
+                server: "softioc".to_owned(),
+                pvs: 10,
+                approach: (*approach).to_owned(),
+                fault: Some(Box::new(run)),
+                failure: kind.map(|kind| Failure {
+                    kind,
+                    stage: None,
+                    message: "gauge:0 had 3 updates that nobody made ".repeat(12),
+                }),
+                ..Record::default()
+            });
+        }
+    }
+    run_with(&names, records)
+}
+
+#[test]
+fn where_everything_is_red_the_worst_fits_one_screen_and_the_rest_is_counted() {
+    let run = all_red();
+    let text = brief(&run, &Limits::built_in());
+    let lines: Vec<&str> = text.lines().collect();
+    // A run prints two lines more, where its report is.
+    assert!(lines.len() <= 38 && lines.len() > 30, "{} lines:\n{text}", lines.len());
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{text}");
+    let first = text.find("* WRONG VALUES: approach-").unwrap();
+    assert!(!text[..first].contains("* "), "{text}");
+    let unwrapped = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(unwrapped.contains("LIMIT BROKEN"), "{text}");
+    assert!(unwrapped.ends_with("the full report has all of them."), "{text}");
+
+    let whole = rendered(&run, Format::Markdown);
+    let broken = judge(&run, &Limits::built_in()).verdicts;
+    let broken = broken.iter().filter(|verdict| verdict.is_worse_than_expected()).count();
+    assert!(broken > 100, "{broken}");
+    assert!(whole.matches("LIMIT BROKEN: ").count() > 50, "{whole}");
+    for fault in &FAULTS {
+        assert!(whole.contains(fault.name), "{}", fault.name);
     }
 }
 

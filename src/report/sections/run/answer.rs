@@ -14,13 +14,13 @@ use crate::units::{counted, duration};
 pub(super) fn answer(judgement: &Judgement, detail: Detail) -> Vec<Part> {
     let heading = Part::Heading(2, "the answer".to_owned());
     let heading = Some(heading).filter(|_| detail == Detail::Full);
-    heading.into_iter().chain([Part::List(statements(judgement))]).collect()
+    heading.into_iter().chain([Part::List(statements(judgement, detail))]).collect()
 }
 
 /// A sentence each, the worst news first.
-fn statements(judgement: &Judgement) -> Vec<String> {
-    let mut statements = wrong_values(&judgement.failures);
-    statements.extend(failures(&judgement.failures));
+fn statements(judgement: &Judgement, detail: Detail) -> Vec<String> {
+    let mut statements = wrong_values(&judgement.failures, detail);
+    statements.extend(failures(&judgement.failures, detail));
     statements.extend(broken(judgement));
     statements.extend(bimodal_connects(judgement));
     statements.extend(undecided(judgement));
@@ -47,7 +47,7 @@ fn is_wrong(one: &FailedWorkers) -> bool {
 }
 
 /// Wrong values come before everything else: no other figure of theirs means anything.
-fn wrong_values(failures: &[FailedWorkers]) -> Vec<String> {
+fn wrong_values(failures: &[FailedWorkers], detail: Detail) -> Vec<String> {
     let statement = |one: &FailedWorkers| {
         let what = match one.kind {
             FailureKind::WrongUpdate => "updates that the server never made",
@@ -59,13 +59,25 @@ fn wrong_values(failures: &[FailedWorkers]) -> Vec<String> {
              comparison.",
             one.approach,
             counted(one.count, "worker"),
-            one.configurations.join(", "),
+            configurations(one, detail),
         )
     };
     failures.iter().filter(|one| is_wrong(one)).map(statement).collect()
 }
 
-fn failures(failures: &[FailedWorkers]) -> Vec<String> {
+/// Where workers failed: on one screen a few places, and how many more there are.
+fn configurations(one: &FailedWorkers, detail: Detail) -> String {
+    const FEW: usize = 2;
+    let all = &one.configurations;
+    match detail {
+        Detail::Brief if all.len() > FEW + 1 => {
+            format!("{} and {} more", all[..FEW].join(", "), all.len() - FEW)
+        }
+        _ => all.join(", "),
+    }
+}
+
+fn failures(failures: &[FailedWorkers], detail: Detail) -> Vec<String> {
     let is_known = |one: &FailedWorkers| {
         matches!(one.kind, FailureKind::Unable | FailureKind::LeftOut | FailureKind::TooMuchMemory)
     };
@@ -73,10 +85,7 @@ fn failures(failures: &[FailedWorkers]) -> Vec<String> {
         let first = one.first.lines().next().unwrap_or_default();
         let count = counted(one.count, "worker");
         let (approach, kind) = (&one.approach, one.kind.name());
-        format!(
-            "FAILED: {approach} in {count} ({kind}; {}): {first}",
-            one.configurations.join(", ")
-        )
+        format!("FAILED: {approach} in {count} ({kind}; {}): {first}", configurations(one, detail))
     };
     failures.iter().filter(|one| !is_wrong(one) && !is_known(one)).map(statement).collect()
 }
