@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::record::{Load, RunRecords, Scenario};
+use crate::judge::MonitorFigures;
+use crate::record::{RunRecords, Scenario};
 use crate::scenario::{Dimension, definition};
 use crate::worker_protocol::Mode;
 
@@ -39,19 +40,14 @@ impl Command {
         }
     }
 
-    /// Runs a scenario with monitors again, with this load.
-    pub(super) fn of_load(
-        run: &RunRecords,
-        scenario: Scenario,
-        server: &str,
-        pvs: usize,
-        load: &Load,
-    ) -> Command {
-        let command =
-            Command::of(run, scenario).server(server).option("--rate", &load.rate_hz.to_string());
+    /// Runs this configuration with monitors again.
+    pub(super) fn of_monitors(run: &RunRecords, configuration: &MonitorFigures) -> Command {
+        let MonitorFigures { scenario, server, pvs, load, .. } = configuration;
+        let rate_hz = load.rate_hz.to_string();
+        let command = Command::of(run, *scenario).server(server).option("--rate", &rate_hz);
         let command = match load.pixels {
             Some(pixels) => command.option("--pixels", &pixels.to_string()),
-            None => command.pvs(vec![pvs]),
+            None => command.pvs(vec![*pvs]),
         };
         let command = match load.array_bytes {
             Some(bytes) => command.option("--array-bytes", &bytes.to_string()),

@@ -41,13 +41,7 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, configuration: &MonitorFigures)
         .iter()
         .map(|(row, latency)| two_percentiles(&row.approach, latency, two))
         .collect();
-    let command = Command::of_load(
-        run,
-        configuration.scenario,
-        &configuration.server,
-        configuration.pvs,
-        &configuration.load,
-    );
+    let command = Command::of_monitors(run, configuration);
     Figure {
         id: format!("latency-{}", slug(&configuration.heading())),
         title: format!("Latency of updates, {}", configuration.heading()),

@@ -25,13 +25,7 @@ pub(super) fn figures(run: &RunRecords, judgement: &Judgement, styles: &Styles<'
             .iter()
             .filter_map(|row| Some((row, row.latency_series.as_ref()?)))
             .collect();
-        let command = Command::of_load(
-            run,
-            configuration.scenario,
-            &configuration.server,
-            configuration.pvs,
-            &configuration.load,
-        );
+        let command = Command::of_monitors(run, configuration);
         let figures = [
             of_approaches(configuration, &measured, styles),
             of_pvs(configuration, &measured, styles),

@@ -30,13 +30,7 @@ fn figure(run: &RunRecords, styles: &Styles<'_>, configuration: &MonitorFigures)
         return None;
     }
     let rows = lossy.iter().map(|one| row(one, styles));
-    let command = Command::of_load(
-        run,
-        configuration.scenario,
-        &configuration.server,
-        configuration.pvs,
-        &configuration.load,
-    );
+    let command = Command::of_monitors(run, configuration);
     Some(Figure {
         id: format!("lossy-pvs-{}", slug(&configuration.heading())),
         title: format!("PVs that lost most updates, {}", configuration.heading()),

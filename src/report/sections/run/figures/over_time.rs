@@ -98,13 +98,7 @@ fn figure(
             format!("{} {}{}", course.approach, (shown.written)(all), shown.unit)
         })
         .collect();
-    let command = Command::of_load(
-        run,
-        configuration.scenario,
-        &configuration.server,
-        configuration.pvs,
-        &configuration.load,
-    );
+    let command = Command::of_monitors(run, configuration);
     Some(Figure {
         id: format!("{}-{}", shown.id, slug(&configuration.heading())),
         title: format!("{}, {}", shown.title, configuration.heading()),

@@ -140,13 +140,7 @@ fn camera(run: &RunRecords, judgement: &Judgement) -> Option<Figure> {
         x: Quantity::count("% of a core", Spread::Linear),
         unit: "mean CPU %",
         written: [percent_with_unit, percent],
-        command: Command::of_load(
-            run,
-            configuration.scenario,
-            &configuration.server,
-            configuration.pvs,
-            &configuration.load,
-        ),
+        command: Command::of_monitors(run, configuration),
     };
     figure(&pairs.collect::<Vec<Pair>>(), shown)
 }
