@@ -15,14 +15,7 @@ fn refused(text: &str, words: &[&str]) {
 }
 
 /// A good limit, of which every test changes something.
-const GOOD: &str = "\
-[[limit]]
-scenario = \"connect\"
-metric = \"get serial\"
-relative = \"floor\"
-most = 0.01
-because = \"users bear it\"
-";
+const GOOD: &str = include_str!("good_limit.toml");
 
 #[track_caller]
 fn refused_with(from: &str, to: &str, words: &[&str]) {
