@@ -1,8 +1,6 @@
 """The lines that harness and server exchange; described in
 `docs/server-protocol.md`."""
 
-import json
-
 from ..worker.messages import (
     ProtocolError,
     check,
@@ -11,6 +9,7 @@ from ..worker.messages import (
     is_index,
     is_number,
     say,
+    split,
 )
 
 PROTOCOL_VERSION = 1
@@ -19,13 +18,7 @@ __all__ = ["PROTOCOL_VERSION", "ProtocolError", "parse", "say"]
 
 def parse(line):
     """The kind of a message from the harness and its fields, or ProtocolError."""
-    try:
-        message = json.loads(line)
-    except ValueError as error:
-        raise ProtocolError(f"not JSON: {error}") from error
-    if not isinstance(message, dict):
-        raise ProtocolError("not a JSON object")
-    kind = message.pop("message", None)
+    kind, message = split(line)
     if kind == "serve":
         check_serve(message)
     elif kind == "scan":

@@ -37,6 +37,18 @@ class ProtocolError(Exception):
 
 def parse(line):
     """The kind of a message from the harness and its fields, or ProtocolError."""
+    kind, message = split(line)
+    if kind == "job":
+        check_job(message)
+    elif kind == "stage":
+        check_stage(message)
+    else:
+        raise ProtocolError(f"unknown message {kind!r}")
+    return kind, message
+
+
+def split(line):
+    """The kind and the fields of a line, unchecked."""
     try:
         message = json.loads(line)
     except ValueError as error:
@@ -44,12 +56,6 @@ def parse(line):
     if not isinstance(message, dict):
         raise ProtocolError("not a JSON object")
     kind = message.pop("message", None)
-    if kind == "job":
-        check_job(message)
-    elif kind == "stage":
-        check_stage(message)
-    else:
-        raise ProtocolError(f"unknown message {kind!r}")
     return kind, message
 
 
