@@ -165,6 +165,7 @@ impl<'a> Calibration<'a> {
             approach: self.copies.candidates[0].approach.name.clone(),
             server: self.server.to_owned(),
             pvs: self.pvs(),
+            sides_apart: Some(self.copies.are_apart),
             metrics,
             whole,
         }))

@@ -25,6 +25,10 @@ pub struct Calibrated {
     pub server: String,
     /// How many PVs each worker connected.
     pub pvs: usize,
+    /// Whether each side ran from a folder of its own, as two builds do: a command of the
+    /// user's own and a chosen version are not copied. None of older calibrations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sides_apart: Option<bool>,
     /// Each metric by itself, as a comparison of that metric alone.
     pub metrics: Vec<Calibration>,
     /// Whole comparisons that were run, not drawn, of the first metric.

@@ -59,11 +59,16 @@ fn summary(calibrated: &Calibrated) -> String {
 fn section(calibrated: &Calibrated, level: u8) -> Vec<Part> {
     let Calibrated { scenario, approach, server, pvs, date, machine, .. } = calibrated;
     let pvs = counted(*pvs, "PV");
+    let sides = match calibrated.sides_apart {
+        Some(true) => "two copies in folders of their own",
+        Some(false) => "the same program on both sides, from one place",
+        None => "the same program on both sides",
+    };
     let mut parts = vec![Part::Text(format!(
-        "{scenario} with {approach} and {pvs} on {server}: two copies in folders of their own, each \
-         process with an environment of another size, compared with one another and with one of \
-         them slower, on {} ({}, {}), {date}. A slowdown is injected by the harness; one that is \
-         computed is added to the figures of alike sides.",
+        "{scenario} with {approach} and {pvs} on {server}: {sides}, each process with an \
+         environment of another size, compared with one another and with one of them slower, on \
+         {} ({}, {}), {date}. A slowdown is injected by the harness; one that is computed is added \
+         to the figures of alike sides.",
         machine.model,
         counted(machine.cores, "core"),
         machine.system
