@@ -67,7 +67,7 @@ fn run_with(approaches: &[&str], records: Vec<Record>) -> RunRecords {
         name: (*name).to_owned(),
         protocol: Protocol::Ca,
         floor: *name == "wire",
-        simplicity: (*name != "wire").then_some(10 - index as u32),
+        simplicity: (*name != "wire").then_some(20 - index as u32),
         simplicity_reason: format!("reason {index}"),
         default_get: None,
     });
