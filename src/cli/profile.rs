@@ -199,7 +199,7 @@ fn on_servers(
 /// Only softIocs have the records of slow and refused puts, and update at several rates.
 fn can_serve(servers: &Servers, server: &str, fault: &FaultDefinition) -> bool {
     let Some(kind) = servers.get(server) else { return true };
-    let is_soft_ioc_needed = fault.needs_records() || fault.needs_mixed_rates();
+    let is_soft_ioc_needed = fault.needs_soft_ioc() || fault.needs_mixed_rates();
     (!is_soft_ioc_needed || kind.has_shell) && (!fault.needs_mixed_rates() || kind.has_frames)
 }
 

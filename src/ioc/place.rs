@@ -11,6 +11,8 @@ use crate::process::{Deadline, Ports};
 pub(super) struct Place {
     pub(super) folder: TempDir,
     pub(super) ports: Ports,
+    /// Those to move to, where that is known before.
+    pub(super) spare: Option<Ports>,
 }
 
 impl Place {
@@ -23,13 +25,23 @@ impl Place {
                     source,
                 }
             })?;
-        Ok(Place { folder, ports })
+        Ok(Place { folder, ports, spare: None })
     }
 
     /// Moves to other ports, which are free, and keeps the folder.
     pub(super) fn move_to_other_ports(&mut self) -> Result<(), IocError> {
         // Those of before are given back afterwards, so that these are others.
-        self.ports = reserved_ports()?;
+        self.ports = match self.spare.take() {
+            Some(spare) => spare,
+            None => reserved_ports()?,
+        };
+        Ok(())
+    }
+
+    /// Reserves the ports to move to.
+    #[cfg(feature = "cli")]
+    pub(super) fn reserve_spare_ports(&mut self) -> Result<(), IocError> {
+        self.spare = Some(reserved_ports()?);
         Ok(())
     }
 

@@ -16,6 +16,7 @@ pub struct Restart {
     is_elsewhere: bool,
     keeps_values: bool,
     ends_cleanly: bool,
+    has_a_string_instead: bool,
 }
 
 impl Restart {
@@ -42,6 +43,13 @@ impl Restart {
     /// it. A softIoc with autosave may do so by itself: its folder stays.
     pub fn with_values(mut self) -> Restart {
         self.keeps_values = true;
+        self
+    }
+
+    /// Puts a stringin that holds "0" behind the name of the record that is left out.
+    #[cfg(feature = "cli")]
+    pub(crate) fn with_a_string_instead(mut self) -> Restart {
+        self.has_a_string_instead = true;
         self
     }
 
@@ -89,6 +97,7 @@ impl SoftIoc {
         if how.is_elsewhere {
             self.place.move_to_other_ports()?;
         }
+        self.builder.start_up.has_a_string_instead = how.has_a_string_instead;
         self.shell = self.builder.start_in(&self.place, how.without)?;
         let rate_hz = self.builder.start_up.rate_hz;
         self.missing = how.without;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::scanning::MixedRates;
-use super::{IocError, LogEvent, SoftIoc};
+use super::{IocError, LogEvent, Restart, SoftIoc};
 use crate::lookup::Lookup;
 use crate::process::Ports;
 use crate::process::link::Link;
@@ -183,8 +183,38 @@ pub trait Server {
     /// When it does not come back, or the server has no such PV.
     fn restart(&mut self, without: Option<usize>) -> Result<(), IocError>;
 
+    /// Reserves the ports of [`Server::move_to_spare_ports`]; from now on
+    /// [`Server::environment_by`] has clients search there too.
+    ///
+    /// # Errors
+    /// When there are none, and where the server cannot move.
+    fn reserve_spare_ports(&mut self) -> Result<(), IocError> {
+        Err(cannot("move to other ports"))
+    }
+
+    /// Starts it again on the spare ports, everything anew.
+    ///
+    /// # Errors
+    /// When it does not come back, and where the server cannot move.
+    fn move_to_spare_ports(&mut self) -> Result<(), IocError> {
+        Err(cannot("move to other ports"))
+    }
+
+    /// Starts it again in the same place, everything anew, with a record of another type
+    /// behind the name of this PV.
+    ///
+    /// # Errors
+    /// When it does not come back, and where the server cannot do that.
+    fn restart_retyped(&mut self, _pv: usize) -> Result<(), IocError> {
+        Err(cannot("change the type of a record"))
+    }
+
     /// Lets the server leave by itself; kills it after a while.
     fn stop(self: Box<Self>);
+}
+
+fn cannot(what: &str) -> IocError {
+    IocError::InvalidRequest(format!("this server cannot {what}"))
 }
 
 impl Server for SoftIoc {
@@ -276,6 +306,18 @@ impl Server for SoftIoc {
 
     fn restart(&mut self, without: Option<usize>) -> Result<(), IocError> {
         SoftIoc::restart(self, without)
+    }
+
+    fn reserve_spare_ports(&mut self) -> Result<(), IocError> {
+        self.place.reserve_spare_ports()
+    }
+
+    fn move_to_spare_ports(&mut self) -> Result<(), IocError> {
+        self.restart_as(&Restart::new().on_other_ports())
+    }
+
+    fn restart_retyped(&mut self, pv: usize) -> Result<(), IocError> {
+        self.restart_as(&Restart::new().without(Some(pv)).with_a_string_instead())
     }
 
     fn stop(self: Box<Self>) {

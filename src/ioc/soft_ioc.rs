@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::shell::{COMMAND_DEADLINE, Shell};
 use super::{Builder, IocError, LogEvent, LogLine, Place};
 use crate::lookup::Lookup;
-use crate::process::{Deadline, Ports, client_environment};
+use crate::process::{Deadline, Ports, client_environment_of};
 
 /// The factor between the count of processings and the index in a PV's value.
 const PROCESSED_FACTOR: f64 = 1_048_576.0;
@@ -99,7 +99,8 @@ impl SoftIoc {
     /// One of the two.
     pub(super) fn environment_by(&self, lookup: Lookup) -> Vec<(String, String)> {
         let (arrays, reach) = (self.builder.array_limit(), self.builder.reach);
-        client_environment(&self.place.ports, lookup, arrays, reach)
+        let ports = std::iter::once(&self.place.ports).chain(&self.place.spare);
+        client_environment_of(&ports.collect::<Vec<_>>(), lookup, arrays, reach)
     }
 
     /// The value of PV `gauge:index` after all ticks and scans so far: the index

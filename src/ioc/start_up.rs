@@ -57,6 +57,8 @@ pub(super) struct StartUp {
     pub(super) has_pv_access: bool,
     /// Pixels of the frame record, if there is one.
     pub(super) frame_pixels: Option<u64>,
+    /// Whether a stringin stands where a calc record is left out.
+    pub(super) has_a_string_instead: bool,
     /// Shell commands before `iocInit`.
     pub(super) before_init: Vec<String>,
     /// Shell commands as soon as the IOC serves.
@@ -142,6 +144,11 @@ impl StartUp {
             let text = substitutions(&template, instances);
             write(place.folder.path(), "calc.substitutions", &text)?;
             script += "dbLoadTemplate calc.substitutions\n";
+        }
+        if let Some(index) = missing.filter(|_| self.has_a_string_instead) {
+            let record = format!("record(stringin, \"gauge:{index}\") {{ field(VAL, \"0\") }}\n");
+            write(place.folder.path(), "instead.db", &record)?;
+            load(&mut script, &place.folder.path().join("instead.db"), &[])?;
         }
         if let Some(pixels) = self.frame_pixels {
             let template = embedded::tool("frame.template")?;

@@ -91,10 +91,10 @@ pub enum FaultFigure {
     StormServerMemory,
     /// Searches for each PV of each client.
     StormSearches,
-    /// Until the server had all channels after its restart.
+    /// Until the server had all subscriptions after its restart.
     StormBack,
-    /// Channels that it never had again.
-    StormChannelsMissing,
+    /// Subscriptions that it never had again.
+    StormSubscriptionsMissing,
     /// Puts that never ended.
     PutDeadlocks,
     /// Wrong values of a client that others used too.
@@ -186,7 +186,7 @@ impl FaultFigure {
         FaultFigure::StormServerMemory,
         FaultFigure::StormSearches,
         FaultFigure::StormBack,
-        FaultFigure::StormChannelsMissing,
+        FaultFigure::StormSubscriptionsMissing,
         FaultFigure::PutDeadlocks,
         FaultFigure::SharedWrong,
         FaultFigure::SharedHangs,
@@ -248,9 +248,9 @@ impl FaultFigure {
             FaultCourse::Dead { .. } => {
                 (FaultFigure::DeadDelay..=FaultFigure::IdleCpu).contains(&self)
             }
-            FaultCourse::Storm { .. } => {
-                (FaultFigure::StormConnected..=FaultFigure::StormChannelsMissing).contains(&self)
-            }
+            FaultCourse::Storm { .. } => (FaultFigure::StormConnected
+                ..=FaultFigure::StormSubscriptionsMissing)
+                .contains(&self),
         }
     }
 
@@ -537,13 +537,13 @@ impl FaultFigure {
             FaultFigure::StormBack => seconds(
                 "storm back",
                 |run| run.storm.as_ref()?.back_s,
-                "from the moment when the restarted IOC serves until it has all channels again",
+                "from the moment when the restarted IOC serves until it has all subscriptions again",
             ),
-            FaultFigure::StormChannelsMissing => count(
-                "storm channels missing",
+            FaultFigure::StormSubscriptionsMissing => count(
+                "storm subscriptions missing",
                 Wrong,
-                |run| Some(run.storm.as_ref()?.channels_missing? as f64),
-                "channels that the restarted IOC did not have after 40 s",
+                |run| Some(run.storm.as_ref()?.subscriptions_missing? as f64),
+                "subscriptions that the restarted IOC did not have after 40 s",
             ),
             FaultFigure::PutDeadlocks => count(
                 "put deadlocks",

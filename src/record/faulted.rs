@@ -322,11 +322,11 @@ pub struct StormSeen {
     pub server_bytes: Option<u64>,
     /// Searches of all clients meanwhile.
     pub searches: u64,
-    /// From the moment when the restarted server serves until it has all channels, s; none
+    /// From the moment when the restarted server serves until it has all subscriptions, s; none
     /// where it never had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back_s: Option<f64>,
-    /// Channels that were missing in the end; none where the server does not count them.
+    /// Subscriptions that were missing in the end; none where the server does not count them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channels_missing: Option<u64>,
+    pub subscriptions_missing: Option<u64>,
 }

@@ -206,6 +206,19 @@ impl MonitoredFault {
         self.kills().last().flatten()
     }
 
+    /// Whether the server moves to other ports.
+    pub fn moves_server(&self) -> bool {
+        self.faults.iter().any(|fault| fault.what == Happening::ServerMoved)
+    }
+
+    /// Whether only a softIoc can do it.
+    fn needs_soft_ioc(&self) -> bool {
+        let needs = |fault: &Fault| {
+            matches!(fault.what, Happening::ServerMoved | Happening::ServerRetyped { .. })
+        };
+        self.faults.iter().any(needs)
+    }
+
     /// Whether the link is cut.
     pub fn cuts_link(&self) -> bool {
         self.faults.iter().any(|fault| matches!(fault.what, Happening::LinkCut(_)))
@@ -220,6 +233,9 @@ impl MonitoredFault {
     fn kills(&self) -> impl Iterator<Item = Option<usize>> {
         self.faults.iter().filter_map(|fault| match fault.what {
             Happening::ServerKilled { without } => Some(without),
+            Happening::ServerMoved => Some(None),
+            // It is there, and no PV of its kind.
+            Happening::ServerRetyped { pv } => Some(Some(pv)),
             _ => None,
         })
     }
@@ -242,6 +258,14 @@ impl FaultDefinition {
     /// Whether the server must update its PVs at several rates and make frames beside them.
     pub fn needs_mixed_rates(&self) -> bool {
         matches!(self.course, FaultCourse::Mixed(_))
+    }
+
+    /// Whether the server must be a softIoc, whose records and ports are this crate's own.
+    pub fn needs_soft_ioc(&self) -> bool {
+        match self.course {
+            FaultCourse::Monitored(course) => course.needs_soft_ioc(),
+            _ => self.needs_records(),
+        }
     }
 
     /// Whether there must be a link between server and clients.
@@ -410,7 +434,7 @@ const fn storm(name: &'static str, about: &'static str, clients: usize) -> Fault
     FaultDefinition {
         name,
         about,
-        fails_when: "a client or a channel is lost, or the last one comes late",
+        fails_when: "a client or a subscription is lost, or the last one comes late",
         pvs: 1_000,
         course: FaultCourse::Storm { clients },
         is_usual: clients <= 50,
@@ -435,7 +459,7 @@ const MIXED: MixedLoad = MixedLoad {
 };
 
 /// Every fault, in the order of reports.
-pub static FAULTS: [FaultDefinition; 36] = [
+pub static FAULTS: [FaultDefinition; 38] = [
     monitored(
         "frozen-5s",
         "the IOC is stopped (SIGSTOP) for 5 s",
@@ -472,6 +496,16 @@ pub static FAULTS: [FaultDefinition; 36] = [
             ),
         )
     },
+    outage(
+        "restart-elsewhere",
+        "the IOC comes back on another port, where clients search too",
+        &[Fault { at: UNDISTURBED, what: Happening::ServerMoved, lasts: OUTAGE }],
+    ),
+    outage(
+        "restart-retyped",
+        "the IOC comes back with a stringin behind the name of the first PV, which was a calc",
+        &[Fault { at: UNDISTURBED, what: Happening::ServerRetyped { pv: 0 }, lasts: OUTAGE }],
+    ),
     outage("restart-without", "the IOC comes back without the first PV", &[killed(2, Some(0))]),
     outage("restart-10x", "ten restarts, one every 4 s", &TEN_RESTARTS),
     outage_over_link(

@@ -48,6 +48,15 @@ pub enum Happening {
         /// The PV that does not come back.
         without: Option<usize>,
     },
+    /// The server is killed, and started again on other ports when it is over: those that
+    /// clients search too.
+    ServerMoved,
+    /// The server is killed, and started again when it is over with a record of another type
+    /// behind the name of one PV.
+    ServerRetyped {
+        /// That PV.
+        pv: usize,
+    },
     /// The link between server and clients drops everything that goes this way.
     LinkCut(Direction),
 }

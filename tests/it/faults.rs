@@ -9,7 +9,7 @@ use crate::support::{Gauge, at_once, crowd};
 
 /// Each lie of `workers/lying_worker.py`, with the figure that shows it and the faults in
 /// which that exists.
-const LIES: [(&str, &str, &[&str]); 17] = [
+const LIES: [(&str, &str, &[&str]); 19] = [
     ("cached-value", "gets stale", &["frozen-5s", "restart"]),
     ("says-connected", "PVs falsely connected", &["frozen-5s", "restart"]),
     ("one-stays-away", "PVs never recovered", &["restart"]),
@@ -17,6 +17,8 @@ const LIES: [(&str, &str, &[&str]); 17] = [
     ("confirms-early", "puts early", &["put-slow"]),
     ("says-dead-connected", "dead PVs connected", &["dead-1pct"]),
     ("floods-searches", "searches later", &["dead-1pct"]),
+    ("opens-circuit", "client circuits left", &["cut-5s"]),
+    ("stays-outside", "storm clients lost", &["storm-50"]),
     ("loses-last", "PVs without last value", &["frozen-5s", "restart", "burst"]),
     ("loses-slow", "mixed slow updates lost", &["mixed"]),
     ("confirms-first", "puts early", &["put-again"]),
@@ -125,28 +127,36 @@ fn measured(fault: &str) -> (Option<i32>, Value) {
 #[test]
 fn each_lie_turns_its_own_field_red_and_no_other() {
     let _crowd = crowd();
-    at_once(&FAULTS, |fault| {
-        let expected: BTreeSet<(String, String, String)> = LIES
-            .iter()
-            .filter(|(_, _, shown_in)| shown_in.contains(fault))
-            .map(|(lie, figure, _)| ((*lie).to_owned(), (*fault).to_owned(), (*figure).to_owned()))
-            .collect();
-        // A busy machine may break a limit in seconds; what a lie breaks is broken each time.
-        let mut runs = (0..TRIES).map(|_| measured(fault));
-        let as_expected = runs.find(|(_, report)| {
-            let mut found = red(report);
-            found.retain(|(_, _, figure)| !OF_THE_MACHINE.contains(&&**figure));
-            let cells = &report["judgement"]["faults"];
-            assert!(found.is_superset(&expected), "{fault}: {found:?}: {cells}");
-            eprintln!("{fault}: {found:?}");
-            found == expected
-        });
-        let (code, report) = as_expected.unwrap_or_else(|| panic!("{fault}: more was red"));
-        assert_eq!(code, Some(1), "{fault}");
-        let cells = report["judgement"]["faults"].as_array().unwrap();
-        let failing = cells.iter().filter(|cell| cell["state"] == "fail" && cell["floor"] == false);
-        let liars: BTreeSet<&String> = expected.iter().map(|(approach, _, _)| approach).collect();
-        let is_busy = red(&report).iter().any(|one| OF_THE_MACHINE.contains(&&*one.2));
-        assert!(is_busy || failing.count() == liars.len(), "{fault}: {cells:?}");
+    at_once(&FAULTS, |fault| each_lie_is_seen_in(fault));
+}
+
+#[test]
+fn a_client_that_is_lost_in_a_storm_turns_its_field_red() {
+    let _crowd = crowd();
+    each_lie_is_seen_in("storm-50");
+}
+
+fn each_lie_is_seen_in(fault: &str) {
+    let expected: BTreeSet<(String, String, String)> = LIES
+        .iter()
+        .filter(|(_, _, shown_in)| shown_in.contains(&fault))
+        .map(|(lie, figure, _)| ((*lie).to_owned(), fault.to_owned(), (*figure).to_owned()))
+        .collect();
+    // A busy machine may break a limit in seconds; what a lie breaks is broken each time.
+    let mut runs = (0..TRIES).map(|_| measured(fault));
+    let as_expected = runs.find(|(_, report)| {
+        let mut found = red(report);
+        found.retain(|(_, _, figure)| !OF_THE_MACHINE.contains(&&**figure));
+        let cells = &report["judgement"]["faults"];
+        assert!(found.is_superset(&expected), "{fault}: {found:?}: {cells}");
+        eprintln!("{fault}: {found:?}");
+        found == expected
     });
+    let (code, report) = as_expected.unwrap_or_else(|| panic!("{fault}: more was red"));
+    assert_eq!(code, Some(1), "{fault}");
+    let cells = report["judgement"]["faults"].as_array().unwrap();
+    let failing = cells.iter().filter(|cell| cell["state"] == "fail" && cell["floor"] == false);
+    let liars: BTreeSet<&String> = expected.iter().map(|(approach, _, _)| approach).collect();
+    let is_busy = red(&report).iter().any(|one| OF_THE_MACHINE.contains(&&*one.2));
+    assert!(is_busy || failing.count() == liars.len(), "{fault}: {cells:?}");
 }

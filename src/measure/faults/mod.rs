@@ -74,6 +74,11 @@ fn measure(
         counts_searches: is_dead,
         searches_at: None,
     };
+    if let FaultCourse::Monitored(course) = fault.course
+        && course.moves_server()
+    {
+        ioc.reserve_spare_ports()?;
+    }
     linked::begin(ioc);
     let (workers, mut finished) = match fault.course {
         FaultCourse::Dead { one_of } => dead::alone(workers, ioc, &setup, one_of)?,

@@ -206,13 +206,15 @@ impl Happenings<'_> {
                 course.absences.push(Absence { from_ns, until_ns, served_ns, is_kill: false });
                 Ok(())
             }
-            Happening::ServerKilled { without } => {
+            Happening::ServerKilled { .. }
+            | Happening::ServerMoved
+            | Happening::ServerRetyped { .. } => {
                 self.stop_scanning(course)?;
                 let from_ns = monotonic_ns();
                 self.ioc.crash();
                 self.wait(fault.lasts)?;
                 let until_ns = monotonic_ns();
-                self.ioc.restart(without)?;
+                self.start_again(fault.what)?;
                 let served_ns = monotonic_ns();
                 self.ioc.start_scanning(self.fault.rate_hz)?;
                 course.absences.push(Absence { from_ns, until_ns, served_ns, is_kill: true });
@@ -220,6 +222,16 @@ impl Happenings<'_> {
                 Ok(())
             }
         }
+    }
+
+    fn start_again(&mut self, what: Happening) -> Result<(), Stop> {
+        match what {
+            Happening::ServerMoved => self.ioc.move_to_spare_ports()?,
+            Happening::ServerRetyped { pv } => self.ioc.restart_retyped(pv)?,
+            Happening::ServerKilled { without } => self.ioc.restart(without)?,
+            _ => {}
+        }
+        Ok(())
     }
 
     fn link(&self) -> Result<&Link, Stop> {

@@ -119,7 +119,9 @@ impl MonitorRun<'_, '_> {
                 stopped
             }
             // No course of this scenario has one.
-            Happening::LinkCut(_) => Ok(()),
+            Happening::LinkCut(_) | Happening::ServerMoved | Happening::ServerRetyped { .. } => {
+                Ok(())
+            }
             Happening::ServerKilled { without } => {
                 self.stop_scanning(*scanning_ns, observed)?;
                 self.driven.ioc.crash();

@@ -20,6 +20,7 @@ PACKAGES = [os.path.join(HERE, folder) for folder in ("python", "../../../python
 sys.path[:0] = [os.path.abspath(SITE), HERE, *PACKAGES]
 
 # Before the library, whose import is timed from here.
+from epics_gauge import worker  # noqa: E402
 from epics_gauge.worker import serve  # noqa: E402
 
 
@@ -103,6 +104,26 @@ def lies():
             threading.Thread(target=flood, args=(names,), daemon=True).start()
             return unconnected
 
+    class OpensCircuit(client_pyepics.Client):
+        """Opens a second circuit some time after it has subscribed, and keeps it."""
+
+        def subscribe(self, mode, pvs):
+            super().subscribe(mode, pvs)
+            threading.Timer(10, self.open_circuit).start()
+
+        def open_circuit(self):
+            host = os.environ["EPICS_CA_ADDR_LIST"].split()[0].split(":")[0]
+            port = int(os.environ["EPICS_CA_SERVER_PORT"])
+            self.second = socket.create_connection((host, port))
+
+    class StaysOutside(client_pyepics.Client):
+        """One process of ten does not connect, where there are many."""
+
+        def connect(self, mode):
+            super().connect(mode)
+            if len(processes("stays-outside")) > 20 and os.getpid() % 10 == 0:
+                raise worker.StageError("it stays outside")
+
     class LosesLast(client_pyepics.Client):
         """Brings each update when the next one is there."""
 
@@ -172,17 +193,31 @@ def lies():
     return locals()["".join(word.capitalize() for word in LIE.split("-"))]
 
 
+def processes(word):
+    """The processes that have this word in their command line."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as line:
+                found += [pid] if word.encode() in line.read() else []
+        except OSError:
+            pass
+    return found
+
+
 def flood(names):
     """CA_PROTO_SEARCH, ten times a second for each name, to all addresses; from the second of
     the windows on in which searches are counted."""
-    addresses = [address.rsplit(":", 1) for address in os.environ["EPICS_CA_ADDR_LIST"].split()]
+    usual = os.environ.get("EPICS_CA_SERVER_PORT", "5064")
+    listed = [address.partition(":") for address in os.environ["EPICS_CA_ADDR_LIST"].split()]
+    addresses = [(host, int(port or usual)) for host, _, port in listed]
     datagrams = [b"".join(map(search, names[at:at + 20])) for at in range(0, len(names), 20)]
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     time.sleep(12)
     while True:
         for datagram in datagrams:
-            for host, port in addresses:
-                sender.sendto(datagram, (host, int(port)))
+            for address in addresses:
+                sender.sendto(datagram, address)
         time.sleep(0.1)
 
 
