@@ -33,10 +33,9 @@ THREADS = 16
 class Client(worker.Client):
     # Without `context`: the first connection makes it. Without `put-unconfirmed`: the call
     # that does not wait, `asyncPut`, starts a thread for each.
-    reports = ("unconnected",)
     # It reports no states: `setConnectionCallback` blocks for 0.1 s at each PV.
     stages = worker.stages_without("context", "put-unconfirmed")
-    reports = ("mixed",)
+    reports = ("unconnected", "mixed")
     warnings = (
         "connect contains the library's context",
         "connect contains a first update in bulk mode, a first get one by one: the library has "
