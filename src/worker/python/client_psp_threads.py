@@ -22,7 +22,7 @@ class Client(client_psp.Client):
     # Without `create`: a thread makes a PV and waits for it.
     stages = worker.stages_without("context", "create")
     # Without "unconnected": a thread that waits for a PV which does not exist seeks no other.
-    reports = ("states",)
+    reports = ("states", "mixed")
     warnings = (
         *client_psp.Client.warnings,
         f"connect in bulk is shared by {THREADS} threads, each of which connects one PV at a time",
