@@ -4,7 +4,11 @@
 //! stdin, the worker answers with [`FromWorker`] on its stdout. The prose of
 //! this public interface, with a complete example, is `docs/worker-protocol.md`.
 
+mod typed;
+
 use std::collections::BTreeMap;
+
+pub use typed::{Ask, Call, Detail, Fields, Form, Reply, Value};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,6 +64,8 @@ named! {
         GetThreads = "get-threads",
         /// Subscribing in several threads at once.
         SubscribeThreads = "subscribe-threads",
+        /// One typed question; needs no stage before it.
+        Ask = "ask",
     }
 }
 
@@ -156,6 +162,9 @@ pub struct StageCommand {
     /// are sought with the others, and not waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absent: Option<Vec<usize>>,
+    /// For `ask`: the question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<Ask>,
 }
 
 /// Gets that a worker makes while it collects, one after another and the PVs in turn.
@@ -183,6 +192,7 @@ impl StageCommand {
             seconds: None,
             gets: None,
             absent: None,
+            ask: None,
         }
     }
 }
@@ -332,6 +342,9 @@ pub struct Done {
     /// For `connect` with `absent` PVs: those that the library does not report as connected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unconnected: Vec<usize>,
+    /// For `ask`: what the library's call came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Reply>,
     /// What the library counts of its own work in this stage, by the names that
     /// it gives: searches that it sent, for instance.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -4,13 +4,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::per_pv_times::PerPvTimes;
-use crate::worker_protocol::{Job, Mode, Monitor, Reported, Stage, Updates};
+use crate::worker_protocol::{Ask, Job, Mode, Monitor, Reply, Reported, Stage, Updates};
 
 /// Why a stage could not be finished: a sentence that names the first PV
 /// concerned.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct StageError(pub(super) String);
+
+/// A library that answers typed questions. It keeps its subscription from `monitor` to
+/// `updates`, and nothing else.
+pub(super) trait Asker {
+    /// What the library's documented call comes to, within `timeout`.
+    fn ask(&mut self, ask: &Ask, timeout: Duration) -> Reply;
+}
 
 /// One approach at work on one job: its context with all that is in it.
 ///
@@ -31,6 +38,11 @@ pub(super) trait Client: Sized {
     /// Whether a thread that did not make the client may close it. [`Client::stages`] of such
     /// a client has [`Stage::CloseElsewhere`].
     const CLOSES_ELSEWHERE: bool = false;
+
+    /// What answers typed questions; none where the library is not asked yet.
+    fn asker() -> Option<Box<dyn Asker>> {
+        None
+    }
 
     /// What it can report beside updates.
     fn reports() -> Vec<Reported> {

@@ -5,6 +5,7 @@
 //! a `future_client::FutureLibrary`; all else that a client does is written once, in
 //! the module that has the trait. `wire` is a client of its own.
 
+mod ask;
 mod callback_client;
 mod client;
 mod clock;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
-use super::client::{Client, StageError};
+use super::client::{Asker, Client, StageError};
 use super::clock::Clock;
 use super::gets::collect_with_gets;
 use super::per_pv_times::PerPvTimes;
@@ -32,6 +32,7 @@ pub(super) fn serve<C: Client>() -> io::Result<()> {
     write(&mut stdout, &hello::<C>(import))?;
     let mut job = None;
     let mut client = None;
+    let mut asker = C::asker();
     for message in messages_from_stdin() {
         match message? {
             ToWorker::Job(new) => {
@@ -40,7 +41,11 @@ pub(super) fn serve<C: Client>() -> io::Result<()> {
             }
             ToWorker::Stage(command) => {
                 let job = job.as_ref().ok_or_else(|| invalid("a stage came before the job"))?;
-                write(&mut stdout, &run::<C>(&mut client, job, &command))?;
+                let answer = match command.stage {
+                    Stage::Ask => asked(&mut asker, job, &command),
+                    _ => run::<C>(&mut client, job, &command),
+                };
+                write(&mut stdout, &answer)?;
                 if matches!(command.stage, Stage::Close | Stage::CloseElsewhere) {
                     return Ok(());
                 }
@@ -50,13 +55,43 @@ pub(super) fn serve<C: Client>() -> io::Result<()> {
     Ok(())
 }
 
+/// Answers a typed question.
+fn asked(asker: &mut Option<Box<dyn Asker>>, job: &Job, command: &StageCommand) -> FromWorker {
+    let failed =
+        |error: &str| FromWorker::Failed(Failed { stage: command.stage, error: error.to_owned() });
+    let Some(asker) = asker else { return failed("this approach is not asked") };
+    let Some(ask) = &command.ask else { return failed("ask without `ask`") };
+    let started = Clock::now();
+    let reply = asker.ask(ask, Duration::from_secs_f64(job.timeout_s));
+    let span = started.until_now();
+    FromWorker::Done(Done {
+        stage: command.stage,
+        mode: command.mode,
+        start_ns: span.start_ns,
+        end_ns: span.end_ns,
+        cpu_ns: span.cpu_ns,
+        values: None,
+        each_ns: Vec::new(),
+        updates: None,
+        gets: Vec::new(),
+        unconnected: Vec::new(),
+        reply: Some(reply),
+        counters: BTreeMap::new(),
+        warnings: Vec::new(),
+    })
+}
+
 fn hello<C: Client>(import: Span) -> FromWorker {
+    let mut stages = C::stages();
+    if C::asker().is_some() {
+        stages.push(Stage::Ask);
+    }
     FromWorker::Hello(Hello {
         protocol: PROTOCOL_VERSION,
         approach: C::APPROACH.to_owned(),
         pid: std::process::id(),
         versions: C::versions(),
-        stages: C::stages(),
+        stages,
         modes: vec![Mode::Serial, Mode::Bulk],
         reports: C::reports(),
         unable: BTreeMap::new(),
@@ -121,6 +156,7 @@ fn run<C: Client>(client: &mut Option<C>, job: &Job, command: &StageCommand) -> 
             updates,
             gets,
             unconnected,
+            reply: None,
             counters: client.as_mut().map(C::counters).unwrap_or_default(),
             warnings: Vec::new(),
         }),
@@ -150,6 +186,7 @@ fn run_stage<C: Client>(
     let nothing = |()| Answer::default();
     let values = |values| Answer { values: Some(values), ..Answer::default() };
     match command.stage {
+        Stage::Ask => Err(StageError("a question is no stage of a client".to_owned())),
         Stage::Import => Err(StageError("import was over before hello".to_owned())),
         Stage::Context => {
             // The old context goes first: libca has one for each thread.

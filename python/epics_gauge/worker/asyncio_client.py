@@ -2,7 +2,7 @@
 
 import asyncio
 
-from . import loop
+from . import loop, typed
 
 
 ONE_THREAD = (
@@ -19,6 +19,8 @@ class AsyncioClient(loop.Client):
         "get-threads": ONE_THREAD,
         "subscribe-threads": ONE_THREAD,
     }
+    # Whether updates of the stage `ask` are on their way.
+    is_monitoring = False
 
     def __init__(self):
         self.loop = asyncio.new_event_loop()
@@ -84,6 +86,14 @@ class AsyncioClient(loop.Client):
                 except Exception as error:
                     meanwhile.failed(error)
 
+    async def answer(self, question):
+        try:
+            result = await self.ask(question)
+        except Exception as error:
+            failed = error
+            return typed.reply(lambda: raise_again(failed))
+        return typed.reply(lambda: result)
+
     def end(self):
         """What `asyncio.run` does when its coroutine has returned."""
         tasks = asyncio.all_tasks(self.loop)
@@ -97,9 +107,13 @@ class AsyncioClient(loop.Client):
 
     def next_line(self, lines):
         """Updates come while the event loop runs, so it runs between stages too."""
-        if self.log is None:
+        if self.log is None and not self.is_monitoring:
             return lines.get()
         return self.loop.run_until_complete(self.loop.run_in_executor(None, lines.get))
+
+
+def raise_again(error):
+    raise error
 
 
 async def timed_in_loop(work, slow_down):

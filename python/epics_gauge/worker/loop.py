@@ -18,7 +18,7 @@ import time
 import traceback
 from importlib import metadata
 
-from . import slowdown
+from . import slowdown, typed
 from .gets import GetsMeanwhile
 from .messages import MODES, PROTOCOL_VERSION, ProtocolError, parse, say
 from .shared_use import Ended, in_child, in_threads
@@ -153,6 +153,16 @@ class Client:
         """Writes `values` to `pvs`, one after another, as the library does it that is not
         to wait for the server."""
         raise NotImplementedError
+
+    def ask(self, question):
+        """Answers a `typed.Question` by the library's documented call, without any stage
+        before it: `typed.fields` of what the call returned, or for `updates` a list of them.
+        Its exceptions are answers too; what the library has no call for is a `typed.Unable`."""
+        raise NotImplementedError
+
+    def answer(self, question):
+        """The reply to a question, an exception of the library included."""
+        return typed.reply(lambda: self.ask(question))
 
     def disconnect(self):
         """Ends all subscriptions and drops the channels of all PVs, as the library's
@@ -479,7 +489,7 @@ def hello(approach, client, span):
         "approach": approach,
         "pid": os.getpid(),
         "versions": {"python": platform.python_version(), **client.versions()},
-        "stages": list(stages_of(client)),
+        "stages": [*stages_of(client), *(["ask"] if is_own(client, "ask") else [])],
         "modes": list(MODES),
         "import": span,
     }
@@ -503,9 +513,11 @@ def stages_of(client):
 def named_stages(client):
     if client.stages is not None:
         return client.stages
-    methods = {method for _, method in STAGES}
-    own = {name for name in methods if getattr(type(client), name) is not getattr(Client, name)}
-    return [stage for stage, method in STAGES if method in own]
+    return [stage for stage, method in STAGES if is_own(client, method)]
+
+
+def is_own(client, method):
+    return getattr(type(client), method) is not getattr(Client, method)
 
 
 def stages_without(*missing):
@@ -576,6 +588,11 @@ def work_of(client, command):
         return lambda: client.connect_without(command["absent"]), lambda unconnected: {
             "unconnected": unconnected
         }
+    if stage == "ask":
+        if command.get("ask") is None or not is_own(client, "ask"):
+            raise StageError("this approach is not asked")
+        question = typed.Question(command["ask"], client.job.timeout_s)
+        return lambda: client.answer(question), lambda reply: {"reply": reply}
     if stage == "connect":
         return lambda: connect(client, mode), None
     if stage == "put":

@@ -26,6 +26,7 @@ STAGES = (
     "get-forked",
     "get-threads",
     "subscribe-threads",
+    "ask",
 )
 MODES = ("serial", "bulk")
 CONTENTS = ("scalars", "frames")
@@ -84,7 +85,7 @@ def check_slowdown(slowdown):
 
 
 def check_stage(message):
-    optional = {"pvs", "values", "monitor", "seconds", "gets", "absent"}
+    optional = {"pvs", "values", "monitor", "seconds", "gets", "absent", "ask"}
     check_fields("stage", message, required={"stage", "mode"}, optional=optional)
     check("stage", message["stage"] in STAGES)
     check("mode", message["mode"] in MODES)
@@ -94,6 +95,7 @@ def check_stage(message):
     check_unless_absent("monitor", message, is_object)
     check_unless_absent("seconds", message, is_number)
     check_unless_absent("gets", message, is_object)
+    check_unless_absent("ask", message, is_object)
     if message.get("monitor") is not None:
         check_monitor(message["monitor"])
     if message.get("gets") is not None:

@@ -6,12 +6,18 @@ use std::time::Duration;
 use super::address::Variables;
 use super::names::Names;
 use super::search::Datagrams;
+use crate::worker::client::Asker;
 use crate::worker_protocol::Content;
 
 /// A protocol: how it says things. What it makes of what it hears is [`super::Hears`].
 pub(in crate::worker) trait Protocol: Sized {
     /// The name of the floor over it in the catalogue.
     const APPROACH: &'static str;
+
+    /// What answers typed questions for it.
+    fn asker() -> Option<Box<dyn Asker>> {
+        None
+    }
 
     /// The variables that say where to search.
     const VARIABLES: Variables;

@@ -21,7 +21,7 @@ use super::request::Requests;
 use super::search::SearchStatistics;
 use super::socket::Waiting;
 use super::subscriptions::Subscriptions;
-use crate::worker::client::{Client, StageError, stages_without};
+use crate::worker::client::{Asker, Client, StageError, stages_without};
 use crate::worker::per_pv_times::PerPvTimes;
 use crate::worker_protocol::{Job, Mode, Monitor, Stage, Updates};
 
@@ -93,6 +93,10 @@ impl<P: Hears> Client for Session<P> {
         let mut stages = stages_without(&[Stage::Create]);
         stages.retain(|stage| P::WRITES_UNCONFIRMED || *stage != Stage::PutUnconfirmed);
         stages
+    }
+
+    fn asker() -> Option<Box<dyn Asker>> {
+        P::asker()
     }
 
     /// Reads the environment and opens the UDP socket; sends nothing.

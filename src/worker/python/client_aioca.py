@@ -10,6 +10,7 @@ from epicscorelibs.ca import cadef
 
 from epics_gauge import worker
 from epics_gauge.worker.asyncio_client import AsyncioClient
+import ask_aioca
 import loaded_libca
 
 # After a timeout, how long the PVs are asked again to find out which are silent:
@@ -24,6 +25,7 @@ class Client(AsyncioClient):
 
     def __init__(self):
         super().__init__()
+        self.asked = ask_aioca.Asked()
         self.subscriptions = []
 
     def versions(self):
@@ -112,6 +114,10 @@ class Client(AsyncioClient):
         """It closes all subscriptions too."""
         aioca.purge_channel_caches()
         self.subscriptions = []
+
+    async def ask(self, question):
+        self.is_monitoring = question.call == "monitor"
+        return await self.asked.ask(question)
 
     async def close(self):
         """The context ends at exit, when the library does that."""

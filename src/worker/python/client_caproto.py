@@ -10,6 +10,7 @@ from caproto import CaprotoTimeoutError, SubscriptionType
 from caproto.threading.client import Batch, Context
 
 from epics_gauge import worker
+import ask_caproto
 
 SHARED = (
     "the subscriptions to a PV share one of the server's: the library answers equal requests "
@@ -23,6 +24,7 @@ class Client(worker.Client):
     reports = ("states", "unconnected", "mixed")
 
     def __init__(self):
+        self.asked = ask_caproto.Asked()
         self.library_context = None
         self.pvs = []
         # The library keeps weak references only.
@@ -164,6 +166,9 @@ class Client(worker.Client):
         for pv in self.pvs:
             pv.go_idle()
         self.pvs, self.callbacks = [], []
+
+    def ask(self, question):
+        return self.asked.ask(question)
 
     def close(self):
         self.library_context.disconnect()

@@ -6,6 +6,7 @@ import time
 from p4p.client.thread import Context, TimeoutError
 
 from epics_gauge import worker
+import ask_p4p
 import over_pvxs
 
 # After a timeout, how long the PVs are asked again to find out which are silent:
@@ -19,6 +20,7 @@ class Client(worker.Client):
     warnings = over_pvxs.WARNINGS
 
     def __init__(self):
+        self.asked = ask_p4p.Asked()
         self.library_context = None
         self.subscriptions = []
 
@@ -109,6 +111,9 @@ class Client(worker.Client):
             subscription.close()
         self.subscriptions = []
         self.library_context.disconnect()
+
+    def ask(self, question):
+        return self.asked.ask(question)
 
     def close(self):
         self.library_context.close()

@@ -17,6 +17,7 @@ import epics
 from epics import ca
 
 from epics_gauge import worker
+import ask_pyepics
 import loaded_libca
 
 # pyepics loads libca on first use; loading belongs to the import stage.
@@ -27,6 +28,7 @@ class Client(worker.Client):
     reports = ("states", "unconnected", "mixed")
 
     def __init__(self):
+        self.asked = ask_pyepics.Asked()
         self.pvs = []
         # The objects of second and further subscriptions.
         self.more = []
@@ -211,6 +213,9 @@ class Client(worker.Client):
 
     def objects(self):
         return [*self.pvs, *self.more, *self.ordinary.values()]
+
+    def ask(self, question):
+        return self.asked.ask(question)
 
     def close(self):
         """What the library itself does at exit."""

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use self::searches::Searches;
 use self::updates::Frames;
-use super::client::StageError;
+use super::ask::ChannelAccessFloor;
+use super::client::{Asker, StageError};
 use super::floor::{
     self, ChannelState, Hears, Names, Patience, Piece, Protocol, Request, Subscription, Variables,
 };
@@ -35,6 +36,10 @@ pub(super) struct ChannelAccess {
 
 impl Protocol for ChannelAccess {
     const APPROACH: &'static str = "wire";
+
+    fn asker() -> Option<Box<dyn Asker>> {
+        Some(Box::new(ChannelAccessFloor::default()))
+    }
 
     const VARIABLES: Variables = Variables {
         name_servers: "EPICS_CA_NAME_SERVERS",

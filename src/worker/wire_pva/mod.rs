@@ -20,7 +20,8 @@ use self::assembly::Assembly;
 use self::frames::Incoming;
 use self::operations::{Kind, Operations};
 use self::searches::{Asked, Searches};
-use super::client::StageError;
+use super::ask::PvAccessFloor;
+use super::client::{Asker, StageError};
 use super::floor::{
     self, Hears, Names, Patience, Piece, Protocol, Request, Subscription, Variables,
 };
@@ -84,6 +85,10 @@ pub(super) struct Peer {
 
 impl<P: Pipeline> Protocol for PvAccess<P> {
     const APPROACH: &'static str = P::APPROACH;
+
+    fn asker() -> Option<Box<dyn Asker>> {
+        Some(Box::new(PvAccessFloor::default()))
+    }
 
     const VARIABLES: Variables = Variables {
         name_servers: "EPICS_PVA_NAME_SERVERS",

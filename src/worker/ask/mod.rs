@@ -1,0 +1,14 @@
+//! Typed questions to a native approach: the stage `ask`.
+//!
+//! The floors answer here by reading the protocols' bytes themselves, one circuit a question,
+//! so that their answers depend on no library.
+
+mod ca_data;
+mod channel_access;
+mod pv_access;
+mod pva_fields;
+mod pva_request;
+mod pva_types;
+
+pub(super) use channel_access::ChannelAccessFloor;
+pub(super) use pv_access::PvAccessFloor;
