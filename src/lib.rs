@@ -44,6 +44,9 @@ pub mod approach;
 pub mod campaign;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
+pub mod conform;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod judge;
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
+use epics_gauge::conform::ConformFormat;
 use epics_gauge::judge::BUDGET_S;
 use epics_gauge::link::LinkConditions;
 use epics_gauge::lookup::Lookup;
@@ -63,6 +64,8 @@ pub(super) enum Subcommand {
     List(ListArguments),
     /// Compare two approaches, two versions of one, or two softIocs, pair by pair
     Compare(Box<CompareArguments>),
+    /// Check that clients return the right values: types, limits, alarms, monitors, puts
+    Conform(ConformArguments),
     /// Measure how often the judge is wrong on this machine, and what it catches
     Calibrate(CalibrateArguments),
     /// Judge a record file; prints the verdicts as JSON
@@ -98,6 +101,39 @@ pub(super) enum Subcommand {
     #[cfg(feature = "pure-rust")]
     #[command(hide = true)]
     Server(ServerArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::CONFORM)]
+pub(super) struct ConformArguments {
+    /// Approaches to check, separated by commas; all when not given
+    #[arg(long = "approach", value_name = "A", value_delimiter = ',')]
+    pub(super) approaches: Vec<String>,
+    /// A TOML file with approaches of your own
+    #[arg(long = "approaches", value_name = "FILE")]
+    pub(super) approaches_file: Option<PathBuf>,
+    /// Servers, separated by commas: softioc, softioc-pva [default: each protocol on the one
+    /// that is made for it]
+    #[arg(long = "server", value_name = "S", value_delimiter = ',')]
+    pub(super) servers: Vec<String>,
+    /// Checks to run, separated by commas; all when not given
+    #[arg(long = "check", value_name = "ID", value_delimiter = ',')]
+    pub(super) checks: Vec<String>,
+    /// Groups to run, separated by commas; all when not given
+    #[arg(long = "group", value_name = "G", value_delimiter = ',')]
+    pub(super) groups: Vec<String>,
+    /// A TOML file with checks of your own (docs/conformance.md)
+    #[arg(long = "checks", value_name = "FILE")]
+    pub(super) checks_file: Option<PathBuf>,
+    /// List the checks
+    #[arg(long)]
+    pub(super) list: bool,
+    /// What to print on stdout: text, markdown, html, json, junit
+    #[arg(long, value_name = "FORMAT", default_value_t)]
+    pub(super) format: ConformFormat,
+    /// Folder for conformance.md, .html, .json and .xml (JUnit)
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

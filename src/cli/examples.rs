@@ -16,6 +16,19 @@ Exit codes:
   0 every verdict as expected    1 a limit broken    3 undecided
   4 could not measure    64 bad arguments or input    130 interrupted";
 
+pub(super) const CONFORM: &str = "\
+Examples:
+  epics-gauge conform                                 every check, every client
+  epics-gauge conform --approach pyepics --group arrays
+  epics-gauge conform --check strings.latin1 --approach aioca --server softioc
+  epics-gauge conform --approach p4p@4.1.12 --out p4p-4.1.12
+  epics-gauge conform --approaches my.toml --approach mine --format junit
+  epics-gauge conform --list                          the checks
+
+Exit codes:
+  0 no new failure    1 a new failure    4 no client answered    64 bad arguments or input
+  130 interrupted";
+
 pub(super) const IOC: &str = "\
 Examples:
   epics-gauge ioc --pvs 100                           gauge:0 to gauge:99

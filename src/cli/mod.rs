@@ -4,6 +4,7 @@ mod arguments;
 mod bisect;
 mod calibrate;
 mod compare;
+mod conform;
 mod databases;
 mod doctor;
 mod examples;
@@ -125,6 +126,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Subcommand::List(list)) => list::run(&list),
         Some(Subcommand::Calibrate(calibrate)) => calibrate::run(&calibrate),
         Some(Subcommand::Compare(compare)) => compare::run(&compare),
+        Some(Subcommand::Conform(conform)) => conform::run(&conform),
         Some(Subcommand::Judge(judge)) => judge::judge(&judge),
         Some(Subcommand::Report(report)) => report::run(&report),
         Some(Subcommand::History(history)) => history::run(&history),

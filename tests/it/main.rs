@@ -9,6 +9,7 @@ mod ci_services;
 mod collecting;
 mod command_line;
 mod compare;
+mod conform;
 mod data_outputs;
 mod databases;
 mod documented_ci;

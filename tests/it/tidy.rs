@@ -68,6 +68,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
+    ("conform", &["ioc", "measure", "named", "process", "protocol", "units", "worker_protocol"]),
     ("metric", &["named", "worker_protocol", "record", "scenario", "stats", "units"]),
     (
         "judge",
