@@ -57,8 +57,10 @@ pub(super) fn serve<C: Client>() -> io::Result<()> {
 
 /// Answers a typed question.
 fn asked(asker: &mut Option<Box<dyn Asker>>, job: &Job, command: &StageCommand) -> FromWorker {
-    let failed =
-        |error: &str| FromWorker::Failed(Failed { stage: command.stage, error: error.to_owned() });
+    let failed = |error: &str| {
+        let error = error.to_owned();
+        FromWorker::Failed(Failed { stage: command.stage, error, ending: None })
+    };
     let Some(asker) = asker else { return failed("this approach is not asked") };
     let Some(ask) = &command.ask else { return failed("ask without `ask`") };
     let started = Clock::now();
