@@ -68,9 +68,9 @@ fn cut(statement: &mut String) {
     if lines.len() <= LINES_OF_ONE {
         return;
     }
-    let start = lines[..LINES_OF_ONE].join(" ");
-    let start = start.trim_start_matches("* ");
-    let whole_words = start.rsplit_once(' ').map_or(start, |(before, _)| before);
+    let words = lines[..LINES_OF_ONE].iter().flat_map(|line| line.split_whitespace());
+    let start = words.skip_while(|word| *word == "*").collect::<Vec<_>>().join(" ");
+    let whole_words = start.rsplit_once(' ').map_or(&*start, |(before, _)| before);
     *statement = format!("{} …", whole_words.trim_end());
 }
 
