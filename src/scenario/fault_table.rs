@@ -502,11 +502,15 @@ pub static FAULTS: [FaultDefinition; 38] = [
         "the IOC comes back on another port, where clients search too",
         &[Fault { at: UNDISTURBED, what: Happening::ServerMoved, lasts: OUTAGE }],
     ),
-    outage(
-        "restart-retyped",
-        "the IOC comes back with a stringin behind the name of the first PV, which was a calc",
-        &[Fault { at: UNDISTURBED, what: Happening::ServerRetyped { pv: 0 }, lasts: OUTAGE }],
-    ),
+    // `wire-pva` reads nothing but doubles and ends there.
+    FaultDefinition {
+        is_usual: false,
+        ..outage(
+            "restart-retyped",
+            "the IOC comes back with a stringin behind the name of the first PV, which was a calc",
+            &[Fault { at: UNDISTURBED, what: Happening::ServerRetyped { pv: 0 }, lasts: OUTAGE }],
+        )
+    },
     outage("restart-without", "the IOC comes back without the first PV", &[killed(2, Some(0))]),
     outage("restart-10x", "ten restarts, one every 4 s", &TEN_RESTARTS),
     outage_over_link(

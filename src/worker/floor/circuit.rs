@@ -19,6 +19,21 @@ const PADDED_BYTES: usize = 8;
 /// the elements of any array, and a few of them.
 const FIRST_PART_BYTES: usize = 64;
 
+/// A server that begins does so within this time, or its system has dropped the connection
+/// without a word: it takes more of them than the server has room to accept (pvxs 1.5.3
+/// listens with room for four), and a client that only listens never learns that.
+const TIME_TO_BEGIN: Duration = Duration::from_secs(1);
+
+/// The longest time between two tries; each is twice the one before.
+const LONGEST_TO_BEGIN: Duration = Duration::from_secs(16);
+
+fn connected(address: SocketAddrV4, timeout: Duration) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address.into(), timeout)?;
+    stream.set_nodelay(true)?;
+    stream.set_nonblocking(true)?;
+    Ok(stream)
+}
+
 /// A circuit. Requests are put into its output, which [`Circuit::flush`] writes.
 #[derive(Debug)]
 pub(in crate::worker) struct Circuit<P: Protocol> {
@@ -33,6 +48,9 @@ pub(in crate::worker) struct Circuit<P: Protocol> {
     heard: Duration,
     /// Whether the server was asked since whether it is there.
     is_asked: bool,
+    /// When it is opened again unless the server begins, and the time until then; none when
+    /// it has begun, or the client does.
+    begins: Option<(Duration, Duration)>,
     input: Input<P::Header>,
     peer: P::Peer,
 }
@@ -45,11 +63,10 @@ impl<P: Protocol> Circuit<P> {
         timeout: Duration,
         now: Duration,
     ) -> io::Result<Circuit<P>> {
-        let stream = TcpStream::connect_timeout(&address.into(), timeout)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
+        let stream = connected(address, timeout)?;
         let mut output = Vec::new();
         let peer = P::greet(&mut output);
+        let begins = output.is_empty().then(|| (now + TIME_TO_BEGIN, TIME_TO_BEGIN));
         let input = Input::default();
         Ok(Circuit {
             stream,
@@ -60,6 +77,7 @@ impl<P: Protocol> Circuit<P> {
             is_down: false,
             heard: now,
             is_asked: false,
+            begins,
             input,
             peer,
         })
@@ -112,6 +130,26 @@ impl<P: Protocol> Circuit<P> {
     pub(super) fn hear(&mut self, now: Duration) {
         self.heard = now;
         self.is_asked = false;
+        self.begins = None;
+    }
+
+    /// When it is to be opened again, unless the server begins.
+    pub(super) fn begins(&self) -> Option<Duration> {
+        self.begins.filter(|_| !self.is_down).map(|(due, _)| due)
+    }
+
+    /// Connects again to a server that has not begun. One that has no room for that either
+    /// is left until the next time.
+    pub(super) fn open_again(&mut self, now: Duration) -> io::Result<()> {
+        let (_, waited) = self.begins.unwrap_or((now, TIME_TO_BEGIN));
+        let longer = (2 * waited).min(LONGEST_TO_BEGIN);
+        self.begins = Some((now + longer, longer));
+        match connected(self.address, TIME_TO_BEGIN) {
+            Ok(stream) => self.stream = stream,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// When it brought something last, or was opened.

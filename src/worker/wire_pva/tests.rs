@@ -38,6 +38,8 @@ struct Manner {
     instead: Option<(u8, &'static [u8])>,
     /// Messages are cut to segments of so many bytes.
     segment_bytes: usize,
+    /// It never begins on the first connection.
+    is_silent_first: bool,
 }
 
 const RIGHT: Manner = Manner {
@@ -47,6 +49,7 @@ const RIGHT: Manner = Manner {
     answers_changes: false,
     instead: None,
     segment_bytes: usize::MAX,
+    is_silent_first: false,
 };
 
 /// A server of one client that holds one value.
@@ -66,6 +69,7 @@ impl Played {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let played = std::thread::spawn(move || {
+            let _silent = manner.is_silent_first.then(|| listener.accept().unwrap());
             let (stream, _) = listener.accept().unwrap();
             Played { stream, manner, address, value: 1.5, read: BTreeMap::new(), types_named: 0 }
                 .play();
@@ -302,6 +306,12 @@ fn frames_are_added_up_however_they_are_cut() {
         drop(client);
         played.join().unwrap();
     }
+}
+
+/// As when more connect at once than a server has room to accept.
+#[test]
+fn a_server_that_does_not_begin_is_connected_to_again() {
+    works::<Plain>(Manner { is_silent_first: true, ..RIGHT });
 }
 
 /// What the client says of a server of that manner.

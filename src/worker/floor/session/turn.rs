@@ -22,6 +22,7 @@ impl<P: Hears> Session<P> {
     /// `deadline`, and takes what has come.
     pub(super) fn turn(&mut self, deadline: Duration) -> Result<(), StageError> {
         let silence_timeout = self.give_up_silent_circuits()?;
+        let begin_timeout = self.open_silent_circuits_again()?;
         self.seek_losses(deadline);
         let lookup_timeout = self.send_searches();
         let alive_timeout = self.keep_alive();
@@ -30,7 +31,8 @@ impl<P: Hears> Session<P> {
                 self.circuit_is_down(circuit, &error)?;
             }
         }
-        let timeouts = [lookup_timeout, alive_timeout, silence_timeout, self.losses.due];
+        let timeouts =
+            [lookup_timeout, alive_timeout, silence_timeout, begin_timeout, self.losses.due];
         let until = timeouts.into_iter().flatten().fold(deadline, Duration::min);
         let is_searching = self.wait(until)?;
         if is_searching {
@@ -160,6 +162,20 @@ impl<P: Hears> Session<P> {
             next = Some(next.map_or(due, |next: Duration| next.min(due)));
         }
         Ok(next)
+    }
+
+    /// Opens circuits again whose servers have not begun; says when that is next.
+    fn open_silent_circuits_again(&mut self) -> Result<Option<Duration>, StageError> {
+        let now = self.now();
+        for index in 0..self.circuits.len() {
+            let circuit = &mut self.circuits[index];
+            if circuit.begins().is_some_and(|due| now >= due)
+                && let Err(error) = circuit.open_again(now)
+            {
+                self.circuit_is_down(index, &error)?;
+            }
+        }
+        Ok(self.circuits.iter().filter_map(Circuit::begins).min())
     }
 
     /// Tells every server that this client is there, if it is time for that; says when
