@@ -1,6 +1,7 @@
 //! Runs checks: a fresh IOC for each client, which serves all of them.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use super::check::{Check, Checks};
@@ -15,6 +16,8 @@ use crate::process::interrupted;
 use crate::protocol::Protocol;
 use crate::worker_protocol::{Ask, Call, Fields, Reply};
 
+/// How many clients are asked at once.
+const AT_ONCE: usize = 8;
 /// Between two commands while a subscription runs: a queue of four updates must not fill.
 const BETWEEN: Duration = Duration::from_millis(20);
 /// How long updates are awaited after the last command.
@@ -53,21 +56,33 @@ pub fn run(
     let mut matrix = Matrix::of(&checks.all);
     for (server, protocols) in servers {
         let mut page = Page { server: server.clone(), base: None, columns: Vec::new() };
-        for candidate in candidates {
-            let approach = &candidate.approach;
-            if !protocols.contains(&approach.protocol) {
-                continue;
+        let meant = |candidate: &&Candidate| protocols.contains(&candidate.approach.protocol);
+        let meant: Vec<&Candidate> = candidates.iter().filter(meant).collect();
+        for some in meant.chunks(AT_ONCE) {
+            for candidate in some {
+                report(Reported::Begins { approach: &candidate.approach.name, server });
             }
-            report(Reported::Begins { approach: &approach.name, server });
-            let bench = Bench { checks, server, candidate, known };
-            match bench.column(&mut page.base)? {
-                Some(column) => page.columns.push(column),
-                None => return Ok(Err(Interrupted)),
+            let benches = some.iter().map(|candidate| Bench { checks, server, candidate, known });
+            for outcome in columns(benches) {
+                let Some((column, base)) = outcome? else { return Ok(Err(Interrupted)) };
+                page.base = page.base.or(base);
+                page.columns.push(column);
             }
         }
         matrix.pages.push(page);
     }
     Ok(Ok(matrix))
+}
+
+/// All clients at once: they and their IOCs wait most of the time.
+fn columns<'a>(
+    benches: impl Iterator<Item = Bench<'a>>,
+) -> Vec<Result<Option<(Column, Option<String>)>, IocError>> {
+    std::thread::scope(|scope| {
+        let begun: Vec<_> = benches.map(|bench| scope.spawn(move || bench.column())).collect();
+        let ended = begun.into_iter().map(|thread| thread.join());
+        ended.map(|column| column.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
 }
 
 /// One client against one server.
@@ -79,26 +94,26 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// The client's column; none when interrupted.
-    fn column(&self, base: &mut Option<String>) -> Result<Option<Column>, IocError> {
+    /// The client's column and the Base of its IOC; none when interrupted.
+    fn column(&self) -> Result<Option<(Column, Option<String>)>, IocError> {
         let approach = &self.candidate.approach;
         let protocol = approach.protocol;
         let command = match &self.candidate.command {
             Ok(command) => command,
-            Err(missing) => return Ok(Some(self.not_asked(missing.to_string()))),
+            Err(missing) => return Ok(Some((self.not_asked(missing.to_string()), None))),
         };
         let folder = tempfile::tempdir().map_err(files)?;
         let mut ioc = self.ioc(folder.path())?;
-        *base = ioc.base().map(str::to_owned);
+        let base = ioc.base().map(str::to_owned);
         let command = command.clone().environment(ioc.client_environment());
         let mut client = Client { command, worker: None, lost: 0 };
         match client.worker() {
             Ok(worker) if !worker.is_asked() => {
-                return Ok(Some(self.not_asked("not asked yet".to_owned())));
+                return Ok(Some((self.not_asked("not asked yet".to_owned()), base)));
             }
             Ok(_) => {}
             Err(Lost::Interrupted) => return Ok(None),
-            Err(Lost::Worker(_, why)) => return Ok(Some(self.not_asked(why))),
+            Err(Lost::Worker(_, why)) => return Ok(Some((self.not_asked(why), base))),
         }
         let versions = client.versions();
         let mut fields = Vec::new();
@@ -115,7 +130,7 @@ impl Bench<'_> {
             fields.push(Some(field));
         }
         let name = approach.name.clone();
-        Ok(Some(Column { approach: name, versions, not_asked: None, fields }))
+        Ok(Some((Column { approach: name, versions, not_asked: None, fields }, base)))
     }
 
     fn ioc(&self, folder: &std::path::Path) -> Result<SoftIoc, IocError> {
