@@ -93,9 +93,9 @@ fn create_channel(port: u16, pv: &str, deadline: &Deadline) -> io::Result<()> {
 /// Sends `request` on a new circuit, and waits for a message with this command.
 fn await_message(port: u16, request: &[u8], command: u16, deadline: &Deadline) -> io::Result<()> {
     let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let patience = deadline.remaining().max(RESEND);
-    let mut circuit = TcpStream::connect_timeout(&server, patience)?;
-    circuit.set_read_timeout(Some(patience))?;
+    let timeout = deadline.remaining().max(RESEND);
+    let mut circuit = TcpStream::connect_timeout(&server, timeout)?;
+    circuit.set_read_timeout(Some(timeout))?;
     circuit.write_all(request)?;
     let mut received = Vec::new();
     let mut buffer = [0; 2048];

@@ -38,7 +38,7 @@ const ATTEMPTS: usize = 3;
 const LAST_WORDS: usize = 40;
 
 /// How long an IOC may take to leave by itself, before it is killed.
-const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
+const EXIT_GRACE: Duration = Duration::from_secs(2);
 
 /// How long a killed IOC may take to be gone.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
@@ -336,7 +336,7 @@ impl Shell {
     /// Has the IOC leave by itself, and blocks until it is gone; kills it after two seconds.
     pub(super) fn end_cleanly(&mut self) {
         self.child.write_line("exit");
-        let deadline = Deadline::after(LEAVE_PATIENCE);
+        let deadline = Deadline::after(EXIT_GRACE);
         while let Ok(event) = self.child.next_event(&deadline, "end") {
             if matches!(event, Event::Ended(_)) {
                 return;
@@ -367,7 +367,7 @@ impl Shell {
     /// Lets the IOC leave by itself; kills it after two seconds.
     pub(super) fn leave(self) {
         self.child.write_line("exit");
-        self.child.stop(LEAVE_PATIENCE);
+        self.child.stop(EXIT_GRACE);
     }
 
     /// Kills the IOC as a crash would, and blocks until it is gone. Unlike a drop

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::channel_access::{self, Message};
 
 /// How long the IOC may take for each answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// In the access rights of a channel: it can be written.
 const CA_PROTO_ACCESS_RIGHT_WRITE: u32 = 2;
@@ -82,8 +82,8 @@ struct Circuit {
 impl Circuit {
     fn to(port: u16) -> io::Result<Circuit> {
         let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = TcpStream::connect_timeout(&server, TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_nodelay(true)?;
         let mut greeting = Vec::new();
         channel_access::encode_greeting(&mut greeting, "epics-gauge", "localhost");

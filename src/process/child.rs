@@ -32,7 +32,7 @@ const END_DEADLINE: Duration = Duration::from_secs(10);
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A dying process closes its streams some time before it is gone.
-const TIME_TO_DIE: Duration = Duration::from_millis(100);
+const EXIT_GRACE: Duration = Duration::from_millis(100);
 
 /// Something that a process did.
 #[derive(Debug)]
@@ -189,7 +189,7 @@ impl Child {
     /// All output is read. Most processes are dying then, but one may also close
     /// its streams and live on.
     fn end(&mut self, deadline: &Deadline, what: &str) -> Result<Event, ProcessError> {
-        let dying = Deadline::after(TIME_TO_DIE);
+        let dying = Deadline::after(EXIT_GRACE);
         loop {
             match self.supervisor.try_wait() {
                 Ok(Some(status)) => return Ok(Event::Ended(status)),
@@ -221,11 +221,11 @@ impl Child {
         }
     }
 
-    /// Ends its stdin and waits for it to end by itself, at most `patience`;
+    /// Ends its stdin and waits for it to end by itself, at most `grace`;
     /// then kills it.
-    pub fn stop(mut self, patience: Duration) {
+    pub fn stop(mut self, grace: Duration) {
         self.close_stdin();
-        let deadline = Deadline::after(patience);
+        let deadline = Deadline::after(grace);
         while let Ok(event) = self.next_event(&deadline, "end") {
             if matches!(event, Event::Ended(_)) {
                 return;

@@ -27,13 +27,13 @@ pub(super) fn mark() -> &'static str {
 }
 
 /// How many processes that this one started, or that those started, are still
-/// there; blocks for up to `patience` until there is none, for the dying take a
+/// there; blocks for up to `grace` until there is none, for the dying take a
 /// moment. None where the system does not tell environments (it does on Linux).
 ///
 /// Processes of other users are not seen; this process starts none.
 #[cfg(feature = "cli")]
-pub fn processes_left(patience: Duration) -> Option<usize> {
-    let deadline = Deadline::after(patience);
+pub fn processes_left(grace: Duration) -> Option<usize> {
+    let deadline = Deadline::after(grace);
     loop {
         let left = count()?;
         if left == 0 || deadline.remaining().is_zero() {

@@ -18,7 +18,7 @@ const SHOWN_LETTERS: usize = 200;
 const GRACE: Duration = Duration::from_millis(200);
 
 /// How long a server may take to leave by itself, before it is killed.
-const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
+const EXIT_GRACE: Duration = Duration::from_secs(2);
 
 /// How long a killed server may take to be gone.
 const KILL_DEADLINE: Duration = Duration::from_secs(10);
@@ -134,7 +134,7 @@ impl Conversation {
 
     /// Ends stdin, so that the server leaves by itself; kills it after two seconds.
     pub(super) fn leave(self) {
-        self.child.stop(LEAVE_PATIENCE);
+        self.child.stop(EXIT_GRACE);
     }
 
     /// Kills the server as a crash would, and blocks until it is gone. Unlike a

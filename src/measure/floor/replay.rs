@@ -10,7 +10,7 @@ use super::super::stop::Stop;
 use super::recorder::StageBytes;
 
 /// How long a server may be silent while bytes of the recording are missing.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Bytes per read, the same as the floor.
 const READ_BYTES: usize = 1 << 16;
@@ -26,8 +26,8 @@ impl Replay {
     pub(super) fn start(server: SocketAddrV4) -> io::Result<Replay> {
         let stream = TcpStream::connect(server)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
         Ok(Replay { stream, buffer: vec![0; READ_BYTES] })
     }
 

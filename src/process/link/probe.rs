@@ -232,7 +232,7 @@ fn receive(
     let mut took_s = Vec::new();
     let mut buffer = [0; PROBE_BYTES];
     // The first may take longer to come.
-    let patience = Instant::now() + Duration::from_secs(10);
+    let timeout = Instant::now() + Duration::from_secs(10);
     loop {
         match socket.recv_from(&mut buffer) {
             Ok((_, from)) => {
@@ -240,7 +240,7 @@ fn receive(
                 took_s.push(monotonic_ns().saturating_sub(sent_ns) as f64 / 1e9);
                 then(socket, &buffer, from)?;
             }
-            Err(_) if took_s.is_empty() && Instant::now() < patience => {}
+            Err(_) if took_s.is_empty() && Instant::now() < timeout => {}
             Err(_) => return Ok(took_s),
         }
     }

@@ -65,7 +65,7 @@ impl<P: Protocol> Circuit<P> {
     ) -> io::Result<Circuit<P>> {
         let stream = connected(address, timeout)?;
         let mut output = Vec::new();
-        let peer = P::greet(&mut output);
+        let peer = P::handshake(&mut output);
         let begins = output.is_empty().then(|| (now + TIME_TO_BEGIN, TIME_TO_BEGIN));
         let input = Input::default();
         Ok(Circuit {

@@ -33,6 +33,6 @@ pub(super) use circuit::Piece;
 pub(super) use identity::{host_name, user_name};
 pub(super) use names::Names;
 pub(super) use pixels::PixelSum;
-pub(super) use protocol::{Header, Patience, Protocol, Request, Subscription};
+pub(super) use protocol::{Header, Protocol, Request, SilenceTimeouts, Subscription};
 pub(super) use search::Datagrams;
 pub(super) use session::{Hears, Session};

@@ -45,13 +45,13 @@ pub(in crate::worker) trait Protocol: Sized {
 
     /// When a circuit that brings nothing is given up, as the protocol's own library does
     /// it whose time for that is `timeout`.
-    fn patience(timeout: Duration) -> Patience;
+    fn silence_timeouts(timeout: Duration) -> SilenceTimeouts;
 
     /// Searches whose answers come to this UDP port.
     fn datagrams(reply_port: u16) -> Self::Datagrams;
 
     /// Begins a circuit.
-    fn greet(output: &mut Vec<u8>) -> Self::Peer;
+    fn handshake(output: &mut Vec<u8>) -> Self::Peer;
 
     /// Whether the server may be asked for anything: what is not said to one that is not
     /// ready is to be said when it is.
@@ -104,7 +104,7 @@ pub(in crate::worker) trait Protocol: Sized {
 
 /// How long a circuit may bring nothing.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::worker) struct Patience {
+pub(in crate::worker) struct SilenceTimeouts {
     /// How often a circuit must be heard of, if nothing else is sent.
     pub(in crate::worker) keep_alive: Option<Duration>,
     /// After this the server is asked whether it is there.

@@ -16,7 +16,7 @@ use super::circuit::{Circuit, Piece};
 use super::identity::check_name;
 use super::lookup::{Lookup, TcpLookup, UdpLookup};
 use super::names::Names;
-use super::protocol::{Patience, Protocol};
+use super::protocol::{Protocol, SilenceTimeouts};
 use super::request::Requests;
 use super::search::SearchStatistics;
 use super::socket::Waiting;
@@ -36,7 +36,7 @@ pub(in crate::worker) struct Session<P: Protocol> {
     /// The origin of all moments.
     origin: Instant,
     destinations: Destinations,
-    patience: Patience,
+    silence_timeouts: SilenceTimeouts,
     lookup: Lookup<P::Datagrams>,
     channels: Vec<Channel>,
     connected: usize,
@@ -243,7 +243,7 @@ impl<P: Hears> Session<P> {
         job.pvs.iter().try_for_each(|name| check_name(name))?;
         let names: Names = job.pvs.iter().collect();
         Ok(Session {
-            patience: P::patience(address::timeout(&P::VARIABLES, &variable)),
+            silence_timeouts: P::silence_timeouts(address::timeout(&P::VARIABLES, &variable)),
             lookup: lookup_at::<P>(&destinations, names.len())?,
             destinations,
             protocol: P::new(names.len()),

@@ -12,7 +12,8 @@ use self::updates::Frames;
 use super::ask::ChannelAccessFloor;
 use super::client::{Asker, StageError};
 use super::floor::{
-    self, ChannelState, Hears, Names, Patience, Piece, Protocol, Request, Subscription, Variables,
+    self, ChannelState, Hears, Names, Piece, Protocol, Request, SilenceTimeouts, Subscription,
+    Variables,
 };
 use super::updates::Arrived;
 use crate::channel_access::{self as message, Header};
@@ -71,16 +72,16 @@ impl Protocol for ChannelAccess {
 
     /// As libca: it asks after EPICS_CA_CONN_TMO and waits for CA_ECHO_TIMEOUT, 5 s. rsrv
     /// leaves silent clients alone.
-    fn patience(timeout: Duration) -> Patience {
+    fn silence_timeouts(timeout: Duration) -> SilenceTimeouts {
         let gone_after = timeout + Duration::from_secs(5);
-        Patience { keep_alive: None, ask_after: Some(timeout), gone_after }
+        SilenceTimeouts { keep_alive: None, ask_after: Some(timeout), gone_after }
     }
 
     fn datagrams(_reply_port: u16) -> Searches {
         Searches
     }
 
-    fn greet(output: &mut Vec<u8>) {
+    fn handshake(output: &mut Vec<u8>) {
         message::encode_greeting(output, &floor::user_name(), &floor::host_name());
     }
 

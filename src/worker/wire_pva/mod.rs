@@ -23,7 +23,7 @@ use self::searches::{Asked, Searches};
 use super::ask::PvAccessFloor;
 use super::client::{Asker, StageError};
 use super::floor::{
-    self, Hears, Names, Patience, Piece, Protocol, Request, Subscription, Variables,
+    self, Hears, Names, Piece, Protocol, Request, SilenceTimeouts, Subscription, Variables,
 };
 use crate::pv_access::{self, Header, Types};
 
@@ -126,9 +126,9 @@ impl<P: Pipeline> Protocol for PvAccess<P> {
 
     /// As pvxs: of EPICS_PVA_CONN_TMO it makes 4/3, 40 s, after which either side leaves
     /// the other if that is silent, and it sends an echo every 15 s.
-    fn patience(timeout: Duration) -> Patience {
+    fn silence_timeouts(timeout: Duration) -> SilenceTimeouts {
         let gone_after = timeout * 4 / 3;
-        Patience { keep_alive: Some(gone_after * 3 / 8), ask_after: None, gone_after }
+        SilenceTimeouts { keep_alive: Some(gone_after * 3 / 8), ask_after: None, gone_after }
     }
 
     fn datagrams(reply_port: u16) -> Searches {
@@ -136,7 +136,7 @@ impl<P: Pipeline> Protocol for PvAccess<P> {
     }
 
     /// The server speaks first.
-    fn greet(_output: &mut Vec<u8>) -> Peer {
+    fn handshake(_output: &mut Vec<u8>) -> Peer {
         Peer::default()
     }
 

@@ -18,7 +18,7 @@ use crate::{channel_access, pv_access};
 const SILENCE: Duration = Duration::from_millis(150);
 
 /// Something comes within this, on a machine that does something else.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 struct Linked {
     state: Arc<LinkState>,
@@ -41,7 +41,7 @@ fn over_udp(conditions: &str) -> (UdpSocket, UdpSocket, Linked) {
     let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     client.connect((FAR, port)).unwrap();
     for socket in [&server, &client] {
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     }
     (server, client, linked)
 }
@@ -55,7 +55,7 @@ fn over_tcp(conditions: &str) -> (TcpStream, TcpStream, Linked) {
     let client = TcpStream::connect((FAR, port)).unwrap();
     let (server, _) = listener.accept().unwrap();
     for stream in [&server, &client] {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     }
     (server, client, linked)
 }
@@ -63,14 +63,14 @@ fn over_tcp(conditions: &str) -> (TcpStream, TcpStream, Linked) {
 fn is_silent_datagrams(socket: &UdpSocket) -> bool {
     socket.set_read_timeout(Some(SILENCE)).unwrap();
     let is_silent = socket.recv(&mut [0; 100]).is_err();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     is_silent
 }
 
 fn is_silent(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(SILENCE)).unwrap();
     let is_silent = stream.read(&mut [0; 100]).is_err();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     is_silent
 }
 
@@ -209,7 +209,7 @@ fn answers_over_pv_access_come_back_through_the_relay() {
 #[test]
 fn beacons_reach_clients_from_the_far_end() {
     let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(TIMEOUT)).unwrap();
     let port = client.local_addr().unwrap().port();
     let ports = LinkPorts { client_udp: vec![port], ..LinkPorts::default() };
     let linked = linked("clean", &ports);
@@ -232,7 +232,7 @@ fn beacons_reach_clients_from_the_far_end() {
 #[test]
 fn a_server_may_have_its_port_on_all_addresses() {
     let server = bound_beside(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)).unwrap();
-    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    server.set_read_timeout(Some(TIMEOUT)).unwrap();
     let port = server.local_addr().unwrap().port();
     let ports = LinkPorts { server_udp: vec![port], ..LinkPorts::default() };
     let linked = linked("clean", &ports);

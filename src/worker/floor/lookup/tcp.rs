@@ -12,7 +12,7 @@ use crate::worker::floor::names::Names;
 use crate::worker::floor::protocol::Protocol;
 
 /// How long name servers may take before they are asked again.
-const NAME_SERVER_PATIENCE: Duration = Duration::from_secs(1);
+const NAME_SERVER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// PVs that a name server is asked for at once, where a message may ask for several.
 const SEARCHES_TOGETHER: usize = 256;
@@ -157,7 +157,7 @@ impl TcpLookup {
 
     /// When [`TcpLookup::send`] has something to send again, at the earliest.
     pub(in crate::worker) fn next_timeout(&self) -> Option<Duration> {
-        (!self.wanted.is_empty()).then_some(self.finished? + NAME_SERVER_PATIENCE)
+        (!self.wanted.is_empty()).then_some(self.finished? + NAME_SERVER_TIMEOUT)
     }
 
     /// Takes note that a PV was found on a circuit.

@@ -10,7 +10,7 @@ const MINIMUM_TIMEOUT: Duration = Duration::from_millis(4);
 /// No time-out is longer, however often a PV was asked for.
 const MAXIMUM_TIMEOUT: Duration = Duration::from_millis(500);
 /// The minimum grows with the servers up to this.
-const MOST_PATIENCE: Duration = Duration::from_millis(100);
+const MOST_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The round trip of a datagram, smoothed as in RFC 6298.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct RoundTrip {
 impl RoundTrip {
     /// Nothing measured yet, among that many servers.
     pub(super) fn among(servers: usize) -> RoundTrip {
-        let minimum = MINIMUM_TIMEOUT.saturating_mul(servers as u32).min(MOST_PATIENCE);
+        let minimum = MINIMUM_TIMEOUT.saturating_mul(servers as u32).min(MOST_TIMEOUT);
         RoundTrip { minimum, smoothed: None }
     }
 
@@ -63,6 +63,6 @@ mod tests {
         assert!(usual >= Duration::from_millis(40) && usual < Duration::from_millis(60));
         assert_eq!(round_trip.timeout(1), usual * 2);
         assert_eq!(round_trip.timeout(9), MAXIMUM_TIMEOUT);
-        assert_eq!(RoundTrip::among(100).timeout(0), MOST_PATIENCE);
+        assert_eq!(RoundTrip::among(100).timeout(0), MOST_TIMEOUT);
     }
 }

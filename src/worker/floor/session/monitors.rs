@@ -18,7 +18,7 @@ use crate::worker_protocol::{Mode, Monitor, Updates};
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long opening a circuit to a server that came back may hold up the others.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long reading what came before `collect` may take. It ends earlier unless
 /// updates come as fast as they can be taken.
@@ -216,7 +216,7 @@ impl<P: Hears> Session<P> {
             return;
         };
         let servers = tcp.servers.clone();
-        let until = deadline.min(self.now() + PATIENCE);
+        let until = deadline.min(self.now() + TIMEOUT);
         let circuits: Vec<Option<u16>> =
             servers.into_iter().map(|server| self.circuit_to(server, until).ok()).collect();
         if circuits.contains(&None) {

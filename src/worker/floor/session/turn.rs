@@ -9,7 +9,7 @@ use crate::worker::client::StageError;
 use crate::worker::floor::channel::ChannelState;
 use crate::worker::floor::circuit::{Circuit, Piece};
 use crate::worker::floor::lookup::Lookup;
-use crate::worker::floor::protocol::{Header, Patience};
+use crate::worker::floor::protocol::{Header, SilenceTimeouts};
 
 /// Bytes waiting to be written on all circuits above which no search is sent.
 const OUTPUT_BYTES: usize = 1 << 20;
@@ -142,7 +142,7 @@ impl<P: Hears> Session<P> {
             return Ok(None);
         }
         let now = self.now();
-        let Patience { ask_after, gone_after, .. } = self.patience;
+        let SilenceTimeouts { ask_after, gone_after, .. } = self.silence_timeouts;
         let mut next = None;
         for index in 0..self.circuits.len() {
             let circuit = &mut self.circuits[index];
@@ -181,7 +181,7 @@ impl<P: Hears> Session<P> {
     /// Tells every server that this client is there, if it is time for that; says when
     /// it is next.
     fn keep_alive(&mut self) -> Option<Duration> {
-        let period = self.patience.keep_alive?;
+        let period = self.silence_timeouts.keep_alive?;
         let now = self.now();
         if now >= self.kept_alive + period {
             self.kept_alive = now;
