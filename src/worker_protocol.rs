@@ -164,7 +164,7 @@ pub struct StageCommand {
     pub absent: Option<Vec<usize>>,
     /// For `ask`: the question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ask: Option<Ask>,
+    pub ask: Option<Box<Ask>>,
 }
 
 /// Gets that a worker makes while it collects, one after another and the PVs in turn.

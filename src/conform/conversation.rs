@@ -36,11 +36,8 @@ impl Worker {
         let mut child = command.start().map_err(|error| lost(&error))?;
         child.attend(true);
         let deadline = Deadline::after(HELLO);
-        let hello = loop {
-            match next(&mut child, &deadline, "say hello")? {
-                FromWorker::Hello(hello) => break hello,
-                _ => return Err(Lost::Worker(Outcome::Crash, "no hello".to_owned())),
-            }
+        let FromWorker::Hello(hello) = next(&mut child, &deadline, "say hello")? else {
+            return Err(Lost::Worker(Outcome::Crash, "no hello".to_owned()));
         };
         let job = Job { pvs: Vec::new(), timeout_s: CALL.as_secs_f64(), slowdown: None };
         child.write_line(&encoded(&ToWorker::Job(job)));
@@ -55,8 +52,10 @@ impl Worker {
     /// Asks and waits for the reply.
     pub(super) fn ask(&mut self, ask: Ask) -> Result<Reply, Lost> {
         let more = Duration::from_secs_f64(ask.seconds.unwrap_or(0.0));
-        let command =
-            StageCommand { ask: Some(ask), ..StageCommand::new(Stage::Ask, Mode::Serial) };
+        let command = StageCommand {
+            ask: Some(Box::new(ask)),
+            ..StageCommand::new(Stage::Ask, Mode::Serial)
+        };
         self.child.write_line(&encoded(&ToWorker::Stage(command)));
         let deadline = Deadline::after(CALL + more + GRACE);
         match next(&mut self.child, &deadline, "answer")? {

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::workers::{FaultWorker, Workers};
+use super::workers::{FaultWorker, Workers, subscribe_to_scalars};
 use crate::ioc::Server;
 use crate::measure::session::Session;
 use crate::measure::stop::Stop;
 use crate::record::Closed;
-use crate::scenario::{CLOSE_HZ, CloseWhen, PROCESSED_FACTOR};
-use crate::worker_protocol::{Content, Mode, Monitor, Stage, StageCommand};
+use crate::scenario::{CLOSE_HZ, CloseWhen};
+use crate::worker_protocol::{Mode, Stage, StageCommand};
 
 /// A process that takes longer hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(20);
@@ -39,7 +39,7 @@ pub(super) fn run(
     workers.ask(|worker| {
         worker.require(&[Stage::Subscribe, close])?;
         let mut commands = worker.plain(&[Stage::Context, Stage::Create, Stage::Connect]);
-        commands.push(subscribe());
+        commands.push(subscribe_to_scalars(0));
         Ok(commands)
     })?;
     match when {
@@ -62,18 +62,6 @@ pub(super) fn run(
         CloseWhen::Dead | CloseWhen::NameServerDead => Ok(ioc.restart(None)?),
         CloseWhen::Updating => Ok(ioc.stop_scanning()?),
     }
-}
-
-fn subscribe() -> StageCommand {
-    let monitor = Monitor {
-        content: Content::Scalars,
-        step: PROCESSED_FACTOR,
-        room: 0,
-        monitors: 1,
-        callback_s: None,
-        frames: 0,
-    };
-    StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) }
 }
 
 /// Waits until every process has ended, or hangs.

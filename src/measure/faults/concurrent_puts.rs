@@ -5,12 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::puts::{EARLY, missing, took_s};
-use super::workers::{Outcome, Workers};
+use super::workers::{Outcome, Workers, subscribe_to_scalars};
 use crate::ioc::Server;
 use crate::measure::stop::Stop;
 use crate::record::{FailureKind, PutsSeen};
-use crate::scenario::{PROCESSED_FACTOR, SLOW_PUT};
-use crate::worker_protocol::{Content, Mode, Monitor, Stage, StageCommand};
+use crate::scenario::SLOW_PUT;
+use crate::worker_protocol::{Mode, Stage, StageCommand};
 
 /// What takes so long never ends: two slow puts need 2 s, a put in a callback none.
 const NEVER_ENDS: Duration = Duration::from_secs(8);
@@ -58,19 +58,7 @@ pub(super) fn again(workers: &mut Workers) -> Result<(), Stop> {
 /// Writes in the callback of a monitor.
 pub(super) fn in_callback(workers: &mut Workers, ioc: &mut dyn Server) -> Result<(), Stop> {
     connect(workers, &[Stage::Subscribe, Stage::PutInCallback])?;
-    let monitor = Monitor {
-        content: Content::Scalars,
-        step: PROCESSED_FACTOR,
-        room: 0,
-        monitors: 1,
-        callback_s: None,
-        frames: 0,
-    };
-    let subscribe = StageCommand {
-        pvs: Some(vec![MONITORED]),
-        monitor: Some(monitor),
-        ..StageCommand::new(Stage::Subscribe, Mode::Bulk)
-    };
+    let subscribe = StageCommand { pvs: Some(vec![MONITORED]), ..subscribe_to_scalars(0) };
     workers.ask(|_| Ok(vec![subscribe.clone()]))?;
     let put = StageCommand {
         pvs: Some(vec![WRITTEN]),

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::Finished;
-use super::workers::{FaultWorker, Setup, Workers};
+use super::workers::{FaultWorker, Setup, Workers, subscribe_to_scalars};
 use crate::ioc::{Server, TimedSearches};
 use crate::measure::Candidate;
 use crate::measure::session::Answer;
 use crate::measure::stop::Stop;
 use crate::record::{DeadSeen, Record};
-use crate::scenario::{DEAD_WINDOW, PROCESSED_FACTOR, is_dead, pv_name};
-use crate::worker_protocol::{Content, Done, Mode, Monitor, Reported, Stage, StageCommand};
+use crate::scenario::{DEAD_WINDOW, is_dead, pv_name};
+use crate::worker_protocol::{Done, Mode, Reported, Stage, StageCommand};
 
 /// All approaches connect 10 000 PVs each at once, on the cores of one machine.
 pub(super) const STAGE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -69,7 +69,7 @@ pub(super) fn run(workers: &mut Workers, pvs: usize, one_of: usize) -> Result<()
         worker.require(&[Stage::Subscribe])?;
         let mut commands = connect(worker, dead.clone())?;
         // One subscription, so that a program of callbacks has a reason to run.
-        commands.push(subscribe(living));
+        commands.push(StageCommand { pvs: Some(vec![living]), ..subscribe_to_scalars(0) });
         commands.extend([collect(), collect()]);
         Ok(commands)
     })?;
@@ -100,22 +100,6 @@ fn connect(worker: &FaultWorker, absent: Vec<usize>) -> Result<Vec<StageCommand>
         ..StageCommand::new(Stage::Connect, Mode::Bulk)
     });
     Ok(commands)
-}
-
-fn subscribe(pv: usize) -> StageCommand {
-    let monitor = Monitor {
-        content: Content::Scalars,
-        step: PROCESSED_FACTOR,
-        room: 0,
-        monitors: 1,
-        callback_s: None,
-        frames: 0,
-    };
-    StageCommand {
-        monitor: Some(monitor),
-        pvs: Some(vec![pv]),
-        ..StageCommand::new(Stage::Subscribe, Mode::Bulk)
-    }
 }
 
 fn collect() -> StageCommand {

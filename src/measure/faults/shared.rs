@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::workers::{FaultWorker, Outcome, Workers};
+use super::workers::{FaultWorker, Outcome, Workers, subscribe_to_scalars};
 use crate::ioc::Server;
 use crate::measure::session::Answer;
 use crate::measure::stop::Stop;
 use crate::record::{FailureKind, SharedUse};
 use crate::scenario::{PROCESSED_FACTOR, SharedBy};
-use crate::worker_protocol::{Content, Mode, Monitor, Stage, StageCommand, UpdateRun};
+use crate::worker_protocol::{Mode, Stage, StageCommand, UpdateRun};
 
 /// How long updates are taken: the server makes one of each PV.
 const COLLECTED: Duration = Duration::from_millis(1500);
@@ -70,15 +70,7 @@ fn read(workers: &mut Workers, ioc: &mut dyn Server, pvs: usize, stage: Stage) -
 /// Subscribes to all PVs from several threads; each must bring the update that is made then.
 fn monitor(workers: &mut Workers, ioc: &mut dyn Server, pvs: usize) -> Result<(), Stop> {
     let stage = Stage::SubscribeThreads;
-    let monitor = Monitor {
-        content: Content::Scalars,
-        step: PROCESSED_FACTOR,
-        room: 0,
-        monitors: 1,
-        callback_s: None,
-        frames: 0,
-    };
-    let subscribe = StageCommand { monitor: Some(monitor), ..StageCommand::new(stage, Mode::Bulk) };
+    let subscribe = StageCommand { stage, ..subscribe_to_scalars(0) };
     let outcomes = asked(workers, vec![subscribe])?;
     for (worker, outcome) in workers.all().iter_mut().zip(outcomes) {
         if let Some(outcome) = outcome {

@@ -4,15 +4,14 @@
 use std::time::{Duration, Instant};
 
 use super::Finished;
-use super::workers::{Setup, Workers};
+use super::workers::{Setup, Workers, subscribe_to_scalars};
 use crate::ioc::{SearchCounter, Server, TimedSearches};
 use crate::measure::Candidate;
 use crate::measure::session::{Answer, Timeouts};
 use crate::measure::stop::{Stop, failed};
 use crate::process::{ProcessClock, available_memory_bytes, handles, monotonic_ns};
 use crate::record::{FailureKind, Record, StormSeen};
-use crate::scenario::PROCESSED_FACTOR;
-use crate::worker_protocol::{Content, Mode, Monitor, Stage, StageCommand};
+use crate::worker_protocol::{Mode, Stage, StageCommand};
 
 /// Two hundred interpreters start on two cores, and then connect.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -209,20 +208,8 @@ fn check_memory(client_bytes: u64, clients: usize) -> Result<(), Stop> {
 }
 
 fn subscribe(pvs: &[usize]) -> StageCommand {
-    let monitor = Monitor {
-        content: Content::Scalars,
-        step: PROCESSED_FACTOR,
-        // The first update, and that after the restart.
-        room: 2 * pvs.len(),
-        monitors: 1,
-        callback_s: None,
-        frames: 0,
-    };
-    StageCommand {
-        monitor: Some(monitor),
-        pvs: Some(pvs.to_vec()),
-        ..StageCommand::new(Stage::Subscribe, Mode::Bulk)
-    }
+    // The first update, and that after the restart.
+    StageCommand { pvs: Some(pvs.to_vec()), ..subscribe_to_scalars(2 * pvs.len()) }
 }
 
 fn collect(seconds: f64) -> StageCommand {

@@ -12,7 +12,8 @@ use crate::measure::session::{Answer, PendingStages, Session, Timeouts};
 use crate::measure::stop::{Stop, failed};
 use crate::measure::{linked, single};
 use crate::record::{Failure, FailureKind, FaultRun, Record};
-use crate::worker_protocol::{Hello, Mode, Reported, Stage, StageCommand};
+use crate::scenario::PROCESSED_FACTOR;
+use crate::worker_protocol::{Content, Hello, Mode, Monitor, Reported, Stage, StageCommand};
 
 /// How long one worker is listened to before the next.
 const TURN: Duration = Duration::from_millis(2);
@@ -50,6 +51,19 @@ pub(super) struct FaultWorker {
 
 /// What came of what one worker was asked.
 pub(super) type Outcome = Result<Vec<Answer>, Failure>;
+
+/// One subscription to each PV, whose values are those of processed records.
+pub(super) fn subscribe_to_scalars(room: usize) -> StageCommand {
+    let monitor = Monitor {
+        content: Content::Scalars,
+        step: PROCESSED_FACTOR,
+        room,
+        monitors: 1,
+        callback_s: None,
+        frames: 0,
+    };
+    StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) }
+}
 
 /// What every worker was asked, where it was.
 pub(super) struct Asked(Vec<Option<PendingStages>>);

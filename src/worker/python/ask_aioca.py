@@ -5,6 +5,7 @@ import asyncio
 import aioca
 
 from epics_gauge.worker import typed
+import control_fields
 
 MASKS = {"value": 1, "log": 2, "alarm": 4, "property": 8}
 FORMATS = {
@@ -13,19 +14,7 @@ FORMATS = {
     typed.METADATA: aioca.FORMAT_CTRL,
 }
 FORMS = {typed.NATIVE: None, typed.TEXT: aioca.DBR_STRING, typed.LONG_TEXT: aioca.DBR_CHAR_STR}
-METADATA = {
-    "units": "units",
-    "precision": "precision",
-    "choices": "enums",
-    "display_low": "lower_disp_limit",
-    "display_high": "upper_disp_limit",
-    "alarm_low": "lower_alarm_limit",
-    "alarm_high": "upper_alarm_limit",
-    "warning_low": "lower_warning_limit",
-    "warning_high": "upper_warning_limit",
-    "control_low": "lower_ctrl_limit",
-    "control_high": "upper_ctrl_limit",
-}
+METADATA = {**control_fields.LIMITS, "choices": "enums"}
 
 
 class Asked:

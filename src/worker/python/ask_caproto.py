@@ -7,21 +7,10 @@ from caproto.threading.client import Context
 
 from epics_gauge import worker
 from epics_gauge.worker import typed
+import control_fields
 
 KINDS = {typed.VALUE: "native", typed.TIME: "time", typed.METADATA: "time"}
-METADATA = {
-    "units": "units",
-    "precision": "precision",
-    "choices": "enum_strings",
-    "display_low": "lower_disp_limit",
-    "display_high": "upper_disp_limit",
-    "alarm_low": "lower_alarm_limit",
-    "alarm_high": "upper_alarm_limit",
-    "warning_low": "lower_warning_limit",
-    "warning_high": "upper_warning_limit",
-    "control_low": "lower_ctrl_limit",
-    "control_high": "upper_ctrl_limit",
-}
+METADATA = {**control_fields.LIMITS, "choices": "enum_strings"}
 
 
 class Asked:

@@ -5,22 +5,11 @@ import time
 import epics
 
 from epics_gauge.worker import typed
+import control_fields
 
 # From the Unix epoch to 1990 pyepics counts itself: its time stamps are Unix times.
 MASKS = {"value": 1, "log": 2, "alarm": 4, "property": 8}
-METADATA = {
-    "units": "units",
-    "precision": "precision",
-    "choices": "enum_strs",
-    "display_low": "lower_disp_limit",
-    "display_high": "upper_disp_limit",
-    "alarm_low": "lower_alarm_limit",
-    "alarm_high": "upper_alarm_limit",
-    "warning_low": "lower_warning_limit",
-    "warning_high": "upper_warning_limit",
-    "control_low": "lower_ctrl_limit",
-    "control_high": "upper_ctrl_limit",
-}
+METADATA = {**control_fields.LIMITS, "choices": "enum_strs"}
 
 
 class Asked:
