@@ -1,6 +1,6 @@
 //! An injected slowdown, inside of what is timed, as a slower library would have it:
 //! from it the harness learns which slowdowns it finds. The Python twin is
-//! `src/worker/python/slowdown.py`.
+//! `python/epics_gauge/worker/slowdown.py`.
 
 use std::thread;
 use std::time::Duration;
