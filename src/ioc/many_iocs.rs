@@ -17,7 +17,6 @@ use std::time::Duration;
 use super::{Builder, IocError, MAX_PVS, PVS_WITH_INDEX, SoftIoc};
 use crate::lookup::Lookup;
 use crate::process::{Deadline, Ports, ProcessError, Reach, client_environment_of, usable_cores};
-use crate::protocol::Protocol;
 
 /// The most IOCs of one [`ManyIocs`]. Each takes five of the 12 000 ports of this crate.
 const MAX_IOCS: usize = 1_000;
@@ -160,9 +159,8 @@ impl ManyIocs {
         let ports: Vec<&Ports> = self.iocs.iter().map(SoftIoc::ports).collect();
         let arrays = self.iocs[0].builder.array_limit();
         let mut environment = client_environment_of(&ports, lookup, arrays, Reach::Direct);
-        let protocol = if self.has_pv_access { Protocol::Pva } else { Protocol::Ca };
         if let Some(counter) = counter {
-            add_address(counter, protocol, &mut environment);
+            add_address(counter, self.has_pv_access, &mut environment);
         }
         environment
     }
@@ -272,12 +270,13 @@ fn one_of_many(error: IocError, number: usize, iocs: usize, pvs: &Range<usize>) 
     }
 }
 
-/// Adds an address to those that a client over `protocol` searches at.
-fn add_address(address: SocketAddrV4, protocol: Protocol, environment: &mut Vec<(String, String)>) {
-    let list = match protocol {
-        Protocol::Ca => "EPICS_CA_ADDR_LIST",
-        Protocol::Pva => "EPICS_PVA_ADDR_LIST",
-    };
+/// Adds an address to those that a client searches at, over pvAccess or Channel Access.
+fn add_address(
+    address: SocketAddrV4,
+    is_of_pv_access: bool,
+    environment: &mut Vec<(String, String)>,
+) {
+    let list = if is_of_pv_access { "EPICS_PVA_ADDR_LIST" } else { "EPICS_CA_ADDR_LIST" };
     match environment.iter_mut().find(|(name, _)| name == list) {
         Some((_, addresses)) => *addresses = format!("{addresses} {address}"),
         None => environment.push((list.to_owned(), address.to_string())),

@@ -81,7 +81,7 @@ impl SearchCounter {
 
     /// Adds its address to those that a client over `protocol` searches at.
     pub fn add_to(&self, protocol: Protocol, environment: &mut Vec<(String, String)>) {
-        super::add_address(self.address, protocol, environment);
+        super::add_address(self.address, protocol == Protocol::Pva, environment);
     }
 
     /// Waits until what was sent so far is counted, and ends.

@@ -5,16 +5,9 @@ import asyncio
 import aioca
 
 from epics_gauge.worker import typed
-import control_fields
+from catools_api import Api, taken
 
-MASKS = {"value": 1, "log": 2, "alarm": 4, "property": 8}
-FORMATS = {
-    typed.VALUE: aioca.FORMAT_RAW,
-    typed.TIME: aioca.FORMAT_TIME,
-    typed.METADATA: aioca.FORMAT_CTRL,
-}
-FORMS = {typed.NATIVE: None, typed.TEXT: aioca.DBR_STRING, typed.LONG_TEXT: aioca.DBR_CHAR_STR}
-METADATA = {**control_fields.LIMITS, "choices": "enums"}
+API = Api(aioca)
 
 
 class Asked:
@@ -35,26 +28,16 @@ class Asked:
         }[question.call](question)
 
     async def get(self, question):
-        value = await aioca.caget(
-            question.pv,
-            datatype=FORMS[question.form],
-            format=FORMATS[question.detail],
-            count=question.count or 0,
-            timeout=question.timeout_s,
-        )
-        answer = taken(value)
+        answer = taken(await aioca.caget(question.pv, **API.of_get(question)))
         if question.detail == typed.METADATA:
             stamped = await aioca.caget(
-                question.pv, format=aioca.FORMAT_TIME, timeout=question.timeout_s
+                question.pv, format=API.time, timeout=question.timeout_s
             )
             answer = {**taken(stamped), **answer}
         return answer
 
     async def put(self, question):
-        datatype = aioca.DBR_CHAR_STR if question.form == typed.LONG_TEXT else None
-        await aioca.caput(
-            question.pv, question.value, datatype=datatype, wait=True, timeout=question.timeout_s
-        )
+        await aioca.caput(question.pv, question.value, **API.of_put(question))
 
     async def monitor(self, question):
         self.updates = []
@@ -64,31 +47,10 @@ class Asked:
             self.updates.append(taken(value))
             first.set()
 
-        self.subscription = aioca.camonitor(
-            question.pv,
-            on_update,
-            events=sum(MASKS[name] for name in question.mask or ("value", "alarm")),
-            datatype=FORMS[question.form],
-            format=aioca.FORMAT_TIME,
-            count=question.count or 0,
-            all_updates=True,
-        )
+        self.subscription = aioca.camonitor(question.pv, on_update, **API.of_monitor(question))
         await asyncio.wait_for(first.wait(), question.timeout_s)
 
     async def collected(self, question):
         await asyncio.sleep(question.seconds)
         self.subscription.close()
         return list(self.updates)
-
-
-def taken(value):
-    seconds, nanoseconds = getattr(value, "raw_stamp", (None, None))
-    found = {name: getattr(value, key, None) for name, key in METADATA.items()}
-    return typed.fields(
-        value=value,
-        status=getattr(value, "status", None),
-        severity=getattr(value, "severity", None),
-        seconds=seconds,
-        nanoseconds=nanoseconds,
-        **found,
-    )

@@ -14,6 +14,7 @@ import cothread
 from cothread import cadef, catools
 
 from epics_gauge import worker
+import ask_cothread
 import loaded_libca
 
 
@@ -36,12 +37,16 @@ class Client(worker.Client):
 
     def __init__(self):
         self.subscriptions = []
+        self.asked = ask_cothread.Asked()
 
     def versions(self):
         return {
             **worker.distribution_versions("cothread", "epicscorelibs", "numpy"),
             **loaded_libca.versions(cadef.libca),
         }
+
+    def ask(self, question):
+        return self.asked.ask(question)
 
     def context(self):
         """Made already."""
