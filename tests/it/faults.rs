@@ -50,7 +50,7 @@ const FAULTS: [&str; 13] = [
     "close-elsewhere",
 ];
 
-/// Faults in which only these lies are told, and nobody else is measured: each takes its time.
+/// Faults in which only these liars and the honest client are measured: each takes its time.
 const OWN_LIES: [(&str, &[&str]); 9] = [
     ("dead-1pct", &["says-dead-connected", "floods-searches"]),
     ("churn", &["leaks-descriptor"]),
