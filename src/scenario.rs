@@ -13,7 +13,7 @@ use crate::worker_protocol::{Mode, Stage};
 pub(crate) use configuration::word;
 pub use configuration::{Configuration, Words};
 pub use definition::{
-    Definition, Dimension, Lookups, Model, PartOf, Single, Sizes, Told, TooMuch, Values,
+    Definition, Dimension, FigureGroup, Lookups, Model, PartOf, Single, Sizes, TooMuch, Values,
 };
 pub use definitions::DEFINITIONS;
 pub use fault_table::{

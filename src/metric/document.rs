@@ -60,7 +60,7 @@ fn pooled(pooled: Pooled) -> &'static str {
 }
 
 fn scenarios(row: &Row) -> String {
-    if row.told.is_none() {
+    if row.group.is_none() {
         return "all".to_owned();
     }
     let names: Vec<&str> = row.scenarios().iter().map(|scenario| scenario.name()).collect();

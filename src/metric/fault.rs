@@ -132,7 +132,7 @@ pub(super) enum Kind {
     /// It must be none.
     Wrong,
     /// It is counted, and neither way is better.
-    Told,
+    Neutral,
     /// It is timed or sampled: the less the better.
     Measured,
 }
@@ -272,7 +272,7 @@ impl FaultFigure {
     }
 
     pub(super) fn described(self) -> Described {
-        use Kind::{Measured, Told, Wrong};
+        use Kind::{Measured, Neutral, Wrong};
         let row = |name, unit, kind, of, about| Described { name, unit, kind, about, of };
         let count = |name, kind, of, about| row(name, Unit::Count, kind, of, about);
         let seconds = |name, of, about| row(name, Unit::Seconds, Measured, of, about);
@@ -300,13 +300,13 @@ impl FaultFigure {
             ),
             FaultFigure::GetsAnswered => count(
                 "gets answered",
-                Told,
+                Neutral,
                 |run| Some(run.gets.as_ref()?.answered as f64),
                 "gets that were asked while the server could not answer and answered when it could",
             ),
             FaultFigure::GetsFailed => count(
                 "gets failed in time",
-                Told,
+                Neutral,
                 |run| Some(run.gets.as_ref()?.failed as f64),
                 "gets that were asked then and gave up within their timeout",
             ),
@@ -343,7 +343,7 @@ impl FaultFigure {
             ),
             FaultFigure::UpdatesLost => count(
                 "fault updates lost",
-                Told,
+                Neutral,
                 |run| Some(run.updates.as_ref()?.lost as f64),
                 "updates that the server made and that did not arrive, those made while a PV was \
                  away left out",
@@ -368,7 +368,7 @@ impl FaultFigure {
             ),
             FaultFigure::ServerCircuits => count(
                 "server circuits left",
-                Told,
+                Neutral,
                 |run| Some(run.circuits_left?.server? as f64),
                 "TCP connections of before the cut that the client has closed and the server \
                  still has",
@@ -571,7 +571,7 @@ impl FaultFigure {
             ),
             FaultFigure::FramesLost => count(
                 "mixed frames lost",
-                Told,
+                Neutral,
                 |run| Some(run.mixed.as_ref()?.frames.lost as f64),
                 "frames that did not arrive in a client that monitors other PVs too",
             ),
@@ -583,7 +583,7 @@ impl FaultFigure {
             ),
             FaultFigure::FastLost => count(
                 "mixed fast updates lost",
-                Told,
+                Neutral,
                 |run| Some(run.mixed.as_ref()?.fast.lost as f64),
                 "updates of PVs at 100 Hz that did not arrive beside a camera",
             ),

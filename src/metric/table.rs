@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 
 use super::{Metric, Unit};
 use crate::record::{Record, Scenario};
-use crate::scenario::{DEFINITIONS, Told};
+use crate::scenario::{DEFINITIONS, FigureGroup};
 pub use failures::{has_failed, is_wrong};
 
 /// Everything that is known of one figure.
@@ -37,8 +37,8 @@ pub struct Row {
     pub exact: bool,
     /// How the figures of several blocks become one.
     pub pooled: Pooled,
-    /// The scenarios that have it are those that tell of this; all of them when none.
-    pub told: Option<Told>,
+    /// The scenarios that have it are those with this group; all of them when none.
+    pub group: Option<FigureGroup>,
     /// How it is computed.
     pub source: Source,
     /// What is added to both sides before a ratio is taken: what does not matter to
@@ -52,8 +52,8 @@ pub struct Row {
 impl Row {
     /// Where it is measured, in the order of reports.
     pub fn scenarios(&self) -> Vec<Scenario> {
-        let has = |tells: &[Told]| self.told.is_none_or(|told| tells.contains(&told));
-        let measured = DEFINITIONS.iter().filter(|definition| has(definition.tells));
+        let has = |groups: &[FigureGroup]| self.group.is_none_or(|group| groups.contains(&group));
+        let measured = DEFINITIONS.iter().filter(|definition| has(definition.figures));
         measured.map(|definition| definition.scenario).collect()
     }
 }
@@ -126,7 +126,7 @@ fn sampled(
     metric: Metric,
     name: &str,
     unit: Unit,
-    told: impl Into<Option<Told>>,
+    group: impl Into<Option<FigureGroup>>,
     of: fn(Metric, &Record) -> Option<f64>,
     about: &'static str,
 ) -> Row {
@@ -138,7 +138,7 @@ fn sampled(
         better: Better::Lower,
         exact: false,
         pooled: Pooled::Median,
-        told: told.into(),
+        group: group.into(),
         source: Source::Record(of),
         negligible: 0.0,
         about,
@@ -149,7 +149,7 @@ fn sampled(
 fn counted(
     metric: Metric,
     name: &str,
-    told: impl Into<Option<Told>>,
+    group: impl Into<Option<FigureGroup>>,
     of: fn(Metric, &Record) -> Option<f64>,
     about: &'static str,
 ) -> Row {
@@ -157,7 +157,7 @@ fn counted(
         exact: true,
         pooled: Pooled::Greatest,
         negligible: 1.0,
-        ..sampled(metric, name, Unit::Count, told, of, about)
+        ..sampled(metric, name, Unit::Count, group, of, about)
     }
 }
 

@@ -34,8 +34,8 @@ pub struct Definition {
     /// Whether figures of usage begin when CPU use is steady, with client and server on
     /// different cores.
     pub awaits_steady_state: bool,
-    /// What its records tell.
-    pub tells: &'static [Told],
+    /// The groups of figures that its records have.
+    pub figures: &'static [FigureGroup],
     /// What a user may vary.
     pub varies: &'static [Dimension],
     /// What is measured of it by comparisons and by the gate, where nothing else is said;
@@ -150,9 +150,9 @@ impl TooMuch {
     }
 }
 
-/// A group of figures that records have or not.
+/// A group of figures, which the records of a scenario have or lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum FigureGroup {
     /// Stages, timed.
     Stages,
     /// Usage and losses under a load.
@@ -160,7 +160,7 @@ pub enum Told {
     /// Updates, latencies and what the server counts.
     Updates,
     /// Growth, and bytes over the least, which a quiet machine and one load take.
-    Courses,
+    TimeSeries,
     /// How clients came back.
     Recovery,
     /// The end of a search.

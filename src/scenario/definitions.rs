@@ -1,7 +1,7 @@
 //! The scenarios.
 
 use super::definition::{
-    Definition, Dimension, Lookups, Model, PartOf, Single, Sizes, Told, TooMuch, Values,
+    Definition, Dimension, FigureGroup, Lookups, Model, PartOf, Single, Sizes, TooMuch, Values,
 };
 use crate::record::{Disturbance, FailureKind, Scenario};
 
@@ -36,7 +36,7 @@ pub static DEFINITIONS: [Definition; 8] = [
         disturbances: &[],
         answers: &[],
         awaits_steady_state: false,
-        tells: &[Told::Stages],
+        figures: &[FigureGroup::Stages],
         varies: &[Dimension::Pvs, Dimension::Mode, Dimension::Lookup],
         single: Some(Single { pvs: 1000, rate_hz: 0.0, seconds: 0.0 }),
     },
@@ -53,7 +53,7 @@ pub static DEFINITIONS: [Definition; 8] = [
         disturbances: &[],
         answers: &[],
         awaits_steady_state: false,
-        tells: &[Told::Loads, Told::Updates, Told::Courses],
+        figures: &[FigureGroup::Loads, FigureGroup::Updates, FigureGroup::TimeSeries],
         varies: &[
             Dimension::Rate,
             Dimension::Pixels,
@@ -77,7 +77,7 @@ pub static DEFINITIONS: [Definition; 8] = [
         disturbances: &[],
         answers: &[],
         awaits_steady_state: false,
-        tells: &[Told::Loads, Told::Updates, Told::Courses],
+        figures: &[FigureGroup::Loads, FigureGroup::Updates, FigureGroup::TimeSeries],
         varies: &[
             Dimension::Pvs,
             Dimension::Rate,
@@ -102,7 +102,7 @@ pub static DEFINITIONS: [Definition; 8] = [
         disturbances: &[],
         answers: &[TOO_MUCH_MEMORY],
         awaits_steady_state: false,
-        tells: &[Told::Capacity],
+        figures: &[FigureGroup::Capacity],
         varies: &[
             Dimension::Pvs,
             Dimension::Rate,
@@ -131,7 +131,7 @@ pub static DEFINITIONS: [Definition; 8] = [
             TooMuch { kind: FailureKind::StageFailed, while_monitoring: true },
         ],
         awaits_steady_state: true,
-        tells: &[Told::Loads, Told::Updates],
+        figures: &[FigureGroup::Loads, FigureGroup::Updates],
         varies: &[
             Dimension::Pvs,
             Dimension::Rate,
@@ -157,7 +157,7 @@ pub static DEFINITIONS: [Definition; 8] = [
         disturbances: &Disturbance::ALL,
         answers: &[],
         awaits_steady_state: false,
-        tells: &[Told::Updates, Told::Recovery],
+        figures: &[FigureGroup::Updates, FigureGroup::Recovery],
         varies: &[
             Dimension::Pvs,
             Dimension::Rate,
@@ -182,7 +182,7 @@ pub static DEFINITIONS: [Definition; 8] = [
         disturbances: &[],
         answers: &[],
         awaits_steady_state: false,
-        tells: &[Told::ManyIocs],
+        figures: &[FigureGroup::ManyIocs],
         varies: &[
             Dimension::Pvs,
             Dimension::Iocs,
@@ -206,7 +206,7 @@ pub static DEFINITIONS: [Definition; 8] = [
         disturbances: &[],
         answers: &[],
         awaits_steady_state: false,
-        tells: &[Told::Faults],
+        figures: &[FigureGroup::Faults],
         varies: &[Dimension::Fault, Dimension::Lookup],
         single: None,
     },

@@ -2,7 +2,7 @@
 
 use super::{Better, NEGLIGIBLE_AGE_S, Row, sampled};
 use crate::metric::{Metric, Seen, Timed, Unit, default_get};
-use crate::scenario::Told;
+use crate::scenario::FigureGroup;
 
 pub(super) fn rows() -> impl Iterator<Item = Row> {
     default_get::stages().flat_map(of_default_get)
@@ -43,7 +43,7 @@ fn of_default_get(timed: Timed) -> impl Iterator<Item = Row> {
             Metric::DefaultGet(timed, seen),
             &name,
             unit,
-            Told::Stages,
+            FigureGroup::Stages,
             default_get::of,
             about,
         );

@@ -3,14 +3,14 @@
 use super::{Better, Pooled, Row, sampled};
 use crate::metric::fault::{self, Kind};
 use crate::metric::{FaultFigure, Metric};
-use crate::scenario::Told;
+use crate::scenario::FigureGroup;
 
 pub(super) fn rows() -> impl Iterator<Item = Row> {
     FaultFigure::ALL.into_iter().map(|figure| {
         let described = figure.described();
         Row {
             better: match described.kind {
-                Kind::Told => Better::Neither,
+                Kind::Neutral => Better::Neither,
                 Kind::Wrong | Kind::Measured => Better::Lower,
             },
             exact: described.kind != Kind::Measured,
@@ -20,7 +20,7 @@ pub(super) fn rows() -> impl Iterator<Item = Row> {
                 Metric::Fault(figure),
                 described.name,
                 described.unit,
-                Told::Faults,
+                FigureGroup::Faults,
                 fault::of,
                 described.about,
             )

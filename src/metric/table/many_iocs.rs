@@ -3,7 +3,7 @@
 use super::{Row, sampled};
 use crate::metric::{Metric, Unit};
 use crate::record::{ManyIocsUse, Record};
-use crate::scenario::Told;
+use crate::scenario::FigureGroup;
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
@@ -11,7 +11,7 @@ pub(super) fn rows() -> Vec<Row> {
             Metric::ClientMemoryPerPv,
             "client memory per PV",
             Unit::BytesPerPv,
-            Told::ManyIocs,
+            FigureGroup::ManyIocs,
             |_, record| grown(record, |used| used.client_bytes),
             "resident memory that the client took for each PV",
         ),
@@ -19,7 +19,7 @@ pub(super) fn rows() -> Vec<Row> {
             Metric::ServersMemoryPerPv,
             "servers memory per PV",
             Unit::BytesPerPv,
-            Told::ManyIocs,
+            FigureGroup::ManyIocs,
             // Later clients are served from memory that the first one made the IOCs take.
             |_, record| grown(record, |used| used.servers_bytes.filter(|_| used.is_first_client)),
             "resident memory that all IOCs together took for each PV",
@@ -28,7 +28,7 @@ pub(super) fn rows() -> Vec<Row> {
             Metric::SearchesPerPv,
             "searches per PV",
             Unit::CountPerPv,
-            Told::ManyIocs,
+            FigureGroup::ManyIocs,
             |_, record| {
                 let searches = record.many_iocs_use.as_ref()?.searches?;
                 Some(searches.sent / record.pvs.max(1) as f64)

@@ -4,11 +4,12 @@ use super::{Better, Row, counted, sampled};
 use crate::metric::monitored::trusted;
 use crate::metric::{Metric, Unit};
 use crate::record::{Network, Record};
-use crate::scenario::Told;
+use crate::scenario::FigureGroup;
 
 pub(super) fn rows() -> Vec<Row> {
-    let bytes =
-        |metric, name, of, about| sampled(metric, name, Unit::Bytes, Told::Updates, of, about);
+    let bytes = |metric, name, of, about| {
+        sampled(metric, name, Unit::Bytes, FigureGroup::Updates, of, about)
+    };
     vec![
         bytes(
             Metric::ClientBytesReceived,
@@ -34,7 +35,7 @@ pub(super) fn rows() -> Vec<Row> {
         counted(
             Metric::BytesOverLeast,
             "bytes over least",
-            Told::Courses,
+            FigureGroup::TimeSeries,
             bytes_over_least,
             "whole bytes per update more than the protocol needs",
         ),

@@ -3,10 +3,10 @@
 use super::{Better, Row, counted, sampled};
 use crate::metric::monitored::trusted;
 use crate::metric::{Metric, Unit};
-use crate::scenario::Told;
+use crate::scenario::FigureGroup;
 
 pub(super) fn rows() -> Vec<Row> {
-    let count = |metric, name, of, about| counted(metric, name, Told::Recovery, of, about);
+    let count = |metric, name, of, about| counted(metric, name, FigureGroup::Recovery, of, about);
     vec![
         Row {
             better: Better::Neither,
@@ -42,7 +42,7 @@ pub(super) fn rows() -> Vec<Row> {
             Metric::Recovery,
             "slowest recovery",
             Unit::Seconds,
-            Told::Recovery,
+            FigureGroup::Recovery,
             |_, record| trusted(record)?.recovery?.slowest_s,
             "from the end of a fault to the first update of the last PV that recovered",
         ),

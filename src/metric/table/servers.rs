@@ -4,10 +4,10 @@ use super::{Better, Row, counted};
 use crate::metric::Metric;
 use crate::metric::monitored::trusted;
 use crate::record::{Record, ServerCounters};
-use crate::scenario::Told;
+use crate::scenario::FigureGroup;
 
 pub(super) fn rows() -> Vec<Row> {
-    let count = |metric, name, of, about| counted(metric, name, Told::Updates, of, about);
+    let count = |metric, name, of, about| counted(metric, name, FigureGroup::Updates, of, about);
     vec![
         Row {
             better: Better::Neither,
@@ -19,7 +19,7 @@ pub(super) fn rows() -> Vec<Row> {
             )
         },
         Row {
-            told: Some(Told::Loads),
+            group: Some(FigureGroup::Loads),
             ..count(
                 Metric::Subscriptions,
                 "subscriptions",

@@ -3,7 +3,7 @@
 use super::{Row, Source, default_gets, none, sampled};
 use crate::metric::{Metric, Percentile, Timed, Unit};
 use crate::record::Record;
-use crate::scenario::Told;
+use crate::scenario::FigureGroup;
 use crate::stats::{counted_once, percentiles};
 use crate::worker_protocol::{Mode, Stage};
 
@@ -16,7 +16,7 @@ pub(super) fn rows() -> Vec<Row> {
             Metric::Time(timed),
             &name,
             unit,
-            Told::Stages,
+            FigureGroup::Stages,
             stage_time,
             "wall time of the stage; connect begins with create",
         ));
@@ -24,7 +24,7 @@ pub(super) fn rows() -> Vec<Row> {
             Metric::Cpu(timed),
             &format!("{name} cpu"),
             unit,
-            Told::Stages,
+            FigureGroup::Stages,
             stage_time,
             "CPU time of the worker in the stage",
         ));
@@ -34,7 +34,7 @@ pub(super) fn rows() -> Vec<Row> {
                 Metric::Each(timed, point),
                 &format!("{name} {}", point.name()),
                 Unit::Seconds,
-                Told::Stages,
+                FigureGroup::Stages,
                 single_pvs,
                 "of the times of single PVs, where the worker timed each",
             ));
@@ -63,7 +63,7 @@ pub(super) fn rows() -> Vec<Row> {
             Metric::ConnectSlope,
             "connect slope",
             Unit::SecondsPerPv,
-            Told::Stages,
+            FigureGroup::Stages,
             none,
             "time to connect one more PV, over all counts of PVs",
         )

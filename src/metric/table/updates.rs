@@ -4,11 +4,11 @@ use super::{Better, Pooled, Row, counted, sampled};
 use crate::metric::monitored::trusted;
 use crate::metric::{Metric, Percentile, Unit};
 use crate::record::Record;
-use crate::scenario::Told;
+use crate::scenario::FigureGroup;
 use crate::stats::percentiles;
 
 pub(super) fn rows() -> Vec<Row> {
-    let count = |metric, name, of, about| counted(metric, name, Told::Updates, of, about);
+    let count = |metric, name, of, about| counted(metric, name, FigureGroup::Updates, of, about);
     let mut rows = vec![
         Row {
             better: Better::Higher,
@@ -16,7 +16,7 @@ pub(super) fn rows() -> Vec<Row> {
                 Metric::UpdatesMade,
                 "updates made",
                 Unit::Hertz,
-                Told::Updates,
+                FigureGroup::Updates,
                 |_, record| Some(trusted(record)?.made_hz),
                 "updates of one PV per second that the server made",
             )
@@ -41,7 +41,7 @@ pub(super) fn rows() -> Vec<Row> {
         },
         Row {
             pooled: Pooled::Sum,
-            told: Some(Told::Loads),
+            group: Some(FigureGroup::Loads),
             ..count(
                 Metric::UpdatesLost,
                 "updates lost",
@@ -65,7 +65,7 @@ pub(super) fn rows() -> Vec<Row> {
     rows.extend(Percentile::ALL.into_iter().map(|point| {
         let name = format!("latency {}", point.name());
         let about = "of the time from the server's time stamp to the callback";
-        sampled(Metric::Latency(point), &name, Unit::Seconds, Told::Updates, latency, about)
+        sampled(Metric::Latency(point), &name, Unit::Seconds, FigureGroup::Updates, latency, about)
     }));
     rows
 }

@@ -4,7 +4,7 @@ use super::{Pooled, Row, sampled};
 use crate::metric::monitored::{mean_cpu_percent, memory_of_run, trusted};
 use crate::metric::{Metric, Party, Unit};
 use crate::record::Record;
-use crate::scenario::Told;
+use crate::scenario::FigureGroup;
 use crate::stats::{CONFIDENCE_WANTED, growth};
 
 /// What nobody notices of memory, and of its growth in a minute.
@@ -15,8 +15,8 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 fn of_one_side(party: Party) -> Vec<Row> {
-    let row = |metric, what: &str, unit, told, about| {
-        sampled(metric, &format!("{}{what}", party.name()), unit, Some(told), of_side, about)
+    let row = |metric, what: &str, unit, group, about| {
+        sampled(metric, &format!("{}{what}", party.name()), unit, Some(group), of_side, about)
     };
     let growth = match party {
         Party::Client => "growth".to_owned(),
@@ -27,7 +27,7 @@ fn of_one_side(party: Party) -> Vec<Row> {
             Metric::CpuUse(party),
             " cpu",
             Unit::PercentOfACore,
-            Told::Loads,
+            FigureGroup::Loads,
             "CPU time over wall time while monitors run",
         ),
         Row {
@@ -37,7 +37,7 @@ fn of_one_side(party: Party) -> Vec<Row> {
                 Metric::Memory(party),
                 " memory",
                 Unit::Bytes,
-                Told::Loads,
+                FigureGroup::Loads,
                 "the most resident memory less what was held after the warm-up",
             )
         },
@@ -45,21 +45,21 @@ fn of_one_side(party: Party) -> Vec<Row> {
             Metric::MemoryPeak(party),
             " memory peak",
             Unit::Bytes,
-            Told::Loads,
+            FigureGroup::Loads,
             "the most resident memory, descendants included",
         ),
         row(
             Metric::MemoryAtStart(party),
             " memory at start",
             Unit::Bytes,
-            Told::Loads,
+            FigureGroup::Loads,
             "resident memory after the warm-up",
         ),
         row(
             Metric::MemoryAtEnd(party),
             " memory at end",
             Unit::Bytes,
-            Told::Loads,
+            FigureGroup::Loads,
             "resident memory when the server stops making updates",
         ),
         Row {
@@ -70,7 +70,7 @@ fn of_one_side(party: Party) -> Vec<Row> {
                 Metric::Growth(party),
                 "",
                 Unit::BytesPerMinute,
-                Told::Courses,
+                FigureGroup::TimeSeries,
                 "how fast resident memory grows after the warm-up",
             )
         },
@@ -78,14 +78,14 @@ fn of_one_side(party: Party) -> Vec<Row> {
             Metric::BytesSent(party),
             " network sent",
             Unit::Bytes,
-            Told::Loads,
+            FigureGroup::Loads,
             "bytes sent over the TCP connections, from sampling",
         ),
         row(
             Metric::BytesReceived(party),
             " network received",
             Unit::Bytes,
-            Told::Loads,
+            FigureGroup::Loads,
             "bytes received over the TCP connections, from sampling",
         ),
     ]

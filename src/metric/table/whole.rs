@@ -2,7 +2,7 @@
 
 use super::{Better, Pooled, Row, Source, counted, none};
 use crate::metric::Metric;
-use crate::scenario::Told;
+use crate::scenario::FigureGroup;
 
 pub(super) fn capacity() -> Row {
     Row {
@@ -11,7 +11,7 @@ pub(super) fn capacity() -> Row {
         ..counted(
             Metric::Capacity,
             "PVs without loss",
-            Told::Capacity,
+            FigureGroup::Capacity,
             none,
             "the most PVs that arrive without loss, from a search",
         )
