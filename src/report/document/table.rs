@@ -110,6 +110,11 @@ impl Table {
     pub(in crate::report) fn rows(&self) -> &[Vec<String>] {
         &self.rows
     }
+
+    /// Leaves the first `count` rows.
+    pub(in crate::report) fn truncate(&mut self, count: usize) {
+        self.rows.truncate(count);
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! A brief report on one screen: the statements that fit, the first ones first, and how many
-//! there are beside them.
+//! A brief report on one screen: the statements and the rows that fit, the first ones first, and
+//! how many there are beside them.
 
 use super::text::{heading, wrapped, written};
 use crate::report::document::{Part, Role, Section};
+use crate::units::counted;
 
 /// The lines of a screen, less the two that a run prints below its answer.
 const LINES: usize = 38;
@@ -10,12 +11,15 @@ const LINES: usize = 38;
 /// The least that the answer takes, however long the rest is.
 const LEAST: usize = 12;
 
+/// A table keeps so many rows, however long the others are.
+const LEAST_ROWS: usize = 3;
+
 /// The most lines of one statement, so that one does not hide the others.
 const LINES_OF_ONE: usize = 4;
 
 /// Shortens the answer until title and sections fit.
 pub(super) fn fit(title: &str, sections: &mut [Section]) {
-    let lines = |text: &str| text.lines().count();
+    shorten_summary(title, sections);
     let parts = sections.iter().flat_map(|section| &section.parts);
     let all: usize = parts.map(|part| lines(&written(part))).sum();
     let Some(statements) = answer(sections) else { return };
@@ -23,6 +27,49 @@ pub(super) fn fit(title: &str, sections: &mut [Section]) {
     let others = lines(&heading(1, title)) + all - own;
     // Nothing follows the last empty line.
     shorten(statements, (LINES + 1).saturating_sub(others).max(LEAST));
+}
+
+fn lines(text: &str) -> usize {
+    text.lines().count()
+}
+
+/// Leaves the first rows of the summary, so that the answer has the least that it takes.
+fn shorten_summary(title: &str, sections: &mut [Section]) {
+    let (answer, others): (Vec<&Section>, Vec<&Section>) =
+        sections.iter().partition(|section| section.role == Role::Answer);
+    let taken = lines_of(&others) + lines_of(&answer).min(LEAST) + lines(&heading(1, title));
+    let over = taken.saturating_sub(LINES + 1);
+    let summary = sections.iter_mut().find(|section| section.role == Role::Summary);
+    let Some(Section { parts, .. }) = summary.filter(|_| over > 0) else { return };
+    let is_table = |part: &Part| matches!(part, Part::Table(_));
+    let Some(index) = parts.iter().position(is_table) else { return };
+    // The line that counts the rows left out, and the one below it, take two more.
+    let most = lines(&written(&parts[index])).saturating_sub(over + 2);
+    let left_out = leave_rows(&mut parts[index], most);
+    if left_out > 0 {
+        let rest = format!("And {}: `--tables` prints all.", counted(left_out, "more row"));
+        parts.insert(index + 1, Part::Text(rest));
+    }
+}
+
+/// Leaves the first rows of a table that take at most this many lines; returns how many it left
+/// out.
+fn leave_rows(part: &mut Part, most_lines: usize) -> usize {
+    let mut left_out = 0;
+    while lines(&written(part)) > most_lines {
+        let Part::Table(table) = part else { break };
+        let rows = table.rows().len();
+        if rows <= LEAST_ROWS {
+            break;
+        }
+        table.truncate(rows - 1);
+        left_out += 1;
+    }
+    left_out
+}
+
+fn lines_of(sections: &[&Section]) -> usize {
+    sections.iter().flat_map(|section| &section.parts).map(|part| lines(&written(part))).sum()
 }
 
 /// The statements of the answer.
@@ -148,8 +195,20 @@ mod tests {
     }
 
     #[test]
-    fn a_long_table_leaves_the_worst_news() {
-        let (shown, _) = fitted(broken(40), 60);
-        assert!(shown.len() > 3, "{shown:#?}");
+    fn a_long_table_leaves_the_worst_news_and_counts_its_rows() {
+        for statements in [broken(1), broken(40)] {
+            let (shown, lines) = fitted(statements.clone(), 60);
+            assert!(shown.len() > 3 || shown == statements, "{shown:#?}");
+            assert!((LINES - 2..=LINES).contains(&lines), "{lines}");
+        }
+        let mut sections = sections(broken(40), 60);
+        fit("The answer", &mut sections);
+        let [Part::Table(table), Part::Text(rest)] = &sections[1].parts[..] else {
+            panic!("{:?}", sections[1].parts)
+        };
+        assert_eq!(
+            *rest,
+            format!("And {} more rows: `--tables` prints all.", 60 - table.rows().len())
+        );
     }
 }
