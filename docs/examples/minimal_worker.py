@@ -28,14 +28,14 @@ class Minimal(Client):
         values, deadline = [], self.job.deadline()
         for pv in pvs:
             values.append(self.pvs[pv].read(timeout=deadline.remaining_s()).data[0])
-            self.lap()
+            self.pv_done()
         return values
 
     def put(self, mode, pvs, values):
         deadline = self.job.deadline()
         for pv, value in zip(pvs, values):
             self.pvs[pv].write([value], wait=True, timeout=deadline.remaining_s())
-            self.lap()
+            self.pv_done()
 
     def monitor(self, pvs, deadline):
         for number, pv in self.log.subscriptions(pvs):

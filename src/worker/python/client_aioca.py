@@ -66,7 +66,7 @@ class Client(AsyncioClient):
             values = []
             for name in names:
                 values.append(await aioca.caget(name, timeout=deadline.remaining_s()))
-                self.lap()
+                self.pv_done()
             return values
         except aioca.CANothing as error:
             await self.explain(error, "read", pvs)
@@ -80,7 +80,7 @@ class Client(AsyncioClient):
             else:
                 for name, value in zip(names, values):
                     await aioca.caput(name, value, wait=True, timeout=deadline.remaining_s())
-                    self.lap()
+                    self.pv_done()
         except aioca.CANothing as error:
             await self.explain(error, "written", pvs)
 

@@ -93,7 +93,7 @@ class Client(worker.Client):
         try:
             for pv in pvs:
                 values.append(self.pvs[pv].read(timeout=deadline.remaining_s()).data[0])
-                self.lap()
+                self.pv_done()
         except CaprotoTimeoutError:
             raise self.job.unfinished("read", pvs[len(values):], len(pvs)) from None
         return values
@@ -127,7 +127,7 @@ class Client(worker.Client):
             except CaprotoTimeoutError:
                 raise self.job.unfinished("written", pvs[done:], len(pvs)) from None
             check_written(self.job.pvs[pv], response)
-            self.lap()
+            self.pv_done()
 
     def put_unconfirmed(self, pvs, values):
         for pv, value in zip(pvs, values):

@@ -93,7 +93,7 @@ class Client(AsyncioClient):
                 if isinstance(answer, Exception):
                     raise answer
             results += answers
-            self.lap()
+            self.pv_done()
         return results
 
     async def put_unconfirmed(self, pvs, values):

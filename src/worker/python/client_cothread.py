@@ -71,7 +71,7 @@ class Client(worker.Client):
         for done, names in self.groups(mode, pvs):
             answers = catools.caget(names, timeout=deadline.remaining_s(), throw=False)
             values += self.check("read", pvs, done, answers)
-            self.lap()
+            self.pv_done()
         return values
 
     def put(self, mode, pvs, values):
@@ -82,7 +82,7 @@ class Client(worker.Client):
                 names, some, wait=True, timeout=deadline.remaining_s(), throw=False
             )
             self.check("written", pvs, done, answers)
-            self.lap()
+            self.pv_done()
 
     def put_unconfirmed(self, pvs, values):
         for pv, value in zip(pvs, values):

@@ -62,7 +62,7 @@ class Client(worker.Client):
                 missing = silent + list(pvs[len(values) + len(some) :])
                 raise self.job.unfinished(what, missing, len(pvs))
             values += answers
-            self.lap()
+            self.pv_done()
         self.check(what, pvs, values)
         return values
 
@@ -84,7 +84,7 @@ class Client(worker.Client):
                 missing = silent_pvs(some, self.answers(some, SECOND_CHANCE_S)) or some
                 raise self.job.unfinished("written", missing + list(pvs[done:]), len(pvs))
             self.check("written", some, answers)
-            self.lap()
+            self.pv_done()
 
     def monitor(self, pvs, _deadline):
         on_update = self.on_update

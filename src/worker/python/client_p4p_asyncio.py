@@ -67,7 +67,7 @@ class Client(AsyncioClient):
         values = []
         for name in names:
             values.append(await self.library_context.get(name, over_pvxs.VALUE))
-            self.lap()
+            self.pv_done()
         return values
 
     async def read_all_fields(self, pvs):
@@ -75,7 +75,7 @@ class Client(AsyncioClient):
         values = []
         for pv in pvs:
             values.append(await self.library_context.get(self.job.pvs[pv]))
-            self.lap()
+            self.pv_done()
         return values
 
     async def write(self, mode, pvs, values):
@@ -85,7 +85,7 @@ class Client(AsyncioClient):
         else:
             for name, value in zip(names, values):
                 await self.library_context.put(name, value)
-                self.lap()
+                self.pv_done()
 
     def monitor(self, pvs, _deadline):
         on_update = self.on_update

@@ -153,7 +153,7 @@ class Client(worker.Client):
                 results.append(work(pv, *more))
             except pvaccess.PvaException as error:
                 raise self.error(what, pvs[len(results) :], len(pvs), error) from None
-            self.lap()
+            self.pv_done()
         return results
 
     def error(self, what, missing, total, error):

@@ -94,7 +94,7 @@ class Client(worker.Client):
 
     def timed_get(self, done, pvs, deadline):
         value = self.get_one(done, pvs, deadline)
-        self.lap()
+        self.pv_done()
         return value
 
     def get_one(self, done, pvs, deadline):
@@ -122,7 +122,7 @@ class Client(worker.Client):
                 self.pvs[pv].put_data(values[done], CALL_BACK)
                 pyca.flush_io()
                 self.wait("written", pvs, deadline, done=done)
-                self.lap()
+                self.pv_done()
             return
         self.expect(pvs)
         for pv, value in zip(pvs, values):

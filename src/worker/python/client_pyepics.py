@@ -102,7 +102,7 @@ class Client(worker.Client):
             if value is None:
                 raise self.job.unfinished("read", pvs[done:], len(pvs))
             values.append(value)
-            self.lap()
+            self.pv_done()
         return values
 
     def get_meanwhile(self, pv):
@@ -124,7 +124,7 @@ class Client(worker.Client):
             if value is None:
                 raise self.job.unfinished("read", pvs[done:], len(pvs))
             values.append(value)
-            self.lap()
+            self.pv_done()
         return values
 
     def put(self, mode, pvs, values):
@@ -135,7 +135,7 @@ class Client(worker.Client):
                 timeout = deadline.remaining_s()
                 if self.pvs[pv].put(values[done], wait=True, timeout=timeout) != 1:
                     raise self.job.unfinished("written", pvs[done:], len(pvs))
-                self.lap()
+                self.pv_done()
             return
         for pv, value in zip(pvs, values):
             self.pvs[pv].put(value, use_complete=True)

@@ -60,7 +60,7 @@ class Client(worker.Client):
             )
             self.check("read", pvs, done, [answer])
             values.append(answer)
-            self.lap()
+            self.pv_done()
         return values
 
     def put(self, mode, pvs, values):
@@ -76,7 +76,7 @@ class Client(worker.Client):
                 self.job.pvs[pv], value, wait=True, timeout=deadline.remaining_s(), throw=False
             )
             self.check("written", pvs, done, [answer])
-            self.lap()
+            self.pv_done()
 
     def put_unconfirmed(self, pvs, values):
         for pv, value in zip(pvs, values):

@@ -27,7 +27,7 @@ class Client(worker.Client):
     reports = ("states", "unconnected", "mixed")
     warnings = (
         "connect contains a first get in bulk mode: the library connects one PV at a time",
-        "put reads before it writes: the library does it unless it is told not to",
+        "put reads before it writes: the library does it by default",
     )
 
     def __init__(self):
@@ -65,7 +65,7 @@ class Client(worker.Client):
             )
             self.check(what, pvs, done, answers)
             values += answers
-            self.lap()
+            self.pv_done()
         return values
 
     def get_default(self, pvs):
@@ -78,7 +78,7 @@ class Client(worker.Client):
             )
             self.check("read", pvs, done, [answer])
             values.append(answer)
-            self.lap()
+            self.pv_done()
         return values
 
     def put(self, mode, pvs, values):
@@ -91,7 +91,7 @@ class Client(worker.Client):
                 throw=False,
             )
             self.check("written", pvs, done, answers)
-            self.lap()
+            self.pv_done()
 
     def monitor(self, pvs, _deadline):
         for number, pv in self.log.subscriptions(pvs):

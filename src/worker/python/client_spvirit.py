@@ -101,7 +101,7 @@ class Client(worker.Client):
                 results.append(work(name, *more))
             except spvirit.SpviritError as error:
                 self.check(what, pvs[len(results):], [error])
-            self.lap()
+            self.pv_done()
         return results
 
     def check(self, what, pvs, errors):

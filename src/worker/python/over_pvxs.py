@@ -7,7 +7,7 @@ from p4p.client.raw import Context
 
 from epics_gauge import worker
 
-# The library asks for whole structures unless it is told which fields are wanted.
+# The library asks for whole structures unless a request names fields.
 VALUE = Context.makeRequest("field(value)")
 UPDATE = Context.makeRequest("field(value,timeStamp)")
 
@@ -19,7 +19,7 @@ REPORTS = ("states", "unconnected", "mixed")
 WARNINGS = (
     "connect contains a first get: the library has no call that only connects",
     "the library closes a channel 10 to 20 s after its last use",
-    "put reads before it writes: the library does it unless it is told not to",
+    "put reads before it writes: the library does it by default",
     "updates that its queues, of 4 for each subscription, merge are not counted by the library",
 )
 

@@ -41,7 +41,7 @@ class Mine(Client):
         values = []
         for pv in pvs:
             values.append(self.pvs[pv].read(timeout=self.job.timeout_s).data[0])
-            self.lap()
+            self.pv_done()
         return values
 
 
@@ -146,8 +146,8 @@ impl Repository {
     fn refused(&self, arguments: &str, words: &str) {
         let output = gauge_in(self.path(), arguments);
         assert_eq!(output.status.code(), Some(64), "{arguments}: {output:?}");
-        let said = stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(said.contains(words), "{words} is not in: {said}");
+        let printed = stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(printed.contains(words), "{words} is not in: {printed}");
     }
 }
 
@@ -157,10 +157,10 @@ const BUILD: &str = "python3 -B -c compile(open('my_library.py').read(),'my_libr
 fn a_slowdown_is_found_and_a_commit_that_does_not_build_is_skipped() {
     let repository = Repository::of(4, 4, 2);
     let output = repository.bisect("commit-1", "commit-4", BUILD);
-    let (said, errors) = (stdout(&output), stderr(&output));
-    assert_eq!(output.status.code(), Some(0), "{said}\n{errors}");
-    assert!(said.contains("The first worse commit is"), "{said}");
-    assert!(said.contains("commit-4 (nobody, "), "{said}");
+    let (printed, errors) = (stdout(&output), stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{printed}\n{errors}");
+    assert!(printed.contains("The first worse commit is"), "{printed}");
+    assert!(printed.contains("commit-4 (nobody, "), "{printed}");
     if errors.contains("does not build, skipped: ") {
         let broken = repository.git("rev-parse commit-2");
         let log = repository.path().join(format!("out/logs/build-{}.log", broken.trim()));
@@ -175,9 +175,9 @@ fn a_slowdown_is_found_and_a_commit_that_does_not_build_is_skipped() {
 fn a_slowdown_among_thirty_commits_is_found() {
     let repository = Repository::of(30, 17, 15);
     let output = repository.bisect("commit-1", "main", BUILD);
-    let (said, errors) = (stdout(&output), stderr(&output));
-    assert_eq!(output.status.code(), Some(0), "{said}\n{errors}");
-    assert!(said.contains("commit-17 (nobody, "), "{said}");
+    let (printed, errors) = (stdout(&output), stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{printed}\n{errors}");
+    assert!(printed.contains("commit-17 (nobody, "), "{printed}");
     assert!(errors.contains("does not build, skipped: "), "{errors}");
     repository.assert_untouched();
 }
