@@ -41,7 +41,7 @@ impl PythonSite {
     /// downloads. `progress` sees pip's lines.
     ///
     /// # Errors
-    /// [`Missing`], with what pip said and how to fix it.
+    /// [`Missing`], with the message of pip and how to fix it.
     pub fn install(progress: impl FnMut(&str)) -> Result<PythonSite, Missing> {
         let python = python_program()?;
         let lock = embedded::tool("python.lock")?;
@@ -174,7 +174,7 @@ pub fn use_python(python: &Path) {
 pub fn python_program() -> Result<PathBuf, Missing> {
     let of_environment = || std::env::var(PYTHON_VARIABLE).unwrap_or_else(|_| "python3".to_owned());
     let asked = NAMED.get().cloned().unwrap_or_else(|| PathBuf::from(of_environment()));
-    let told = Command::new(&asked)
+    let printed = Command::new(&asked)
         .arguments(["-I", "-c", "import sys; print(sys.executable)"])
         .run(PROBE_DEADLINE, |_| ())
         .map_err(|error| match error {
@@ -184,7 +184,7 @@ pub fn python_program() -> Result<PathBuf, Missing> {
                 Need::Python.advice()
             )),
         })?;
-    Ok(PathBuf::from(told.trim()))
+    Ok(PathBuf::from(printed.trim()))
 }
 
 /// Depends on everything that decides what pip installs.
@@ -198,6 +198,7 @@ fn folder_name(python: &Path, lock: &Path) -> Result<String, Missing> {
 fn interpreter_tag(python: &Path) -> Result<String, Missing> {
     let probe = "import sys, sysconfig; \
                  print(sys.implementation.cache_tag, sysconfig.get_platform())";
-    let told = Command::new(python).arguments(["-I", "-c", probe]).run(PROBE_DEADLINE, |_| ())?;
-    Ok(told.trim().replace(' ', "-"))
+    let printed =
+        Command::new(python).arguments(["-I", "-c", probe]).run(PROBE_DEADLINE, |_| ())?;
+    Ok(printed.trim().replace(' ', "-"))
 }

@@ -230,10 +230,10 @@ pub struct Record {
     pub position: usize,
     /// The approach's name.
     pub approach: String,
-    /// Versions that the worker told.
+    /// Versions that the worker reported.
     #[serde(default)]
     pub versions: BTreeMap<String, String>,
-    /// Versions that the server told; empty of a softIoc, which is the run's.
+    /// Versions that the server reported; empty of a softIoc, which is the run's.
     #[serde(default)]
     pub server_versions: BTreeMap<String, String>,
     /// Whether `connect` includes `create`, because the library cannot separate
@@ -365,7 +365,7 @@ named! {
         /// The time or the CPU time that the worker claims of a stage cannot be all that it
         /// took.
         WrongClaim = "wrong claim",
-        /// The worker said that it could not do a stage.
+        /// The worker reported that it could not do a stage.
         StageFailed = "stage failed",
         /// A value, or the number of values, was not what the server held.
         WrongValue = "wrong value",

@@ -1,6 +1,6 @@
 //! What epics-gauge needs from the system, and the command that gets it: the one
 //! source of such advice. The build script has this file as well, because what it
-//! needs may be missing before there is a program that could tell.
+//! needs may be missing before there is a program that could report it.
 
 use std::fs;
 

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-# A process that was just told to end.
+# A process that was just stopped.
 PATIENCE_S = 10
 
 

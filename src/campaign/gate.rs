@@ -133,7 +133,7 @@ impl Gate {
             limits: &self.limits,
             most_fresh: MOST_FRESH_BLOCKS,
         };
-        let mut tried = screening.run(header, |told| written(told, &mut writing))?;
+        let mut tried = screening.run(header, |event| written(event, &mut writing))?;
         let end = End {
             ended_utc: now_utc(),
             interrupted: !tried.completed,
@@ -149,8 +149,8 @@ impl Gate {
     }
 }
 
-fn written(told: ScreeningEvent<'_>, writing: &mut Writing) -> Result<(), String> {
-    match told {
+fn written(event: ScreeningEvent<'_>, writing: &mut Writing) -> Result<(), String> {
+    match event {
         ScreeningEvent::Worker(Progress::Finished { record, .. }) => {
             writing.add(&Line::Record(record))
         }
@@ -221,24 +221,24 @@ mod tests {
         Verdict { outcome, expected_over, ..Verdict::example() }
     }
 
-    fn said(outcome: Outcome, expected_over: Option<&str>) -> GateResult {
+    fn result_of(outcome: Outcome, expected_over: Option<&str>) -> GateResult {
         let verdict = verdict(outcome, expected_over);
         said_of(&verdict.name.clone(), &[verdict])
     }
 
     #[test]
     fn red_is_what_is_worse_than_expected() {
-        assert!(matches!(said(Outcome::Over, None), GateResult::Red(_)));
-        assert!(matches!(said(Outcome::Failed, None), GateResult::Red(_)));
-        assert_eq!(said(Outcome::Within, None), GateResult::Good);
-        assert_eq!(said(Outcome::Over, Some("known")), GateResult::Good);
-        assert_eq!(said(Outcome::Undecided, Some("known")), GateResult::Good);
+        assert!(matches!(result_of(Outcome::Over, None), GateResult::Red(_)));
+        assert!(matches!(result_of(Outcome::Failed, None), GateResult::Red(_)));
+        assert_eq!(result_of(Outcome::Within, None), GateResult::Good);
+        assert_eq!(result_of(Outcome::Over, Some("known")), GateResult::Good);
+        assert_eq!(result_of(Outcome::Undecided, Some("known")), GateResult::Good);
     }
 
     #[test]
     fn undecided_is_said_and_better_than_expected_is_remarked() {
-        assert!(matches!(said(Outcome::Undecided, None), GateResult::Undecided(_)));
-        assert!(matches!(said(Outcome::Within, Some("known")), GateResult::Remark(_)));
+        assert!(matches!(result_of(Outcome::Undecided, None), GateResult::Undecided(_)));
+        assert!(matches!(result_of(Outcome::Within, Some("known")), GateResult::Remark(_)));
     }
 
     #[test]

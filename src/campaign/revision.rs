@@ -64,8 +64,8 @@ fn of_status(status: &str) -> Option<Revision> {
 
 /// The commit of the first source that has one; the other sources complete it if they agree.
 fn chosen(asked: &AskedRevision, ci: Option<Revision>, git: Option<Revision>) -> Option<Revision> {
-    let said = asked.commit.clone().map(|commit| Revision { commit, branch: None, dirty: None });
-    let mut known = [said, ci, git].into_iter().flatten();
+    let given = asked.commit.clone().map(|commit| Revision { commit, branch: None, dirty: None });
+    let mut known = [given, ci, git].into_iter().flatten();
     let mut chosen = known.next()?;
     for other in known.filter(|other| other.commit.starts_with(&chosen.commit)) {
         chosen.branch = chosen.branch.or(other.branch);

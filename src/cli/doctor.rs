@@ -24,27 +24,27 @@ pub(super) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
     interrupt::listen().map_err(Failure::unmeasured)?;
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
     let gauge = std::env::current_exe().map_err(Failure::unmeasured)?;
-    let mut is_well = tell("system", &Ok(tools::system()))?;
-    is_well &= tell("cache", &Ok(cache_folder().display().to_string()))?;
+    let mut is_well = print_finding("system", &Ok(tools::system()))?;
+    is_well &= print_finding("cache", &Ok(cache_folder().display().to_string()))?;
     let python = tools::python();
-    is_well &= tell("Python", &python)?;
+    is_well &= print_finding("Python", &python)?;
     let pip = tools::pip();
     tell_compiler(&tools::compiler())?;
     let site = python_site();
     // pip has done its work once the packages are there.
     if let (Some(pip), true) = (pip, site.is_err()) {
-        is_well &= tell("pip", &pip)?;
+        is_well &= print_finding("pip", &pip)?;
     }
-    is_well &= tell("Python packages", &packages(&site, &python))?;
+    is_well &= print_finding("Python packages", &packages(&site, &python))?;
     let servers = servers(arguments.servers_file.as_deref())?.with_site(site.clone());
     for kind in servers.all() {
-        is_well &= tell(
+        is_well &= print_finding(
             &format!("server {}", kind.name),
             &serves(&servers, kind).map_err(|why| said_once(why, &site)),
         )?;
     }
     for approach in catalogue.all() {
-        is_well &= tell(
+        is_well &= print_finding(
             &approach.name,
             &versions(approach, &gauge, &site).map_err(|why| said_once(why, &site)),
         )?;
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
 }
 
 /// Prints a finding; gives whether it is a good one.
-fn tell(name: &str, finding: &Finding) -> Result<bool, Failure> {
+fn print_finding(name: &str, finding: &Finding) -> Result<bool, Failure> {
     match finding {
         Ok(found) => print(&format!("ok       {name}: {found}\n"))?,
         Err(reason) => print(&format!("MISSING  {name}: {}\n", indented(reason)))?,
@@ -74,7 +74,7 @@ fn tell_compiler(finding: &Finding) -> Result<(), Failure> {
     }
 }
 
-/// Says what was said of the Python packages only there.
+/// Reports what concerns the Python packages only there.
 fn said_once(reason: String, site: &Result<PythonSite, Missing>) -> String {
     match site {
         Err(missing) if reason.contains(&missing.0) => {

@@ -42,7 +42,7 @@ Without a command it prints the `export` lines that a client needs. It ends by `
 SIGTERM or SIGINT, after --for, or with the process that started it. docs/ioc.md says more.
 
 Exit codes:
-  0 ended when told to, or the COMMAND's own    4 the IOC failed    64 bad arguments or input";
+  0 stopped, or the COMMAND's own    4 the IOC failed    64 bad arguments or input";
 
 pub(super) const LINK_CHECK: &str = "\
 Examples:

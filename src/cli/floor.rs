@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &FloorArguments) -> Result<Exit, Failure> {
             continue;
         };
         let blocks = arguments.blocks as usize;
-        let tell = |block: usize| {
+        let report = |block: usize| {
             eprintln!(
                 "{} on {}: block {} of {blocks}",
                 floor.approach.name,
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &FloorArguments) -> Result<Exit, Failure> {
                 block + 1
             );
         };
-        let shown = measure::show_floor(&floor, &servers, &server.name, (pvs, blocks), tell);
+        let shown = measure::show_floor(&floor, &servers, &server.name, (pvs, blocks), report);
         match shown.map_err(|failure| Failure::unmeasured(failure.message))? {
             None => return Ok(Exit::Interrupted),
             Some(shown) if arguments.format == FloorFormat::Tables => print(&table(&shown))?,

@@ -23,25 +23,25 @@ use super::arguments::{Profile, RunArguments};
 /// The write-ups' camera.
 pub(super) const USUAL_PIXELS: Pixels = Pixels { width: 680, height: 480 };
 
-/// Makes a load of a monitor run of so many seconds, unless the user said how
+/// Makes a load of a monitor run of so many seconds, unless the user gave how
 /// many.
 type LoadOf<'a> = &'a dyn Fn(f64) -> Load;
 
 /// Options that mean something to the scenarios that vary so.
 const OPTIONS: [(&str, fn(&RunArguments) -> bool, Dimension); 13] = [
-    ("--fault", |said| !said.faults.is_empty(), Dimension::Fault),
-    ("--pvs", |said| !said.pvs.is_empty(), Dimension::Pvs),
-    ("--iocs", |said| said.iocs.is_some(), Dimension::Iocs),
-    ("--in-order", |said| said.in_order, Dimension::Order),
-    ("--mode", |said| !said.modes.is_empty(), Dimension::Mode),
-    ("--lookup", |said| !said.lookups.is_empty(), Dimension::Lookup),
-    ("--rate", |said| !said.rates.is_empty(), Dimension::Rate),
-    ("--monitors", |said| !said.monitors.is_empty(), Dimension::Monitors),
-    ("--table", |said| !said.tables.is_empty(), Dimension::Table),
-    ("--pixels", |said| said.pixels.is_some(), Dimension::Pixels),
-    ("--seconds", |said| said.seconds.is_some(), Dimension::Seconds),
-    ("--array-bytes", |said| said.array_bytes.is_some(), Dimension::ArrayBytes),
-    ("--most-memory", |said| said.most_memory.is_some(), Dimension::Memory),
+    ("--fault", |given| !given.faults.is_empty(), Dimension::Fault),
+    ("--pvs", |given| !given.pvs.is_empty(), Dimension::Pvs),
+    ("--iocs", |given| given.iocs.is_some(), Dimension::Iocs),
+    ("--in-order", |given| given.in_order, Dimension::Order),
+    ("--mode", |given| !given.modes.is_empty(), Dimension::Mode),
+    ("--lookup", |given| !given.lookups.is_empty(), Dimension::Lookup),
+    ("--rate", |given| !given.rates.is_empty(), Dimension::Rate),
+    ("--monitors", |given| !given.monitors.is_empty(), Dimension::Monitors),
+    ("--table", |given| !given.tables.is_empty(), Dimension::Table),
+    ("--pixels", |given| given.pixels.is_some(), Dimension::Pixels),
+    ("--seconds", |given| given.seconds.is_some(), Dimension::Seconds),
+    ("--array-bytes", |given| given.array_bytes.is_some(), Dimension::ArrayBytes),
+    ("--most-memory", |given| given.most_memory.is_some(), Dimension::Memory),
 ];
 
 /// Everything that is to be measured.

@@ -176,7 +176,7 @@ fn check_names(what: &str, names: &[String], known: &[&str]) -> Result<(), Failu
 }
 
 /// The program that workers inside this crate run in. A cache that cannot be
-/// written is told here, once, not by every worker.
+/// written is reported here, once, not by every worker.
 pub(super) fn own_program() -> Result<PathBuf, Failure> {
     embedded::tool("supervisor").map_err(Failure::unmeasured)?;
     std::env::current_exe().map_err(Failure::unmeasured)
@@ -193,8 +193,8 @@ fn measure(
         planned.blocks * screening.candidates.iter().filter(is_taken).count()
     };
     let bar = Bar::of(screening.plan.configurations.iter().map(workers).sum());
-    let tried = screening.run(header, |told| {
-        match told {
+    let tried = screening.run(header, |event| {
+        match event {
             ScreeningEvent::Confirming(configurations) => {
                 bar.more(configurations.iter().map(workers).sum())
             }

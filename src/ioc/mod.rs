@@ -125,7 +125,7 @@ pub enum IocError {
         /// Everything that it answered.
         answer: String,
     },
-    /// The IOC serves, but not where it was told to.
+    /// The IOC serves, but not on the ports that it was given.
     #[error("the IOC did not get its ports: {reason}; is a server started by hand on port {port}?")]
     Ports {
         /// What was seen.

@@ -64,16 +64,16 @@ impl Place {
         shell: &mut Shell,
         deadline: &Deadline,
     ) -> Result<bool, IocError> {
-        const TOLD: &str = "CAS-TCP server on ";
+        const REPORTED: &str = "CAS-TCP server on ";
         let port = self.ports.ca_server();
         let report = shell.run("casr 2")?;
-        let told = report.lines().find_map(|line| line.trim().strip_prefix(TOLD));
-        let Some(told) = told.and_then(|rest| rest.split_whitespace().next()) else {
+        let reported = report.lines().find_map(|line| line.trim().strip_prefix(REPORTED));
+        let Some(reported) = reported.and_then(|rest| rest.split_whitespace().next()) else {
             return Ok(false);
         };
         // The name of this host may stand before the port.
-        if !told.ends_with(&format!(":{port}")) {
-            return Err(IocError::Ports { reason: format!("it serves TCP on {told}"), port });
+        if !reported.ends_with(&format!(":{port}")) {
+            return Err(IocError::Ports { reason: format!("it serves TCP on {reported}"), port });
         }
         identity::speaks_channel_access(port, deadline)
             .map_err(|reason| IocError::Ports { reason, port })?;
@@ -91,10 +91,13 @@ impl Place {
         // servers say nothing there.
         const VARIABLE: &str = "PVXS_SERVER_PORT";
         let shown = shell.run(&format!("epicsEnvShow {VARIABLE}"))?;
-        if let Some(told) = shown.trim().strip_prefix(&format!("{VARIABLE}="))
-            && told != port.to_string()
+        if let Some(reported) = shown.trim().strip_prefix(&format!("{VARIABLE}="))
+            && reported != port.to_string()
         {
-            return Err(IocError::Ports { reason: format!("it serves pvAccess on {told}"), port });
+            return Err(IocError::Ports {
+                reason: format!("it serves pvAccess on {reported}"),
+                port,
+            });
         }
         identity::speaks_pv_access(port, deadline)
             .map_err(|reason| IocError::Ports { reason, port })

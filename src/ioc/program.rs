@@ -14,7 +14,7 @@ use super::IocError;
 use super::records::absolute;
 use crate::process::{Command, ProcessError};
 
-/// How long the program may take to tell how it is used.
+/// How long the program may take to print its usage.
 const USAGE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How a program takes its database definition.
@@ -139,12 +139,12 @@ fn asked(program: &Path) -> Result<Kind, ProcessError> {
 fn definition_of_soft_ioc(program: &Path, usage: &str) -> Option<PathBuf> {
     let beside = |name: &str| program.parent().map(|folder| folder.join(format!("{name}.dbd")));
     let own_name = program.file_name().map(|name| name.to_string_lossy().into_owned());
-    let told = usage.lines().map(|line| PathBuf::from(line.trim()));
+    let named = usage.lines().map(|line| PathBuf::from(line.trim()));
     let mut candidates = own_name
         .and_then(|name| beside(&name))
         .into_iter()
         .chain(beside("softIoc"))
-        .chain(told.filter(|path| path.is_absolute()));
+        .chain(named.filter(|path| path.is_absolute()));
     candidates
         .find(|path| path.extension().is_some_and(|extension| extension == "dbd") && path.is_file())
 }

@@ -275,7 +275,7 @@ impl Server for ProtocolServer {
     }
 
     fn processed(&mut self) -> Result<Vec<u64>, IocError> {
-        let what = "tell its counts of updates";
+        let what = "report its counts of updates";
         match self.ask(&ToServer::Made, what)? {
             FromServer::Made(made) if made.counts.len() == self.program.wanted.pvs => {
                 Ok(made.counts)
@@ -290,7 +290,7 @@ impl Server for ProtocolServer {
 
     fn stored_value(&mut self, index: usize) -> Result<f64, IocError> {
         self.check_index(index)?;
-        let what = "tell a value";
+        let what = "report a value";
         match self.ask(&ToServer::Value { pv: index }, what)? {
             FromServer::Value(value) => Ok(value.value),
             other => Err(self.unfit(&other, what)),
@@ -302,7 +302,7 @@ impl Server for ProtocolServer {
     }
 
     fn counted(&mut self) -> Result<Counted, IocError> {
-        let what = "tell its counters";
+        let what = "report its counters";
         match self.ask(&ToServer::Counters, what)? {
             FromServer::Counters(counters) => Ok(Counted {
                 subscriptions: counters.subscriptions,

@@ -17,13 +17,13 @@ pub(super) fn reason(lines: &[&str]) -> Option<String> {
     let first = lines.iter().position(|line| is_error(line))?;
     let what = without_mark(lines[first]);
     let place = lines[first + 1..].iter().find_map(|line| place(line).or(line_of_template(line)));
-    let mut told = what.to_owned();
-    if let Some(place) = place.filter(|place| !told.contains(place)) {
-        told = format!("{told}, in {place}");
+    let mut message = what.to_owned();
+    if let Some(place) = place.filter(|place| !message.contains(place)) {
+        message = format!("{message}, in {place}");
     }
     match advice(lines) {
-        Some(advice) => Some(format!("{told}\n{advice}")),
-        None => Some(told),
+        Some(advice) => Some(format!("{message}\n{advice}")),
+        None => Some(message),
     }
 }
 

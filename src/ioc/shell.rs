@@ -291,9 +291,9 @@ impl Shell {
     /// The error for an IOC that served and died, with its last words: what the
     /// harness made its shell print would only hide them.
     fn ended_early(&self, status: ExitStatus) -> IocError {
-        let said: Vec<&str> =
+        let printed: Vec<&str> =
             self.log.since(0).filter(|line| line.is_error).map(|line| line.text.as_str()).collect();
-        let last = &said[said.len().saturating_sub(LAST_WORDS)..];
+        let last = &printed[printed.len().saturating_sub(LAST_WORDS)..];
         self.child.ended_early(status).with_output(last.join("\n")).into()
     }
 

@@ -240,8 +240,8 @@ impl SoftIoc {
 /// The number in the answer to a `dbgf` command.
 pub(super) fn number_of(command: &str, answer: &str) -> Result<f64, IocError> {
     // Another thread of the IOC may print in the middle of an answer.
-    let told = answer.lines().find(|line| line.starts_with("DBF_")).unwrap_or(answer);
-    let number = told.rsplit_once("= ").or_else(|| told.rsplit_once(':'));
+    let shown = answer.lines().find(|line| line.starts_with("DBF_")).unwrap_or(answer);
+    let number = shown.rsplit_once("= ").or_else(|| shown.rsplit_once(':'));
     number.and_then(|(_, number)| number.trim().parse().ok()).ok_or_else(|| {
         IocError::InvalidRequest(format!("`{command}` gave no number: {}", answer.trim()))
     })

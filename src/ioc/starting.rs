@@ -177,8 +177,8 @@ fn no_definition(program: Option<&Program>) -> IocError {
 
 /// The release of Base that the IOC says it is of, such as `7.0.8`.
 fn release(shell: &mut Shell) -> Result<Option<String>, IocError> {
-    let told = shell.run_all(&["coreRelease".to_owned()])?.concat();
-    let release = told.lines().find_map(|line| line.strip_prefix("## EPICS "));
+    let printed = shell.run_all(&["coreRelease".to_owned()])?.concat();
+    let release = printed.lines().find_map(|line| line.strip_prefix("## EPICS "));
     Ok(release.map(|release| release.trim().trim_start_matches('R').to_owned()))
 }
 

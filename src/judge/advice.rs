@@ -30,7 +30,7 @@ pub struct Advice {
     pub simplest: Option<String>,
     /// Why it counts as the simplest.
     pub simplest_reason: Option<String>,
-    /// Acceptable ones that were not considered for it, because nobody has said how simple
+    /// Acceptable ones that were not considered for it, because nobody has ranked how simple
     /// they are.
     pub unranked: Vec<String>,
 }

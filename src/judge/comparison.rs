@@ -196,11 +196,12 @@ mod tests {
         let ln = |ratio: f64| ratio.ln();
         let location =
             Interval { median: ln(2.0), low: ln(1.5), high: ln(4.0), confidence: 0.95, samples: 8 };
-        let told = as_fraction(location);
-        for (found, expected) in [(told.median, 1.0), (told.low, 0.5), (told.high, 3.0)] {
-            assert!((found - expected).abs() < 1e-12, "{told:?}");
+        let interval = as_fraction(location);
+        for (found, expected) in [(interval.median, 1.0), (interval.low, 0.5), (interval.high, 3.0)]
+        {
+            assert!((found - expected).abs() < 1e-12, "{interval:?}");
         }
-        assert_eq!((told.confidence, told.samples), (0.95, 8));
+        assert_eq!((interval.confidence, interval.samples), (0.95, 8));
     }
 
     #[test]
@@ -216,8 +217,8 @@ mod tests {
         assert_eq!(more(0.1, 0.2, 12), Some(36), "to half the width, away from 0");
         assert_eq!(more(-0.1, 0.2, 12), Some(36), "on the other side");
         assert_eq!(more(0.2, 0.1, 12), Some(1), "clear already");
-        assert_eq!(more(0.1, 0.2, 6), Some(18), "just enough to tell");
-        assert_eq!(more(0.1, 0.2, 5), None, "too few to tell");
+        assert_eq!(more(0.1, 0.2, 6), Some(18), "just enough to decide");
+        assert_eq!(more(0.1, 0.2, 5), None, "too few to decide");
         assert_eq!(more(0.1, 0.0, 12), None, "all alike");
         assert_eq!(more(0.02, 10.0, 12), None, "more than anybody measures");
     }

@@ -11,7 +11,7 @@ use crate::stats::median;
 /// What was seen of an approach's ordinary get; medians over the blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct DefaultGets {
-    /// Bytes per PV that the client sent; none where the system does not tell.
+    /// Bytes per PV that the client sent; none where the system does not report it.
     pub sent_bytes: Option<f64>,
     /// Bytes per PV that it received.
     pub received_bytes: Option<f64>,

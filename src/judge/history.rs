@@ -45,7 +45,7 @@ pub struct MachineHistory {
     pub series: Vec<Series>,
 }
 
-/// What an approach or a server said that it is made of, from one run on.
+/// The versions that an approach or a server reported, from one run on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct VersionsFrom {
     /// The approach, or the server.

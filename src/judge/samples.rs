@@ -78,7 +78,11 @@ pub(super) fn by_part(own: &[&Record], measure: Metric, figures: &ByBlock) -> Op
 
 /// What was counted over all blocks, or the interval around the median of what was
 /// timed.
-pub(super) fn told(own: &[&Record], measure: Metric, figures: &ByBlock) -> Option<Interval> {
+pub(super) fn pooled_interval(
+    own: &[&Record],
+    measure: Metric,
+    figures: &ByBlock,
+) -> Option<Interval> {
     let values = || figures.values().copied();
     let exactly = |value| Some(Interval::exact(value, figures.len()));
     match measure.row().pooled {
@@ -128,7 +132,7 @@ mod tests {
     /// The figure of this many blocks with the values 1, 2, 3 and so on: median, low and high.
     fn of_blocks(measure: Metric, count: usize) -> Option<(f64, f64, f64)> {
         let figures = (0..count).map(|block| (block, 1.0 + block as f64)).collect();
-        told(&[], measure, &figures).map(|told| (told.median, told.low, told.high))
+        pooled_interval(&[], measure, &figures).map(|found| (found.median, found.low, found.high))
     }
 
     #[test]

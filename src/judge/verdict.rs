@@ -174,7 +174,7 @@ impl Verdict {
     pub fn explain(&self) -> String {
         let mut first = format!("{}: {}", self.name, self.word());
         if let Some(figure) = &self.figure {
-            first += &format!(", {}", self.told(figure));
+            first += &format!(", {}", self.figure_in_words(figure));
         }
         let expected = match (&self.expected_over, &self.expected_near) {
             (None, None) => "expected within".to_owned(),
@@ -204,13 +204,13 @@ impl Verdict {
         }
     }
 
-    fn told(&self, figure: &Interval) -> String {
-        let mut told = self.unit.amount(figure.median);
+    fn figure_in_words(&self, figure: &Interval) -> String {
+        let mut words = self.unit.amount(figure.median);
         match self.relative {
             Relative::Nothing => {}
             relative => {
                 let other = self.compared_with.as_deref().unwrap_or("?");
-                told += &format!(" {} ({other})", relative.name());
+                words += &format!(" {} ({other})", relative.name());
             }
         }
         let count = match self.fresh_blocks {
@@ -218,21 +218,21 @@ impl Verdict {
             fresh => blocks(fresh, "fresh"),
         };
         if self.unit == Unit::Count {
-            return format!("{told} in {count}");
+            return format!("{words} in {count}");
         }
-        told += &format!(
+        words += &format!(
             ", {:.0} % interval {} .. {} of {count}",
             100.0 * figure.confidence,
             self.unit.amount(figure.low),
             self.unit.amount(figure.high),
         );
         if self.limit > 0.0 {
-            told += &format!(", {:.2} x the limit", figure.median / self.limit);
+            words += &format!(", {:.2} x the limit", figure.median / self.limit);
         }
         if let Some(p) = self.p {
-            told += &format!(", p {p:.2e}");
+            words += &format!(", p {p:.2e}");
         }
-        told
+        words
     }
 }
 

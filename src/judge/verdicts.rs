@@ -9,7 +9,7 @@ use super::expected::{PROCESSES_LEFT, Wanted, wanted};
 use super::failed::FailedApproaches;
 use super::limits::{GROWTH_RUN_S, Limits, Relative};
 use super::planned::Planned;
-use super::samples::{self, ByBlock, by_block, by_part, told};
+use super::samples::{self, ByBlock, by_block, by_part, pooled_interval};
 use super::verdict::{NOT_JUDGED, Outcome, Verdict};
 use crate::lookup::Lookup;
 use crate::metric::{Metric, Pooled, has_failed, is_wrong};
@@ -192,7 +192,7 @@ impl<'a> Judging<'a> {
                 difference(&parts, &others)
             }
         });
-        let interval = told(&own, measure, finer.as_ref().unwrap_or(&over));
+        let interval = pooled_interval(&own, measure, finer.as_ref().unwrap_or(&over));
         Taken { values: over.into_values().collect(), interval }
     }
 

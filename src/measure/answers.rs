@@ -98,10 +98,10 @@ impl Asked<'_> {
         let stage = self.command.stage;
         let treats = scenario::reads(stage) || stage == Stage::Put;
         let timed = if self.command.mode == Mode::Serial && treats { self.meant() } else { 0 };
-        let told = done.each_ns.len();
-        if told != timed {
-            let told = counted(told, "PV");
-            return Err(garbage(Some(stage), format!("times of {told} came back for {timed}")));
+        let reported = done.each_ns.len();
+        if reported != timed {
+            let reported = counted(reported, "PV");
+            return Err(garbage(Some(stage), format!("times of {reported} came back for {timed}")));
         }
         let sum_ns = done.each_ns.iter().fold(0, |sum: u64, one| sum.saturating_add(*one));
         let took_ns = took.as_nanos();

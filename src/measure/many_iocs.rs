@@ -343,7 +343,7 @@ impl Worker<'_, '_> {
                 dropped_datagrams: count.dropped_datagrams.unwrap_or(0),
             }),
             // Some clients over pvAccess ask for values while they connect, and the bytes
-            // do not tell which they are.
+            // do not show which they are.
             Lookup::NameServer if self.given.approach.protocol == Protocol::Pva => None,
             Lookup::NameServer => circuits.map(|(sent_bytes, new)| Searches {
                 sent: searches_on_circuits(sent_bytes, new, (0..self.planned.pvs).map(pv_name)),
@@ -395,7 +395,7 @@ fn connect_seconds(record: &Record) -> f64 {
     end_ns.saturating_sub(start_ns) as f64 / 1e9
 }
 
-/// How long a stage may take, unless the user said it: ten times the write-ups'
+/// How long a stage may take, unless the user gives it: ten times the write-ups'
 /// limit.
 fn usual_timeout(pvs: usize) -> Duration {
     Duration::from_secs(60) + Duration::from_millis(1) * u32::try_from(pvs).unwrap_or(u32::MAX)

@@ -45,10 +45,10 @@ pub(super) struct Timeouts {
 impl Timeouts {
     /// The user's timeout; without one long enough for every known library, and `usual` for a
     /// stage.
-    pub(super) fn new(said: Option<Duration>, usual: Duration) -> Timeouts {
+    pub(super) fn new(asked: Option<Duration>, usual: Duration) -> Timeouts {
         Timeouts {
-            hello: said.map_or(HELLO_DEADLINE, |said| said + GRACE),
-            stage: said.unwrap_or(usual),
+            hello: asked.map_or(HELLO_DEADLINE, |asked| asked + GRACE),
+            stage: asked.unwrap_or(usual),
         }
     }
 }

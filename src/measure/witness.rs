@@ -110,7 +110,7 @@ impl Witness {
             cpu_ns: since(|times| times.cpu_ns),
             claimed_cpu_ns,
         };
-        // While it collects its span is known: the harness said how long, and sorting what
+        // While it collects its span is known: the harness set how long, and sorting what
         // arrived comes after that.
         if stage != Stage::Collect {
             self.all += witnessed.unclaimed();

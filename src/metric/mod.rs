@@ -157,7 +157,7 @@ impl Metric {
         self.row().exact
     }
 
-    /// Whether it tells of the whole run, not of an approach in a configuration.
+    /// Whether it is of the whole run, not of an approach in a configuration.
     pub fn is_of_the_run(self) -> bool {
         matches!(self.row().source, Source::Run)
     }

@@ -65,7 +65,7 @@ pub enum Better {
     Lower,
     /// The more the better.
     Higher,
-    /// Neither: it tells what was done.
+    /// Neither: it counts what was done.
     Neither,
 }
 

@@ -27,7 +27,7 @@ impl AttachedChild {
     /// How it ended, if it has.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system does not report it.
     pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.supervisor.try_wait()
     }

@@ -123,7 +123,7 @@ impl Child {
     }
 
     /// Writes one line to its stdin; never blocks. What a dead process cannot
-    /// read is lost: its end is told by [`Child::next_event`].
+    /// read is lost: its end is reported by [`Child::next_event`].
     pub fn write_line(&self, line: &str) {
         if let Some(stdin) = &self.stdin {
             let mut bytes = Vec::with_capacity(line.len() + 1);

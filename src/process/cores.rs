@@ -2,13 +2,13 @@
 
 use std::io;
 
-/// The cores that this process may use, by their numbers, as the system tells;
+/// The cores that this process may use, by their numbers, as the system reports them;
 /// empty where it does not.
 #[cfg(target_os = "linux")]
 pub fn usable_cores() -> Vec<usize> {
     // SAFETY: all zeroes is an empty set.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `set` is a valid place of the size that is told.
+    // SAFETY: `set` is a valid place of the size that is given.
     if unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) } != 0 {
         return Vec::new();
     }
@@ -17,7 +17,7 @@ pub fn usable_cores() -> Vec<usize> {
     (0..libc::CPU_SETSIZE as usize).filter(is_in).collect()
 }
 
-/// The cores that this process may use, by their numbers, as the system tells;
+/// The cores that this process may use, by their numbers, as the system reports them;
 /// empty where it does not.
 #[cfg(not(target_os = "linux"))]
 pub fn usable_cores() -> Vec<usize> {
@@ -47,7 +47,7 @@ impl CoreSet {
     /// Moves this process there, between fork and exec.
     pub(super) fn enter(&self) -> io::Result<()> {
         let Some(set) = &self.0 else { return Ok(()) };
-        // SAFETY: the set is valid, of the size that is told.
+        // SAFETY: the set is valid, of the size that is given.
         match unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), set) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),

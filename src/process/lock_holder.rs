@@ -54,7 +54,7 @@ pub fn lock_holder(_file: &File) -> Option<LockHolder> {
 }
 
 /// Whether `ancestor` is among the processes that started this one, directly or not;
-/// false where the system does not tell.
+/// false where the system does not report it.
 #[cfg(target_os = "linux")]
 pub fn descends_from(ancestor: u32) -> bool {
     let parent = |pid: &u32| {

@@ -28,7 +28,7 @@ pub(super) fn mark() -> &'static str {
 
 /// How many processes that this one started, or that those started, are still
 /// there; blocks for up to `grace` until there is none, for the dying take a
-/// moment. None where the system does not tell environments (it does on Linux).
+/// moment. None where the system does not show environments (it does on Linux).
 ///
 /// Processes of other users are not seen; this process starts none.
 #[cfg(feature = "cli")]

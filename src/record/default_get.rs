@@ -18,7 +18,7 @@ pub struct DefaultGet {
     /// 0 without any.
     pub oldest_ns: u64,
     /// Bytes that the client sent over TCP, from before the change of the values to the end
-    /// of the stage; none where the system does not tell.
+    /// of the stage; none where the system does not report it.
     #[serde(default)]
     pub sent_bytes: Option<u64>,
     /// Bytes that it received meanwhile: updates of monitors are among them.
@@ -51,7 +51,7 @@ mod tests {
         assert_eq!(of(0, Some(0)).from_cache(100), 100);
         assert_eq!(of(0, Some(32)).from_cache(100), 98);
         assert_eq!(of(7, Some(1600)).from_cache(100), 7);
-        // Without a count of bytes only old values tell.
+        // Without a count of bytes only old values show it.
         assert_eq!((of(0, None).from_cache(100), of(7, None).from_cache(100)), (0, 7));
     }
 }

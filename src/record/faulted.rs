@@ -199,7 +199,7 @@ pub struct Timeline {
     pub recovered_s: Option<f64>,
 }
 
-/// What client and server held at one moment; none where the system does not tell.
+/// What client and server held at one moment; none where the system does not report it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Held {

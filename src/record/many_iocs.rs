@@ -12,7 +12,7 @@ pub struct ManyIocsShape {
     /// How many IOCs.
     pub iocs: usize,
     /// Whether clients get the PVs in the order of the IOCs; else they are shuffled, so
-    /// that the neighbours of a PV tell nothing of where it is.
+    /// that the neighbours of a PV do not show where it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_order: bool,
 }

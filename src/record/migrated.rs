@@ -112,8 +112,8 @@ mod tests {
             assert_eq!(lookups(format, ""), [Lookup::Udp, Lookup::NameServer], "{format}");
         }
         assert_eq!(lookups(RECORD_FORMAT, ""), [Lookup::Udp; 2]);
-        let said = r#","lookup":"name-server""#;
-        assert_eq!(lookups(RECORD_FORMAT, said), [Lookup::NameServer; 2]);
+        let field = r#","lookup":"name-server""#;
+        assert_eq!(lookups(RECORD_FORMAT, field), [Lookup::NameServer; 2]);
     }
 
     #[test]

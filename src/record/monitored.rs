@@ -160,11 +160,11 @@ pub struct Monitored {
     /// CPU time of the thread that took the samples of usage, from the first to
     /// the last.
     pub sampler_cpu_ns: u64,
-    /// What all cores of the machine did meanwhile; none where the system does not tell.
+    /// What all cores of the machine did meanwhile; none where the system does not report it.
     #[serde(default)]
     pub machine: Option<MachineUse>,
     /// Bytes over the client's own TCP connections; none where the system does
-    /// not tell.
+    /// not report it.
     #[serde(default)]
     pub network: Option<Network>,
     /// How the approach came back after a disturbance.
@@ -277,7 +277,7 @@ pub struct Usage {
     /// The most memory that the process itself ever held.
     pub peak_rss_bytes: u64,
     /// Bytes over its own TCP connections, about once a second; empty where the
-    /// system does not tell.
+    /// system does not report it.
     #[serde(default)]
     pub network: Vec<NetworkSample>,
 }

@@ -38,7 +38,7 @@ pub struct Definition {
     pub figures: &'static [FigureGroup],
     /// What a user may vary.
     pub varies: &'static [Dimension],
-    /// What is measured of it by comparisons and by the gate, where nothing else is said;
+    /// What is measured of it by comparisons and by the gate, unless given otherwise;
     /// none where it searches, or needs many IOCs.
     pub single: Option<Single>,
 }

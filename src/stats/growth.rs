@@ -1,4 +1,4 @@
-//! How fast a process's memory grows, told apart from steps and from garbage
+//! How fast a process's memory grows, distinguished from steps and from garbage
 //! collection.
 
 use super::{Interval, median_interval};
@@ -30,7 +30,7 @@ const MINUTE_NS: f64 = 60e9;
 /// the time looks like a slope that is many standard deviations from 0.
 ///
 /// Growth in steps is seen when there is about one step in each block: a leak
-/// that shows as two steps in all is not told apart from two steps.
+/// that shows as two steps in all is not distinguished from two steps.
 pub fn growth(samples: &[(u64, u64)], wanted: f64) -> Option<Interval> {
     if samples.len() < BLOCKS * LEAST_SAMPLES_PER_BLOCK {
         return None;

@@ -56,7 +56,7 @@ fn each_bad() -> Result<(), Failed> {
 }
 
 fn strict() -> Result<(), Failed> {
-    // On the records of the test before: only what is said of them changes.
+    // On the records of the test before: only their verdicts change.
     let tested = Tested::with_limits(&own_limits(), "bad", &[("EPICS_GAUGE_STRICT", "1")]);
     tested.expect(
         tested.red().contains(&"connect::lying::n100::get_bulk_over_floor".to_owned()),
@@ -75,8 +75,8 @@ fn typing_error() -> Result<(), Failed> {
     let tested = Tested::with_limits(&text, "typing-error", &[]);
     tested.expect(
         tested.output.status.code() == Some(64)
-            && tested.said().contains("relativ")
-            && tested.said().contains("relative"),
+            && tested.printed().contains("relativ")
+            && tested.printed().contains("relative"),
         "it is not refused with what was meant",
     )
 }
@@ -110,7 +110,7 @@ impl Tested {
         Tested { output }
     }
 
-    fn said(&self) -> String {
+    fn printed(&self) -> String {
         String::from_utf8_lossy(&self.output.stdout).into_owned()
             + &String::from_utf8_lossy(&self.output.stderr)
     }
@@ -119,8 +119,8 @@ impl Tested {
     fn with_word(&self, word: &str) -> Vec<String> {
         let lines = String::from_utf8_lossy(&self.output.stdout).into_owned();
         let name = |line: &str| {
-            let (name, said) = line.strip_prefix("test ")?.split_once("... ")?;
-            said.starts_with(word).then(|| name.trim().to_owned())
+            let (name, printed) = line.strip_prefix("test ")?.split_once("... ")?;
+            printed.starts_with(word).then(|| name.trim().to_owned())
         };
         let mut names: Vec<String> = lines.lines().filter_map(name).collect();
         names.sort();
@@ -142,7 +142,7 @@ impl Tested {
     fn expect(&self, holds: bool, complaint: &str) -> Result<(), Failed> {
         match holds {
             true => Ok(()),
-            false => Err(Failed::from(format!("{complaint}:\n{}", self.said()))),
+            false => Err(Failed::from(format!("{complaint}:\n{}", self.printed()))),
         }
     }
 }

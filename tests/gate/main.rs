@@ -56,8 +56,8 @@ fn limits(gate: Gate) -> Vec<Trial> {
     trials
 }
 
-fn completion(said: GateResult) -> Result<Completion, Failed> {
-    match said {
+fn completion(result: GateResult) -> Result<Completion, Failed> {
+    match result {
         GateResult::Good => Ok(Completion::Completed),
         GateResult::Remark(remark) => {
             eprintln!("gate: {remark}");

@@ -159,15 +159,15 @@ fn compared(arguments: &[&str]) -> Vec<PythonEnvironment> {
         .arg(out.path().join("run"))
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&ended.stdout);
-    assert!(matches!(ended.status.code(), Some(0 | 2 | 3)), "{:?}: {said}", ended.status);
+    let printed = String::from_utf8_lossy(&ended.stdout);
+    assert!(matches!(ended.status.code(), Some(0 | 2 | 3)), "{:?}: {printed}", ended.status);
     let records = fs::read_to_string(out.path().join("run/records.jsonl")).unwrap();
     RunRecords::parse(&records).unwrap().run.environments
 }
 
 #[test]
 fn what_cannot_be_installed_is_refused_before_anything_is_measured() {
-    for (words, said) in [
+    for (words, expected) in [
         ("compare caproto@./nowhere caproto", "is no path"),
         ("compare caproto@git+nowhere caproto", "is no address that git takes"),
         ("compare --server softioc caproto-ioc@1,2", "is not a version"),
@@ -179,7 +179,7 @@ fn what_cannot_be_installed_is_refused_before_anything_is_measured() {
         let ended = command.args(words.split(' ')).output().unwrap();
         let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert_eq!(ended.status.code(), Some(64), "{words}: {stderr}");
-        assert!(stderr.contains(said), "{words}: {stderr}");
+        assert!(stderr.contains(expected), "{words}: {stderr}");
     }
 }
 

@@ -96,7 +96,7 @@ impl Runner {
 struct Ended {
     runner: Runner,
     code: Option<i32>,
-    said: String,
+    printed: String,
     outputs: Known,
     /// What the steps that follow have in their environment.
     environment: Known,
@@ -135,7 +135,7 @@ fn action(inputs: &[(&str, &str)]) -> Ended {
     let mut ended = Ended {
         runner,
         code: Some(0),
-        said: String::new(),
+        printed: String::new(),
         outputs: Known::new(),
         environment: Known::new(),
     };
@@ -183,8 +183,8 @@ impl Ended {
         self.runner.write("output", "");
         let output = self.runner.shell(line, &paths, &environment);
         self.code = output.status.code();
-        self.said += &String::from_utf8_lossy(&output.stdout);
-        self.said += &String::from_utf8_lossy(&output.stderr);
+        self.printed += &String::from_utf8_lossy(&output.stdout);
+        self.printed += &String::from_utf8_lossy(&output.stderr);
         let id = step["id"].as_str().unwrap_or("none");
         for (name, value) in pairs(&self.runner.read("output")) {
             known.insert(format!("steps.{id}.outputs.{name}"), value);
@@ -194,8 +194,10 @@ impl Ended {
 
     #[track_caller]
     fn ends_with(&self, code: i32, words: &[&str]) -> &Ended {
-        assert_eq!(self.code, Some(code), "{}", self.said);
-        words.iter().for_each(|word| assert!(self.said.contains(word), "no {word}: {}", self.said));
+        assert_eq!(self.code, Some(code), "{}", self.printed);
+        words
+            .iter()
+            .for_each(|word| assert!(self.printed.contains(word), "no {word}: {}", self.printed));
         self
     }
 }
@@ -232,10 +234,10 @@ fn the_action_fails_with_what_the_ioc_said() {
 fn the_action_compares_and_makes_the_report_the_summary_of_the_job() {
     let compare = "compare libca libca --most-pairs 8 --metric \"connect bulk\" --pvs 10 --seed 1";
     let ended = action(&[("run", compare), ("undecided", "pass"), ("out", "my/folder")]);
-    assert_eq!(ended.code, Some(0), "{}", ended.said);
+    assert_eq!(ended.code, Some(0), "{}", ended.printed);
     let code = ended.outputs["exit-code"].as_str();
     assert!(["0", "3"].contains(&code), "{code}");
-    assert_eq!(ended.said.contains("::notice"), code == "3", "{}", ended.said);
+    assert_eq!(ended.printed.contains("::notice"), code == "3", "{}", ended.printed);
     assert_eq!(ended.outputs["out"], "my/folder");
     let report = fs::read_to_string(ended.runner.path("repository/my/folder/report.md")).unwrap();
     assert_eq!(ended.runner.read("summary"), report);

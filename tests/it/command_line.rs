@@ -87,14 +87,14 @@ fn the_doctor_names_the_command_that_installs_what_is_missing() {
         .env("EPICS_GAUGE_PYTHON", "/nonexistent/python")
         .env("CXX", "/nonexistent");
     let output = doctor.output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(4), "{said}");
-    assert!(said.contains("MISSING  Python: cannot start `/nonexistent/python"), "{said}");
-    assert!(said.contains("\nabsent   C++ compiler: "), "{said}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{printed}");
+    assert!(printed.contains("MISSING  Python: cannot start `/nonexistent/python"), "{printed}");
+    assert!(printed.contains("\nabsent   C++ compiler: "), "{printed}");
     for need in [Need::Python, Need::Compiler] {
         let advice = need.advice();
-        assert_eq!(said.matches(&advice).count(), 1, "{advice} in\n{said}");
+        assert_eq!(printed.matches(&advice).count(), 1, "{advice} in\n{printed}");
     }
-    assert!(said.contains("MISSING  pyepics: needs the Python packages"), "{said}");
-    assert!(said.contains("\nok       server softioc: "), "{said}");
+    assert!(printed.contains("MISSING  pyepics: needs the Python packages"), "{printed}");
+    assert!(printed.contains("\nok       server softioc: "), "{printed}");
 }

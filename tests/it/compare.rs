@@ -62,10 +62,10 @@ impl Ran {
 
     #[track_caller]
     fn refuses(&self, words: &[&str]) {
-        let said = self.stderr();
-        assert_eq!(self.code(), Some(64), "{said}");
+        let printed = self.stderr();
+        assert_eq!(self.code(), Some(64), "{printed}");
         for word in words {
-            assert!(said.contains(word), "{word} is not in: {said}");
+            assert!(printed.contains(word), "{word} is not in: {printed}");
         }
     }
 }
@@ -95,9 +95,9 @@ fn of_side(run: &RunRecords, side: Side) -> Vec<&Record> {
 fn a_slower_side_is_worse_with_its_own_exit_code_an_interval_and_an_annotation() {
     let ran = Ran::of("compare honest slowed --approaches FOLDER/mine.toml --pvs 20 --annotations");
     assert_eq!(ran.code(), Some(2), "{}", ran.stderr());
-    let said = ran.stdout();
-    assert!(said.contains("connect bulk: slowed is worse than honest by +"), "{said}");
-    assert!(said.contains("::error title=connect bulk regressed::"), "{said}");
+    let printed = ran.stdout();
+    assert!(printed.contains("connect bulk: slowed is worse than honest by +"), "{printed}");
+    assert!(printed.contains("::error title=connect bulk regressed::"), "{printed}");
     let comparison: Value = serde_json::from_str(&ran.file("report.json")).unwrap();
     let change = &comparison["judgement"]["comparison"]["metrics"][0];
     assert_eq!(change["outcome"], "regressed");

@@ -48,8 +48,8 @@ fn measure(arguments: &str, folder: &Path, index: usize) {
     let mut command = gauge();
     command.args(arguments.split_whitespace()).arg("--out").arg(&out);
     let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(out.join("report.json").is_file(), "{arguments}: {said}");
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(out.join("report.json").is_file(), "{arguments}: {printed}");
 }
 
 /// The real `wire` worker, which ends when it is to get.
@@ -231,8 +231,8 @@ fn columns() -> Vec<String> {
 #[test]
 fn two_real_runs_have_a_history_that_its_schema_knows() {
     let (one, other) = (folder(CONNECT_AND_WAVEFORM), folder(CRASHING).join("records.jsonl"));
-    let said = report(&[&other, &one, as_path("--format"), as_path("json")]);
-    let history: Value = serde_json::from_str(&stdout(&said)).unwrap();
+    let printed = report(&[&other, &one, as_path("--format"), as_path("json")]);
+    let history: Value = serde_json::from_str(&stdout(&printed)).unwrap();
     assert_valid(&validator(Described::Report), &history, "history");
     let machines = history["history"]["machines"].as_array().unwrap();
     assert_eq!(machines.len(), 1);
@@ -288,10 +288,10 @@ fn runs_without_a_common_history_are_refused_with_the_reason() {
     ];
     for (other, words) in cases {
         let output = report(&[&run, other]);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(64), "{said}");
-        assert!(said.contains(words), "{words} is not in: {said}");
-        assert!(said.contains(&other.display().to_string()), "{said}");
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(64), "{printed}");
+        assert!(printed.contains(words), "{words} is not in: {printed}");
+        assert!(printed.contains(&other.display().to_string()), "{printed}");
     }
     let limited = report(&[&run, &folder(CRASHING), as_path("--limits"), as_path("x.toml")]);
     assert_eq!(limited.status.code(), Some(64));
@@ -299,21 +299,21 @@ fn runs_without_a_common_history_are_refused_with_the_reason() {
 
 #[test]
 fn every_report_and_list_fits_a_terminal_of_eighty_columns() {
-    let mut said: Vec<(String, String)> = Vec::new();
+    let mut printed: Vec<(String, String)> = Vec::new();
     let run = |arguments: &[&str]| {
         let output = Command::new(program()).args(arguments).output().unwrap();
         (arguments.join(" "), stdout(&output))
     };
     for what in ["approaches", "servers", "scenarios", "tables", "limits"] {
-        said.push(run(&["list", what]));
+        printed.push(run(&["list", what]));
     }
     let folders: Vec<String> =
         (0..FOLDERS_IN_ALL).map(|index| folder(index).display().to_string()).collect();
     for folder in &folders {
-        said.push(run(&["report", folder]));
+        printed.push(run(&["report", folder]));
     }
-    said.push(run(&["report", &folders[CONNECT_AND_WAVEFORM], &folders[CRASHING]]));
-    for (arguments, text) in &said {
+    printed.push(run(&["report", &folders[CONNECT_AND_WAVEFORM], &folders[CRASHING]]));
+    for (arguments, text) in &printed {
         assert!(text.lines().count() > 3, "{arguments}: {text}");
         assert!(!text.contains('\u{1b}'), "{arguments} has colours without a terminal");
         for line in text.lines() {

@@ -200,7 +200,7 @@ fn the_documented_worker_compares_a_python_library_in_two_checkouts() {
     }
 }
 
-/// How a command ended and what it said.
+/// How a command ended and what it printed.
 struct Ended {
     code: i32,
     stdout: String,
@@ -233,7 +233,7 @@ fn gitlab_lines() -> Vec<String> {
 fn documented(code: i32) -> String {
     let document = document();
     let row = document.lines().find(|line| line.starts_with(&format!("| {code} | ")));
-    row.unwrap_or_else(|| panic!("the document does not tell of exit code {code}")).to_owned()
+    row.unwrap_or_else(|| panic!("the document does not list exit code {code}")).to_owned()
 }
 
 #[test]

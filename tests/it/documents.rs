@@ -168,7 +168,7 @@ fn every_error_of_the_library_is_on_the_troubleshooting_page() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
-/// The commands are told in the README and by the program: they are the same.
+/// The README and the program list the commands: they are the same.
 #[test]
 fn the_readme_names_the_packages_that_the_program_names() {
     use epics_gauge::system_packages::{Need, System};

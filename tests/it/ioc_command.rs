@@ -28,10 +28,10 @@ fn ioc(folder: &TempDir, arguments: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn ends_with(output: &Output, code: i32, said: &[&str]) {
+fn ends_with(output: &Output, code: i32, expected: &[&str]) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{stderr}");
-    for part in said {
+    for part in expected {
         assert!(stderr.contains(part), "no {part} in: {stderr}");
     }
 }
@@ -101,8 +101,8 @@ fn two_users_have_iocs_at_the_same_time() {
     ends_with(&output, 0, &[]);
     let text = String::from_utf8_lossy(&output.stdout);
     let lines: Vec<&str> = text.lines().collect();
-    let said = String::from_utf8_lossy(&output.stderr);
-    let [user, theirs, ours] = lines[..] else { panic!("{text}{said}") };
+    let printed = String::from_utf8_lossy(&output.stderr);
+    let [user, theirs, ours] = lines[..] else { panic!("{text}{printed}") };
     assert_eq!(user, "65534");
     assert!(theirs != ours && !theirs.is_empty(), "{text}");
 }
@@ -191,7 +191,7 @@ fn a_folder_that_cannot_be_made_is_named_with_how_to_mend_it() {
 #[test]
 fn arguments_that_cannot_be_are_refused() {
     let folder = folder();
-    for (arguments, said) in [
+    for (arguments, expected) in [
         (vec!["-m", "P=1", "--db", "a.db"], vec!["--db FILE -m P=1"]),
         (vec!["--db", "a.db", "-m", "P=1,b"], vec!["macro `b` has no value"]),
         (vec!["--for", "soon"], vec!["`soon` is no time", "60s"]),
@@ -202,7 +202,7 @@ fn arguments_that_cannot_be_are_refused() {
         (vec!["--log", "/nowhere/x", "--for", "1s"], vec!["cannot write the log /nowhere/x"]),
         (vec!["--db", "none.db", "--for", "1s"], vec!["none.db"]),
     ] {
-        ends_with(&ioc(&folder, &arguments), 64, &said);
+        ends_with(&ioc(&folder, &arguments), 64, &expected);
     }
 }
 

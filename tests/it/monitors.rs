@@ -171,13 +171,13 @@ fn a_frame_too_large_for_the_client_is_told_as_that() {
 #[test]
 fn a_frame_too_large_for_the_server_is_told_as_that() {
     let ioc = SoftIoc::builder().frames(WIDTH, HEIGHT).max_array_bytes(20_000).start().unwrap();
-    for (approach, said) in [
+    for (approach, expected) in [
         ("wire", "ECA_TOLARGE (0x48): server unable to load read (or subscription update)"),
         ("libca", "the subscription to gauge:frame: The requested data transfer is greater"),
         ("epics-ca", "the subscription to gauge:frame: The requested data transfer is greater"),
     ] {
         let error = error_of_frames(approach, ioc.client_environment());
-        assert!(error.contains(said) && error.contains(FRAME_PV), "{approach}: {error}");
+        assert!(error.contains(expected) && error.contains(FRAME_PV), "{approach}: {error}");
     }
 }
 

@@ -243,7 +243,7 @@ fn counted_together(latencies: &Value) -> Vec<(i64, u64)> {
     serde_json::from_value(latencies.clone()).unwrap()
 }
 
-/// With what a worker ends that is told this command; nothing when it answers.
+/// With what a worker ends that gets this command; nothing when it answers.
 fn exit_code_after(stage: &str, field: &str, value: &Value) -> Option<i32> {
     let [site, _] = search_path();
     let main = embedded::tool("main.py").unwrap();

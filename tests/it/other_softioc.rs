@@ -162,7 +162,7 @@ fn a_program_that_is_no_softioc_is_found_out_in_bounded_time() {
     let cases = [
         ("ends", "exit 0", "ended"),
         ("fails", "echo no such luck >&2; exit 3", "no such luck"),
-        // Whatever it is told, it waits.
+        // Whatever it is sent, it waits.
         ("hangs", "exec sleep 100", "-h"),
         // Tells its usage, then reads its commands and obeys none.
         ("reads", "[ \"$1\" = -h ] && exit 0; exec cat > /dev/null", "shell"),

@@ -190,8 +190,11 @@ fn a_figure_is_a_picture_by_itself_and_one_that_is_not_there_is_named_with_those
     assert!(drawn.contains("prefers-color-scheme: dark"), "it is light only");
     let unknown = figure("nothing");
     assert_eq!(unknown.status.code(), Some(64));
-    let told = String::from_utf8(unknown.stderr).unwrap();
-    assert!(told.contains("no figure `nothing`") && told.contains("stages-softioc"), "{told}");
+    let printed = String::from_utf8(unknown.stderr).unwrap();
+    assert!(
+        printed.contains("no figure `nothing`") && printed.contains("stages-softioc"),
+        "{printed}"
+    );
 }
 
 #[test]

@@ -404,19 +404,19 @@ fn an_ioc_command_survives_the_end_of_its_input_and_ends_with_its_time() {
 #[test]
 fn an_ioc_command_ends_with_the_process_that_started_it() {
     let stderr = tempfile::NamedTempFile::new().unwrap();
-    let told = || fs::read_to_string(&stderr).unwrap();
+    let log_text = || fs::read_to_string(&stderr).unwrap();
     let script = format!("{} ioc </dev/null >/dev/null & sleep 100", program().display());
     let mut shell = std::process::Command::new("/bin/sh")
         .args(["-c", &script])
         .stderr(stderr.reopen().unwrap())
         .spawn()
         .unwrap();
-    wait_until("it serves", || told().contains("the IOC serves"));
+    wait_until("it serves", || log_text().contains("the IOC serves"));
     let family = descendants(shell.id());
     assert!(family.iter().any(|process| process.name == "softIoc"), "{family:?}");
     shell.kill().unwrap();
     shell.wait().unwrap();
-    wait_until("it says why it ends", || told().contains("the process that it served is gone"));
+    wait_until("it says why it ends", || log_text().contains("the process that it served is gone"));
     let (sleeping, others): (Vec<Seen>, Vec<Seen>) =
         family.into_iter().partition(|process| process.name == "sleep");
     wait_until_gone(&others);

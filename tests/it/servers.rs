@@ -1,5 +1,5 @@
 //! The servers in other languages: what clients see of them is what they count
-//! themselves, and what goes wrong is said clearly.
+//! themselves, and what goes wrong has a clear message.
 
 mod faults;
 mod files;
@@ -199,7 +199,7 @@ fn every_update_by_rate_arrives_and_was_counted() {
 #[track_caller]
 fn has_all(updates: &Updates, index: usize, made: u64, whose: &str) {
     let mut runs: Vec<_> = updates.runs.iter().filter(|run| run.pv == index).cloned().collect();
-    // A library may tell the first value once more.
+    // A library may deliver the first value once more.
     runs.retain(|run| run.count > 1 || run.first != index as f64 || made == 0);
     assert_eq!(runs.len(), 1, "{whose}: gauge:{index} was updated {made} times: {runs:?}");
     let run = &runs[0];
@@ -261,7 +261,7 @@ fn without_the_packages_a_server_is_missing_with_the_reason() {
     assert_eq!(error.to_string(), "there is no server `soft-ice`");
 }
 
-/// pvxs binds the UDP port of searches on all interfaces, whatever it is told; it
+/// pvxs binds the UDP port of searches on all interfaces, whatever its options; it
 /// answers there to loopback only, because nobody else knows the port.
 #[cfg(target_os = "linux")]
 #[test]

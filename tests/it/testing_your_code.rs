@@ -80,7 +80,7 @@ fn the_script_for_any_language_talks_to_its_ioc() {
     );
     let answer = lines.next().unwrap_or_default();
     assert!(answer.contains("\"event\":\"answer\"") && answer.contains("1.5"), "{printed}");
-    // A database that is not there: the script says what the IOC said.
+    // A database that is not there: the script prints what the IOC reported.
     let ran = bash(&project(), &script.replace("current.db", "none.db"));
     assert_eq!(ran.status.code(), Some(1));
     assert!(String::from_utf8(ran.stderr).unwrap().contains("none.db"));

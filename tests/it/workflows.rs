@@ -235,7 +235,7 @@ fn a_comparison_that_there_is_not_is_refused_and_not_green() {
     let arguments = ["ci/gate-pull-request", "HEAD", "OUT", "softioc", "pyepic"];
     let refused = Command::new("bash").args(arguments).current_dir(root()).output().unwrap();
     assert_eq!(refused.status.code(), Some(64));
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(said.contains("no comparison `pyepic`; there are: wire libca"), "{said}");
+    let printed = String::from_utf8(refused.stderr).unwrap();
+    assert!(printed.contains("no comparison `pyepic`; there are: wire libca"), "{printed}");
     assert!(!root().join("OUT").exists());
 }

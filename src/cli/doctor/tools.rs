@@ -28,7 +28,7 @@ pub(super) fn system() -> String {
 pub(super) fn python() -> Finding {
     let python = python_program().map_err(|missing| missing.to_string())?;
     let probe = "import sys; print(*sys.version_info[:3], sep='.')";
-    let version = says(&python, &["-I", "-c", probe]).map_err(|error| error.to_string())?;
+    let version = output_of(&python, &["-I", "-c", probe]).map_err(|error| error.to_string())?;
     is_pinned_for(&version)?;
     Ok(format!("{version}, {}", python.display()))
 }
@@ -36,9 +36,9 @@ pub(super) fn python() -> Finding {
 /// pip of that Python; no finding when there is no such Python.
 pub(super) fn pip() -> Option<Finding> {
     let python = python_program().ok()?;
-    Some(match says(&python, &["-m", "pip", "--version"]) {
+    Some(match output_of(&python, &["-m", "pip", "--version"]) {
         // "pip 23.0.1 from FOLDER (python 3.11)"
-        Ok(said) => Ok(said.split_whitespace().nth(1).unwrap_or_default().to_owned()),
+        Ok(output) => Ok(output.split_whitespace().nth(1).unwrap_or_default().to_owned()),
         Err(_) => Err(format!("{} has none; {}", python.display(), Need::Pip.advice())),
     })
 }
@@ -47,13 +47,13 @@ pub(super) fn pip() -> Option<Finding> {
 /// ready packages.
 pub(super) fn compiler() -> Finding {
     let asked = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
-    let said = says(Path::new(&asked), &["--version"]).map_err(|_| {
+    let output = output_of(Path::new(&asked), &["--version"]).map_err(|_| {
         format!(
             "needed only to build epics-gauge, and where pip has no ready package; {}",
             Need::Compiler.advice()
         )
     })?;
-    Ok(said.lines().next().unwrap_or_default().to_owned())
+    Ok(output.lines().next().unwrap_or_default().to_owned())
 }
 
 /// Whether a version such as `3.11.2` has pinned packages.
@@ -70,7 +70,7 @@ fn is_pinned_for(version: &str) -> Result<(), String> {
 }
 
 /// What a program prints.
-fn says(program: &Path, arguments: &[&str]) -> Result<String, ProcessError> {
+fn output_of(program: &Path, arguments: &[&str]) -> Result<String, ProcessError> {
     let command = Command::new(program).arguments(arguments.iter().copied());
     Ok(command.run(DEADLINE, |_| ())?.trim().to_owned())
 }

@@ -50,7 +50,7 @@ enum Port {
     Other,
 }
 
-/// What it is told, beside answers.
+/// What it reports, beside answers.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Event<'a> {
@@ -60,7 +60,7 @@ enum Event<'a> {
     Ended { error: String },
 }
 
-/// Serves until told to end. What cannot start is an event too.
+/// Serves until it is stopped. What cannot start is an event too.
 pub(super) fn serve(
     arguments: &IocArguments,
     servers: &Servers,
@@ -75,7 +75,7 @@ pub(super) fn serve(
     };
     let requests = lines_of_stdin();
     let mut is_alive = true;
-    tell("ready", &state(&ioc, arguments))?;
+    emit("ready", &state(&ioc, arguments))?;
     loop {
         if is_alive {
             is_alive = tell_log(&mut ioc)?;
@@ -83,7 +83,7 @@ pub(super) fn serve(
         match next(&requests) {
             Some(line) => match serde_json::from_str(&line) {
                 Ok(Request::Stop) => {
-                    tell("answer", &json!({}))?;
+                    emit("answer", &json!({}))?;
                     break;
                 }
                 Ok(request) => {
@@ -123,7 +123,7 @@ fn obey(ioc: &mut Fixture, request: Request, arguments: &IocArguments) -> Result
         Request::Stop => Ok(json!({})),
     };
     match answer {
-        Ok(fields) => tell("answer", &fields),
+        Ok(fields) => emit("answer", &fields),
         Err(error) => say(&Event::Refused { error: error.to_string() }),
     }
 }
@@ -194,7 +194,7 @@ fn not_a_request(line: &str, error: &serde_json::Error) -> String {
 }
 
 /// An event with these fields.
-fn tell(event: &str, fields: &Value) -> Result<(), Failure> {
+fn emit(event: &str, fields: &Value) -> Result<(), Failure> {
     let mut line = Map::new();
     line.insert("event".to_owned(), event.into());
     line.extend(fields.as_object().cloned().unwrap_or_default());

@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &IocArguments) -> Result<Exit, Failure> {
     serve(arguments, ioc, &ending, &mut log)
 }
 
-/// Obeys commands from stdin until told to end.
+/// Obeys commands from stdin until it is stopped.
 fn serve(
     arguments: &IocArguments,
     mut ioc: Fixture,

@@ -8,7 +8,7 @@ use epics_gauge::scenario::Sizes;
 use super::super::Failure;
 use super::super::arguments::RunArguments;
 
-/// The PVs of an IOC, where the count of IOCs is not said.
+/// The PVs of an IOC, where the count of IOCs is not given.
 const PVS_PER_IOC: usize = 10_000;
 
 /// The part of the machine's memory that many IOCs may take: the client needs

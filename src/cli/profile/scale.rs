@@ -69,7 +69,7 @@ fn tables(arguments: &RunArguments) -> Result<Vec<PublishedTable>, Failure> {
     };
     let is_wanted = |table: &PublishedTable| {
         let is_said =
-            |said: &[String], name: &str| said.is_empty() || said.iter().any(|s| s == name);
+            |given: &[String], name: &str| given.is_empty() || given.iter().any(|s| s == name);
         let has_approach =
             !arguments.tables.is_empty() || is_said(&arguments.approaches, table.approach);
         is_said(&arguments.servers, table.server) && has_approach

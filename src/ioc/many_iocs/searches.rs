@@ -31,7 +31,7 @@ pub struct SearchCount {
     /// Datagrams that held them.
     pub datagrams: u64,
     /// Datagrams that the system dropped, because they came faster than they were
-    /// counted; none where the system does not tell.
+    /// counted; none where the system does not report it.
     pub dropped_datagrams: Option<u64>,
 }
 

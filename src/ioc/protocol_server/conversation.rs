@@ -127,8 +127,8 @@ impl Conversation {
     /// The error for a server that died, with its last words: its answers would
     /// only hide them.
     fn ended_early(&self, status: ExitStatus) -> IocError {
-        let said: Vec<&str> = self.log.since(0).map(|line| line.text.as_str()).collect();
-        let last = &said[said.len().saturating_sub(LAST_WORDS)..];
+        let printed: Vec<&str> = self.log.since(0).map(|line| line.text.as_str()).collect();
+        let last = &printed[printed.len().saturating_sub(LAST_WORDS)..];
         self.child.ended_early(status).with_output(last.join("\n")).into()
     }
 

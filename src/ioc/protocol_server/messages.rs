@@ -22,11 +22,11 @@ pub(super) enum ToServer {
     Scan { rate_hz: f64 },
     /// End that.
     StopScan,
-    /// Tell how often each PV was updated.
+    /// Report how often each PV was updated.
     Made,
-    /// Tell the value that a PV holds.
+    /// Report the value that a PV holds.
     Value { pv: usize },
-    /// Tell what you count of your own work.
+    /// Report what you count of your own work.
     Counters,
 }
 
@@ -95,7 +95,7 @@ pub(super) struct Ready {
     pub(super) ports: BTreeMap<Protocol, u16>,
 }
 
-/// An answer that only says that something is done.
+/// An answer that only confirms that something is done.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}

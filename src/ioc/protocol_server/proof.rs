@@ -1,11 +1,11 @@
-//! Proof that a server serves where it says, and that this is where it was to.
+//! Proof that a server serves on the ports that it reports, and that they are the ones it was given.
 
 use super::messages::Ready;
 use crate::ioc::{IocError, identity};
 use crate::process::{Deadline, Ports};
 use crate::protocol::Protocol;
 
-/// Proves that what says it is `ready` serves all `protocols` on `ports`.
+/// Proves that what reports `ready` serves all `protocols` on `ports`.
 pub(super) fn prove(
     ready: &Ready,
     protocols: &[Protocol],
@@ -20,8 +20,10 @@ pub(super) fn prove(
         };
         let wrong = |reason: String| IocError::Ports { reason, port };
         match ready.ports.get(protocol) {
-            Some(told) if *told == port => {}
-            Some(told) => return Err(wrong(format!("it serves {protocol} on TCP port {told}"))),
+            Some(reported) if *reported == port => {}
+            Some(reported) => {
+                return Err(wrong(format!("it serves {protocol} on TCP port {reported}")));
+            }
             None => return Err(wrong(format!("it does not serve {protocol}"))),
         }
         match protocol {

@@ -14,11 +14,11 @@ from softioc import asyncio_dispatcher, builder
 
 # Requests that are made before a tick waits for them; the queue holds 2000.
 REQUESTS_AT_ONCE = 1000
-# The record that tells that the queue was emptied.
+# The record that shows that the queue was emptied.
 FENCE = "epics-gauge:fence"
 # How often it is asked whether it was.
 LOOK_S = 0.001
-# How often it is asked to tell: its request may find a full queue.
+# How often it is asked: its request may find a full queue.
 ASK_AGAIN_S = 0.1
 
 

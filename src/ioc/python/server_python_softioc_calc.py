@@ -81,10 +81,10 @@ class Server(GaugeServer):
 
     def put(self, values):
         """Writes fields. What `dbpf` prints of each is not for the log."""
-        told = softioc_parts.printed(lambda: [softioc.dbpf(*put) for put in values.items()])
-        refused = len(values) - told.count("DBF_")
+        printed = softioc_parts.printed(lambda: [softioc.dbpf(*put) for put in values.items()])
+        refused = len(values) - printed.count("DBF_")
         if refused:
-            raise ServerError(f"{refused} of {len(values)} fields could not be written: {told}")
+            raise ServerError(f"{refused} of {len(values)} fields could not be written: {printed}")
 
     def wait_until(self, is_done, what):
         end_s = time.monotonic() + DEADLINE_S
@@ -112,9 +112,9 @@ class Server(GaugeServer):
     def scan_overruns(self):
         """`scanppl` leaves out lists without records, so each list that was used
         is given one for a moment."""
-        told = softioc_parts.printed(softioc.scanppl)
+        printed = softioc_parts.printed(softioc.scanppl)
         for choice in self.scanned:
             self.put({f"{SCANS}.SCAN": choice})
-            told += softioc_parts.printed(softioc.scanppl)
+            printed += softioc_parts.printed(softioc.scanppl)
         self.put({f"{SCANS}.SCAN": "Passive"})
-        return sum(dict((choice, int(count)) for choice, count in SCAN_LIST.findall(told)).values())
+        return sum(dict((choice, int(count)) for choice, count in SCAN_LIST.findall(printed)).values())

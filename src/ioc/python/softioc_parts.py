@@ -39,10 +39,10 @@ def versions():
 
 
 def start(dispatcher):
-    """Loads what was built, starts the IOC and tells its ports."""
+    """Loads what was built, starts the IOC and returns its ports."""
     builder.LoadDatabase()
     softioc.iocInit(dispatcher)
-    # Base tells its port in a variable, which Python's own copy does not have.
+    # Base reports its port in a variable, which Python's own copy does not have.
     ca = LIBC.getenv(b"RSRV_SERVER_PORT")
     pva = re.search(r"^EPICS_PVAS_SERVER_PORT=(\d+)$", printed(lambda: SHELL(b"pvxsr 0")), re.M)
     return {"ca": int(ca), "pva": int(pva[1])}
@@ -73,9 +73,9 @@ def field(name):
 
 def subscriptions(pvs):
     """Subscriptions to values, and the updates that they put over older ones."""
-    told = printed(lambda: [LIST_EVENTS(pv.encode(), 3) for pv in pvs])
+    text = printed(lambda: [LIST_EVENTS(pv.encode(), 3) for pv in pvs])
     # A monitor over pvAccess has a second one, to properties.
-    lines = [line for line in told.splitlines() if " { VALUE" in line]
+    lines = [line for line in text.splitlines() if " { VALUE" in line]
     merged = [re.search(r"discarded by replacement=(\d+)", line) for line in lines]
     return {
         "subscriptions": len(lines),

@@ -42,7 +42,7 @@ fn short_rule() -> Rule {
 }
 
 /// Drift that dies away along the run is left out: a comparison made at the
-/// beginning is not like one drawn from a long run, and no pool can tell.
+/// beginning is not like one drawn from a long run, which no pool shows.
 #[test]
 fn a_large_pool_gives_the_rates_of_comparisons_really_made() {
     let rule = short_rule();
@@ -108,8 +108,8 @@ fn a_calibration_finds_five_percent_and_survives_its_file() {
     let noise = Noise::Normal(0.06);
     let alike = pool(noise, 0.0, 300, &mut random);
     let slowed = [0.1, 0.05, 0.01].map(|slowdown| pool(noise, slowdown, 300, &mut random));
-    let told = ("a machine".to_owned(), "2026-01-01".to_owned());
-    let calibration = calibrate(&alike, &slowed, &Rule::default(), 200, 1, told).unwrap();
+    let made = ("a machine".to_owned(), "2026-01-01".to_owned());
+    let calibration = calibrate(&alike, &slowed, &Rule::default(), 200, 1, made).unwrap();
     assert_eq!(calibration.smallest_found.by_estimate, Some(0.05));
     let rising: Vec<f64> = calibration.slowdowns.iter().map(|redrawn| redrawn.slowdown).collect();
     assert_eq!(rising, [0.01, 0.05, 0.1]);

@@ -45,7 +45,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// All of these slowdowns were found in 98 of 100 or more. Looks that double (12,
 /// 24, 48, ...) spend less per look but wait longer for the next: 60 and 108 pairs
-/// instead of 46 and 80 to tell that two are alike at 6 %. To spend less on early
+/// instead of 46 and 80 to decide that two are alike at 6 %. To spend less on early
 /// looks than on late ones found 5 % no sooner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rule {

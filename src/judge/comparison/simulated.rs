@@ -71,7 +71,7 @@ fn that_takes_every_look() -> Rule {
 }
 
 /// The test is free of distribution, so all noises have one true rate, and their
-/// experiments together tell it closest.
+/// experiments together show it best.
 fn false_alarms_stay_under_one_percent(metrics: usize) {
     let rule = that_takes_every_look();
     let experiments = 10_000;

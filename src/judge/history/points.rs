@@ -150,7 +150,7 @@ fn has_history(record: &Record, metric: Metric) -> bool {
     match definition.model.has_rate() {
         // A matrix of its own shows them.
         _ if definition.model == Model::Fault => false,
-        // Of so many loads the losses tell; the rest is in each run's own report.
+        // Of so many loads the losses are the figure; the rest is in each run's own report.
         true if definition.may_be_overloaded() => metric == Metric::UpdatesLost,
         false if is_stage => true,
         _ => OF_MONITORS_AND_MANY_IOCS.contains(&metric),
@@ -217,19 +217,19 @@ fn of_capacity(run: &RunRecords, found: &Capacity) -> RunFigure {
 }
 
 /// What approaches and servers say that they are made of. What the softIoc is made of, its
-/// run tells.
+/// run reports.
 pub(super) fn versions(run: &RunRecords) -> Vec<VersionsOf> {
-    let mut told: BTreeMap<&str, &BTreeMap<String, String>> = BTreeMap::new();
+    let mut known: BTreeMap<&str, &BTreeMap<String, String>> = BTreeMap::new();
     for record in &run.records {
         let sides =
             [(&record.approach, &record.versions), (&record.server, &record.server_versions)];
         for (of, versions) in sides.into_iter().filter(|(_, versions)| !versions.is_empty()) {
-            told.entry(of).or_insert(versions);
+            known.entry(of).or_insert(versions);
         }
     }
     let in_words = |(of, versions): (&str, &BTreeMap<String, String>)| VersionsOf {
         of: of.to_owned(),
         versions: versions.iter().map(|(name, version)| format!("{name} {version}")).collect(),
     };
-    told.into_iter().map(in_words).collect()
+    known.into_iter().map(in_words).collect()
 }

@@ -180,9 +180,9 @@ fn versions_are_told_at_first_and_where_they_change() {
     }
     let runs = [run(1, 4, blocks(1e-5)), run(2, 4, blocks(1e-5)), run(3, 4, newer)];
     let versions = history(&runs).unwrap().machines.remove(0).versions;
-    let told: Vec<(usize, &str)> =
+    let changes: Vec<(usize, &str)> =
         versions.iter().map(|from| (from.run, from.versions[0].as_str())).collect();
-    assert_eq!(told, [(0, "python 3.12"), (2, "python 3.13")]);
+    assert_eq!(changes, [(0, "python 3.12"), (2, "python 3.13")]);
 }
 
 #[test]
@@ -201,8 +201,8 @@ fn a_search_is_pointed_out_when_its_brackets_do_not_touch() {
 #[test]
 fn what_is_no_run_is_refused_by_its_name() {
     let twice = [run(1, 4, blocks(1e-5)), run(1, 4, blocks(2e-5))];
-    let said = history(&twice).unwrap_err().to_string();
-    assert_eq!(said, "day 1 and day 1 are the same run");
+    let message = history(&twice).unwrap_err().to_string();
+    assert_eq!(message, "day 1 and day 1 are the same run");
     let empty = [run(1, 4, blocks(1e-5)), run(2, 4, Vec::new())];
     assert_eq!(history(&empty).unwrap_err(), NoHistory::IsEmpty("day 2".to_owned()));
     let mut compared = run(2, 4, blocks(1e-5));
@@ -214,13 +214,13 @@ fn what_is_no_run_is_refused_by_its_name() {
         most_pairs: 12,
         comparisons: 1,
     });
-    let said = history(&[run(1, 4, blocks(1e-5)), compared]).unwrap_err();
-    assert_eq!(said, NoHistory::IsComparison("day 2".to_owned()));
+    let message = history(&[run(1, 4, blocks(1e-5)), compared]).unwrap_err();
+    assert_eq!(message, NoHistory::IsComparison("day 2".to_owned()));
     let mut slowed = blocks(1e-5);
     slowed[0].side = Some(Side::B);
     slowed[0].slowdown = Some(Default::default());
-    let said = history(&[run(1, 4, blocks(1e-5)), run(2, 4, slowed)]).unwrap_err();
-    assert_eq!(said, NoHistory::IsCalibration("day 2".to_owned()));
+    let message = history(&[run(1, 4, blocks(1e-5)), run(2, 4, slowed)]).unwrap_err();
+    assert_eq!(message, NoHistory::IsCalibration("day 2".to_owned()));
 }
 
 /// From 1 to 2, with the least confidence that decides.

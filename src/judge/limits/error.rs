@@ -28,7 +28,7 @@ impl Wrong {
         Wrong { at: Some(at), message: message.into() }
     }
 
-    pub(super) fn told(self, file: &str, text: &str) -> LimitsError {
+    pub(super) fn in_file(self, file: &str, text: &str) -> LimitsError {
         let line = self.at.map(|at| line_of(text, at));
         LimitsError { file: file.to_owned(), line, message: self.message }
     }

@@ -74,13 +74,13 @@ pub(super) fn measured(table: Table) -> Result<Measured, Wrong> {
 
 /// The scenario, of those that take no longer than a gate may.
 fn defined(table: Table) -> Result<(&'static Definition, Single), Wrong> {
-    let said = table.text("scenario")?;
-    let said = said.ok_or_else(|| Wrong::at(table.at, "this measure has no `scenario`"))?;
-    let found = gated().find(|(definition, _)| said.parse() == Ok(definition.scenario));
+    let given = table.text("scenario")?;
+    let given = given.ok_or_else(|| Wrong::at(table.at, "this measure has no `scenario`"))?;
+    let found = gated().find(|(definition, _)| given.parse() == Ok(definition.scenario));
     found.ok_or_else(|| {
         let at = table.place("scenario").unwrap_or(table.at);
         let known: Vec<&str> = gated().map(|(definition, _)| definition.scenario.name()).collect();
-        Wrong::at(at, unknown("scenario to measure", &said, &known))
+        Wrong::at(at, unknown("scenario to measure", &given, &known))
     })
 }
 
@@ -95,9 +95,9 @@ fn counts(table: Table) -> Result<Vec<usize>, Wrong> {
 }
 
 fn pixels(table: Table) -> Result<Pixels, Wrong> {
-    let Some(said) = table.text("pixels")? else { return Ok(USUAL_PIXELS) };
+    let Some(given) = table.text("pixels")? else { return Ok(USUAL_PIXELS) };
     let at = table.place("pixels").unwrap_or(table.at);
-    said.parse().map_err(|error: String| Wrong::at(at, error))
+    given.parse().map_err(|error: String| Wrong::at(at, error))
 }
 
 fn at_least(table: Table, key: &str, least: f64, usual: f64) -> Result<f64, Wrong> {

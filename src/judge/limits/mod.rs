@@ -122,7 +122,7 @@ impl Limits {
             Ok((limits, measured)) => {
                 Ok(Limits { file: file.to_owned(), limits, measured, false_alarms: FALSE_ALARMS })
             }
-            Err(wrong) => Err(wrong.told(file, text)),
+            Err(wrong) => Err(wrong.in_file(file, text)),
         }
     }
 

@@ -44,10 +44,10 @@ impl FaultBlock<'_> {
         &self,
         configurations: &[PlannedConfiguration],
         random: &mut StdRng,
-        tell: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
+        report: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
     ) -> Result<bool, E> {
         for places in self.places(configurations, random) {
-            if interrupted() || !self.at_once(places, tell)? {
+            if interrupted() || !self.at_once(places, report)? {
                 return Ok(false);
             }
         }
@@ -98,7 +98,7 @@ impl FaultBlock<'_> {
     fn at_once<E>(
         &self,
         places: Vec<Place<'_>>,
-        tell: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
+        report: &mut impl FnMut(Progress<'_>) -> Result<(), E>,
     ) -> Result<bool, E> {
         let bounds = self.plan.bounds();
         thread::scope(|scope| {
@@ -115,12 +115,12 @@ impl FaultBlock<'_> {
             for event in events {
                 match event {
                     Event::Started(planned, approach) => {
-                        tell(Progress::Started { planned, approach })?;
+                        report(Progress::Started { planned, approach })?;
                     }
                     Event::Finished(finished) => {
                         let Finished { record, log } = *finished;
-                        tell(Progress::Finished { record: Box::new(record), log })?;
-                        tell(Progress::Done)?;
+                        report(Progress::Finished { record: Box::new(record), log })?;
+                        report(Progress::Done)?;
                     }
                 }
             }

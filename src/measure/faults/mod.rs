@@ -30,7 +30,7 @@ use crate::scenario::{
 pub(super) use block::FaultBlock;
 use workers::{Setup, Workers};
 
-/// How long a stage may take, unless the user said it: reconnecting may take libca 30 s.
+/// How long a stage may take, unless the user gives it: reconnecting may take libca 30 s.
 const STAGE_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// The same where some libraries never end, and nobody has to reconnect.

@@ -97,8 +97,8 @@ impl Workers {
         }
         let mut workers = Workers { all: workers };
         for (worker, (candidate, _)) in workers.all.iter_mut().zip(&given) {
-            let said = worker.handshake(candidate, setup);
-            if let Err(stop) = said {
+            let shaken = worker.handshake(candidate, setup);
+            if let Err(stop) = shaken {
                 worker.leave(stop)?;
             }
         }
@@ -243,7 +243,7 @@ impl Workers {
 }
 
 impl FaultWorker {
-    /// What it said of itself; it always has where the session lives.
+    /// What its hello reported; it always has where the session lives.
     pub(super) fn hello(&self) -> Option<&Hello> {
         self.hello.as_ref()
     }

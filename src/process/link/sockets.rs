@@ -36,7 +36,7 @@ pub(super) fn bound_beside(address: SocketAddrV4) -> io::Result<UdpSocket> {
     }
 }
 
-/// A UDP socket on an address; other systems need nothing said for that.
+/// A UDP socket on an address; other systems need no option for that.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn bound_beside(address: SocketAddrV4) -> io::Result<UdpSocket> {
     UdpSocket::bind(address)

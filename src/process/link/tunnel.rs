@@ -148,7 +148,7 @@ impl OneWay {
         };
         let mut watched =
             libc::pollfd { fd: self.from.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one valid entry, as told, a valid time and no signal mask; the descriptor is
+        // SAFETY: one valid entry, as counted, a valid time and no signal mask; the descriptor is
         // open as long as the file.
         unsafe { libc::ppoll(&raw mut watched, 1, &raw const time, std::ptr::null()) };
     }

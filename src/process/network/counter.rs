@@ -32,7 +32,7 @@ impl NetworkCounter {
     /// left out. Looks at every socket; costs some milliseconds of CPU time.
     ///
     /// # Errors
-    /// When a process may not be looked at, and where the system does not tell.
+    /// When a process may not be looked at, and where the system does not report it.
     pub fn read(&mut self, pids: &[u32]) -> Result<NetworkBytes, NetworkError> {
         self.read_with(pids, &mut Listing::default(), true)
     }

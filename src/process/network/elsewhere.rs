@@ -1,4 +1,4 @@
-//! Systems that do not tell a connection's bytes without privileges.
+//! Systems that do not report a connection's bytes without privileges.
 
 use super::{NetworkError, SocketBytes};
 

@@ -88,7 +88,7 @@ pub enum NetworkError {
         /// The process.
         pid: u32,
     },
-    /// The kernel does not tell.
+    /// The kernel does not report it.
     #[error("the kernel does not report TCP connections: {0}")]
     Kernel(String),
     /// There is no way to ask on this system.
@@ -101,7 +101,7 @@ pub enum NetworkError {
 ///
 /// # Errors
 /// When one of the processes has ended or may not be looked at, and where the
-/// system does not tell.
+/// system does not report it.
 pub fn socket_bytes(pids: &[u32]) -> Result<Vec<SocketBytes>, NetworkError> {
     let mut inodes = BTreeSet::new();
     for pid in pids {

@@ -12,7 +12,7 @@ pub struct Handles {
 }
 
 /// What the process `pid` holds; none when there is no such process, or the system does not
-/// tell.
+/// report them.
 pub fn handles(pid: u32) -> Option<Handles> {
     #[cfg(target_os = "linux")]
     {

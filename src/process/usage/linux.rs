@@ -15,7 +15,7 @@ use super::subject::Reading;
 /// to its number, so nothing can be read through it any more once the process is
 /// gone, whoever has the number then.
 ///
-/// Known inaccuracy: Linux 6.2 to 6.15 tell the resident memory from counters
+/// Known inaccuracy: Linux 6.2 to 6.15 report the resident memory from counters
 /// that lag behind by up to 32 pages per core and more.
 pub(super) struct Tree {
     /// The process itself first; a parent always before its children.
@@ -108,7 +108,7 @@ impl Tree {
     }
 
     /// Those who ended are in the time of whoever waited for them, which is
-    /// complete but told in hundredths of a second; where nobody waits (SIGCHLD
+    /// complete but counted in hundredths of a second; where nobody waits (SIGCHLD
     /// ignored) they are only in what was last seen of them.
     fn cpu_ns(&self) -> u64 {
         let own: u64 = self.members.iter().map(|member| member.own_ns).sum();

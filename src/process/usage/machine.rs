@@ -11,7 +11,7 @@ pub struct MachineTime {
 }
 
 /// Reads the kernel's own count, which moves on by some 10 ms; none where the system
-/// does not tell.
+/// does not report it.
 pub fn machine_time() -> Option<MachineTime> {
     #[cfg(target_os = "linux")]
     {

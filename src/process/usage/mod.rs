@@ -67,7 +67,7 @@ pub struct SubjectUsage {
     pub samples: Vec<UsageSample>,
     /// The most memory that the process itself (no descendant) ever held
     /// resident, from before the sampler's start too; of several processes after
-    /// each other the largest. None where the system does not tell.
+    /// each other the largest. None where the system does not report it.
     pub peak_rss_bytes: Option<u64>,
     /// About one sample a second, the first at the start and the last at the end.
     pub network: Vec<NetworkSample>,
@@ -88,7 +88,7 @@ pub struct Usage {
     pub sampler_wall_ns: u64,
 }
 
-/// A thread that samples processes until it is told to finish, or dropped.
+/// A thread that samples processes until it is finished, or dropped.
 ///
 /// A subject that ends is no error: its samples end, and
 /// [`SubjectUsage::ended`] says so. A process id that the system gives to

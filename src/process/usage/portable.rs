@@ -1,6 +1,6 @@
 //! A process and its descendants on systems without `/proc`.
 //!
-//! CPU time is told in milliseconds here, descendants that begin and end between
+//! CPU time comes in milliseconds here, descendants that begin and end between
 //! two looks are not seen, and the peak is that of the samples.
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};

@@ -1,6 +1,6 @@
 //! The records as one long table, for pandas and spreadsheets.
 //!
-//! `docs/data.md` tells the columns.
+//! The columns are in `docs/data.md`.
 
 use serde::Serialize;
 
@@ -141,8 +141,9 @@ fn updates_over_time<'a>(run: &'a RunRecords, record: &'a Record) -> Vec<Row<'a>
 fn without_figure<'a>(run: &'a RunRecords, record: &'a Record) -> Row<'a> {
     let load = record.load.as_ref();
     let failure = record.failure.as_ref();
-    let told = record.versions.iter().chain(&record.server_versions);
-    let versions: Vec<String> = told.map(|(name, version)| format!("{name} {version}")).collect();
+    let reported = record.versions.iter().chain(&record.server_versions);
+    let versions: Vec<String> =
+        reported.map(|(name, version)| format!("{name} {version}")).collect();
     Row {
         started_utc: &run.run.started_utc,
         machine: &run.run.machine.model,

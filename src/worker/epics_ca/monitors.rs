@@ -119,7 +119,7 @@ impl Sink<Why> for LocalSink {
 
     fn begin_collecting(&mut self, runtime: &Runtime) {
         // Tasks run only while a stage does: what came since the last one has
-        // a latency that tells nothing of this client.
+        // a latency that is no property of this client.
         self.tasks.block_on(runtime, catch_up(&self.subscriptions));
         self.subscriptions.borrow_mut().begin_collecting();
     }

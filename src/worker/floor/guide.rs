@@ -145,7 +145,7 @@ impl Guide {
         }
     }
 
-    /// Takes note that the PV which [`Guide::next`] told is asked for.
+    /// Takes note that the PV which [`Guide::next`] returned is asked for.
     pub(super) fn asked(&mut self) {
         if self.to_everyone.pop_front().is_some() {
             return;

@@ -15,13 +15,13 @@ pub(super) fn check_name(name: &str) -> Result<(), StageError> {
     Ok(())
 }
 
-/// The name that servers are told for access security.
+/// The name that servers receive for access security.
 pub(in crate::worker) fn user_name() -> String {
     let name = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
     name.unwrap_or_else(|_| "unknown".to_owned())
 }
 
-/// The name of this host that servers are told for access security.
+/// The name of this host that servers receive for access security.
 pub(in crate::worker) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
     let name = name.or_else(|_| std::env::var("HOSTNAME").map_err(io::Error::other));

@@ -53,8 +53,8 @@ pub(in crate::worker) trait Protocol: Sized {
     /// Begins a circuit.
     fn handshake(output: &mut Vec<u8>) -> Self::Peer;
 
-    /// Whether the server may be asked for anything: what is not said to one that is not
-    /// ready is to be said when it is.
+    /// Whether the server may be asked for anything: what is not sent to one that is not
+    /// ready is sent when it is.
     fn is_ready(peer: &Self::Peer) -> bool;
 
     /// Asks for the channel of a PV.

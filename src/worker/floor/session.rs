@@ -47,7 +47,7 @@ pub(in crate::worker) struct Session<P: Protocol> {
     latest: Option<(SocketAddrV4, u16)>,
     subscriptions: Option<Subscriptions>,
     losses: Losses,
-    /// When the servers were last told that this client is there.
+    /// When the servers last heard that this client is there.
     kept_alive: Duration,
     waiting: Waiting,
     /// Searches and datagrams that were reported already.

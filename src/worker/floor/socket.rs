@@ -106,11 +106,11 @@ mod tests {
     #[test]
     fn only_the_socket_with_data_is_readable() {
         let quiet = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let told = UdpSocket::bind("127.0.0.1:0").unwrap();
-        quiet.send_to(b"x", told.local_addr().unwrap()).unwrap();
+        let sent_to = UdpSocket::bind("127.0.0.1:0").unwrap();
+        quiet.send_to(b"x", sent_to.local_addr().unwrap()).unwrap();
         let mut waiting = Waiting::default();
         waiting.add(&quiet, false, 0);
-        waiting.add(&told, true, 1);
+        waiting.add(&sent_to, true, 1);
         waiting.wait(Duration::from_secs(5)).unwrap();
         assert!(!waiting.is_readable(0) && !waiting.is_writable(0));
         assert!(waiting.is_readable(1) && waiting.is_writable(1));

@@ -161,7 +161,7 @@ impl Libca {
     fn clear_channels(&mut self) {
         for channel in self.channels.drain(..) {
             // SAFETY: the channel is alive and nobody uses it after this. The
-            // status can only tell that it was not alive.
+            // status can only show that it was not alive.
             unsafe { sys::ca_clear_channel(channel) };
         }
     }

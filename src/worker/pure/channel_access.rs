@@ -45,7 +45,7 @@ pub(in crate::worker) struct EpicsCaRs {
 impl FutureLibrary for EpicsCaRs {
     const APPROACH: &'static str = "epics-ca-rs";
 
-    /// Only its own time limits tell which of many PVs were late.
+    /// Only its own time limits show which of many PVs were late.
     const KEEPS_DEADLINES: bool = true;
 
     type Error = String;

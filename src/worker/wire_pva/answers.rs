@@ -33,7 +33,7 @@ pub(super) fn take<P: Pipeline>(
     }
 }
 
-/// What a server said is not of the protocol, or not what this client knows.
+/// The answer of a server is not of the protocol, or not what this client knows.
 pub(super) fn wrong<P: Pipeline>(session: &Session<P>, circuit: usize, why: &str) -> StageError {
     StageError(format!("{}: {why}", session.server(circuit)))
 }

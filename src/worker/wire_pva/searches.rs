@@ -17,7 +17,7 @@ pub(in crate::worker) struct Searches {
     reply_port: u16,
 }
 
-/// Datagrams have the byte order of networks: no server has said another one yet.
+/// Datagrams have the byte order of networks: no server has set another one yet.
 const IS_BIG_ENDIAN: bool = true;
 
 impl Searches {

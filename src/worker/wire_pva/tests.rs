@@ -376,8 +376,8 @@ fn what_a_server_does_wrong_is_said() {
             "it refuses this client: error: no",
         ),
     ] {
-        let said = complaint(manner);
-        assert!(said.contains(words), "{said}\n{words}");
+        let error = complaint(manner);
+        assert!(error.contains(words), "{error}\n{words}");
     }
 }
 

@@ -23,7 +23,7 @@ connection.sendall(bytes(int(sys.argv[2])))
 wait()
 ";
 
-/// Connects to a port, sends so many bytes and reads so many; closes when told.
+/// Connects to a port, sends so many bytes and reads so many; closes when asked.
 const CLIENT: &str = "
 import socket
 connection = socket.create_connection(('127.0.0.1', int(sys.argv[1])))

@@ -174,7 +174,7 @@ fn every_approach_comes_back_after_each_disturbance() {
 }
 
 /// While the client is stopped, its socket and the server's queue take what they
-/// can; the rest is lost, is told, and the stream goes on.
+/// can; the rest is lost, is reported, and the stream goes on.
 #[test]
 fn a_client_that_stops_reading_loses_frames_and_catches_up() {
     let ended = Invocation::of(

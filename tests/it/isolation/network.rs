@@ -72,7 +72,7 @@ fn inside(mut command: Command) -> Command {
 }
 
 fn write_raw(path: &std::ffi::CStr, bytes: &[u8]) -> io::Result<()> {
-    // SAFETY: the path ends in a zero, the buffer is as long as is said.
+    // SAFETY: the path ends in a zero, the buffer is as long as given.
     unsafe {
         let file = libc::open(path.as_ptr(), libc::O_WRONLY);
         let written = libc::write(file, bytes.as_ptr().cast(), bytes.len());

@@ -205,9 +205,9 @@ fn a_limit_of_more_pvs_than_the_run_has_is_not_judged_and_open_where_the_user_na
     assert_eq!(exit_code_of(&run, &["--limits", file.to_str().unwrap()]), 3);
     let text = brief(&run, &Limits::parse(LARGE, "own.toml").unwrap());
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let told = "NOT JUDGED: connect bulk (own.toml:2, from 50 000 PVs): the run has at most 10 000 \
+    let line = "NOT JUDGED: connect bulk (own.toml:2, from 50 000 PVs): the run has at most 10 000 \
                 PVs; --pvs 50000 decides it.";
-    assert!(text.contains(told), "{text}");
+    assert!(text.contains(line), "{text}");
     let text = brief(&run, &Limits::built_in());
     assert!(!text.contains("the run has at most"), "{text}");
 }

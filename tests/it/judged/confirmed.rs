@@ -61,7 +61,7 @@ fn over_again_in_enough_fresh_blocks_is_over() {
     assert!((p - 2.0 / 1024.0).abs() < 1e-12, "{p} is not corrected for two verdicts");
     assert_eq!(exit_code_of(&run, &[]), 1);
     assert_eq!(to_confirm(&judge(&run)), []);
-    let told = confirmed.explain();
+    let explained = confirmed.explain();
     for words in [
         "connect::aioca::n10000::over_floor: OVER",
         "over the floor (wire)",
@@ -69,7 +69,7 @@ fn over_again_in_enough_fresh_blocks_is_over() {
         "x the limit",
         "limit 100 µs/PV (1 s / 10 000 PVs), expected within",
     ] {
-        assert!(told.contains(words), "{words}\n{told}");
+        assert!(explained.contains(words), "{words}\n{explained}");
     }
 }
 

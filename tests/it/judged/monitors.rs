@@ -150,8 +150,8 @@ fn growth_that_a_run_is_too_short_for_is_in_the_answer_with_the_option_that_deci
     let named: Vec<&str> = judgement.too_short.iter().map(|one| one.approach.as_str()).collect();
     assert_eq!(named, ["libca", "aioca"]);
     let report = rendered(&run, Format::Markdown);
-    let told = "NOT JUDGED: growth of libca, aioca: the run is too short; --seconds 30 decides it.";
-    assert!(report.contains(told), "{report}");
+    let line = "NOT JUDGED: growth of libca, aioca: the run is too short; --seconds 30 decides it.";
+    assert!(report.contains(line), "{report}");
 }
 
 #[test]

@@ -178,8 +178,8 @@ fn a_run_knows_its_commit_and_its_report_shows_it() {
     let shown = gauge_in(RUN.path(), "report run --format markdown");
     assert!(stdout(&shown).contains("commit measured: 0123456789abcdef of main"));
     let refused = Command::new(program()).args(["run", "connect", "--commit", "a b"]).output();
-    let said = stderr(&refused.unwrap());
-    assert!(said.contains("give a name without blanks"), "{said}");
+    let printed = stderr(&refused.unwrap());
+    assert!(printed.contains("give a name without blanks"), "{printed}");
 }
 
 /// The lines of all blocks of shell commands in a document.

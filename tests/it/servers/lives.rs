@@ -88,7 +88,7 @@ fn a_server_dies_with_its_harness() {
     });
 }
 
-/// With what a Python server ends that is told these lines, or whose stdin ends when
+/// With what a Python server ends that gets these lines, or whose stdin ends when
 /// there are none.
 fn exit_code_after(name: &str, lines: &[&str]) -> Option<i32> {
     let site = PythonSite::install(|_| ()).unwrap();

@@ -54,7 +54,7 @@ pub(super) fn carry(
 fn wait_for_a_client(listener: &TcpListener) {
     use std::os::fd::AsRawFd;
     let mut watched = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: one valid entry, as told; the descriptor is open as long as the listener.
+    // SAFETY: one valid entry, as counted; the descriptor is open as long as the listener.
     unsafe { libc::poll(&raw mut watched, 1, LOOK.as_millis() as libc::c_int) };
 }
 

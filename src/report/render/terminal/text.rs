@@ -36,7 +36,7 @@ pub(super) fn heading(level: u8, words: &str) -> String {
 }
 
 /// A table in one piece, or in several below one another that all begin with the
-/// columns that tell what a row is of, so that no cell is cut.
+/// columns that name a row, so that no cell is cut.
 fn rendered_table(table: &Table) -> String {
     let headings = table.headings();
     let least: Vec<usize> = (0..headings.len()).map(|index| least_width(table, index)).collect();

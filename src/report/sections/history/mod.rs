@@ -83,7 +83,7 @@ fn no_change_of_level(history: &MachineHistory) -> String {
 fn no_change(history: &MachineHistory) -> String {
     match history.runs.len() {
         1 => "There is one run of this machine only.".to_owned(),
-        _ => "Nothing that can be told from chance.".to_owned(),
+        _ => "Nothing that differs from chance.".to_owned(),
     }
 }
 

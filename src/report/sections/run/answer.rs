@@ -286,7 +286,7 @@ fn advice(advice: &Advice) -> Vec<String> {
     statements
 }
 
-/// Who may be simpler, but nobody has said so.
+/// Who may be simpler, but nobody has ranked it.
 fn not_considered(unranked: &[String]) -> String {
     match unranked {
         [] => String::new(),

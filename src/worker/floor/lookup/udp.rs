@@ -83,7 +83,7 @@ impl<D: Datagrams> UdpLookup<D> {
         mut found: impl FnMut(u32, SocketAddrV4),
     ) {
         for _ in 0..DATAGRAMS_IN_A_TURN {
-            // An error other than "nothing there" tells of a datagram that was
+            // An error other than "nothing there" is of a datagram that was
             // sent and not delivered: it counts as lost soon enough.
             let Ok((length, SocketAddr::V4(source))) = self.socket.recv_from(&mut self.input)
             else {

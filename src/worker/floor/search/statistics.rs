@@ -9,7 +9,7 @@ pub(in crate::worker) struct SearchStatistics {
     pub(in crate::worker) searches: u64,
     /// PVs that were put into a datagram once more because no answer came.
     pub(in crate::worker) resends: u64,
-    /// PVs that a server said it does not have, by its answer to an end mark.
+    /// PVs that a server reported missing, by its answer to an end mark.
     pub(in crate::worker) misses: u64,
     /// Datagrams found lost because later ones were answered.
     pub(in crate::worker) overtaken: u64,

@@ -76,7 +76,7 @@ impl<P: Hears> Session<P> {
     }
 
     /// Reads what came since the last stage, which was left in the sockets: its
-    /// latency would tell nothing of this client.
+    /// latency would be no property of this client.
     fn catch_up(&mut self) -> Result<(), StageError> {
         let end = self.now() + CATCHING_UP;
         loop {

@@ -178,7 +178,7 @@ impl<P: Hears> Session<P> {
         Ok(self.circuits.iter().filter_map(Circuit::begins).min())
     }
 
-    /// Tells every server that this client is there, if it is time for that; says when
+    /// Lets every server know that this client is there, if it is time for that; says when
     /// it is next.
     fn keep_alive(&mut self) -> Option<Duration> {
         let period = self.silence_timeouts.keep_alive?;

@@ -35,7 +35,7 @@ impl HeatMap {
                 (text(
                     column(one.column) + cell / 2.0,
                     row(one.row) + ROW / 2.0 + 4.0,
-                    &format!("told middle {}", shade(one.part)),
+                    &format!("label middle {}", shade(one.part)),
                     &one.words,
                 ))
             }
