@@ -15,7 +15,7 @@ const LAST_WORDS: usize = 40;
 const SHOWN_LETTERS: usize = 200;
 
 /// How long an error waits for what was printed on the other stream.
-const GRACE: Duration = Duration::from_millis(200);
+const GRACE: Duration = Duration::from_millis(500);
 
 /// How long a server may take to leave by itself, before it is killed.
 const EXIT_GRACE: Duration = Duration::from_secs(2);
