@@ -48,7 +48,7 @@ pub static DEFINITIONS: [Definition; 8] = [
         quick: monitored(&[1], &[120.0], 1),
         full: monitored(&[1], &[10.0, 120.0], 5),
         lookups: Lookups::Usual,
-        seconds: 10.0,
+        seconds: 6.0,
         values: Values::Frames,
         disturbances: &[],
         answers: &[],
