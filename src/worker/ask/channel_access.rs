@@ -5,10 +5,10 @@ use std::net::{SocketAddrV4, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use super::ca_data::{self, as_long_text, encoded, types_of};
+use super::questions::{self, Library, Subscription, unable_over_channel_access};
 use crate::channel_access::{self as message, Header};
-use crate::worker::client::Asker;
 use crate::worker::floor::{host_name, user_name};
-use crate::worker_protocol::{Ask, Call, Detail, Fields, Form, Reply};
+use crate::worker_protocol::{Ask, Detail, Fields, Form};
 
 /// How long an answer to a search is awaited before it is repeated.
 const SEARCH_AGAIN: Duration = Duration::from_millis(50);
@@ -22,35 +22,30 @@ type Answer<T> = Result<T, String>;
 
 /// The floor.
 #[derive(Default)]
-pub(in crate::worker) struct ChannelAccessFloor {
-    monitor: Option<Monitor>,
-}
+pub(in crate::worker) struct ChannelAccessFloor;
 
 /// A subscription that runs.
-struct Monitor {
+pub(in crate::worker) struct Monitor {
     channel: Channel,
     form: Form,
-    updates: Vec<Fields>,
 }
 
-impl Asker for ChannelAccessFloor {
-    fn ask(&mut self, ask: &Ask, timeout: Duration) -> Reply {
-        if ask.request.is_some() {
-            return Reply::Unable("Channel Access has no request strings".to_owned());
-        }
-        let end = Instant::now() + timeout;
-        let answered = match ask.call {
-            Call::Get => get(ask, end).map(Reply::Fields),
-            Call::Put => put(ask, end).map(|()| Reply::Fields(Fields::new())),
-            Call::Monitor => self.subscribe(ask, end),
-            Call::Updates => self.updates(Duration::from_secs_f64(ask.seconds.unwrap_or(0.0))),
-        };
-        answered.unwrap_or_else(Reply::Error)
+impl Library for ChannelAccessFloor {
+    type Subscription = Monitor;
+
+    fn unable(ask: &Ask) -> Option<&'static str> {
+        unable_over_channel_access(ask)
     }
-}
 
-impl ChannelAccessFloor {
-    fn subscribe(&mut self, ask: &Ask, end: Instant) -> Answer<Reply> {
+    fn get(&mut self, ask: &Ask, end: Instant) -> questions::Answer<Fields> {
+        Ok(get(ask, end)?)
+    }
+
+    fn put(&mut self, ask: &Ask, end: Instant) -> questions::Answer<()> {
+        Ok(put(ask, end)?)
+    }
+
+    fn subscribe(&mut self, ask: &Ask, end: Instant) -> questions::Answer<Monitor> {
         let mut channel = Channel::open(&ask.pv, end)?;
         let types = types_of(channel.native, ask.form, Detail::Time);
         let mask = mask_of(ask.mask.as_deref())?;
@@ -61,32 +56,18 @@ impl ChannelAccessFloor {
         let event_add = message::CA_PROTO_EVENT_ADD;
         message::encode(&mut request, event_add, types[0], count, channel.sid, IOID, &payload);
         channel.send(&request)?;
-        let mut monitor = Monitor { channel, form: ask.form, updates: Vec::new() };
-        let first = monitor.next(end)?.ok_or("no first update")?;
-        monitor.updates.push(first);
-        self.monitor = Some(monitor);
-        Ok(Reply::Fields(Fields::new()))
-    }
-
-    fn updates(&mut self, seconds: Duration) -> Answer<Reply> {
-        let mut monitor = self.monitor.take().ok_or("nothing is subscribed to")?;
-        let end = Instant::now() + seconds;
-        while let Some(update) = monitor.next(end)? {
-            monitor.updates.push(update);
-        }
-        Ok(Reply::Updates(monitor.updates))
+        Ok(Monitor { channel, form: ask.form })
     }
 }
 
-impl Monitor {
-    /// The next update; none when the time is over.
-    fn next(&mut self, end: Instant) -> Answer<Option<Fields>> {
+impl Subscription for Monitor {
+    fn next(&mut self, end: Instant) -> questions::Answer<Option<Fields>> {
         let is_update = |header: &Header| {
             header.command == message::CA_PROTO_EVENT_ADD && header.parameter_2 == IOID
         };
         let Some((header, payload)) = self.channel.next(end, is_update)? else { return Ok(None) };
         check_status(header.parameter_1)?;
-        self.channel.fields(&header, &payload, self.form).map(Some)
+        Ok(Some(self.channel.fields(&header, &payload, self.form)?))
     }
 }
 

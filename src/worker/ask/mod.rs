@@ -9,6 +9,8 @@ mod pv_access;
 mod pva_fields;
 mod pva_request;
 mod pva_types;
+mod questions;
 
 pub(super) use channel_access::ChannelAccessFloor;
 pub(super) use pv_access::PvAccessFloor;
+pub(super) use questions::Questions;

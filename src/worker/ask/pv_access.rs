@@ -8,10 +8,10 @@ use super::channel_access::{in_words, is_timeout, remaining};
 use super::pva_fields::fields_of;
 use super::pva_request;
 use super::pva_types::{Sent, Type, Types, encode, size};
+use super::questions::{self, Library, NoAnswer, Subscription, unable_over_pv_access};
 use crate::pv_access::{self as message, Header, Reader, Search, Segment, Trouble};
-use crate::worker::client::Asker;
 use crate::worker::floor::{host_name, user_name};
-use crate::worker_protocol::{Ask, Call, Fields, Form, Reply, Value};
+use crate::worker_protocol::{Ask, Fields, Value};
 
 const SEARCH_AGAIN: Duration = Duration::from_millis(50);
 /// The numbers of the only channel and of its only operation.
@@ -24,77 +24,50 @@ type Answer<T> = Result<T, String>;
 
 /// The floor.
 #[derive(Default)]
-pub(in crate::worker) struct PvAccessFloor {
-    monitor: Option<Monitor>,
-}
+pub(in crate::worker) struct PvAccessFloor;
 
 /// A subscription that runs.
-struct Monitor {
+pub(in crate::worker) struct Monitor {
     channel: Channel,
     kind: Type,
     /// The latest state of all fields.
     latest: Value,
-    updates: Vec<Fields>,
 }
 
-impl Asker for PvAccessFloor {
-    fn ask(&mut self, ask: &Ask, timeout: Duration) -> Reply {
-        if let Some(reason) = not_in_the_protocol(ask) {
-            return Reply::Unable(reason.to_owned());
-        }
-        let end = Instant::now() + timeout;
-        let answered = match ask.call {
-            Call::Get => get(ask, end).map(Reply::Fields),
-            Call::Put => put(ask, end),
-            Call::Monitor => self.subscribe(ask, end),
-            Call::Updates => self.updates(Duration::from_secs_f64(ask.seconds.unwrap_or(0.0))),
-        };
-        answered.unwrap_or_else(Reply::Error)
-    }
-}
+impl Library for PvAccessFloor {
+    type Subscription = Monitor;
 
-fn not_in_the_protocol(ask: &Ask) -> Option<&'static str> {
-    if ask.form != Form::Native {
-        return Some("pvAccess has a value in its own type only");
+    fn unable(ask: &Ask) -> Option<&'static str> {
+        unable_over_pv_access(ask)
     }
-    if ask.count.is_some() {
-        return Some("pvAccess has no requests for a part of an array");
-    }
-    ask.mask.is_some().then_some("pvAccess has no masks of events")
-}
 
-impl PvAccessFloor {
-    fn subscribe(&mut self, ask: &Ask, end: Instant) -> Answer<Reply> {
+    fn get(&mut self, ask: &Ask, end: Instant) -> questions::Answer<Fields> {
+        Ok(get(ask, end)?)
+    }
+
+    fn put(&mut self, ask: &Ask, end: Instant) -> questions::Answer<()> {
+        put(ask, end)
+    }
+
+    fn subscribe(&mut self, ask: &Ask, end: Instant) -> questions::Answer<Monitor> {
         let mut channel = Channel::open(&ask.pv, end)?;
         let kind = channel.begin(message::CMD_MONITOR, request_of(ask, ""), end)?;
         channel.operation(message::CMD_MONITOR, message::SUBCOMMAND_START)?;
         let latest = kind.default();
-        let mut monitor = Monitor { channel, kind, latest, updates: Vec::new() };
-        let first = monitor.next(end)?.ok_or("no first update")?;
-        monitor.updates.push(first);
-        self.monitor = Some(monitor);
-        Ok(Reply::Fields(Fields::new()))
-    }
-
-    fn updates(&mut self, seconds: Duration) -> Answer<Reply> {
-        let mut monitor = self.monitor.take().ok_or("nothing is subscribed to")?;
-        let end = Instant::now() + seconds;
-        while let Some(update) = monitor.next(end)? {
-            monitor.updates.push(update);
-        }
-        Ok(Reply::Updates(monitor.updates))
+        Ok(Monitor { channel, kind, latest })
     }
 }
 
-impl Monitor {
-    /// The next update; none when the time is over.
-    fn next(&mut self, end: Instant) -> Answer<Option<Fields>> {
+impl Subscription for Monitor {
+    fn next(&mut self, end: Instant) -> questions::Answer<Option<Fields>> {
         let Some(update) = self.channel.next(message::CMD_MONITOR, end)? else { return Ok(None) };
         let mut reader = update.reader();
         self.read(&mut reader).map_err(Trouble::in_words)?;
         Ok(Some(fields_of(&self.latest)))
     }
+}
 
+impl Monitor {
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Trouble> {
         // The number of the operation and its subcommand.
         reader.skip(1, 5)?;
@@ -122,13 +95,13 @@ fn get(ask: &Ask, end: Instant) -> Answer<Fields> {
     Ok(fields_of(&value))
 }
 
-fn put(ask: &Ask, end: Instant) -> Answer<Reply> {
+fn put(ask: &Ask, end: Instant) -> questions::Answer<()> {
     let value = ask.value.as_ref().ok_or("a put without a value")?;
     let mut channel = Channel::open(&ask.pv, end)?;
     let kind = channel.begin(message::CMD_PUT, request_of(ask, VALUE_ONLY), end)?;
     let of_enum = kind.find(&["value", "index"]);
     if of_enum.is_some() && value.as_integer().is_none() {
-        return Ok(Reply::Unable("pvAccess writes an enum by its index".to_owned()));
+        return Err(NoAnswer::Unable("pvAccess writes an enum by its index".to_owned()));
     }
     let (field, kind) = of_enum.or_else(|| kind.find(&["value"])).ok_or("no field `value`")?;
     let mut encoded = Vec::new();
@@ -149,7 +122,7 @@ fn put(ask: &Ask, end: Instant) -> Answer<Reply> {
     });
     channel.send(&put)?;
     let answer = channel.next(message::CMD_PUT, end)?.ok_or("no answer in time")?;
-    answered(&mut answer.reader(), |_| Ok(Reply::Fields(Fields::new())))
+    Ok(answered(&mut answer.reader(), |_| Ok(()))?)
 }
 
 /// Reads an answer's status and, where it is good, the rest.

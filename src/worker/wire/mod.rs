@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use self::searches::Searches;
 use self::updates::Frames;
-use super::ask::ChannelAccessFloor;
+use super::ask::{ChannelAccessFloor, Questions};
 use super::client::{Asker, StageError};
 use super::floor::{
     self, ChannelState, Hears, Names, Piece, Protocol, Request, SilenceTimeouts, Subscription,
@@ -39,7 +39,7 @@ impl Protocol for ChannelAccess {
     const APPROACH: &'static str = "wire";
 
     fn asker() -> Option<Box<dyn Asker>> {
-        Some(Box::new(ChannelAccessFloor::default()))
+        Some(Box::new(Questions::<ChannelAccessFloor>::default()))
     }
 
     const VARIABLES: Variables = Variables {

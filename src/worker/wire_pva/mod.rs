@@ -20,7 +20,7 @@ use self::assembly::Assembly;
 use self::frames::Incoming;
 use self::operations::{Kind, Operations};
 use self::searches::{Asked, Searches};
-use super::ask::PvAccessFloor;
+use super::ask::{PvAccessFloor, Questions};
 use super::client::{Asker, StageError};
 use super::floor::{
     self, Hears, Names, Piece, Protocol, Request, SilenceTimeouts, Subscription, Variables,
@@ -87,7 +87,7 @@ impl<P: Pipeline> Protocol for PvAccess<P> {
     const APPROACH: &'static str = P::APPROACH;
 
     fn asker() -> Option<Box<dyn Asker>> {
-        Some(Box::new(PvAccessFloor::default()))
+        Some(Box::new(Questions::<PvAccessFloor>::default()))
     }
 
     const VARIABLES: Variables = Variables {
