@@ -1,6 +1,7 @@
 """What approaches with coroutines share: an event loop, in which every stage runs."""
 
 import asyncio
+import time
 
 from . import loop, typed
 
@@ -110,6 +111,27 @@ class AsyncioClient(loop.Client):
         if self.log is None and not self.is_monitoring:
             return lines.get()
         return self.loop.run_until_complete(self.loop.run_in_executor(None, lines.get))
+
+
+class Asked(typed.Asked):
+    """The same for a library with coroutines: `get`, `put` and `subscribe` are some."""
+
+    async def monitor(self, question):
+        self.updates = []
+        await self.subscribe(question)
+        end = time.monotonic() + question.timeout_s
+        while not self.updates:
+            if time.monotonic() > end:
+                raise TimeoutError("no first update")
+            await asyncio.sleep(typed.LOOK_S)
+
+    async def collected(self, question):
+        await asyncio.sleep(question.seconds)
+        await self.unsubscribe()
+        return [self.taken(update) for update in self.updates]
+
+    async def unsubscribe(self):
+        self.subscription.close()
 
 
 def raise_again(error):

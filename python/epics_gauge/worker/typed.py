@@ -4,11 +4,18 @@ The Python twin of `src/worker_protocol/typed.rs`.
 """
 
 import struct
+import time
 
 # What a worker is asked for beside the value.
 VALUE, TIME, METADATA = "value", "time", "metadata"
 # In which form it is asked for the value.
 NATIVE, TEXT, LONG_TEXT = "native", "text", "long-text"
+
+
+# The method for each call.
+CALLS = {"get": "get", "put": "put", "monitor": "monitor", "updates": "collected"}
+# What is awaited between two looks for a first update.
+LOOK_S = 0.005
 
 
 class Unable(Exception):
@@ -99,3 +106,57 @@ def reply(answer):
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
     return {"updates": result} if isinstance(result, list) else {"fields": result or {}}
+
+
+class Asked:
+    """A library with blocking calls that is asked: the one place where a question finds its
+    method. Its subclass is `get`, `put`, `subscribe`, which appends to `self.updates` whatever
+    a callback brings, and `unsubscribe`. The subscription lives from `monitor` to `updates`."""
+
+    # Why the protocol has no words for a question, if it has none.
+    unable = staticmethod(lambda question: None)
+    # How the library wants a program to wait.
+    sleep = staticmethod(time.sleep)
+
+    def __init__(self):
+        self.subscription = None
+        self.updates = []
+
+    def ask(self, question):
+        reason = self.unable(question)
+        if reason is not None:
+            raise Unable(reason)
+        return getattr(self, CALLS[question.call])(question)
+
+    def monitor(self, question):
+        self.updates = []
+        self.subscribe(question)
+        end = time.monotonic() + question.timeout_s
+        while not self.updates:
+            if time.monotonic() > end:
+                raise TimeoutError("no first update")
+            self.sleep(LOOK_S)
+
+    def collected(self, question):
+        self.sleep(question.seconds)
+        self.unsubscribe()
+        return [self.taken(update) for update in self.updates]
+
+    def taken(self, update):
+        """The fields of what a callback brought."""
+        return update
+
+    def unsubscribe(self):
+        self.subscription.close()
+
+
+def unable_over_channel_access(question):
+    return None if question.request is None else "Channel Access has no request strings"
+
+
+def unable_over_pv_access(question):
+    if question.form != NATIVE:
+        return "pvAccess has a value in its own type only"
+    if question.count is not None:
+        return "pvAccess has no requests for a part of an array"
+    return None if question.mask is None else "pvAccess has no masks of events"

@@ -1,7 +1,5 @@
 """What caproto's threading client answers: `PV.read`, `PV.write` and `PV.subscribe`."""
 
-import time
-
 from caproto import ChannelType, SubscriptionType
 from caproto.threading.client import Context
 
@@ -13,23 +11,12 @@ KINDS = {typed.VALUE: "native", typed.TIME: "time", typed.METADATA: "time"}
 METADATA = {**control_fields.LIMITS, "choices": "enum_strings"}
 
 
-class Asked:
-    """Answers questions; keeps the subscription of the last `monitor`."""
+class Asked(typed.Asked):
+    unable = staticmethod(typed.unable_over_channel_access)
 
     def __init__(self):
+        super().__init__()
         self.context = None
-        self.subscription = None
-        self.updates = []
-
-    def ask(self, question):
-        if question.request is not None:
-            raise typed.Unable("Channel Access has no request strings")
-        return {
-            "get": self.get,
-            "put": self.put,
-            "monitor": self.monitor,
-            "updates": self.collected,
-        }[question.call](question)
 
     def connected(self, question):
         if self.context is None:
@@ -40,40 +27,19 @@ class Asked:
 
     def get(self, question):
         pv = self.connected(question)
-        response = pv.read(
-            data_type=kind_of(question),
-            data_count=question.count,
-            timeout=question.timeout_s,
-        )
-        answer = taken(response, is_array(pv, question), question.form)
+        answer = taken(pv.read(**of_get(question)), is_array(pv, question), question.form)
         if question.detail == typed.METADATA:
-            control = pv.read(data_type="control", timeout=question.timeout_s).metadata
-            found = {name: getattr(control, key, None) for name, key in METADATA.items()}
-            answer.update(typed.fields(**found))
+            control = pv.read(data_type="control", timeout=question.timeout_s)
+            answer.update(limits_of(control))
         return answer
 
     def put(self, question):
         pv = self.connected(question)
-        value = question.value
-        if question.form == typed.LONG_TEXT:
-            value = value.encode() + b"\0"
-            response = pv.write(
-                value, data_type=ChannelType.CHAR, data_count=len(value), wait=True,
-                timeout=question.timeout_s,
-            )
-        else:
-            response = pv.write(value, wait=True, timeout=question.timeout_s)
-        if response is not None and not response.status.success:
-            # The library hands an error back in the response, as its documentation says.
-            raise RuntimeError(response.status.description)
+        check_written(pv.write(**of_put(question)))
 
-    def monitor(self, question):
+    def subscribe(self, question):
         pv = self.connected(question)
-        self.updates = []
-        mask = SubscriptionType(0)
-        for name in question.mask or ("value", "alarm"):
-            mask |= getattr(SubscriptionType, f"DBE_{name.upper()}")
-        self.subscription = pv.subscribe("time", data_count=question.count, mask=mask)
+        self.subscription = pv.subscribe(**of_monitor(question))
         array = is_array(pv, question)
 
         def on_update(_subscription, response):
@@ -82,16 +48,44 @@ class Asked:
         # The library keeps a weak reference only.
         self.on_update = on_update
         self.subscription.add_callback(on_update)
-        end = time.monotonic() + question.timeout_s
-        while not self.updates:
-            if time.monotonic() > end:
-                raise TimeoutError("no first update")
-            time.sleep(0.005)
 
-    def collected(self, question):
-        time.sleep(question.seconds)
+    def unsubscribe(self):
         self.subscription.clear()
-        return list(self.updates)
+
+
+def of_get(question):
+    return {
+        "data_type": kind_of(question),
+        "data_count": question.count,
+        "timeout": question.timeout_s,
+    }
+
+
+def of_put(question):
+    common = {"wait": True, "timeout": question.timeout_s}
+    if question.form != typed.LONG_TEXT:
+        return {"data": question.value, **common}
+    characters = question.value.encode() + b"\0"
+    of_text = {"data_type": ChannelType.CHAR, "data_count": len(characters)}
+    return {"data": characters, **of_text, **common}
+
+
+def check_written(response):
+    """The library hands an error back in the response, as its documentation says."""
+    if response is not None and not response.status.success:
+        raise RuntimeError(response.status.description)
+
+
+def of_monitor(question):
+    mask = SubscriptionType(0)
+    for name in question.mask or ("value", "alarm"):
+        mask |= getattr(SubscriptionType, f"DBE_{name.upper()}")
+    return {"data_type": "time", "data_count": question.count, "mask": mask}
+
+
+def limits_of(response):
+    metadata = response.metadata
+    return typed.fields(**{name: getattr(metadata, key, None) for name, key in METADATA.items()})
 
 
 def kind_of(question):

@@ -1,33 +1,15 @@
 """What pyepics answers: `epics.PV` as its documentation uses it."""
 
-import time
-
 import epics
 
 from epics_gauge.worker import typed
 import control_fields
 
-# From the Unix epoch to 1990 pyepics counts itself: its time stamps are Unix times.
-MASKS = {"value": 1, "log": 2, "alarm": 4, "property": 8}
 METADATA = {**control_fields.LIMITS, "choices": "enum_strs"}
 
 
-class Asked:
-    """Answers questions; keeps the subscription of the last `monitor`."""
-
-    def __init__(self):
-        self.pv = None
-        self.updates = []
-
-    def ask(self, question):
-        if question.request is not None:
-            raise typed.Unable("Channel Access has no request strings")
-        return {
-            "get": self.get,
-            "put": self.put,
-            "monitor": self.monitor,
-            "updates": self.collected,
-        }[question.call](question)
+class Asked(typed.Asked):
+    unable = staticmethod(typed.unable_over_channel_access)
 
     def get(self, question):
         form = "native" if question.detail == typed.VALUE else "time"
@@ -54,26 +36,18 @@ class Asked:
         if done is None or done < 0:
             raise TimeoutError(f"PV.put returned {done}")
 
-    def monitor(self, question):
-        self.updates = []
-        mask = sum(MASKS[name] for name in question.mask or ("value", "alarm"))
-        self.pv = epics.PV(
+    def subscribe(self, question):
+        mask = control_fields.mask_of(question)
+        self.subscription = epics.PV(
             question.pv, form="time", auto_monitor=mask, callback=self.on_update,
             count=question.count,
         )
-        end = time.monotonic() + question.timeout_s
-        while not self.updates:
-            if time.monotonic() > end:
-                raise TimeoutError("no first update")
-            time.sleep(0.005)
 
     def on_update(self, **data):
         self.updates.append(taken(data))
 
-    def collected(self, question):
-        time.sleep(question.seconds)
-        self.pv.disconnect()
-        return list(self.updates)
+    def unsubscribe(self):
+        self.subscription.disconnect()
 
 
 def taken(data):

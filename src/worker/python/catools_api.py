@@ -3,7 +3,6 @@
 from epics_gauge.worker import typed
 import control_fields
 
-MASKS = {"value": 1, "log": 2, "alarm": 4, "property": 8}
 METADATA = {**control_fields.LIMITS, "choices": "enums"}
 
 
@@ -38,7 +37,7 @@ class Api:
 
     def of_monitor(self, question):
         return {
-            "events": sum(MASKS[name] for name in question.mask or ("value", "alarm")),
+            "events": control_fields.mask_of(question),
             "datatype": self.forms[question.form],
             "format": self.time,
             "count": question.count or 0,

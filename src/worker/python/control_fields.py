@@ -1,5 +1,8 @@
 """Metadata of Channel Access, by the names that several libraries took over from `cadef.h`."""
 
+# `DBE_…` bits.
+MASKS = {"value": 1, "log": 2, "alarm": 4, "property": 8}
+
 LIMITS = {
     "units": "units",
     "precision": "precision",
@@ -12,3 +15,8 @@ LIMITS = {
     "control_low": "lower_ctrl_limit",
     "control_high": "upper_ctrl_limit",
 }
+
+
+def mask_of(question):
+    """Value and alarm where nothing else is asked for, as `camonitor` does."""
+    return sum(MASKS[name] for name in question.mask or ("value", "alarm"))

@@ -2,10 +2,11 @@
 
 import numpy  # noqa: F401  (p4p uses it)
 
-from p4p import _p4p
+from p4p import Value, _p4p
 from p4p.client.raw import Context
 
 from epics_gauge import worker
+import normative_fields
 
 # The library asks for whole structures unless a request names fields.
 VALUE = Context.makeRequest("field(value)")
@@ -35,3 +36,12 @@ def stamp_ns(value):
     """pvAccess counts from the Unix epoch."""
     seconds, nanoseconds = value.raw_stamp
     return seconds * 1_000_000_000 + nanoseconds
+
+
+def taken(value):
+    """The value is what the library returned, all else is in its `raw` structure."""
+    if isinstance(value, Exception):
+        raise value
+    if isinstance(value, Value):
+        return normative_fields.of_dict(value.todict(None, dict))
+    return normative_fields.with_value(value, value.raw)
