@@ -6,6 +6,7 @@ uses what it inherits from pyca, and so does this approach.
 
 import functools
 
+import ask_psp
 import client_pyca
 import pyca
 from psp import utils
@@ -13,6 +14,10 @@ from psp.Pv import Pv
 
 
 class Client(client_pyca.Client):
+    def __init__(self):
+        super().__init__()
+        self.asked = ask_psp.Asked()
+
     def context(self):
         utils.ensure_context()
 

@@ -13,6 +13,7 @@ import numpy  # noqa: F401  (pyca is linked to it)
 import pyca
 
 from epics_gauge import worker
+import ask_pyca
 import loaded_libca
 
 # For `get_data`: the value with its time stamp, not with its control limits.
@@ -38,6 +39,7 @@ class Client(worker.Client):
     )
 
     def __init__(self):
+        self.asked = ask_pyca.Asked()
         self.pvs = []
         # The objects of second and further subscriptions, by their numbers.
         self.more = {}
@@ -223,6 +225,9 @@ class Client(worker.Client):
         """Of further subscriptions too, whose PVs have it from their first."""
         if index < len(self.job.pvs):
             self.log.state(index, is_connected)
+
+    def ask(self, question):
+        return self.asked.ask(question)
 
     def disconnect(self):
         for channel in [*self.pvs, *self.more.values()]:
