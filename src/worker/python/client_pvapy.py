@@ -22,6 +22,7 @@ import numpy  # noqa: F401  (pvaccess uses it)
 import pvaccess
 
 from epics_gauge import worker
+import ask_pvapy
 
 VALUE = "field(value)"
 UPDATE = "field(value,timeStamp)"
@@ -45,6 +46,7 @@ class Client(worker.Client):
     )
 
     def __init__(self):
+        self.asked = ask_pvapy.Asked()
         self.group_port = held_group_port()
         self.threads = concurrent.futures.ThreadPoolExecutor(THREADS)
         self.channels = []
@@ -190,6 +192,9 @@ class Client(worker.Client):
         value, stamp = update["value"], update["timeStamp"]
         stamp_ns = stamp["secondsPastEpoch"] * 1_000_000_000 + stamp["nanoseconds"]
         self.log.note(number, value, stamp_ns, arrived_ns)
+
+    def ask(self, question):
+        return self.asked.ask(question)
 
     def disconnect(self):
         """A channel ends with its object."""
