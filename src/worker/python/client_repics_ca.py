@@ -10,6 +10,7 @@ import repics
 from repics import ca
 
 from epics_gauge import worker
+import ask_repics_ca
 
 
 class Client(worker.Client):
@@ -18,6 +19,7 @@ class Client(worker.Client):
     reports = ("states", "unconnected", "mixed")
 
     def __init__(self):
+        self.asked = ask_repics_ca.Asked()
         self.subscriptions = []
 
     def versions(self):
@@ -101,6 +103,9 @@ class Client(worker.Client):
         seconds, nanoseconds = value.raw_stamp
         stamp_ns = seconds * 1_000_000_000 + nanoseconds
         self.log.note(numbers[index], value, stamp_ns, arrived_ns)
+
+    def ask(self, question):
+        return self.asked.ask(question)
 
     def disconnect(self):
         """A channel is dropped with the last that holds it."""

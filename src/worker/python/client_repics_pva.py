@@ -15,6 +15,7 @@ import numpy  # noqa: F401  (repics uses it)
 from repics import pva
 
 from epics_gauge import worker
+import ask_repics_pva
 
 VALUE = "field(value)"
 UPDATE = "field(value,timeStamp)"
@@ -31,6 +32,7 @@ class Client(worker.Client):
     )
 
     def __init__(self):
+        self.asked = ask_repics_pva.Asked()
         self.beacon_port = None
         self.library_context = None
         self.subscriptions = []
@@ -112,6 +114,11 @@ class Client(worker.Client):
         seconds, nanoseconds = value.raw_stamp
         stamp_ns = seconds * 1_000_000_000 + nanoseconds
         self.log.note(number, value, stamp_ns, arrived_ns)
+
+    def ask(self, question):
+        if self.beacon_port is None:
+            self.beacon_port = held_beacon_port()
+        return self.asked.ask(question)
 
     def disconnect(self):
         """Channels stay: the library has no call that drops one."""
