@@ -18,6 +18,7 @@ import numpy
 import spvirit
 
 from epics_gauge import worker
+import ask_spvirit
 
 # The connections to a server that the library keeps for later calls: a call beyond them
 # opens and closes one of its own.
@@ -35,6 +36,7 @@ class Client(worker.Client):
     )
 
     def __init__(self):
+        self.asked = ask_spvirit.Asked(searching)
         self.library_client = None
         # For gets with a timeout of their own, by that: a client has one.
         self.clients = {}
@@ -123,6 +125,9 @@ class Client(worker.Client):
                     fields=["value", "timeStamp"],
                 )
             )
+
+    def ask(self, question):
+        return self.asked.ask(question)
 
     def disconnect(self):
         """It has no channels of its own that could be dropped."""
