@@ -13,6 +13,7 @@ from caproto.asyncio.client import Context
 
 from epics_gauge import worker
 from epics_gauge.worker.asyncio_client import AsyncioClient
+import ask_caproto_asyncio
 import client_caproto
 
 
@@ -23,6 +24,7 @@ class Client(AsyncioClient):
 
     def __init__(self):
         super().__init__()
+        self.asked = ask_caproto_asyncio.Asked()
         self.library_context = None
         self.pvs = []
         # The library keeps weak references only.
@@ -121,6 +123,10 @@ class Client(AsyncioClient):
 
     def on_state(self, pv, _library_pv, state):
         self.log.state(pv, state == "connected")
+
+    async def ask(self, question):
+        self.is_monitoring = question.call == "monitor"
+        return await self.asked.ask(question)
 
     async def disconnect(self):
         """As of the threading client."""

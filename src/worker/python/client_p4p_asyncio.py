@@ -10,6 +10,7 @@ import time
 from p4p.client.asyncio import Context
 
 from epics_gauge.worker.asyncio_client import AsyncioClient
+import ask_p4p_asyncio
 import over_pvxs
 
 # After a timeout, how long the PVs are asked again to find out which are silent.
@@ -23,6 +24,7 @@ class Client(AsyncioClient):
 
     def __init__(self):
         super().__init__()
+        self.asked = ask_p4p_asyncio.Asked()
         self.library_context = None
         self.subscriptions = []
 
@@ -105,6 +107,10 @@ class Client(AsyncioClient):
             self.log.disconnected(number)
             return
         self.log.note(number, value, over_pvxs.stamp_ns(value), arrived_ns)
+
+    async def ask(self, question):
+        self.is_monitoring = question.call == "monitor"
+        return await self.asked.ask(question)
 
     async def disconnect(self):
         """The library keeps channels that nobody uses, unless it is asked to clear them."""
