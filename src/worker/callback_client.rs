@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::client::{Client, StageError, stages_without};
+use super::client::{Asker, Client, StageError, stages_without};
 use super::completions::{Completions, Failure, NotConnected, UpdateSink};
 use super::job::{c_names, timeout_of};
 use super::outcome::{
@@ -28,6 +28,11 @@ pub(super) trait CallbackLibrary: Sized {
 
     /// Versions of everything below the approach.
     fn versions() -> BTreeMap<String, String>;
+
+    /// What answers typed questions; none where the library is not asked yet.
+    fn asker() -> Option<Box<dyn Asker>> {
+        None
+    }
 
     /// Makes a context for `pvs` PVs; touches none of them.
     fn new(pvs: usize) -> Result<Self, StageError>;
@@ -116,6 +121,10 @@ impl<L: CallbackLibrary> Client for CallbackClient<L> {
             stages_without(if L::PUTS_UNCONFIRMED { &[] } else { &[Stage::PutUnconfirmed] });
         stages.push(Stage::CloseElsewhere);
         stages
+    }
+
+    fn asker() -> Option<Box<dyn Asker>> {
+        L::asker()
     }
 
     /// libca's context is attached to the thread that destroys it, and pvxs' belongs to none.

@@ -22,7 +22,7 @@ const MAX_ENUM_STATES: usize = 16;
 const MAX_UNITS_SIZE: usize = 8;
 
 /// The types to read one after the other for all that is wanted of a PV of type `native`.
-pub(super) fn types_of(native: u16, form: Form, detail: Detail) -> Vec<u16> {
+pub(in crate::worker) fn types_of(native: u16, form: Form, detail: Detail) -> Vec<u16> {
     let plain = match form {
         Form::Native => native,
         Form::Text => DBR_STRING,
@@ -35,15 +35,55 @@ pub(super) fn types_of(native: u16, form: Form, detail: Detail) -> Vec<u16> {
     }
 }
 
-/// The fields of a payload of `data_type` with `count` elements; none where it is too short.
-pub(super) fn fields(
-    data_type: u16,
-    count: usize,
-    is_array: bool,
-    payload: &[u8],
-) -> Option<Fields> {
+/// In which order the bytes of a number are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::worker) enum ByteOrder {
+    /// As the protocol has it: the highest first.
+    Network,
+    /// As libca hands them over.
+    Native,
+}
+
+impl ByteOrder {
+    /// From the network's order, or to it.
+    fn turned<const COUNT: usize>(self, mut bytes: [u8; COUNT]) -> [u8; COUNT] {
+        if self == ByteOrder::Native && cfg!(target_endian = "little") {
+            bytes.reverse();
+        }
+        bytes
+    }
+}
+
+/// What an answer or an update brought.
+#[derive(Clone, Copy)]
+pub(in crate::worker) struct Payload<'a> {
+    pub(in crate::worker) data_type: u16,
+    pub(in crate::worker) count: usize,
+    pub(in crate::worker) bytes: &'a [u8],
+    pub(in crate::worker) order: ByteOrder,
+}
+
+/// The fields of `payload`, which was asked for in `form` of a channel with `elements`.
+pub(in crate::worker) fn fields(
+    payload: Payload<'_>,
+    elements: usize,
+    form: Form,
+) -> Result<Fields, String> {
+    let is_array = elements != 1 || form == Form::LongText;
+    let Payload { data_type, count, .. } = payload;
+    let mut fields = plain_fields(payload, is_array)
+        .ok_or_else(|| format!("the payload does not fit {count} of type {data_type}"))?;
+    if form == Form::LongText && fields.contains_key("value") {
+        as_long_text(&mut fields).ok_or("no characters")?;
+    }
+    Ok(fields)
+}
+
+/// None where the payload is too short.
+fn plain_fields(payload: Payload<'_>, is_array: bool) -> Option<Fields> {
+    let Payload { data_type, count, bytes, order } = payload;
     let mut fields = Fields::new();
-    let mut bytes = Bytes(payload);
+    let mut bytes = Bytes { rest: bytes, order };
     let plain = data_type % 7;
     match data_type / 7 {
         0 => {}
@@ -56,7 +96,7 @@ pub(super) fn fields(
 }
 
 /// The array of characters in `fields` as a text, up to its end mark.
-pub(super) fn as_long_text(fields: &mut Fields) -> Option<()> {
+fn as_long_text(fields: &mut Fields) -> Option<()> {
     let characters = match fields.remove("value")? {
         Value::List(characters) => characters,
         single => vec![single],
@@ -71,8 +111,12 @@ pub(super) fn as_long_text(fields: &mut Fields) -> Option<()> {
 
 fn value(plain: u16, count: usize, is_array: bool, bytes: Bytes<'_>) -> Option<Value> {
     let size = element_bytes(plain)?;
-    let elements: Option<Vec<Value>> =
-        bytes.0.chunks(size).take(count).map(|element| scalar(plain, element)).collect();
+    let elements: Option<Vec<Value>> = bytes
+        .rest
+        .chunks(size)
+        .take(count)
+        .map(|element| scalar(plain, element, bytes.order))
+        .collect();
     let mut elements = elements?;
     match is_array {
         true if elements.len() == count => Some(Value::List(elements)),
@@ -93,8 +137,8 @@ fn element_bytes(plain: u16) -> Option<usize> {
 }
 
 /// One number or text. Of a text a server sends no more bytes than it has.
-fn scalar(plain: u16, element: &[u8]) -> Option<Value> {
-    let mut bytes = Bytes(element);
+fn scalar(plain: u16, element: &[u8], order: ByteOrder) -> Option<Value> {
+    let mut bytes = Bytes { rest: element, order };
     Some(match plain {
         DBR_STRING => text(element),
         DBR_SHORT => Value::integer(i16::from_be_bytes(bytes.array()?)),
@@ -171,14 +215,18 @@ fn control(plain: u16, bytes: &mut Bytes<'_>) -> Option<Fields> {
     }
     fields.insert("units".to_owned(), text(bytes.take(MAX_UNITS_SIZE)?));
     for name in LIMITS {
-        let limit = scalar(plain, bytes.take(element_bytes(plain)?)?)?;
+        let limit = scalar(plain, bytes.take(element_bytes(plain)?)?, bytes.order)?;
         fields.insert(name.to_owned(), limit);
     }
     Some(fields)
 }
 
 /// A value to write: its type, its count and its bytes.
-pub(super) fn encoded(value: &Value, form: Form) -> Result<(u16, u32, Vec<u8>), String> {
+pub(in crate::worker) fn encoded(
+    value: &Value,
+    form: Form,
+    order: ByteOrder,
+) -> Result<(u16, u32, Vec<u8>), String> {
     if form == Form::LongText {
         let mut bytes = value.bytes().ok_or("only a text is written as a long text")?;
         bytes.push(0);
@@ -192,7 +240,7 @@ pub(super) fn encoded(value: &Value, form: Form) -> Result<(u16, u32, Vec<u8>), 
     let data_type = elements.iter().map(type_for).max().unwrap_or(DBR_DOUBLE);
     let mut bytes = Vec::new();
     for element in elements {
-        encode_element(data_type, element, &mut bytes)?;
+        encode_element(data_type, element, order, &mut bytes)?;
     }
     Ok((data_type, elements.len() as u32, bytes))
 }
@@ -206,7 +254,12 @@ fn type_for(element: &Value) -> u16 {
     }
 }
 
-fn encode_element(data_type: u16, element: &Value, output: &mut Vec<u8>) -> Result<(), String> {
+fn encode_element(
+    data_type: u16,
+    element: &Value,
+    order: ByteOrder,
+    output: &mut Vec<u8>,
+) -> Result<(), String> {
     let wrong = || format!("Channel Access has no type for {element:?}");
     match data_type {
         DBR_STRING => {
@@ -219,25 +272,28 @@ fn encode_element(data_type: u16, element: &Value, output: &mut Vec<u8>) -> Resu
         }
         DBR_LONG => {
             let number = element.as_integer().and_then(|number| i32::try_from(number).ok());
-            output.extend(number.ok_or_else(wrong)?.to_be_bytes());
+            output.extend(order.turned(number.ok_or_else(wrong)?.to_be_bytes()));
         }
-        _ => output.extend(element.as_float().ok_or_else(wrong)?.to_be_bytes()),
+        _ => output.extend(order.turned(element.as_float().ok_or_else(wrong)?.to_be_bytes())),
     }
     Ok(())
 }
 
 /// Bytes that are taken from the front.
-struct Bytes<'a>(&'a [u8]);
+struct Bytes<'a> {
+    rest: &'a [u8],
+    order: ByteOrder,
+}
 
 impl<'a> Bytes<'a> {
     fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
+        let (taken, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
         Some(taken)
     }
 
     fn array<const COUNT: usize>(&mut self) -> Option<[u8; COUNT]> {
-        self.take(COUNT)?.try_into().ok()
+        Some(self.order.turned(self.take(COUNT)?.try_into().ok()?))
     }
 }
 
@@ -245,11 +301,15 @@ impl<'a> Bytes<'a> {
 mod tests {
     use super::*;
 
+    fn read(data_type: u16, count: usize, is_array: bool, bytes: &[u8]) -> Option<Fields> {
+        plain_fields(Payload { data_type, count, bytes, order: ByteOrder::Network }, is_array)
+    }
+
     #[test]
     fn a_time_stamped_double_is_read() {
         let payload = b"\x00\x03\x00\x02\x00\x00\x00\x07\x00\x00\x00\x08\
                         \x00\x00\x00\x00\x3f\xf8\x00\x00\x00\x00\x00\x00";
-        let fields = fields(DBR_DOUBLE + TIME, 1, false, payload).unwrap();
+        let fields = read(DBR_DOUBLE + TIME, 1, false, payload).unwrap();
         assert_eq!(fields["value"], Value::float(1.5));
         assert_eq!(fields["severity"], Value::integer(2));
         assert_eq!(fields["seconds"], Value::integer(EPICS_EPOCH_S + 7));
@@ -258,20 +318,32 @@ mod tests {
     #[test]
     fn an_array_has_as_many_elements_as_its_header_counts() {
         let payload = [1, 2, 3, 0, 0, 0, 0, 0];
-        let three = fields(DBR_CHAR, 3, true, &payload).unwrap();
+        let three = read(DBR_CHAR, 3, true, &payload).unwrap();
         assert_eq!(three["value"], Value::List([1, 2, 3].map(Value::integer).to_vec()));
-        let none = fields(DBR_CHAR, 0, true, &[]).unwrap();
+        let none = read(DBR_CHAR, 0, true, &[]).unwrap();
         assert_eq!(none["value"], Value::List(Vec::new()));
-        assert!(fields(DBR_DOUBLE, 2, true, &payload).is_none());
+        assert!(read(DBR_DOUBLE, 2, true, &payload).is_none());
     }
 
     #[test]
     fn the_widest_element_decides_in_which_type_an_array_is_written() {
         let list = Value::List(vec![Value::integer(1), Value::integer(1_i64 << 40)]);
-        let (data_type, count, bytes) = encoded(&list, Form::Native).unwrap();
+        let (data_type, count, bytes) = encoded(&list, Form::Native, ByteOrder::Network).unwrap();
         assert_eq!((data_type, count, bytes.len()), (DBR_DOUBLE, 2, 16));
         let long = Value::Text("x".repeat(40));
-        assert!(encoded(&long, Form::Native).is_err());
-        assert_eq!(encoded(&long, Form::LongText).unwrap().1, 41);
+        assert!(encoded(&long, Form::Native, ByteOrder::Network).is_err());
+        assert_eq!(encoded(&long, Form::LongText, ByteOrder::Network).unwrap().1, 41);
+    }
+
+    #[test]
+    fn what_is_written_in_this_machines_order_is_read_in_it() {
+        for number in [Value::integer(-7), Value::float(1.5)] {
+            let order = ByteOrder::Native;
+            let (data_type, _, bytes) = encoded(&number, Form::Native, order).unwrap();
+            let payload = Payload { data_type, count: 1, bytes: &bytes, order };
+            assert_eq!(fields(payload, 1, Form::Native).unwrap()["value"], number);
+        }
+        let (_, _, bytes) = encoded(&Value::integer(1), Form::Native, ByteOrder::Native).unwrap();
+        assert_eq!(bytes, 1_i32.to_ne_bytes());
     }
 }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddrV4, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::ca_data::{self, as_long_text, encoded, types_of};
+use super::ca_data::{self, ByteOrder, Payload, encoded, types_of};
 use super::questions::{self, Library, Subscription, unable_over_channel_access};
 use crate::channel_access::{self as message, Header};
 use crate::worker::floor::{host_name, user_name};
@@ -90,7 +90,7 @@ fn get(ask: &Ask, end: Instant) -> Answer<Fields> {
 
 fn put(ask: &Ask, end: Instant) -> Answer<()> {
     let value = ask.value.as_ref().ok_or("a put without a value")?;
-    let (data_type, count, payload) = encoded(value, ask.form)?;
+    let (data_type, count, payload) = encoded(value, ask.form, ByteOrder::Network)?;
     let mut channel = Channel::open(&ask.pv, end)?;
     let mut request = Vec::new();
     let write = message::CA_PROTO_WRITE_NOTIFY;
@@ -99,7 +99,7 @@ fn put(ask: &Ask, end: Instant) -> Answer<()> {
 }
 
 /// `DBE_…` bits by their names; value and alarm without any, as `camonitor` asks for.
-fn mask_of(names: Option<&[String]>) -> Answer<u16> {
+pub(in crate::worker) fn mask_of(names: Option<&[String]>) -> Result<u16, String> {
     const VALUE_AND_ALARM: u16 = 1 | 4;
     let Some(names) = names else { return Ok(VALUE_AND_ALARM) };
     names.iter().try_fold(0, |mask, name| {
@@ -200,16 +200,13 @@ impl Channel {
     }
 
     fn fields(&self, header: &Header, payload: &[u8], form: Form) -> Answer<Fields> {
-        let is_array = self.count != 1 || form == Form::LongText;
-        let count = header.count as usize;
-        let mut fields =
-            ca_data::fields(header.data_type, count, is_array, payload).ok_or_else(|| {
-                format!("the payload does not fit {count} of type {}", header.data_type)
-            })?;
-        if form == Form::LongText && fields.contains_key("value") {
-            as_long_text(&mut fields).ok_or("no characters")?;
-        }
-        Ok(fields)
+        let payload = Payload {
+            data_type: header.data_type,
+            count: header.count as usize,
+            bytes: payload,
+            order: ByteOrder::Network,
+        };
+        ca_data::fields(payload, self.count as usize, form)
     }
 }
 
@@ -251,7 +248,7 @@ fn addresses() -> Answer<Vec<SocketAddrV4>> {
     list.split_whitespace().map(address).collect()
 }
 
-pub(super) fn remaining(end: Instant) -> Answer<Duration> {
+pub(in crate::worker) fn remaining(end: Instant) -> Result<Duration, String> {
     let left = end.saturating_duration_since(Instant::now());
     if left.is_zero() { Err("the time is over".to_owned()) } else { Ok(left) }
 }

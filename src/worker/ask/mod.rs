@@ -11,6 +11,7 @@ mod pva_request;
 mod pva_types;
 mod questions;
 
-pub(super) use channel_access::ChannelAccessFloor;
+pub(super) use ca_data::{ByteOrder, Payload, encoded, fields, types_of};
+pub(super) use channel_access::{ChannelAccessFloor, mask_of, remaining};
 pub(super) use pv_access::PvAccessFloor;
-pub(super) use questions::Questions;
+pub(super) use questions::{Answer, Library, Questions, Subscription, unable_over_channel_access};

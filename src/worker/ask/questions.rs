@@ -49,13 +49,14 @@ pub(in crate::worker) trait Subscription {
 
 /// Answers all questions by a library.
 pub(in crate::worker) struct Questions<L: Library> {
-    library: L,
+    // Dropped in this order: a subscription needs its library.
     monitor: Option<(L::Subscription, Vec<Fields>)>,
+    library: L,
 }
 
 impl<L: Library> Default for Questions<L> {
     fn default() -> Questions<L> {
-        Questions { library: L::default(), monitor: None }
+        Questions { monitor: None, library: L::default() }
     }
 }
 

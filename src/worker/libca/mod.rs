@@ -13,6 +13,7 @@
 //! being the latter. And a get that fails there is only reported on stderr while
 //! `ca_pend_io` waits out its whole timeout; a callback names it at once.
 
+mod asked;
 mod callbacks;
 mod context;
 mod dropped_arrays;
@@ -28,8 +29,9 @@ use std::ptr::from_ref;
 use self::callbacks::{Owner, user_argument};
 use self::context::Context;
 use self::status::check;
+use super::ask::Questions;
 use super::callback_client::CallbackLibrary;
-use super::client::StageError;
+use super::client::{Asker, StageError};
 use super::completions::Completions;
 use crate::sys;
 use crate::worker_protocol::Content;
@@ -50,6 +52,10 @@ impl CallbackLibrary for Libca {
 
     fn versions() -> BTreeMap<String, String> {
         versions()
+    }
+
+    fn asker() -> Option<Box<dyn Asker>> {
+        Some(Box::new(Questions::<asked::Calls>::default()))
     }
 
     fn new(pvs: usize) -> Result<Libca, StageError> {
