@@ -163,9 +163,30 @@ pub struct ServerManifest {
     pub usual: bool,
     /// The cargo feature that builds it.
     pub feature: Option<Feature>,
+    /// Which records of conformance checks it holds; none when absent.
+    pub conform: Option<Holds>,
     /// What is known to be wrong with it.
     #[serde(default, rename = "weakness")]
     pub weaknesses: Vec<Weakness>,
+}
+
+/// Which records of conformance checks a server holds, and what it does with them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Holds {
+    /// It loads a database as EPICS Base does, and has a shell: it holds everything, and what
+    /// follows is not read.
+    pub database: bool,
+    /// Protocols that it serves beside those that are measured with it.
+    pub also: Vec<Protocol>,
+    /// Record types that it has something like.
+    pub record_types: Vec<String>,
+    /// Fields of the database that it follows; it holds no record with another one.
+    pub fields: Vec<String>,
+    /// What it sends with right values, by the names of checks.
+    pub answers: Vec<String>,
+    /// Commands of the IOC's shell that it has.
+    pub commands: Vec<String>,
 }
 
 /// What the two kinds of manifest have in common.

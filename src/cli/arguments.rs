@@ -112,10 +112,12 @@ pub(super) struct ConformArguments {
     /// A TOML file with approaches of your own
     #[arg(long = "approaches", value_name = "FILE")]
     pub(super) approaches_file: Option<PathBuf>,
-    /// Servers, separated by commas: softioc, softioc-pva [default: each protocol on the one
-    /// that is made for it]
+    /// Servers, separated by commas [default: softioc and softioc-pva, each with its protocol]
     #[arg(long = "server", value_name = "S", value_delimiter = ',')]
     pub(super) servers: Vec<String>,
+    /// A TOML file with servers of your own (docs/conformance.md)
+    #[arg(long = "servers", value_name = "FILE")]
+    pub(super) servers_file: Option<PathBuf>,
     /// Checks to run, separated by commas; all when not given
     #[arg(long = "check", value_name = "ID", value_delimiter = ',')]
     pub(super) checks: Vec<String>,

@@ -5,10 +5,10 @@ use std::path::Path;
 use epics_gauge::approach::{Approach, Catalogue};
 use epics_gauge::campaign;
 use epics_gauge::conform::{
-    Check, Checks, ConformFormat, Field, Interrupted, Known, Matrix, Reported, render,
+    Check, Checks, ConformFormat, Field, Interrupted, Known, Matrix, Reported, Server, render,
     run as run_checks,
 };
-use epics_gauge::protocol::Protocol;
+use epics_gauge::ioc::{ServerKind, Servers};
 use epics_gauge::python_site::Missing;
 
 use super::arguments::ConformArguments;
@@ -16,11 +16,7 @@ use super::exit::Exit;
 use super::progress::{chosen_only, environments, python_site};
 use super::run::own_program;
 use super::stdout::print;
-use super::{Failure, catalogue, interrupt};
-
-/// Which clients are asked on which server, unless the user names servers.
-const SERVERS: [(&str, &[Protocol]); 2] =
-    [("softioc", &[Protocol::Ca]), ("softioc-pva", &[Protocol::Pva])];
+use super::{Failure, catalogue, interrupt, servers};
 
 pub(super) fn run(arguments: &ConformArguments) -> Result<Exit, Failure> {
     let checks = checks(arguments)?;
@@ -30,7 +26,13 @@ pub(super) fn run(arguments: &ConformArguments) -> Result<Exit, Failure> {
     interrupt::listen().map_err(Failure::unmeasured)?;
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
     let approaches = approaches(&catalogue, &arguments.approaches)?;
-    let site = match approaches.iter().any(Approach::needs_python_site) {
+    let mut servers = servers(arguments.servers_file.as_deref())?;
+    let chosen_servers = chosen_servers(&mut servers, &arguments.servers)?;
+    let needs_python =
+        |server: &Server| servers.get(&server.name).is_some_and(|kind| kind.needs_python_site);
+    let is_needed = approaches.iter().any(Approach::needs_python_site)
+        || chosen_servers.iter().any(needs_python);
+    let site = match is_needed {
         true => python_site(),
         false => Err(Missing("no approach needs Python".to_owned())),
     };
@@ -38,14 +40,14 @@ pub(super) fn run(arguments: &ConformArguments) -> Result<Exit, Failure> {
     environments(chosen.filter_map(chosen_only))?;
     let candidates = campaign::candidates(&approaches, &own_program()?, &site);
     let known = Known::built_in().map_err(Failure::unmeasured)?;
-    let servers = servers(&arguments.servers)?;
     let report = |reported: Reported<'_>| match reported {
         Reported::Begins { approach, server } => eprintln!("{approach} on {server}"),
     };
-    let matrix = run_checks(&checks, &servers, &candidates, &known, report);
+    let servers = servers.with_site(site).with_program(&own_program()?);
+    let matrix = run_checks(&checks, &servers, &chosen_servers, &candidates, &known, report);
     match matrix.map_err(Failure::unmeasured)? {
         Err(Interrupted) => Ok(Exit::Interrupted),
-        Ok(matrix) => conclude(arguments, &matrix),
+        Ok(matrix) => conclude(arguments, &Matrix { files: files(arguments), ..matrix }),
     }
 }
 
@@ -96,20 +98,49 @@ fn approaches(catalogue: &Catalogue, names: &[String]) -> Result<Vec<Approach>, 
     names.iter().map(|name| catalogue.resolve(name).map_err(Failure::usage)).collect()
 }
 
-/// The servers that are named, with the protocols that they serve; else [`SERVERS`].
-fn servers(names: &[String]) -> Result<Vec<(String, Vec<Protocol>)>, Failure> {
-    let owned = |(name, protocols): (&str, &[Protocol])| (name.to_owned(), protocols.to_vec());
+/// The servers that are named, with the protocols that they serve; else the usual ones.
+fn chosen_servers(servers: &mut Servers, names: &[String]) -> Result<Vec<Server>, Failure> {
     if names.is_empty() {
-        return Ok(SERVERS.map(owned).to_vec());
+        let usual = servers.all().iter().filter(|kind| kind.is_usual);
+        return Ok(usual.filter_map(|kind| server(kind, false)).collect());
     }
-    let named = |name: &String| match name.as_str() {
-        "softioc" => Ok(owned(SERVERS[0])),
-        "softioc-pva" => Ok((name.clone(), vec![Protocol::Ca, Protocol::Pva])),
-        _ => Err(Failure::usage(format!(
-            "`{name}` cannot load the records of the checks; servers are softioc and softioc-pva"
-        ))),
-    };
-    names.iter().map(named).collect()
+    names.iter().map(|name| named_server(servers, name)).collect()
+}
+
+fn named_server(servers: &mut Servers, name: &str) -> Result<Server, Failure> {
+    let kind = servers.resolve(name, &[]).map_err(Failure::usage)?;
+    server(&kind, true).ok_or_else(|| {
+        let can = servers.all().iter().filter(|kind| kind.holds.is_some());
+        let can: Vec<&str> = can.map(|kind| &*kind.name).collect();
+        Failure::usage(format!(
+            "`{name}` cannot hold the records of the checks: its manifest has no `conform`; \
+             servers that can are {} (docs/conformance.md)",
+            can.join(", ")
+        ))
+    })
+}
+
+/// A server that holds records; by name with all protocols that it serves.
+fn server(kind: &ServerKind, is_named: bool) -> Option<Server> {
+    let holds = kind.holds.clone()?;
+    let mut protocols = kind.protocols.clone();
+    if is_named {
+        protocols.extend(&holds.also);
+    }
+    Some(Server { name: kind.name.clone(), protocols, holds })
+}
+
+/// What a command needs to find the user's own files.
+fn files(arguments: &ConformArguments) -> Vec<String> {
+    let given = [
+        ("--approaches", &arguments.approaches_file),
+        ("--servers", &arguments.servers_file),
+        ("--checks", &arguments.checks_file),
+    ];
+    let words = given.into_iter().filter_map(|(option, file)| {
+        Some([option.to_owned(), file.as_ref()?.display().to_string()])
+    });
+    words.flatten().collect()
 }
 
 fn conclude(arguments: &ConformArguments, matrix: &Matrix) -> Result<Exit, Failure> {

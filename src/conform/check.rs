@@ -97,14 +97,42 @@ pub struct Check {
     /// The same over pvAccess, where they differ.
     #[serde(default)]
     pub updates_pva: Option<Vec<BTreeMap<String, Expected>>>,
-    /// Whether the library must report an error.
+    /// Whether the library must report that the server refused. A timeout is no refusal.
     #[serde(default)]
     pub refused: bool,
+    /// Whether there is no such PV: the library must report an error, which may be a timeout.
+    #[serde(default)]
+    pub absent: bool,
+    /// The same call where it is permitted: only a client that succeeds there shows by an error
+    /// that it was refused.
+    #[serde(default)]
+    pub permitted: Option<Permitted>,
     /// What the IOC itself holds afterwards: the field and what `dbgf` shows of it.
     #[serde(default)]
     pub stored: BTreeMap<String, String>,
     /// What decides the right answer.
     pub source: String,
+}
+
+/// What a call that is refused is compared with: the same call of the same client to a record
+/// of the same kind, or to the same one, which succeeds.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Permitted {
+    /// The PV.
+    pub pv: String,
+    /// Commands for the IOC's shell before it.
+    #[serde(default)]
+    pub before: Vec<String>,
+    /// What is written; what the check writes when absent.
+    #[serde(default)]
+    pub put: Option<Expected>,
+    /// What the IOC holds after a put.
+    #[serde(default)]
+    pub stored: BTreeMap<String, String>,
+    /// What comes back from a get.
+    #[serde(default)]
+    pub expect: BTreeMap<String, Expected>,
 }
 
 #[derive(Deserialize)]
@@ -159,9 +187,17 @@ impl Checks {
 
 impl Check {
     fn verify(&self) -> Result<(), String> {
+        if self.must_fail() != self.permitted.is_some() {
+            return Err("`refused` and `absent` need `permitted`, the same call where it \
+                        succeeds; nothing else does"
+                .into());
+        }
+        if let Some(permitted) = self.permitted() {
+            permitted.verify().map_err(|reason| format!("`permitted`: {reason}"))?;
+        }
         let is_right = match self.call {
             Call::Get => {
-                self.refused
+                self.must_fail()
                     || !self.expect.is_empty()
                     || !self.expect_ca.is_empty()
                     || !self.expect_pva.is_empty()
@@ -176,6 +212,28 @@ impl Check {
                 Err("a get needs `expect`, a put `put` and `stored`, a monitor `updates`".into())
             }
         }
+    }
+
+    /// Whether the library must report an error.
+    pub fn must_fail(&self) -> bool {
+        self.refused || self.absent
+    }
+
+    /// The check that a client has to pass first, in the same worker, where it must fail in
+    /// this one.
+    pub fn permitted(&self) -> Option<Check> {
+        let Permitted { pv, before, put, stored, expect } = self.permitted.clone()?;
+        Some(Check {
+            pv,
+            before,
+            put: put.or_else(|| self.put.clone()),
+            stored,
+            expect,
+            refused: false,
+            absent: false,
+            permitted: None,
+            ..self.clone()
+        })
     }
 
     /// What is to come back over a protocol, by field.
@@ -225,8 +283,10 @@ impl Check {
 
     /// What is done, in words: one line each.
     pub fn steps(&self) -> Vec<String> {
+        let permitted = self.permitted().map(|check| check.steps()).unwrap_or_default();
         let mut steps: Vec<String> =
-            self.before.iter().map(|command| format!("IOC shell: {command}")).collect();
+            permitted.into_iter().map(|step| format!("permitted: {step}")).collect();
+        steps.extend(self.before.iter().map(|command| format!("IOC shell: {command}")));
         let value = self.put.as_ref().map(|value| super::expected::shown(&value.value()));
         let mut asked = match self.call {
             Call::Get => format!("get {}", self.pv),

@@ -22,18 +22,46 @@ pub(super) fn judged(check: &Check, protocol: Protocol, answered: &Answered) -> 
     let expected = expected_in_words(check, protocol);
     let (outcome, got) = match &answered.reply {
         Reply::Unable(reason) => (Outcome::Unable, reason.clone()),
-        Reply::Error(error) if check.refused => match stored_wrong(check, answered) {
-            None => (Outcome::Pass, format!("error: {error}")),
-            Some(wrong) => (Outcome::Wrong, wrong),
-        },
-        Reply::Error(error) => (Outcome::Error, error.clone()),
-        Reply::Fields(fields) => match check.refused {
+        Reply::Unanswered(error) if !check.absent => {
+            (Outcome::Error, format!("no answer: {error}"))
+        }
+        Reply::Error(error) | Reply::Unanswered(error) if check.must_fail() => {
+            match stored_wrong(check, answered) {
+                None => (Outcome::Pass, format!("error: {error}")),
+                Some(wrong) => (Outcome::Wrong, wrong),
+            }
+        }
+        Reply::Error(error) | Reply::Unanswered(error) => (Outcome::Error, error.clone()),
+        Reply::Fields(fields) => match check.must_fail() {
             true => (Outcome::Wrong, format!("no error; {}", fields_in_words(fields))),
+            // What ends a subscription is a list of updates, and nothing else is.
+            false if check.call == Call::Monitor => {
+                (Outcome::Wrong, format!("no updates, but {}", fields_in_words(fields)))
+            }
             false => of_fields(check, protocol, fields, answered),
         },
+        Reply::Updates(_) if check.call != Call::Monitor => {
+            (Outcome::Wrong, "updates, though it was not a monitor".to_owned())
+        }
         Reply::Updates(updates) => of_updates(check, protocol, updates),
     };
     Field { outcome, expected, got, known: None }
+}
+
+/// The outcome of a check that is to fail, where the permitted call before it did not succeed:
+/// an error would prove nothing.
+pub(super) fn without_proof(check: &Check, protocol: Protocol, permitted: &Field) -> Field {
+    let pv = check.permitted().map(|permitted| permitted.pv).unwrap_or_default();
+    let call = if check.call == Call::Put { "put to" } else { "get of" };
+    Field {
+        outcome: permitted.outcome,
+        expected: expected_in_words(check, protocol),
+        got: format!(
+            "the permitted {call} {pv} failed too, so an error proves no refusal: {}",
+            permitted.got
+        ),
+        known: None,
+    }
 }
 
 fn of_fields(
@@ -109,7 +137,11 @@ fn expected_in_words(check: &Check, protocol: Protocol) -> String {
     let updates: Vec<String> = check.expected_updates(protocol).iter().map(of).collect();
     let stored = stored_in_words(&check.stored);
     let parts = [
-        if check.refused { "an error of the library".to_owned() } else { String::new() },
+        match (check.refused, check.absent) {
+            (true, _) => "the library reports the refusal, not a timeout".to_owned(),
+            (_, true) => "an error of the library".to_owned(),
+            _ => String::new(),
+        },
         of(&check.expected(protocol)),
         updates.join(" | "),
         if stored.is_empty() { stored } else { format!("the IOC holds {stored}") },

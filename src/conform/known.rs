@@ -21,8 +21,12 @@ pub struct Known {
 struct KnownFailure {
     /// The checks.
     checks: Vec<String>,
-    /// The approaches, without versions.
+    /// The approaches, without versions; all when absent: then the server is at fault.
+    #[serde(default)]
     approaches: Vec<String>,
+    /// The servers, without versions; all when absent.
+    #[serde(default)]
+    servers: Vec<String>,
     /// Releases that it was seen with, by package; any release when absent.
     #[serde(default)]
     versions: BTreeMap<String, Vec<String>>,
@@ -47,13 +51,16 @@ impl Known {
         &self,
         check: &str,
         approach: &str,
+        server: &str,
         versions: &BTreeMap<String, String>,
         field: &mut Field,
     ) {
-        let approach = approach.split('@').next().unwrap_or(approach);
+        let without_version = |name: &str| name.split('@').next().unwrap_or(name).to_owned();
+        let (approach, server) = (without_version(approach), without_version(server));
         let is_meant = |known: &&KnownFailure| {
             known.checks.iter().any(|one| one == check)
-                && known.approaches.iter().any(|one| one == approach)
+                && (known.approaches.is_empty() || known.approaches.contains(&approach))
+                && (known.servers.is_empty() || known.servers.contains(&server))
                 && known.versions.iter().all(|(package, releases)| {
                     versions.get(package).is_some_and(|version| releases.contains(version))
                 })

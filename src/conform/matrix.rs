@@ -16,6 +16,8 @@ named! {
         Error = "error",
         /// The library has no call for it, or is not asked yet; no pass.
         Unable = "unable",
+        /// The server cannot have such a record; nobody was asked.
+        NotHeld = "not-held",
         /// The worker's process ended.
         Crash = "crash",
         /// Nothing came in time.
@@ -45,6 +47,11 @@ pub struct Field {
 }
 
 impl Field {
+    /// Of a server that cannot hold the check, and why.
+    pub(super) fn not_held(why: String) -> Field {
+        Field { outcome: Outcome::NotHeld, expected: String::new(), got: why, known: None }
+    }
+
     /// A failure that was not known.
     pub fn is_new_failure(&self) -> bool {
         self.outcome.is_failure() && self.known.is_none()
@@ -75,9 +82,8 @@ pub struct Column {
 pub struct Page {
     /// The server.
     pub server: String,
-    /// The release of EPICS Base that it is of.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub base: Option<String>,
+    /// Versions of what is below it.
+    pub versions: std::collections::BTreeMap<String, String>,
     /// The clients.
     pub columns: Vec<Column>,
 }
@@ -89,6 +95,9 @@ pub struct Matrix {
     pub format: u32,
     /// The checks, in the order of rows.
     pub checks: Vec<Row>,
+    /// What a command needs beside names to repeat a field: the user's own files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
     /// One for each server.
     pub pages: Vec<Page>,
 }
@@ -108,7 +117,7 @@ pub struct Row {
 
 impl Matrix {
     /// The number of the format.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
 
     /// Without any page.
     pub fn of(checks: &[Check]) -> Matrix {
@@ -118,7 +127,12 @@ impl Matrix {
             steps: check.steps(),
             source: check.source.clone(),
         };
-        Matrix { format: Matrix::FORMAT, checks: checks.iter().map(row).collect(), pages: vec![] }
+        Matrix {
+            format: Matrix::FORMAT,
+            checks: checks.iter().map(row).collect(),
+            files: vec![],
+            pages: vec![],
+        }
     }
 
     /// Every field with its check, its server and its client.
@@ -138,7 +152,8 @@ impl Matrix {
 }
 
 /// The command that repeats one field.
-pub(super) fn command_of(row: &Row, page: &Page, column: &Column) -> String {
+pub(super) fn command_of(matrix: &Matrix, row: &Row, page: &Page, column: &Column) -> String {
     let (id, approach, server) = (&row.id, &column.approach, &page.server);
-    format!("epics-gauge conform --check {id} --approach {approach} --server {server}")
+    let files: String = matrix.files.iter().map(|word| format!(" {word}")).collect();
+    format!("epics-gauge conform --check {id} --approach {approach} --server {server}{files}")
 }

@@ -7,6 +7,7 @@
 mod check;
 mod conversation;
 mod expected;
+mod held;
 mod judged;
 mod known;
 mod matrix;
@@ -20,4 +21,4 @@ pub use check::{Check, CheckError, Checks};
 pub use known::Known;
 pub use matrix::{Column, Field, Matrix, Outcome, Page};
 pub use render::{ConformFormat, render};
-pub use run::{Interrupted, Reported, run};
+pub use run::{Interrupted, Reported, Server, ServerFailed, run};

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::check::{Check, Checks};
-use super::conversation::{Lost, Worker};
-use super::judged::{Answered, judged};
+use super::conversation::{CALL, Lost, Worker};
+use super::held::{Records, why_not_held};
+use super::judged::{Answered, judged, without_proof};
 use super::known::Known;
 use super::matrix::{Column, Field, Matrix, Outcome, Page};
 use super::sources::ACCESS_SECURITY;
-use crate::ioc::{IocError, SoftIoc};
+use crate::ioc::{Database, Holds, IocError, Servers, Wanted};
 use crate::measure::Candidate;
 use crate::process::interrupted;
 use crate::protocol::Protocol;
@@ -29,6 +30,28 @@ const MOST_LOST: usize = 8;
 #[derive(Debug)]
 pub struct Interrupted;
 
+/// A server that clients are asked with.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Its name in the catalogue.
+    pub name: String,
+    /// The protocols that clients use with it.
+    pub protocols: Vec<Protocol>,
+    /// Which records it holds.
+    pub holds: Holds,
+}
+
+/// A server that does not start, or fails in the middle of a check.
+#[derive(Debug, thiserror::Error)]
+#[error("the server {server} failed {at} for {approach}: {error}")]
+pub struct ServerFailed {
+    server: String,
+    approach: String,
+    /// Where: at its start, or in which check.
+    at: String,
+    error: IocError,
+}
+
 /// What is reported while it runs.
 #[derive(Debug)]
 pub enum Reported<'a> {
@@ -41,31 +64,44 @@ pub enum Reported<'a> {
     },
 }
 
-/// Runs `checks` with every candidate that speaks a protocol of these servers. `servers` are
-/// names and the protocols that clients use with each.
+/// Runs `checks` with every candidate that speaks a protocol of `servers`, which `catalogue`
+/// starts.
 ///
 /// # Errors
-/// When the user interrupts, or an IOC does not start.
+/// When the user interrupts, or a server fails.
 pub fn run(
     checks: &Checks,
-    servers: &[(String, Vec<Protocol>)],
+    catalogue: &Servers,
+    servers: &[Server],
     candidates: &[Candidate],
     known: &Known,
     mut report: impl FnMut(Reported<'_>),
-) -> Result<Result<Matrix, Interrupted>, IocError> {
+) -> Result<Result<Matrix, Interrupted>, ServerFailed> {
     let mut matrix = Matrix::of(&checks.all);
-    for (server, protocols) in servers {
-        let mut page = Page { server: server.clone(), base: None, columns: Vec::new() };
-        let meant = |candidate: &&Candidate| protocols.contains(&candidate.approach.protocol);
+    let records = Records::of(&checks.records);
+    for server in servers {
+        let name = &server.name;
+        let mut page =
+            Page { server: name.clone(), versions: BTreeMap::new(), columns: Vec::new() };
+        let meant =
+            |candidate: &&Candidate| server.protocols.contains(&candidate.approach.protocol);
         let meant: Vec<&Candidate> = candidates.iter().filter(meant).collect();
         for some in meant.chunks(AT_ONCE) {
             for candidate in some {
-                report(Reported::Begins { approach: &candidate.approach.name, server });
+                report(Reported::Begins { approach: &candidate.approach.name, server: name });
             }
-            let benches = some.iter().map(|candidate| Bench { checks, server, candidate, known });
+            let bench = |candidate| Bench {
+                checks,
+                records: &records,
+                catalogue,
+                server,
+                candidate,
+                known,
+            };
+            let benches = some.iter().copied().map(bench);
             for outcome in columns(benches) {
-                let Some((column, base)) = outcome? else { return Ok(Err(Interrupted)) };
-                page.base = page.base.or(base);
+                let Some((column, versions)) = outcome? else { return Ok(Err(Interrupted)) };
+                page.versions.extend(versions);
                 page.columns.push(column);
             }
         }
@@ -74,10 +110,13 @@ pub fn run(
     Ok(Ok(matrix))
 }
 
+/// A client's column, and versions of what is below its server.
+type Asked = (Column, BTreeMap<String, String>);
+
 /// All clients at once: they and their IOCs wait most of the time.
 fn columns<'a>(
     benches: impl Iterator<Item = Bench<'a>>,
-) -> Vec<Result<Option<(Column, Option<String>)>, IocError>> {
+) -> Vec<Result<Option<Asked>, ServerFailed>> {
     std::thread::scope(|scope| {
         let begun: Vec<_> = benches.map(|bench| scope.spawn(move || bench.column())).collect();
         let ended = begun.into_iter().map(|thread| thread.join());
@@ -85,35 +124,49 @@ fn columns<'a>(
     })
 }
 
+/// What came of one check.
+enum Answer {
+    /// It is not for the client's protocol.
+    OfOther,
+    /// This.
+    Field(Field),
+    /// The user interrupted.
+    Interrupted,
+}
+
 /// One client against one server.
 struct Bench<'a> {
     checks: &'a Checks,
-    server: &'a str,
+    records: &'a Records,
+    catalogue: &'a Servers,
+    server: &'a Server,
     candidate: &'a Candidate,
     known: &'a Known,
 }
 
 impl Bench<'_> {
-    /// The client's column and the Base of its IOC; none when interrupted.
-    fn column(&self) -> Result<Option<(Column, Option<String>)>, IocError> {
+    /// The client's column; none when interrupted.
+    fn column(&self) -> Result<Option<Asked>, ServerFailed> {
         let approach = &self.candidate.approach;
-        let protocol = approach.protocol;
         let command = match &self.candidate.command {
             Ok(command) => command,
-            Err(missing) => return Ok(Some((self.not_asked(missing.to_string()), None))),
+            Err(missing) => {
+                return Ok(Some((self.not_asked(missing.to_string()), BTreeMap::new())));
+            }
         };
-        let folder = tempfile::tempdir().map_err(files)?;
-        let mut ioc = self.ioc(folder.path())?;
-        let base = ioc.base().map(str::to_owned);
+        let at_start = |error| self.failed("at its start".to_owned(), error);
+        let folder = tempfile::tempdir().map_err(files).map_err(at_start)?;
+        let mut ioc = self.ioc(folder.path()).map_err(at_start)?;
+        let of_server = ioc.versions();
         let command = command.clone().environment(ioc.client_environment());
         let mut client = Client { command, worker: None, lost: 0 };
         match client.worker() {
             Ok(worker) if !worker.is_asked() => {
-                return Ok(Some((self.not_asked("not asked yet".to_owned()), base)));
+                return Ok(Some((self.not_asked("not asked yet".to_owned()), of_server)));
             }
             Ok(_) => {}
             Err(Lost::Interrupted) => return Ok(None),
-            Err(Lost::Worker(_, why)) => return Ok(Some((self.not_asked(why), base))),
+            Err(Lost::Worker(_, why)) => return Ok(Some((self.not_asked(why), of_server))),
         }
         let versions = client.versions();
         let mut fields = Vec::new();
@@ -121,26 +174,52 @@ impl Bench<'_> {
             if interrupted() {
                 return Ok(None);
             }
-            if !check.protocols.contains(&protocol) {
-                fields.push(None);
-                continue;
+            let field = self.field(check, &mut client, ioc.as_mut());
+            match field.map_err(|error| self.failed(format!("in {}", check.id), error))? {
+                Answer::OfOther => fields.push(None),
+                Answer::Field(mut field) => {
+                    let (name, server) = (&approach.name, &self.server.name);
+                    self.known.note(&check.id, name, server, &versions, &mut field);
+                    fields.push(Some(field));
+                }
+                Answer::Interrupted => return Ok(None),
             }
-            let Some(mut field) = client.field(check, protocol, &mut ioc)? else { return Ok(None) };
-            self.known.note(&check.id, &approach.name, &versions, &mut field);
-            fields.push(Some(field));
         }
         let name = approach.name.clone();
-        Ok(Some((Column { approach: name, versions, not_asked: None, fields }, base)))
+        Ok(Some((Column { approach: name, versions, not_asked: None, fields }, of_server)))
     }
 
-    fn ioc(&self, folder: &std::path::Path) -> Result<SoftIoc, IocError> {
-        let rules = folder.join("access.acf");
-        std::fs::write(&rules, ACCESS_SECURITY).map_err(files)?;
-        let builder = SoftIoc::builder().db(&self.checks.records, &[]).access_security(rules, "");
-        match self.server {
-            "softioc-pva" => builder.pv_access().start(),
-            _ => builder.start(),
+    fn field(
+        &self,
+        check: &Check,
+        client: &mut Client,
+        ioc: &mut dyn crate::ioc::Server,
+    ) -> Result<Answer, IocError> {
+        let protocol = self.candidate.approach.protocol;
+        if !check.protocols.contains(&protocol) {
+            return Ok(Answer::OfOther);
         }
+        if let Some(got) = why_not_held(check, protocol, self.records, &self.server.holds) {
+            return Ok(Answer::Field(Field::not_held(got)));
+        }
+        Ok(client.field(check, protocol, ioc)?.map_or(Answer::Interrupted, Answer::Field))
+    }
+
+    fn failed(&self, at: String, error: IocError) -> ServerFailed {
+        ServerFailed {
+            server: self.server.name.clone(),
+            approach: self.candidate.approach.name.clone(),
+            at,
+            error,
+        }
+    }
+
+    fn ioc(&self, folder: &std::path::Path) -> Result<Box<dyn crate::ioc::Server>, IocError> {
+        let access_rules = folder.join("access.acf");
+        std::fs::write(&access_rules, ACCESS_SECURITY).map_err(files)?;
+        let text = self.checks.records.clone();
+        let database = Some(Database { text, access_rules });
+        self.catalogue.start(&self.server.name, &Wanted { database, ..Wanted::default() })
     }
 
     /// A client without answers.
@@ -187,12 +266,28 @@ impl Client {
         self.worker.as_ref().map(|worker| worker.hello.versions.clone()).unwrap_or_default()
     }
 
-    /// Runs one check; none when interrupted.
+    /// Runs one check, after the permitted call of one that must fail; none when interrupted.
     fn field(
         &mut self,
         check: &Check,
         protocol: Protocol,
-        ioc: &mut SoftIoc,
+        ioc: &mut dyn crate::ioc::Server,
+    ) -> Result<Option<Field>, IocError> {
+        if let Some(permitted) = check.permitted() {
+            let Some(field) = self.asked(&permitted, protocol, ioc)? else { return Ok(None) };
+            if field.outcome != Outcome::Pass {
+                return Ok(Some(without_proof(check, protocol, &field)));
+            }
+        }
+        self.asked(check, protocol, ioc)
+    }
+
+    /// Asks one question; none when interrupted.
+    fn asked(
+        &mut self,
+        check: &Check,
+        protocol: Protocol,
+        ioc: &mut dyn crate::ioc::Server,
     ) -> Result<Option<Field>, IocError> {
         for command in &check.before {
             ioc.command(command)?;
@@ -209,7 +304,7 @@ impl Client {
             }
         };
         // An error may leave a library broken for good; the next check begins with a new one.
-        if matches!(reply, Reply::Error(_)) {
+        if matches!(reply, Reply::Error(_) | Reply::Unanswered(_)) {
             self.worker = None;
         }
         let stored = stored(check, ioc)?;
@@ -220,14 +315,16 @@ impl Client {
         &mut self,
         check: &Check,
         protocol: Protocol,
-        ioc: &mut SoftIoc,
+        ioc: &mut dyn crate::ioc::Server,
     ) -> Result<Result<Reply, Lost>, IocError> {
         if self.lost > MOST_LOST {
             let why = format!("given up after {MOST_LOST} crashes or hangs");
             return Ok(Err(Lost::Worker(Outcome::Crash, why)));
         }
         let ask = check.ask(protocol);
+        let begun = Instant::now();
         let first = match self.worker().and_then(|worker| worker.ask(ask.clone())) {
+            Ok(Reply::Error(error)) if begun.elapsed() >= CALL => Reply::Unanswered(error),
             Ok(reply) => reply,
             Err(lost) => return Ok(Err(lost)),
         };
@@ -244,7 +341,10 @@ impl Client {
 }
 
 /// What `dbgf` shows of the fields that the check names: the text after the type.
-fn stored(check: &Check, ioc: &mut SoftIoc) -> Result<BTreeMap<String, String>, IocError> {
+fn stored(
+    check: &Check,
+    ioc: &mut dyn crate::ioc::Server,
+) -> Result<BTreeMap<String, String>, IocError> {
     let mut stored = BTreeMap::new();
     for field in check.stored.keys() {
         let answer = ioc.command(&format!("dbgf \"{field}\""))?;

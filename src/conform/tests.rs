@@ -27,7 +27,7 @@ fn fields(expected: &BTreeMap<String, Expected>) -> Fields {
 /// What a client answers that is right.
 fn right(check: &Check, protocol: Protocol) -> Answered {
     let updates = check.expected_updates(protocol);
-    let reply = if check.refused {
+    let reply = if check.must_fail() {
         Reply::Error("refused".to_owned())
     } else if check.call == Call::Monitor {
         Reply::Updates(updates.iter().map(fields).collect())
@@ -103,6 +103,19 @@ fn a_client_that_returns_what_was_last_put_passes_nothing() {
         // A put that was never sent leaves the IOC as it was.
         let before = check.stored.keys().map(|name| (name.clone(), "as before".to_owned()));
         let answered = Answered { reply, stored: before.collect() };
+        assert_ne!(outcome(check, protocol, &answered), Outcome::Pass, "{}", check.id);
+    }
+}
+
+#[test]
+fn an_answer_of_another_call_is_no_pass() {
+    let checks = checks();
+    for (check, protocol) in asked(&checks) {
+        let reply = match check.call {
+            Call::Monitor => Reply::Fields(Fields::new()),
+            _ => Reply::Updates(Vec::new()),
+        };
+        let answered = Answered { reply, ..right(check, protocol) };
         assert_ne!(outcome(check, protocol, &answered), Outcome::Pass, "{}", check.id);
     }
 }
@@ -208,7 +221,7 @@ fn a_client_that_swaps_limits_is_found() {
 fn a_client_that_answers_for_pvs_that_are_not_there_is_found() {
     for group in ["names", "filters"] {
         is_found_in(group, |check, answered| {
-            if check.refused {
+            if check.absent {
                 answered.reply = Reply::Fields(Fields::new());
             }
         });
@@ -239,6 +252,28 @@ fn a_client_that_does_not_report_refusals_or_does_not_write_is_found() {
     is_found_in("puts", |_, answered| {
         answered.stored.values_mut().for_each(|value| value.clear());
     });
+}
+
+#[test]
+fn a_timeout_is_no_refusal_but_what_an_absent_pv_gives() {
+    let checks = checks();
+    for (check, protocol) in asked(&checks).filter(|(check, _)| check.must_fail()) {
+        let reply = Reply::Unanswered("timed out".to_owned());
+        let answered = Answered { reply, ..right(check, protocol) };
+        let expected = if check.absent { Outcome::Pass } else { Outcome::Error };
+        assert_eq!(outcome(check, protocol, &answered), expected, "{}", check.id);
+    }
+}
+
+#[test]
+fn a_check_that_must_fail_needs_the_permitted_call() {
+    let file = "group = \"mine\"\nrecords = \"\"\n[[check]]\nid = \"mine.refused\"\n\
+                pv = \"x\"\nsource = \"none\"\nrefused = true\n";
+    let error = Checks::default().add("mine.toml", file).unwrap_err().to_string();
+    assert!(error.contains("mine.refused") && error.contains("`permitted`"), "{error}");
+    let alone =
+        file.replace("refused = true", "expect = { value = 1 }\npermitted = { pv = \"y\" }");
+    assert!(Checks::default().add("mine.toml", &alone).is_err());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod user_file;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::other_soft_ioc::{OtherSoftIoc, OtherSoftIocError};
 use super::over_link::{OverLink, WantedLink};
@@ -10,7 +10,7 @@ use super::protocol_server::{START_DEADLINE, ServerProgram};
 use super::scanning::MixedRates;
 use super::{IocError, Server, SoftIoc};
 use crate::embedded;
-use crate::manifest::{Feature, Placed, ServerManifest, Weakness};
+use crate::manifest::{Feature, Holds, Placed, ServerManifest, Weakness};
 use crate::process::{Command, Reach};
 use crate::protocol::Protocol;
 use crate::python_site::{
@@ -36,6 +36,8 @@ pub struct ServerKind {
     pub is_usual: bool,
     /// Whether it is a softIoc of this crate, which has a shell and loads databases.
     pub has_shell: bool,
+    /// Which records of conformance checks it holds.
+    pub holds: Option<Holds>,
     /// What is known to be wrong with it.
     pub weaknesses: Vec<Weakness>,
     /// The package that was chosen instead of the pinned one.
@@ -91,6 +93,15 @@ enum Start {
     User(UserCommand),
 }
 
+/// Records of the caller's own, beside or instead of `gauge:0`, `gauge:1`, …
+#[derive(Debug, Clone, PartialEq)]
+pub struct Database {
+    /// The text of the database.
+    pub text: String,
+    /// The file with the rules of access security.
+    pub access_rules: PathBuf,
+}
+
 /// What a server is to hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Wanted {
@@ -108,6 +119,8 @@ pub struct Wanted {
     /// Whether there are `gauge:slow`, which takes 1 s to complete a put to its field A, and
     /// `gauge:refusing`, which takes no put: of softIocs only.
     pub put_records: bool,
+    /// Records of the caller's own: only for servers that [`ServerKind::holds`] some.
+    pub database: Option<Database>,
     /// The processor cores on which the server may run; all when empty.
     pub cores: Vec<usize>,
     /// The link between it and its clients, if there is to be one.
@@ -183,6 +196,7 @@ impl Servers {
             has_frames: soft_ioc.has_frames,
             is_usual: false,
             has_shell: false,
+            holds: Some(Holds { database: true, ..Holds::default() }),
             weaknesses: Vec::new(),
             chosen: None,
             start: Start::OtherSoftIoc(soft_ioc),
@@ -301,6 +315,9 @@ fn soft_ioc(wanted: &Wanted) -> super::Builder {
     if wanted.put_records {
         builder = builder.db(PUT_RECORDS, &[]);
     }
+    if let Some(database) = &wanted.database {
+        builder = builder.db(&database.text, &[]).access_security(&database.access_rules, "");
+    }
     builder = match wanted.frame {
         Some((width, height)) => builder.frames(width, height),
         None => builder.pvs(wanted.pvs),
@@ -335,6 +352,7 @@ fn kind(placed: Placed<ServerManifest>) -> Option<ServerKind> {
         has_frames: manifest.soft_ioc,
         is_usual: manifest.usual,
         has_shell: manifest.soft_ioc,
+        holds: manifest.conform,
         weaknesses: manifest.weaknesses,
         chosen: None,
         start: match (is_python, manifest.soft_ioc) {

@@ -70,7 +70,8 @@ pub use soft_ioc::SoftIoc;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub use {
-    catalogue::{ServerKind, Servers, UnknownServer, Wanted},
+    crate::manifest::Holds,
+    catalogue::{Database, ServerKind, Servers, UnknownServer, Wanted},
     many_iocs::{SearchCount, SearchCounter, TimedSearches, searches_on_circuits},
     other_soft_ioc::OtherSoftIocError,
     over_link::WantedLink,

@@ -144,6 +144,8 @@ impl ServerProgram {
             identity: identity.clone(),
             without,
             rate_hz: self.wanted.rate_hz,
+            records: self.wanted.database.as_ref().map(|database| database.text.clone()),
+            access_rules: self.wanted.database.as_ref().map(|one| one.access_rules.clone()),
         }))?;
         match conversation.hear(deadline, "serve")? {
             FromServer::Ready(ready) => {
@@ -313,6 +315,14 @@ impl Server for ProtocolServer {
                 overloads: self.conversation.log()?.counts(),
             }),
             other => Err(self.unfit(&other, what)),
+        }
+    }
+
+    fn command(&mut self, command: &str) -> Result<String, IocError> {
+        let what = format!("run `{command}`");
+        match self.ask(&ToServer::Shell { command: command.to_owned() }, &what)? {
+            FromServer::Printed(printed) => Ok(printed.text),
+            other => Err(self.unfit(&other, &what)),
         }
     }
 

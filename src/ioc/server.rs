@@ -153,6 +153,14 @@ pub trait Server {
         Ok(None)
     }
 
+    /// Has the server's shell run a command, and returns what it prints.
+    ///
+    /// # Errors
+    /// When the server fails, and where it has no shell or no such command.
+    fn command(&mut self, _command: &str) -> Result<String, IocError> {
+        Err(cannot("run shell commands"))
+    }
+
     /// Fails when the server has died.
     ///
     /// # Errors
@@ -281,6 +289,10 @@ impl Server for SoftIoc {
     fn subscriptions_to(&mut self, pvs: &[usize]) -> Result<Option<u64>, IocError> {
         let names = pvs.iter().map(|index| format!("gauge:{index}")).collect();
         self.subscriptions(names).map(|found| Some(found.count))
+    }
+
+    fn command(&mut self, command: &str) -> Result<String, IocError> {
+        SoftIoc::command(self, command)
     }
 
     fn check(&mut self) -> Result<(), IocError> {

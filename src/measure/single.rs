@@ -101,6 +101,7 @@ pub(super) fn wanted(planned: &PlannedConfiguration) -> Wanted {
         mixed: mixed.map(rates_of),
         max_array_bytes: planned.load.and_then(|load| load.array_bytes),
         put_records: planned.fault.is_some_and(FaultDefinition::needs_records),
+        database: None,
         cores: cores_of(planned).map_or(Vec::new(), |cores| cores.server),
         link: wanted_link(planned),
     }

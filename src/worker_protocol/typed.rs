@@ -161,6 +161,8 @@ pub enum Reply {
     Updates(Vec<Fields>),
     /// It reported an error, in its own words.
     Error(String),
+    /// It reported that no answer came: a timeout, or no connection. No refusal.
+    Unanswered(String),
     /// The library has no call for this, and why.
     Unable(String),
 }

@@ -10,6 +10,8 @@ mod collecting;
 mod command_line;
 mod compare;
 mod conform;
+mod conform_liars;
+mod conform_servers;
 mod data_outputs;
 mod databases;
 mod documented_ci;

@@ -41,6 +41,10 @@ class Server:
     counts = ()
     # Rounds of updates that took longer than their period.
     overruns = 0
+    # The text of a database whose records are to be there too, and the file with the rules of
+    # access security for them.
+    database = None
+    access_rules = None
 
     # The Python packages whose versions `versions` returns.
     packages = ()
@@ -73,6 +77,10 @@ class Server:
     def value(self, index):
         """The value that PV `gauge:INDEX` holds."""
         raise NotImplementedError
+
+    def shell(self, command):
+        """Runs a command of the IOC's shell and returns what it prints."""
+        raise ServerError("this server has no shell")
 
     def counters(self):
         """What it counts of its own work: see `docs/server-protocol.md`."""
@@ -173,8 +181,12 @@ class State:
             traceback.print_exc()
             return {"message": "failed", "error": f"{type(error).__name__}: {error}"}
 
-    def serve(self, pvs, identity, without=None, rate_hz=None):
+    def serve(
+        self, pvs, identity, without=None, rate_hz=None, records=None, access_rules=None
+    ):
         self.check_rate(rate_hz)
+        self.server.database = records
+        self.server.access_rules = access_rules
         self.server.indices = [index for index in range(pvs) if index != without]
         self.server.counts = [0] * pvs
         ports = self.server.serve(f"epics-gauge:{identity}")
@@ -208,6 +220,9 @@ class State:
         if pv not in self.server.indices:
             raise ServerError(f"there is no {pv_name(pv)}")
         return {"message": "value", "value": self.server.value(pv)}
+
+    def shell(self, command):
+        return {"message": "printed", "text": self.server.shell(command)}
 
     def counters(self):
         return {"message": "counters", **self.server.counters()}

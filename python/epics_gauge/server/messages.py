@@ -27,6 +27,9 @@ def parse(line):
     elif kind == "value":
         check_fields("value", message, required={"pv"})
         check("pv", is_index(message["pv"]))
+    elif kind == "shell":
+        check_fields("shell", message, required={"command"})
+        check("command", isinstance(message["command"], str))
     elif kind in ("tick", "stop-scan", "made", "counters"):
         check_fields(kind, message, required=set())
     else:
@@ -35,11 +38,14 @@ def parse(line):
 
 
 def check_serve(message):
-    check_fields("serve", message, required={"pvs", "identity"}, optional={"without", "rate_hz"})
+    optional = {"without", "rate_hz", "records", "access_rules"}
+    check_fields("serve", message, required={"pvs", "identity"}, optional=optional)
     check("pvs", is_index(message["pvs"]))
     check("identity", isinstance(message["identity"], str))
     check_unless_absent("without", message, is_index)
     check_unless_absent("rate_hz", message, is_rate)
+    for name in ("records", "access_rules"):
+        check_unless_absent(name, message, lambda value: isinstance(value, str))
 
 
 def is_rate(value):

@@ -96,6 +96,14 @@ def decoded(value):
     return content
 
 
+def is_unanswered(error):
+    """Whether no answer came, which is no refusal. By name too: before Python 3.11 asyncio has a
+    TimeoutError of its own, and to import it here would spoil the figure of `import`."""
+    if isinstance(error, (TimeoutError, ConnectionError)):
+        return True
+    return any(kind.__name__ == "TimeoutError" for kind in type(error).__mro__)
+
+
 def reply(answer):
     """What goes with `done`: `answer` is called and returns fields, or a list of them for
     updates."""
@@ -104,7 +112,8 @@ def reply(answer):
     except Unable as unable:
         return {"unable": str(unable)}
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {error}"}
+        kind = "unanswered" if is_unanswered(error) else "error"
+        return {kind: f"{type(error).__name__}: {error}"}
     return {"updates": result} if isinstance(result, list) else {"fields": result or {}}
 
 

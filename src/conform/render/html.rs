@@ -10,7 +10,7 @@ body { font: 14px/1.4 sans-serif; margin: 2em; color: #222; background: #fff }
 table { border-collapse: collapse } td, th { border: 1px solid #ccc; padding: 2px 6px; vertical-align: top; text-align: left }
 summary { cursor: pointer; font-weight: bold } dt { font-weight: bold } dd { margin: 0 0 .3em 1em; overflow-wrap: anywhere; max-width: 40em }
 .pass summary { color: #176f2c } .wrong summary, .error summary, .crash summary, .hang summary { color: #b00020 }
-.unable summary { color: #666 } .known summary { color: #8a5a00 }
+.unable summary, .not-held summary { color: #666 } .known summary { color: #8a5a00 }
 ";
 
 pub(super) fn page(matrix: &Matrix) -> String {
@@ -27,7 +27,7 @@ pub(super) fn page(matrix: &Matrix) -> String {
                 p {
                     "Rows are checks, columns are clients. A field opens to what was done, what "
                     "was expected and what came back. "
-                    ". pass, W wrong, E error, C crash, H hang, u unable; in brackets: known."
+                    ". pass, W wrong, E error, C crash, H hang, u unable, - not held by this server; in brackets: known."
                 }
                 @for page in &matrix.pages { (server(matrix, page)) }
             }
@@ -59,7 +59,7 @@ fn server(matrix: &Matrix, page: &Page) -> Markup {
                         @for column in &page.columns {
                             @match &column.fields[at] {
                                 Some(field) => td {
-                                    (opened(field, &command_of(row, page, column)))
+                                    (opened(row, field, &command_of(matrix, row, page, column)))
                                 },
                                 None => td {},
                             }
@@ -80,7 +80,7 @@ fn of_row(row: &Row) -> Markup {
     }
 }
 
-fn opened(field: &Field, command: &str) -> Markup {
+fn opened(row: &Row, field: &Field, command: &str) -> Markup {
     let is_known = field.outcome.is_failure() && field.known.is_some();
     let class = if is_known { "known" } else { field.outcome.name() };
     html! {
@@ -89,6 +89,7 @@ fn opened(field: &Field, command: &str) -> Markup {
             dl {
                 dt { (state(field)) }
                 @if let Some(known) = &field.known { dd { (known) } }
+                dt { "done" } @for step in &row.steps { dd { code { (step) } } }
                 dt { "expected" } dd { code { (field.expected) } }
                 dt { "got" } dd { code { (field.got) } }
                 dt { "repeat" } dd { code { (command) } }

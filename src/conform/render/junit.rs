@@ -31,7 +31,7 @@ fn suite(xml: &mut String, matrix: &Matrix, page: &Page, column: &Column) {
     for (row, field) in cases {
         let (class, id) = (escaped(&row.group), escaped(&row.id));
         let _ = write!(xml, "    <testcase classname=\"{class}\" name=\"{id}\"");
-        let command = command_of(row, page, column);
+        let command = command_of(matrix, row, page, column);
         let details = escaped(&format!(
             "done: {}\nexpected: {}\ngot: {}\nsource: {}\nrepeat: {command}",
             row.steps.join("; "),
@@ -54,7 +54,8 @@ fn suite(xml: &mut String, matrix: &Matrix, page: &Page, column: &Column) {
 
 /// Neither a pass nor news.
 fn is_skipped(field: &Field) -> bool {
-    field.outcome == Outcome::Unable || field.outcome.is_failure() && field.known.is_some()
+    matches!(field.outcome, Outcome::Unable | Outcome::NotHeld)
+        || field.outcome.is_failure() && field.known.is_some()
 }
 
 /// A text for XML, which has no word for most control characters.

@@ -39,7 +39,7 @@ pub(super) fn text(matrix: &Matrix) -> String {
             text,
             "  source:   {}\n  repeat:   {}\n\n",
             row.source,
-            command_of(row, page, column)
+            command_of(matrix, row, page, column)
         );
     }
     text + &total(matrix)
@@ -47,15 +47,16 @@ pub(super) fn text(matrix: &Matrix) -> String {
 
 /// The last line: what a reader has to know.
 fn total(matrix: &Matrix) -> String {
-    let answers = matrix.count(|_| true);
+    let answers = matrix.count(|field| field.outcome != Outcome::NotHeld);
     let passed = matrix.count(|field| field.outcome == Outcome::Pass);
     let new = matrix.count(Field::is_new_failure);
     let known = matrix.count(|field| field.outcome.is_failure() && field.known.is_some());
     let fixed = matrix.count(Field::is_fixed);
     let unable = matrix.count(|field| field.outcome == Outcome::Unable);
+    let not_held = matrix.count(|field| field.outcome == Outcome::NotHeld);
     format!(
         "{} of {}: {passed} passed, {new} new failures, {known} known failures, {fixed} fixed, \
-         {unable} unable\n",
+         {unable} unable, {not_held} not held by their server\n",
         counted(matrix.checks.len(), "check"),
         counted(answers, "answer"),
     )
@@ -64,7 +65,7 @@ fn total(matrix: &Matrix) -> String {
 /// One table a server; a mark a field.
 pub(super) fn markdown(matrix: &Matrix) -> String {
     let mut text = "# Conformance\n\n".to_owned();
-    text += "`.` pass, `W` wrong, `E` error, `C` crash, `H` hang, `u` unable; lower-case letters \
+    text += "`.` pass, `W` wrong, `E` error, `C` crash, `H` hang, `u` unable, `-` not held by this server; lower-case letters \
              in brackets are known failures; empty: not for this protocol.\n";
     for page in &matrix.pages {
         let names: Vec<&str> = page.columns.iter().map(|column| &*column.approach).collect();
@@ -90,6 +91,7 @@ pub(super) fn mark(field: Option<&Field>) -> String {
         Outcome::Wrong => "W",
         Outcome::Error => "E",
         Outcome::Unable => "u",
+        Outcome::NotHeld => "-",
         Outcome::Crash => "C",
         Outcome::Hang => "H",
     };
@@ -109,9 +111,11 @@ pub(super) fn state(field: &Field) -> String {
 }
 
 pub(super) fn title(page: &Page) -> String {
-    match &page.base {
-        Some(base) => format!("{} (EPICS Base {base})", page.server),
-        None => page.server.clone(),
+    let versions: Vec<String> =
+        page.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    match versions.is_empty() {
+        false => format!("{} ({})", page.server, versions.join(", ")),
+        true => page.server.clone(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::mem::take;
 use serde::Deserialize;
 
 use super::{ServerKind, Start};
+use crate::manifest::Holds;
 use crate::protocol::Protocol;
 use crate::python_site::{UserCommand, UserEntry, UserFile};
 
@@ -27,6 +28,7 @@ pub(super) struct Entry {
     description: String,
     #[serde(default)]
     env: BTreeMap<String, String>,
+    conform: Option<Holds>,
 }
 
 fn channel_access() -> Vec<Protocol> {
@@ -65,6 +67,7 @@ impl UserEntry for Entry {
             has_frames: false,
             is_usual: false,
             has_shell: false,
+            holds: self.conform,
             weaknesses: Vec::new(),
             start: Start::User(command),
         })

@@ -2,6 +2,7 @@
 //! described in `docs/server-protocol.md`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,8 @@ pub(super) enum ToServer {
     Value { pv: usize },
     /// Report what you count of your own work.
     Counters,
+    /// Run a command of the IOC's shell.
+    Shell { command: String },
 }
 
 /// What is to be served.
@@ -43,6 +46,12 @@ pub(super) struct Serve {
     /// The rate at which updates will be asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rate_hz: Option<f64>,
+    /// The text of a database: these records are to be there too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) records: Option<String>,
+    /// The file with the rules of access security for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) access_rules: Option<PathBuf>,
 }
 
 /// What the server answers.
@@ -55,6 +64,7 @@ pub(super) enum FromServer {
     Made(Made),
     Value(Value),
     Counters(Counters),
+    Printed(Printed),
     Failed(Failed),
 }
 
@@ -68,6 +78,7 @@ impl FromServer {
             FromServer::Made(_) => "made",
             FromServer::Value(_) => "value",
             FromServer::Counters(_) => "counters",
+            FromServer::Printed(_) => "printed",
             FromServer::Failed(_) => "failed",
         }
     }
@@ -124,6 +135,13 @@ pub(super) struct Counters {
     pub(super) callback_overflows: Option<u64>,
 }
 
+/// What a command of the shell printed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Printed {
+    pub(super) text: String,
+}
+
 /// A command that it could not do; it stays.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -138,11 +156,20 @@ mod tests {
     #[test]
     fn commands_are_spelled_as_documented() {
         let spelled = |command: &ToServer| serde_json::to_string(command).unwrap();
-        let serve = Serve { pvs: 2, identity: "7-8".to_owned(), without: Some(1), rate_hz: None };
+        let serve = Serve {
+            pvs: 2,
+            identity: "7-8".to_owned(),
+            without: Some(1),
+            rate_hz: None,
+            records: None,
+            access_rules: None,
+        };
         assert_eq!(
             spelled(&ToServer::Serve(serve)),
             r#"{"message":"serve","pvs":2,"identity":"7-8","without":1}"#
         );
+        let shell = ToServer::Shell { command: "dbgf x".to_owned() };
+        assert_eq!(spelled(&shell), r#"{"message":"shell","command":"dbgf x"}"#);
         assert_eq!(spelled(&ToServer::StopScan), r#"{"message":"stop-scan"}"#);
         assert_eq!(
             spelled(&ToServer::Scan { rate_hz: 0.5 }),

@@ -8,13 +8,22 @@ import re
 import threading
 import time
 
+from epics_gauge.server.database import STATE_FIELDS, Shell, records_of
 from epics_gauge.server import DEADLINE_S, Pace, ServerError, pv_name, value_of
 from epics_gauge.server import Server as GaugeServer
 from epics_gauge.worker import distribution_versions
-from p4p.nt import NTScalar
+from p4p.nt import NTEnum, NTScalar
 from p4p.server import Server as PvaServer
 from p4p.server.thread import SharedPV
 
+# NTScalar's letters for types.
+LETTERS = {
+    "byte": "b", "ubyte": "B", "short": "h", "ushort": "H", "int": "i", "uint": "I", "long": "l",
+    "ulong": "L", "float": "f", "double": "d", "string": "s",
+}
+# The record types that a normative type stands for, and the fields that it has.
+TYPES = ("ao", "longout", "int64out", "stringout", "bo", "mbbo", "waveform")
+FIELDS = ("VAL", "PINI", "EGU", "HOPR", "LOPR", "FTVL", "NELM", "INP", *STATE_FIELDS)
 # An operation in the server's own report.
 MONITOR = re.compile(r"ioid=\d+ MONITOR\b")
 
@@ -25,6 +34,37 @@ class Handler:
     def put(self, pv, op):
         pv.post(op.value(), timestamp=time.time())
         op.done()
+
+
+def plain(value):
+    """What a normative type holds. p4p's own unwrapping fails for an empty array."""
+    held = value.value
+    return held.index if hasattr(held, "index") and hasattr(held, "choices") else held
+
+
+def of_record(record, handler):
+    """The normative type of a record, with what its fields say."""
+    now = time.time()
+    if record.kind == "enum":
+        value = {"index": record.initial(), "choices": record.choices}
+        return SharedPV(
+            handler=handler, nt=NTEnum(), unwrap=plain, initial=value, timestamp=now
+        )
+    letter = LETTERS[record.kind]
+    if record.kind == "string":
+        nt = NTScalar(letter if record.length is None else "a" + letter)
+        return SharedPV(
+            handler=handler, nt=nt, unwrap=plain, initial=record.initial(), timestamp=now
+        )
+    nt = NTScalar(letter if record.length is None else "a" + letter, display=True)
+    number = float if record.kind in ("double", "float") else int
+    display = {
+        "units": record.fields.get("EGU", ""),
+        "limitLow": number(record.number("LOPR")),
+        "limitHigh": number(record.number("HOPR")),
+    }
+    value = {"value": record.initial(), "display": display}
+    return SharedPV(handler=handler, nt=nt, unwrap=plain, initial=value, timestamp=now)
 
 
 class Server(GaugeServer):
@@ -41,7 +81,11 @@ class Server(GaugeServer):
 
         self.pvs = {index: shared_pv(value_of(index, 0)) for index in self.indices}
         named = {pv_name(index): pv for index, pv in self.pvs.items()}
-        self.server = PvaServer(providers=[{identity: shared_pv(1.0), **named}])
+        held = records_of(self.database or "", TYPES, FIELDS)
+        self.held = {name: of_record(record, handler) for name, record in held.items()}
+        self.commands = Shell(held, self.current, self.post)
+        pvs = {identity: shared_pv(1.0), **named, **self.held}
+        self.server = PvaServer(providers=[pvs])
         return {"pva": int(self.server.conf()["EPICS_PVAS_SERVER_PORT"])}
 
     def tick(self):
@@ -74,6 +118,18 @@ class Server(GaugeServer):
             raise ServerError(f"the round of updates did not end within {DEADLINE_S} s")
         if self.error is not None:
             raise self.error
+
+    def current(self, record):
+        value = self.held[record.name].current()
+        if record.length is None:
+            return value
+        return [] if value is None else list(value)
+
+    def post(self, record, value):
+        self.held[record.name].post(value, timestamp=time.time())
+
+    def shell(self, command):
+        return self.commands.run(command)
 
     def value(self, index):
         return float(self.pvs[index].current())

@@ -36,6 +36,8 @@ class Server(AsyncioServer):
         }
         builder.aIn(identity, initial_value=1.0)
         self.fence = builder.aIn(FENCE, initial_value=0.0)
+        if self.database is not None:
+            softioc_parts.load(self.database, self.access_rules)
         dispatcher = asyncio_dispatcher.AsyncioDispatcher()
         self.loop = dispatcher.loop
         return softioc_parts.start(dispatcher)
@@ -71,6 +73,9 @@ class Server(AsyncioServer):
 
     def value(self, index):
         return softioc_parts.field(pv_name(index))
+
+    def shell(self, command):
+        return softioc_parts.shell(command)
 
     def counters(self):
         return {

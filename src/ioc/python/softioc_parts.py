@@ -48,6 +48,22 @@ def start(dispatcher):
     return {"ca": int(ca), "pva": int(pva[1])}
 
 
+def load(records, access_rules):
+    """Loads a database into the IOC that is not started yet, and the rules for it."""
+    dbCore["iocshRegisterCommon"]()
+    with tempfile.NamedTemporaryFile("w", suffix=".db") as file:
+        file.write(records)
+        file.flush()
+        softioc.dbLoadDatabase(file.name)
+    if access_rules is not None:
+        shell(f'asSetFilename("{access_rules}")')
+
+
+def shell(command):
+    """What a command of the IOC's shell prints."""
+    return printed(lambda: SHELL(command.encode("utf-8", "surrogateescape")))
+
+
 def printed(work):
     """What EPICS Base prints on stdout while `work` runs."""
     with tempfile.TemporaryFile() as file:
