@@ -49,7 +49,7 @@ pub struct ServerFailed {
     approach: String,
     /// Where: at its start, or in which check.
     at: String,
-    error: IocError,
+    error: Box<IocError>,
 }
 
 /// What is reported while it runs.
@@ -210,7 +210,7 @@ impl Bench<'_> {
             server: self.server.name.clone(),
             approach: self.candidate.approach.name.clone(),
             at,
-            error,
+            error: Box::new(error),
         }
     }
 
