@@ -267,7 +267,12 @@ fn connect(
         arguments.modes.iter().copied().map(Mode::from).collect()
     };
     let pvs = pvs(arguments, sizes.pvs);
-    Plan::connect(scenario, &pvs, &modes, sizes.serial_pvs, sizes.blocks)
+    let mut configurations = Plan::connect(scenario, &pvs, &modes, sizes.serial_pvs, sizes.blocks);
+    if arguments.pvs.is_empty() && arguments.modes.is_empty() {
+        // All of one PV at once is one at a time: a profile does it once.
+        configurations.retain(|planned| planned.pvs > 1 || planned.mode == Mode::Serial);
+    }
+    configurations
 }
 
 /// Storms are for some approaches, unless the user names others.

@@ -200,9 +200,7 @@ impl Plan {
         let mut configurations = Vec::new();
         for mode in modes {
             for pvs in pvs {
-                // All of one PV at once is one at a time.
-                let is_same = *mode == Mode::Bulk && *pvs == 1 && modes.contains(&Mode::Serial);
-                if !is_same && (*mode == Mode::Bulk || *pvs <= most_serial) {
+                if *mode == Mode::Bulk || *pvs <= most_serial {
                     configurations
                         .push(PlannedConfiguration::new(scenario, *pvs, *mode, None, blocks));
                 }

@@ -19,7 +19,8 @@ fn text(output: &Output) -> String {
 
 /// How many fields of each server ended in which way.
 fn counts(output: &Output) -> BTreeMap<String, BTreeMap<String, usize>> {
-    let matrix: Value = serde_json::from_slice(&output.stdout).expect(&text(output));
+    let matrix: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", text(output)));
     let mut counts = BTreeMap::<String, BTreeMap<String, usize>>::new();
     for page in matrix["pages"].as_array().unwrap() {
         let of_server = counts.entry(page["server"].as_str().unwrap().to_owned()).or_default();
