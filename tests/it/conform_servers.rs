@@ -47,6 +47,13 @@ fn own_server(folder: &std::path::Path, env: &str) -> PathBuf {
     file
 }
 
+/// The floor's answers to these checks from the server of this file.
+fn of_own_server(file: &str, checks: &str, more: &[&str]) -> Output {
+    let asked =
+        ["--servers", file, "--server", "mine", "--approach", "wire-pva", "--check", checks];
+    conform(&[&asked[..], more].concat())
+}
+
 #[test]
 fn each_server_has_no_new_failure_and_its_share_of_the_checks() {
     let servers = "python-softioc,caproto-ioc,p4p-server";
@@ -66,20 +73,7 @@ fn a_server_of_ones_own_is_asked_what_it_holds_and_the_command_names_its_file() 
     let file = own_server(folder.path(), "").display().to_string();
     let out = folder.path().join("out").display().to_string();
     let checks = "scalars.double,monitors.order,scalars.long";
-    let output = conform(&[
-        "--servers",
-        &file,
-        "--server",
-        "mine",
-        "--approach",
-        "wire-pva",
-        "--check",
-        checks,
-        "--format",
-        "json",
-        "--out",
-        &out,
-    ]);
+    let output = of_own_server(&file, checks, &["--format", "json", "--out", &out]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let expected = BTreeMap::from([("pass".to_owned(), 2), ("not-held".to_owned(), 1)]);
     assert_eq!(counts(&output)["mine"], expected);
@@ -96,16 +90,7 @@ fn a_server_of_ones_own_is_asked_what_it_holds_and_the_command_names_its_file() 
 fn a_server_that_dies_is_named_with_the_check_and_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let file = own_server(folder.path(), ", DIES = \"1\"").display().to_string();
-    let output = conform(&[
-        "--servers",
-        &file,
-        "--server",
-        "mine",
-        "--approach",
-        "wire-pva",
-        "--check",
-        "monitors.order",
-    ]);
+    let output = of_own_server(&file, "monitors.order", &[]);
     assert_eq!(output.status.code(), Some(4), "{}", text(&output));
     let shown = text(&output);
     assert!(shown.contains("the server mine failed in monitors.order for wire-pva"), "{shown}");

@@ -143,17 +143,17 @@ fn each_lie_is_seen_in(fault: &str) {
         .filter(|(_, _, shown_in)| shown_in.contains(&fault))
         .map(|(lie, figure, _)| ((*lie).to_owned(), fault.to_owned(), (*figure).to_owned()))
         .collect();
-    // A busy machine may break a limit in seconds; what a lie breaks is broken each time.
+    // A busy machine may break a limit in seconds, and may hold up a worker until its early
+    // confirmation comes when it should.
     let mut runs = (0..TRIES).map(|_| measured(fault));
     let as_expected = runs.find(|(_, report)| {
         let mut found = red(report);
         found.retain(|(_, _, figure)| !OF_THE_MACHINE.contains(&&**figure));
-        let cells = &report["judgement"]["faults"];
-        assert!(found.is_superset(&expected), "{fault}: {found:?}: {cells}");
         eprintln!("{fault}: {found:?}");
         found == expected
     });
-    let (code, report) = as_expected.unwrap_or_else(|| panic!("{fault}: more was red"));
+    let (code, report) =
+        as_expected.unwrap_or_else(|| panic!("{fault}: other fields were red in {TRIES} tries"));
     assert_eq!(code, Some(1), "{fault}");
     let cells = report["judgement"]["faults"].as_array().unwrap();
     let failing = cells.iter().filter(|cell| cell["state"] == "fail" && cell["floor"] == false);
