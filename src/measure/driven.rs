@@ -116,7 +116,7 @@ impl<'a> Driven<'a> {
     }
 }
 
-/// Writes what a worker, which was started under this name reported of itself into its record.
+/// Writes what a worker, which was started under this name, reported of itself into its record.
 ///
 /// # Errors
 /// When it says hello as somebody else.

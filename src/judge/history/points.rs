@@ -150,7 +150,7 @@ fn has_history(record: &Record, metric: Metric) -> bool {
     match definition.model.has_rate() {
         // A matrix of its own shows them.
         _ if definition.model == Model::Fault => false,
-        // Of so many loads the losses are the figure; the rest is in each run's own report.
+        // Of so many loads only the losses are shown; the rest is in each run's own report.
         true if definition.may_be_overloaded() => metric == Metric::UpdatesLost,
         false if is_stage => true,
         _ => OF_MONITORS_AND_MANY_IOCS.contains(&metric),
