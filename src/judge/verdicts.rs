@@ -14,7 +14,7 @@ use super::verdict::{NOT_JUDGED, Outcome, Verdict};
 use crate::lookup::Lookup;
 use crate::metric::{Metric, Pooled, has_failed, is_wrong};
 use crate::protocol::Protocol;
-use crate::record::{Record, RunRecords};
+use crate::record::{FailureKind, Record, RunRecords};
 use crate::scenario::Configuration;
 use crate::stats::{Interval, median};
 use crate::worker_protocol::Mode;
@@ -146,11 +146,15 @@ impl<'a> Judging<'a> {
     }
 
     /// Whether the workers of a configuration went as far as this figure, or failed; those that
-    /// only connect end before most.
+    /// only connect end before most. One that was not tried, because it was unable, does not show
+    /// how far they were to go.
     fn is_measured(&self, measure: Metric, planned: &Configuration) -> bool {
         let (Metric::Time(_) | Metric::Cpu(_) | Metric::Each(..)) = measure else { return true };
         let mut records = self.screening.iter().filter(|record| planned.holds(record));
-        records.any(|record| record.failure.is_some() || measure.of(record).is_some())
+        let failed = |record: &Record| {
+            record.failure.as_ref().is_some_and(|failure| failure.kind != FailureKind::Unable)
+        };
+        records.any(|record| failed(record) || measure.of(record).is_some())
     }
 
     /// Why there is no figure although no worker failed. None if the reason is unknown, so that

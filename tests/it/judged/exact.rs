@@ -83,6 +83,32 @@ fn an_approach_is_not_judged_over_a_floor_that_was_not_measured() {
 }
 
 #[test]
+fn figures_that_nobody_was_to_measure_are_not_reported_as_missing() {
+    let mut run =
+        super::run_of(&[("wire", super::FLOOR), ("libca", super::FAST), ("caproto", super::FAST)]);
+    // Workers that only connect, one of which was unable to find PVs at all.
+    for record in &mut run.records {
+        record.samples.retain(|sample| sample.stage == Stage::Connect);
+        if record.approach == "caproto" {
+            record.samples.clear();
+            let message = "it knows no name server".to_owned();
+            record.failure = Some(Failure { kind: FailureKind::Unable, stage: None, message });
+        }
+    }
+    let named: Vec<String> = judge(&run)
+        .verdicts
+        .into_iter()
+        .filter(|verdict| verdict.name.contains("::get"))
+        .map(|verdict| verdict.name)
+        .collect();
+    assert!(named.is_empty(), "{named:?}");
+    for record in run.records.iter_mut().filter(|record| record.approach == "caproto") {
+        record.failure.as_mut().unwrap().kind = FailureKind::Crashed;
+    }
+    assert!(judge(&run).verdicts.iter().any(|verdict| verdict.name.contains("::get")));
+}
+
+#[test]
 fn a_loss_counts_when_most_fresh_blocks_lose_again() {
     assert_eq!(outcome(monitored(), "updates_lost"), Outcome::Within);
     let lossy = waveform(Monitored { received: 7200, ..monitored() });
