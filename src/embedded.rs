@@ -163,7 +163,8 @@ fn folder() -> Result<&'static Path, UnpackError> {
     Ok(FOLDER.get_or_init(|| folder))
 }
 
-fn content_hash() -> String {
+/// The SHA-256 of all that travels inside this program.
+pub fn content_hash() -> String {
     let mut all = Sha256::new();
     for file in files() {
         all.update(file.name.as_bytes());

@@ -47,6 +47,9 @@ pub mod campaign;
 pub mod conform;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
+pub mod hosts;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod judge;
 #[cfg(feature = "cli")]
 #[doc(hidden)]

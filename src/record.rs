@@ -90,9 +90,45 @@ pub struct Run {
     /// The commit that was measured; none when it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
+    /// The host of the servers, where that was another one than that of the clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_host: Option<ServerHostFacts>,
     /// What was compared; none when approaches were held to limits.
     #[serde(default, rename = "contest")]
     pub comparison: Option<ComparisonRequest>,
+}
+
+/// The host on which servers ran while clients ran on this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerHostFacts {
+    /// Its name in the file of hosts.
+    pub name: String,
+    /// What it calls itself.
+    pub host_name: String,
+    /// Its address.
+    pub address: String,
+    /// The address of the clients.
+    pub clients_address: String,
+    /// Its processor cores.
+    pub cores: usize,
+    /// Whether it is a network namespace of the clients' machine: both share its cores and
+    /// clocks.
+    pub is_on_this_machine: bool,
+    /// Its clock of the time of day before the run.
+    pub clock: HostClock,
+}
+
+/// The clock of another host, by the exchange with the least round trip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostClock {
+    /// Its time minus that of the clients' host, in ns.
+    pub offset_ns: i64,
+    /// The true offset is within so many ns.
+    pub bound_ns: u64,
+    /// The round trip of that exchange in ns.
+    pub round_trip_ns: u64,
 }
 
 /// What was installed for one approach or server of a package that the user chose.
@@ -397,6 +433,9 @@ pub struct End {
     /// cannot be known on this system.
     #[serde(default)]
     pub processes_left: Option<usize>,
+    /// The clock of the servers' host after the run, where that was another host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_clock: Option<HostClock>,
 }
 
 /// A whole run, as read from a record file.

@@ -138,6 +138,7 @@ impl Gate {
             ended_utc: now_utc(),
             interrupted: !tried.completed,
             processes_left: processes_left(TIME_TO_LEAVE),
+            server_clock: None,
         };
         writing.add(&Line::End(end.clone()))?;
         if !tried.completed {

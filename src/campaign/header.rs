@@ -24,6 +24,7 @@ pub fn header(approaches: &[Approach], seed: u64, blocks: usize, arguments: Vec<
         approaches: approaches.iter().map(Approach::facts).collect(),
         environments: Vec::new(),
         revision: revision(&AskedRevision::default()),
+        server_host: None,
         comparison: None,
     }
 }

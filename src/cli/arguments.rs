@@ -94,6 +94,11 @@ pub(super) enum Subcommand {
     BisectStep(BisectStepArguments),
     /// Check the link of --link: delay, loss, rate, and what it adds when it does nothing
     LinkCheck(LinkCheckArguments),
+    /// Check the hosts of a file: version, cores, clock and round trip
+    Hosts(HostsArguments),
+    /// Carry out orders of another host, on stdin, until it ends
+    #[command(hide = true)]
+    Agent(AgentArguments),
     /// The inside of a link
     #[command(hide = true)]
     LinkProcess(LinkProcessArguments),
@@ -181,6 +186,10 @@ pub(super) struct RunArguments {
     /// delay=10ms,loss=1%,rate=100mbit; clean to count searches only (docs/link.md)
     #[arg(long, value_name = "LINK")]
     pub(super) link: Option<LinkConditions>,
+    /// A TOML file with the hosts of servers and clients; without it all are on loopback
+    /// (docs/hosts.md)
+    #[arg(long = "hosts", value_name = "FILE", conflicts_with = "link")]
+    pub(super) hosts_file: Option<PathBuf>,
     /// Updates per second of each PV, separated by commas: rates of the IOC's scan menu
     /// [default: waveform 120 (full profile 10 and 120), scalars and capacity 10, 100 and 1000,
     /// recovery 10]
@@ -710,6 +719,40 @@ pub(super) struct LinkCheckArguments {
     /// Seed of the packets that are lost [default: a random one]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = examples::HOSTS)]
+pub(super) struct HostsArguments {
+    /// What to do
+    #[command(subcommand)]
+    pub(super) subcommand: HostsSubcommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum HostsSubcommand {
+    /// Start the agent of each host and ask it
+    Check(HostsCheckArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AgentArguments {
+    /// Have its clocks be ahead by so many ms, as those of another machine, to see that it shows
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub(super) clocks_ahead_ms: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HostsCheckArguments {
+    /// A TOML file with hosts
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print every address and command, and start nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -76,6 +76,7 @@ pub(super) fn run(arguments: &CalibrateArguments) -> Result<Exit, Failure> {
         ended_utc: campaign::now_utc(),
         interrupted: interrupted(),
         processes_left: processes_left(TIME_TO_LEAVE),
+        server_clock: None,
     }))?;
     let Some(calibrated) = calibrated else {
         eprintln!(

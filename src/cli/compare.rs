@@ -100,6 +100,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
         ended_utc: campaign::now_utc(),
         interrupted: ended == Ended::Interrupted,
         processes_left: processes_left(TIME_TO_LEAVE),
+        server_clock: None,
     }))?;
     conclude(arguments, &output, &ended)
 }

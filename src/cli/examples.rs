@@ -136,6 +136,13 @@ Examples:
   epics-gauge man | man -l -                          read the main page
   epics-gauge man ~/.local/share/man/man1             then `man epics-gauge-run` finds its page";
 
+pub(super) const HOSTS: &str = "\
+Examples:
+  epics-gauge hosts check hosts.toml --dry-run        every address and command; starts nothing
+  epics-gauge hosts check hosts.toml --json           one JSON object for each host
+
+Exit codes: 0 all hosts answer, 4 at least one does not, 64 bad file. docs/hosts.md has the file.";
+
 #[cfg(test)]
 mod tests {
     use clap::{Command, CommandFactory, Parser, error::ErrorKind};

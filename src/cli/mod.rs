@@ -13,6 +13,7 @@ mod export;
 mod floor;
 mod formats;
 mod history;
+mod hosts;
 mod interrupt;
 mod ioc;
 mod judge;
@@ -103,6 +104,9 @@ fn measuring_lock(no_wait: bool) -> Result<MeasuringLock, Failure> {
 pub(crate) fn main() -> ExitCode {
     // Before anything that starts a thread.
     link::enter_namespaces();
+    if let Err(exit) = hosts::enter_namespaces() {
+        return exit;
+    }
     if let Some(help) = scenario_help::asked(std::env::args().skip(1)) {
         return match stdout::print(&help) {
             Ok(()) => Exit::Good.into(),
@@ -137,6 +141,8 @@ pub(crate) fn main() -> ExitCode {
         Some(Subcommand::Doctor(doctor)) => doctor::run(&doctor),
         Some(Subcommand::Completions(completions)) => manual::completions(&completions),
         Some(Subcommand::Man(man)) => manual::pages(&man),
+        Some(Subcommand::Hosts(hosts)) => hosts::run(&hosts),
+        Some(Subcommand::Agent(agent)) => return hosts::agent(&agent),
         Some(Subcommand::LinkCheck(check)) => link::check(&check),
         Some(Subcommand::LinkProcess(link)) => link::process(&link),
         Some(Subcommand::Worker(worker)) => worker::run(&worker),

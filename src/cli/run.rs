@@ -1,12 +1,14 @@
 //! `run`: measure, judge, report.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use epics_gauge::approach::{Approach, Catalogue, is_modified};
 use epics_gauge::campaign::{self, AskedRevision, Screening, ScreeningEvent};
 use epics_gauge::embedded;
-use epics_gauge::ioc::Servers;
+use epics_gauge::hosts::Hosts;
+use epics_gauge::ioc::{Servers, StartsServers};
 use epics_gauge::judge::{Limits, judge};
 use epics_gauge::measure::{Candidate, Plan, PlannedConfiguration, Progress};
 use epics_gauge::process::processes_left;
@@ -24,7 +26,7 @@ use super::output::OutputFolder;
 use super::profile;
 use super::progress::{Bar, chosen_only, environments, python_site};
 use super::stdout::print;
-use super::{Failure, catalogue, measuring_lock, servers};
+use super::{Failure, catalogue, hosts, measuring_lock, servers};
 
 /// What was started may take so long to be gone; what is there after it is left.
 pub(super) const TIME_TO_LEAVE: Duration = Duration::from_secs(3);
@@ -51,7 +53,8 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         *planned = planned.clone().over(arguments.link, plan.seed);
     }
     link::refuse_many_iocs(&plan.configurations)?;
-    enter_namespaces_if_needed(&plan, &servers, &approaches)?;
+    let hosts = hosts::read(arguments.hosts_file.as_deref(), &plan.configurations)?;
+    enter_namespaces_if_needed(&plan, &servers, &approaches, hosts.as_ref())?;
     let blocks = plan.blocks();
     let _lock = measuring_lock(arguments.no_wait)?;
     let command_line = std::env::args().skip(1).collect();
@@ -59,6 +62,10 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     if arguments.commit.is_some() || arguments.branch.is_some() {
         let (commit, branch) = (arguments.commit.clone(), arguments.branch.clone());
         header.revision = campaign::revision(&AskedRevision { commit, branch });
+    }
+    let server_host = hosts::server_host(hosts.as_ref(), arguments.servers_file.as_deref())?;
+    if let Some(host) = &server_host {
+        header.server_host = Some(host.facts().map_err(Failure::unmeasured)?);
     }
     let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
     let site = match needs_site(&plan, &servers, &approaches) {
@@ -68,7 +75,10 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     header.environments =
         environments(named_versions(&approaches, &servers).filter_map(chosen_only))?;
     let candidates = campaign::candidates(&approaches, &own_program()?, &site);
-    let servers = servers.with_site(site);
+    let mut servers = servers.with_site(site);
+    if let Some(host) = &server_host {
+        servers = servers.started_by(Arc::clone(host) as Arc<dyn StartsServers>);
+    }
     output.add(&Line::Run(Box::new(header.clone())))?;
     let screening = Screening {
         plan: &plan,
@@ -78,10 +88,14 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         most_fresh: arguments.fresh_blocks as usize,
     };
     let completed = measure(&screening, header, &mut output)?;
+    // One that has failed has no clock, and what was measured is kept.
+    let server_clock = server_host.as_ref().and_then(|host| host.clock().ok());
+    drop((servers, server_host));
     output.add(&Line::End(End {
         ended_utc: campaign::now_utc(),
         interrupted: !completed,
         processes_left: processes_left(TIME_TO_LEAVE),
+        server_clock,
     }))?;
     let exit = conclude(arguments, &limits, &output)?;
     Ok(if completed { exit } else { Exit::Interrupted })
@@ -92,8 +106,10 @@ fn enter_namespaces_if_needed(
     plan: &Plan,
     servers: &Servers,
     approaches: &[Approach],
+    hosts: Option<&Hosts>,
 ) -> Result<(), Failure> {
-    if plan.configurations.iter().all(|planned| planned.conditions().is_none()) {
+    let has_link = |planned: &PlannedConfiguration| planned.conditions().is_some();
+    if hosts.is_none() && !plan.configurations.iter().any(has_link) {
         return Ok(());
     }
     if needs_site(plan, servers, approaches) {
@@ -101,6 +117,7 @@ fn enter_namespaces_if_needed(
         let _ = python_site();
     }
     environments(named_versions(approaches, servers).filter_map(chosen_only))?;
+    hosts::enter_for(hosts)?;
     link::enter_for(&plan.configurations)
 }
 

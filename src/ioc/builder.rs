@@ -240,7 +240,7 @@ impl Builder {
     /// does not serve within the deadline, refuses a record or a command, or
     /// does not get its ports.
     pub fn start(&self) -> Result<SoftIoc, IocError> {
-        self.start_at(Place::take()?)
+        self.start_at(Place::take(self.reach.served())?)
     }
 
     pub(super) fn array_limit(&self) -> ArrayLimit {

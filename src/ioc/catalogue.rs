@@ -2,7 +2,12 @@
 
 mod user_file;
 
+use std::fmt;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::other_soft_ioc::{OtherSoftIoc, OtherSoftIocError};
 use super::over_link::{OverLink, WantedLink};
@@ -94,7 +99,7 @@ enum Start {
 }
 
 /// Records of the caller's own, beside or instead of `gauge:0`, `gauge:1`, …
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Database {
     /// The text of the database.
     pub text: String,
@@ -103,7 +108,7 @@ pub struct Database {
 }
 
 /// What a server is to hold.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Wanted {
     /// How many PVs `gauge:0`, `gauge:1`, …
     pub pvs: usize,
@@ -125,12 +130,36 @@ pub struct Wanted {
     pub cores: Vec<usize>,
     /// The link between it and its clients, if there is to be one.
     pub link: Option<WantedLink>,
+    /// Where it serves, and where its clients are, when that is not loopback.
+    pub hosts: Option<HostAddresses>,
+}
+
+/// The addresses of two hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostAddresses {
+    /// The server serves on this one alone.
+    pub server: Ipv4Addr,
+    /// Its clients search from this one, and it sends its beacons there.
+    pub clients: Ipv4Addr,
+}
+
+/// Starts servers somewhere else.
+pub trait StartsServers: fmt::Debug + Send + Sync {
+    /// Starts the server `name` there; blocks until it serves.
+    ///
+    /// # Errors
+    /// Why it does not.
+    fn start(&self, name: &str, wanted: &Wanted) -> Result<Box<dyn Server>, IocError>;
 }
 
 impl Wanted {
     /// Which way its clients come.
     pub(super) fn reach(&self) -> Reach {
-        if self.link.is_some() { Reach::OverLink } else { Reach::Direct }
+        match (self.hosts, self.link) {
+            (Some(HostAddresses { server, clients }), _) => Reach::Hosts { server, clients },
+            (None, Some(_)) => Reach::OverLink,
+            (None, None) => Reach::Direct,
+        }
     }
 }
 
@@ -141,19 +170,27 @@ pub struct Servers {
     site: Result<PythonSite, Missing>,
     /// The epics-gauge program, for the servers inside it; this process's own if none.
     program: Option<std::path::PathBuf>,
+    /// What starts them, when that is not this process.
+    elsewhere: Option<Arc<dyn StartsServers>>,
 }
 
 impl Servers {
     /// The servers of this crate. `site` holds the Python packages, or why there
     /// are none.
     pub fn built_in(site: Result<PythonSite, Missing>) -> Servers {
-        Servers { kinds: built_in(), site, program: None }
+        Servers { kinds: built_in(), site, program: None, elsewhere: None }
     }
 
     /// The same with the servers inside this epics-gauge program.
     #[must_use]
     pub fn with_program(self, program: &Path) -> Servers {
         Servers { program: Some(program.to_owned()), ..self }
+    }
+
+    /// The same, started somewhere else.
+    #[must_use]
+    pub fn started_by(self, elsewhere: Arc<dyn StartsServers>) -> Servers {
+        Servers { elsewhere: Some(elsewhere), ..self }
     }
 
     /// The same with these Python packages.
@@ -251,6 +288,9 @@ impl Servers {
     /// # Errors
     /// [`IocError::Missing`] when it cannot run here; else why it does not serve.
     pub fn start(&self, name: &str, wanted: &Wanted) -> Result<Box<dyn Server>, IocError> {
+        if let Some(elsewhere) = &self.elsewhere {
+            return elsewhere.start(name, wanted);
+        }
         let server = self.start_alone(name, wanted)?;
         match wanted.link {
             Some(link) => Ok(Box::new(OverLink::start(server, link)?)),

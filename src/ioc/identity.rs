@@ -5,7 +5,7 @@
 //! searches but accepts no circuit yet, which the first client would pay for.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddrV4, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use crate::channel_access::{self, Message};
@@ -23,25 +23,26 @@ const LOOK: Duration = Duration::from_millis(5);
 /// The number that marks our search and our channel.
 const OUR_CID: u32 = 1;
 
-/// Searches `pv`, a name that only this IOC has, on UDP `port` of loopback,
-/// checks that the answer names the same TCP port, and gets a channel there.
-pub(super) fn prove(port: u16, pv: &str, deadline: &Deadline) -> Result<(), String> {
-    let served = search(port, pv, deadline)
+/// Searches `pv`, a name that only this IOC has, at this address over UDP, checks that the
+/// answer names the same TCP port, and gets a channel there.
+pub(super) fn prove(server: SocketAddrV4, pv: &str, deadline: &Deadline) -> Result<(), String> {
+    let port = server.port();
+    let served = search(server, pv, deadline)
         .map_err(|error| format!("UDP port {port} does not answer for `{pv}`: {error}"))?;
     if served != port {
         return Err(format!("a search on UDP port {port} is answered with TCP port {served}"));
     }
-    create_channel(port, pv, deadline)
+    create_channel(server, pv, deadline)
         .map_err(|error| format!("TCP port {port} gives no channel to `{pv}`: {error}"))
 }
 
-/// Whether a pvAccess server is behind TCP `port` of loopback. It speaks first: it
-/// tells the byte order.
-pub(super) fn speaks_pv_access(port: u16, deadline: &Deadline) -> Result<(), String> {
-    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+/// Whether a pvAccess server takes circuits at this address. It speaks first: its first message
+/// has the byte order.
+pub(super) fn speaks_pv_access(server: SocketAddrV4, deadline: &Deadline) -> Result<(), String> {
+    let port = server.port();
     let fails = |error: io::Error| format!("TCP port {port} does not speak pvAccess: {error}");
     let mut circuit = loop {
-        match TcpStream::connect_timeout(&server, deadline.remaining().max(LOOK)) {
+        match TcpStream::connect_timeout(&server.into(), deadline.remaining().max(LOOK)) {
             Ok(circuit) => break circuit,
             Err(error) if deadline.remaining().is_zero() => return Err(fails(error)),
             Err(_) => std::thread::sleep(LOOK),
@@ -56,9 +57,8 @@ pub(super) fn speaks_pv_access(port: u16, deadline: &Deadline) -> Result<(), Str
     }
 }
 
-fn search(port: u16, pv: &str, deadline: &Deadline) -> io::Result<u16> {
-    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+fn search(server: SocketAddrV4, pv: &str, deadline: &Deadline) -> io::Result<u16> {
+    let socket = UdpSocket::bind((*server.ip(), 0))?;
     socket.set_read_timeout(Some(RESEND))?;
     let mut request = Vec::new();
     channel_access::encode_datagram_version(&mut request, 1);
@@ -75,26 +75,34 @@ fn search(port: u16, pv: &str, deadline: &Deadline) -> io::Result<u16> {
     Err(io::ErrorKind::TimedOut.into())
 }
 
-/// Whether a Channel Access server behind TCP `port` of loopback takes circuits.
-pub(super) fn speaks_channel_access(port: u16, deadline: &Deadline) -> Result<(), String> {
+/// Whether a Channel Access server takes circuits at this address.
+pub(super) fn speaks_channel_access(
+    server: SocketAddrV4,
+    deadline: &Deadline,
+) -> Result<(), String> {
+    let port = server.port();
     let mut greeting = Vec::new();
     channel_access::encode_greeting(&mut greeting, "epics-gauge", "localhost");
-    await_message(port, &greeting, channel_access::CA_PROTO_VERSION, deadline)
+    await_message(server, &greeting, channel_access::CA_PROTO_VERSION, deadline)
         .map_err(|error| format!("TCP port {port} does not speak Channel Access: {error}"))
 }
 
-fn create_channel(port: u16, pv: &str, deadline: &Deadline) -> io::Result<()> {
+fn create_channel(server: SocketAddrV4, pv: &str, deadline: &Deadline) -> io::Result<()> {
     let mut request = Vec::new();
     channel_access::encode_greeting(&mut request, "epics-gauge", "localhost");
     channel_access::encode_create_channel(&mut request, OUR_CID, pv);
-    await_message(port, &request, channel_access::CA_PROTO_CREATE_CHAN, deadline)
+    await_message(server, &request, channel_access::CA_PROTO_CREATE_CHAN, deadline)
 }
 
 /// Sends `request` on a new circuit, and waits for a message with this command.
-fn await_message(port: u16, request: &[u8], command: u16, deadline: &Deadline) -> io::Result<()> {
-    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+fn await_message(
+    server: SocketAddrV4,
+    request: &[u8],
+    command: u16,
+    deadline: &Deadline,
+) -> io::Result<()> {
     let timeout = deadline.remaining().max(RESEND);
-    let mut circuit = TcpStream::connect_timeout(&server, timeout)?;
+    let mut circuit = TcpStream::connect_timeout(&server.into(), timeout)?;
     circuit.set_read_timeout(Some(timeout))?;
     circuit.write_all(request)?;
     let mut received = Vec::new();

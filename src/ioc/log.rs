@@ -14,6 +14,7 @@ const KEPT_LETTERS: usize = 2_000;
 named! {
     /// An overload that the IOC itself reports.
     #[non_exhaustive]
+    #[cfg_attr(feature = "cli", derive(serde::Serialize, serde::Deserialize))]
     pub enum LogEvent {
         /// A callback queue is full: requests were lost (`ring buffer full`). Printed
         /// once per episode, however many were lost.

@@ -71,12 +71,14 @@ pub use soft_ioc::SoftIoc;
 #[doc(hidden)]
 pub use {
     crate::manifest::Holds,
-    catalogue::{Database, ServerKind, Servers, UnknownServer, Wanted},
+    catalogue::{
+        Database, HostAddresses, ServerKind, Servers, StartsServers, UnknownServer, Wanted,
+    },
     many_iocs::{SearchCount, SearchCounter, TimedSearches, searches_on_circuits},
     other_soft_ioc::OtherSoftIocError,
     over_link::WantedLink,
     scanning::MixedRates,
-    server::{Counted, Server},
+    server::{Counted, Server, ServerSampler},
 };
 
 use place::Place;
@@ -154,6 +156,14 @@ pub enum IocError {
         pvs: String,
         /// What went wrong.
         error: Box<IocError>,
+    },
+    /// A server of another host failed there.
+    #[error("on the host `{host}`: {message}")]
+    Elsewhere {
+        /// The host's name in the file of hosts.
+        host: String,
+        /// What happened there.
+        message: String,
     },
     /// Its temporary directory could not be written.
     #[error("cannot {action}: {source}; free space there or set TMPDIR to another folder")]

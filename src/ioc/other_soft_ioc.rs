@@ -69,7 +69,8 @@ impl OtherSoftIoc {
         })?;
         found.base = ioc.base().unwrap_or("that does not say its release").to_owned();
         let deadline = Deadline::after(PV_ACCESS_DEADLINE);
-        found.has_pv_access = speaks_pv_access(ioc.place.ports.pva_server(), &deadline).is_ok();
+        found.has_pv_access =
+            speaks_pv_access(ioc.place.at(ioc.place.ports.pva_server()), &deadline).is_ok();
         ioc.stop();
         let camera = found.trial().frames(TRIAL_FRAME, TRIAL_FRAME).start();
         found.has_frames = camera.map(SoftIoc::stop).is_ok();

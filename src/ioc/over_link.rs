@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::scanning::MixedRates;
 use super::{Counted, IocError, Server};
 use crate::link::LinkConditions;
@@ -10,7 +12,7 @@ use crate::process::Ports;
 use crate::process::link::{Link, LinkPorts};
 
 /// A link that a server is to have.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct WantedLink {
     /// What it does to packets.
     pub conditions: LinkConditions,

@@ -1,5 +1,7 @@
 //! Where an IOC lives: ports and a folder of its own.
 
+use std::net::{Ipv4Addr, SocketAddrV4};
+
 use tempfile::TempDir;
 
 use super::shell::Shell;
@@ -13,10 +15,13 @@ pub(super) struct Place {
     pub(super) ports: Ports,
     /// Those to move to, where that is known before.
     pub(super) spare: Option<Ports>,
+    /// The address on which the IOC serves.
+    address: Ipv4Addr,
 }
 
 impl Place {
-    pub(super) fn take() -> Result<Place, IocError> {
+    /// A place that serves on `address` of this host.
+    pub(super) fn take(address: Ipv4Addr) -> Result<Place, IocError> {
         let ports = reserved_ports()?;
         let folder =
             tempfile::Builder::new().prefix("epics-gauge-ioc-").tempdir().map_err(|source| {
@@ -25,7 +30,7 @@ impl Place {
                     source,
                 }
             })?;
-        Ok(Place { folder, ports, spare: None })
+        Ok(Place { folder, ports, spare: None, address })
     }
 
     /// Moves to other ports, which are free, and keeps the folder.
@@ -45,6 +50,11 @@ impl Place {
         Ok(())
     }
 
+    /// This port at the address on which the IOC serves.
+    pub(super) fn at(&self, port: u16) -> SocketAddrV4 {
+        SocketAddrV4::new(self.address, port)
+    }
+
     /// A text that no other IOC has.
     pub(super) fn identity(&self) -> String {
         format!("{}-{}", std::process::id(), self.ports.ca_server())
@@ -53,7 +63,7 @@ impl Place {
     /// Proves that an IOC that holds the record of this place serves Channel Access here.
     pub(super) fn prove(&self, deadline: &Deadline) -> Result<(), IocError> {
         let port = self.ports.ca_server();
-        identity::prove(port, &format!("epics-gauge:{}", self.identity()), deadline)
+        identity::prove(self.at(port), &format!("epics-gauge:{}", self.identity()), deadline)
             .map_err(|reason| IocError::Ports { reason, port })
     }
 
@@ -75,7 +85,7 @@ impl Place {
         if !reported.ends_with(&format!(":{port}")) {
             return Err(IocError::Ports { reason: format!("it serves TCP on {reported}"), port });
         }
-        identity::speaks_channel_access(port, deadline)
+        identity::speaks_channel_access(self.at(port), deadline)
             .map_err(|reason| IocError::Ports { reason, port })?;
         Ok(true)
     }
@@ -99,7 +109,7 @@ impl Place {
                 port,
             });
         }
-        identity::speaks_pv_access(port, deadline)
+        identity::speaks_pv_access(self.at(port), deadline)
             .map_err(|reason| IocError::Ports { reason, port })
     }
 }

@@ -77,7 +77,7 @@ impl ServerProgram {
                 self.wanted.pvs
             )));
         }
-        let place = Place::take()?;
+        let place = Place::take(self.wanted.reach().served())?;
         let (conversation, hello) = self.start_in(&place, None)?;
         let made = vec![0; self.wanted.pvs];
         Ok(ProtocolServer {
@@ -149,7 +149,7 @@ impl ServerProgram {
         }))?;
         match conversation.hear(deadline, "serve")? {
             FromServer::Ready(ready) => {
-                proof::prove(&ready, &self.protocols, &place.ports, &identity, deadline)?;
+                proof::prove(&ready, &self.protocols, place, deadline)?;
                 Ok(hello)
             }
             FromServer::Failed(failed) => Err(conversation.refused(failed.error)),

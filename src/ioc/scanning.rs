@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "cli")]
+use serde::{Deserialize, Serialize};
+
 use super::scan_menu::{check_rate, scan_choice};
 use super::shell::COMMAND_DEADLINE;
 use super::soft_ioc::number_of;
@@ -17,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(1);
 
 /// Rates of several kinds of records at once.
 #[cfg(feature = "cli")]
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct MixedRates {
     /// How many of the first calc records are slow.
     pub slow_pvs: usize,

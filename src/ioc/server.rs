@@ -1,17 +1,20 @@
 //! One way to be an IOC, seen from outside: what every server can be asked.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::scanning::MixedRates;
 use super::{IocError, LogEvent, Restart, SoftIoc};
 use crate::lookup::Lookup;
-use crate::process::Ports;
 use crate::process::link::Link;
+use crate::process::{HostClocks, Ports, SubjectUsage, UsageSample};
 
 /// What a server counts of its own work, all of it since its start; none where
 /// it does not count. The counts of one time are the difference of two readings,
 /// [`Counted::since`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
     /// Subscriptions of clients to the PVs of this crate, at this moment.
     pub subscriptions: Option<u64>,
@@ -219,6 +222,48 @@ pub trait Server {
 
     /// Lets the server leave by itself; kills it after a while.
     fn stop(self: Box<Self>);
+
+    /// Begins to sample CPU, memory and bytes of a server on another host, where it is; none
+    /// for one on this host, which is sampled by its process id.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn sampler(&self, _period: Duration) -> Result<Option<Box<dyn ServerSampler>>, IocError> {
+        Ok(None)
+    }
+
+    /// How far the clocks of the server's host are from those of this one; none for a server
+    /// on this host.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn clocks(&self) -> Result<Option<HostClocks>, IocError> {
+        Ok(None)
+    }
+}
+
+/// Samples a server on another host. All times are those of this host's monotonic clock.
+pub trait ServerSampler {
+    /// The latest sample.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn latest(&self) -> Result<Option<UsageSample>, IocError>;
+
+    /// Continues with the server's process after a restart.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn replace(&self, pid: u32) -> Result<(), IocError>;
+
+    /// Takes the last sample, and returns all with the CPU time that sampling took.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn finish(self: Box<Self>) -> Result<(SubjectUsage, u64), IocError>;
+
+    /// Whether the server's host is a part of this machine, whose load it shares.
+    fn is_on_this_machine(&self) -> bool;
 }
 
 fn cannot(what: &str) -> IocError {

@@ -14,7 +14,7 @@ impl SoftIoc {
     /// # Errors
     /// The first of [`Builder::start`]; the others are ended then.
     pub fn start_all(builders: &[Builder]) -> Result<Vec<SoftIoc>, IocError> {
-        let places = builders.iter().map(|_| Place::take()).collect::<Result<Vec<_>, _>>()?;
+        let places = builders.iter().map(place_of).collect::<Result<Vec<_>, _>>()?;
         start_at(builders, places)
     }
 
@@ -23,7 +23,7 @@ impl SoftIoc {
     /// # Errors
     /// The same.
     pub fn start_together(builders: &[Builder]) -> Result<Vec<SoftIoc>, IocError> {
-        let places = builders.iter().map(|_| Place::take()).collect::<Result<Vec<_>, _>>()?;
+        let places = builders.iter().map(place_of).collect::<Result<Vec<_>, _>>()?;
         let mut builders = builders.to_vec();
         for (number, builder) in builders.iter_mut().enumerate() {
             let others = places.iter().enumerate().filter(|(other, _)| *other != number);
@@ -41,6 +41,10 @@ impl SoftIoc {
         let ports: Vec<_> = iocs.iter().map(|ioc| ioc.ports()).collect();
         client_environment_of(&ports, Lookup::Udp, iocs[0].builder.array_limit(), Reach::Direct)
     }
+}
+
+fn place_of(builder: &Builder) -> Result<Place, IocError> {
+    Place::take(builder.reach.served())
 }
 
 fn start_at(builders: &[Builder], places: Vec<Place>) -> Result<Vec<SoftIoc>, IocError> {

@@ -280,6 +280,7 @@ mod tests {
             approaches: vec![facts("wire"), facts("libca")],
             environments: Vec::new(),
             revision: None,
+            server_host: None,
             comparison: None,
         };
         RunRecords { run, records, end: None }

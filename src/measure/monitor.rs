@@ -1,6 +1,7 @@
 //! Scenarios with monitors: subscribes, lets the server make updates at a rate,
 //! and compares what arrived with what the server's own database counted.
 
+mod clocks_apart;
 mod observe;
 mod replaced;
 mod steady;
@@ -90,12 +91,13 @@ struct MonitorRun<'a, 'b> {
 impl MonitorRun<'_, '_> {
     fn take(mut self) -> Result<Finished, Stop> {
         let first = self.made()?;
+        let clocks = self.driven.ioc.clocks()?;
         self.subscribe()?;
         let counters_before = self.driven.ioc.counted()?;
-        let usage = UsageRecorder::start(self.driven.session.pid(), self.driven.ioc.pid());
+        let usage = UsageRecorder::start(self.driven.session.pid(), &*self.driven.ioc)?;
         let pending = self.begin_collecting();
         let observed = self.observe(first, &pending, &usage)?;
-        let recorded = usage.finish();
+        let recorded = usage.finish()?;
         let counters = self.counters_since(&counters_before, &observed)?;
         let Answer { done, .. } = self.finish_collecting(pending)?;
         let updates = done.updates.unwrap_or_default();
@@ -105,6 +107,12 @@ impl MonitorRun<'_, '_> {
             Err(wrong) => (Vec::new(), Some(wrong)),
         };
         let mut monitored = self.monitored(&observed, &tallies, updates);
+        if let Some(clocks) = clocks {
+            let warning = clocks_apart::correct(&mut monitored.latencies, clocks.day);
+            // Each slice has percentiles that were taken in the worker.
+            monitored.latency_over_time = None;
+            self.driven.record.warnings.extend(warning);
+        }
         monitored.server_counters = counters;
         monitored.client = recorded.client;
         monitored.server = recorded.server;

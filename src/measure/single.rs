@@ -104,6 +104,7 @@ pub(super) fn wanted(planned: &PlannedConfiguration) -> Wanted {
         database: None,
         cores: cores_of(planned).map_or(Vec::new(), |cores| cores.server),
         link: wanted_link(planned),
+        hosts: None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::stop::Stop;
+use crate::ioc::{Server, ServerSampler};
 use crate::process::{
     self, MachineTime, SubjectUsage, UsageSampler, machine_time, this_process_cpu_ns,
 };
@@ -17,6 +19,8 @@ const SERVER: usize = 1;
 /// Records until [`UsageRecorder::finish`].
 pub(super) struct UsageRecorder {
     sampler: UsageSampler,
+    /// Samples the server, where that is on another host.
+    server_elsewhere: Option<Box<dyn ServerSampler>>,
     /// The machine's counters at the start; none where the system has none.
     machine: Option<MachineTime>,
     harness_cpu_ns: u64,
@@ -38,19 +42,27 @@ pub(super) struct Recorded {
 
 impl UsageRecorder {
     /// Begins to sample both processes and their descendants.
-    pub(super) fn start(client_pid: u32, server_pid: u32) -> UsageRecorder {
-        let subjects =
-            vec![("the client".to_owned(), client_pid), ("the server".to_owned(), server_pid)];
-        UsageRecorder {
+    pub(super) fn start(client_pid: u32, server: &dyn Server) -> Result<UsageRecorder, Stop> {
+        let mut subjects = vec![("the client".to_owned(), client_pid)];
+        let server_elsewhere = server.sampler(PERIOD)?;
+        if server_elsewhere.is_none() {
+            subjects.push(("the server".to_owned(), server.pid()));
+        }
+        Ok(UsageRecorder {
             sampler: UsageSampler::start(subjects, PERIOD),
+            server_elsewhere,
             machine: machine_time(),
             harness_cpu_ns: this_process_cpu_ns(),
-        }
+        })
     }
 
     /// Continues with the server's new process after a restart.
-    pub(super) fn server_is_now(&self, pid: u32) {
-        self.sampler.replace(SERVER, pid);
+    pub(super) fn server_is_now(&self, pid: u32) -> Result<(), Stop> {
+        match &self.server_elsewhere {
+            Some(elsewhere) => elsewhere.replace(pid)?,
+            None => self.sampler.replace(SERVER, pid),
+        }
+        Ok(())
     }
 
     /// The client's memory at the latest sample.
@@ -59,17 +71,29 @@ impl UsageRecorder {
     }
 
     /// Client and server at the latest sample.
-    pub(super) fn latest(&self) -> [Option<process::UsageSample>; 2] {
-        [CLIENT, SERVER].map(|subject| self.sampler.latest(subject))
+    pub(super) fn latest(&self) -> Result<[Option<process::UsageSample>; 2], Stop> {
+        let server = match &self.server_elsewhere {
+            Some(elsewhere) => elsewhere.latest()?,
+            None => self.sampler.latest(SERVER),
+        };
+        Ok([self.sampler.latest(CLIENT), server])
     }
 
     /// Takes the last samples.
-    pub(super) fn finish(self) -> Recorded {
+    pub(super) fn finish(self) -> Result<Recorded, Stop> {
         let mut sampled = self.sampler.finish();
+        let mut sampler_cpu_ns = sampled.sampler_cpu_ns;
+        let mut is_server_here = true;
+        if let Some(elsewhere) = self.server_elsewhere {
+            is_server_here = elsewhere.is_on_this_machine();
+            let (server, its_cpu_ns) = elsewhere.finish()?;
+            sampled.subjects.push(server);
+            sampler_cpu_ns += its_cpu_ns;
+        }
         let harness_ns = this_process_cpu_ns().saturating_sub(self.harness_cpu_ns);
-        let own_ns = harness_ns + sampled.subjects.iter().map(cpu_ns_of).sum::<u64>();
+        let of_this_machine = sampled.subjects.iter().take(if is_server_here { 2 } else { 1 });
+        let own_ns = harness_ns + of_this_machine.map(cpu_ns_of).sum::<u64>();
         let machine = self.machine.and_then(|before| machine_use(before, machine_time()?, own_ns));
-        let sampler_cpu_ns = sampled.sampler_cpu_ns;
         let mut warnings = Vec::new();
         let server = sampled.subjects.remove(SERVER);
         let client = sampled.subjects.remove(CLIENT);
@@ -87,14 +111,14 @@ impl UsageRecorder {
             let why = why.unwrap_or("the kernel's count is missing or has fallen");
             warnings.push(format!("no network bytes of {}: {why}", client.label));
         }
-        Recorded {
+        Ok(Recorded {
             client: of_record(client),
             server: of_record(server),
             sampler_cpu_ns,
             machine,
             bytes,
             warnings,
-        }
+        })
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Command {
     cores: Vec<usize>,
     /// The network namespace that it runs in, where it is not that of this process.
     network: Option<RawFd>,
+    /// How long it may take to end by itself when this process is gone.
+    grace: Duration,
     /// Descriptors of this process that it inherits under the same numbers.
     inherited: Vec<RawFd>,
 }
@@ -47,6 +49,7 @@ impl Command {
             removed_with_harness: None,
             cores: Vec::new(),
             network: None,
+            grace: Duration::ZERO,
             inherited: Vec::new(),
         }
     }
@@ -115,6 +118,14 @@ impl Command {
     #[cfg(feature = "cli")]
     pub(super) fn in_network(mut self, namespace: &'static OwnedFd) -> Command {
         self.network = Some(namespace.as_raw_fd());
+        self
+    }
+
+    /// Lets the process end by itself when this one is gone in whatever way, for so long: it
+    /// sees the end of its stdin. Others are killed at once.
+    #[cfg(feature = "cli")]
+    pub fn ends_with_stdin_within(mut self, grace: Duration) -> Command {
+        self.grace = grace;
         self
     }
 
@@ -187,6 +198,9 @@ impl Command {
     fn start_under(&self, supervisor: &Path) -> io::Result<Child> {
         let mut command = std::process::Command::new(supervisor);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if !self.grace.is_zero() {
+            command.arg("--grace").arg(self.grace.as_millis().to_string());
+        }
         let (supervisor, control_socket, pid) = self.spawn_under(command)?;
         Ok(Child::around(supervisor, control_socket, pid, self.described()))
     }

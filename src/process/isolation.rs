@@ -1,4 +1,5 @@
-//! Ports of one's own and environments that know nothing but loopback.
+//! Ports of one's own, and environments that know nothing but loopback, or the addresses of
+//! two hosts.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -19,6 +20,9 @@ const PORTS_PER_BLOCK: u16 = 5;
 /// size of libca's buffers changes how it behaves, so it is the same for all.
 const USUAL_MAX_ARRAY_BYTES: u64 = 16_777_216;
 
+/// Lists the hosts beyond loopback that the floors may search.
+const ALLOWED_SERVERS: &str = "EPICS_GAUGE_SERVERS";
+
 /// Where each side of a link sees the other: another address of loopback.
 pub(super) const FAR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
@@ -30,13 +34,47 @@ pub enum Reach {
     Direct,
     /// Over a link, at whose other end each sees the other.
     OverLink,
+    /// Between two hosts, each at its own address.
+    Hosts {
+        /// The address of the IOC, on which alone it serves.
+        server: Ipv4Addr,
+        /// The address of its clients, to which its beacons go.
+        clients: Ipv4Addr,
+    },
 }
 
 impl Reach {
-    fn address(self) -> Ipv4Addr {
+    /// Where clients reach the IOC.
+    fn server(self) -> Ipv4Addr {
         match self {
             Reach::Direct => Ipv4Addr::LOCALHOST,
             Reach::OverLink => FAR,
+            Reach::Hosts { server, .. } => server,
+        }
+    }
+
+    /// Where the IOC reaches its clients.
+    fn clients(self) -> Ipv4Addr {
+        match self {
+            Reach::Direct => Ipv4Addr::LOCALHOST,
+            Reach::OverLink => FAR,
+            Reach::Hosts { clients, .. } => clients,
+        }
+    }
+
+    /// The address on which the IOC serves, as its own host knows it.
+    pub fn served(self) -> Ipv4Addr {
+        match self {
+            Reach::Direct | Reach::OverLink => Ipv4Addr::LOCALHOST,
+            Reach::Hosts { server, .. } => server,
+        }
+    }
+
+    /// The address from which clients search, as their own host knows it.
+    fn searched_from(self) -> Ipv4Addr {
+        match self {
+            Reach::Direct | Reach::OverLink => Ipv4Addr::LOCALHOST,
+            Reach::Hosts { clients, .. } => clients,
         }
     }
 }
@@ -156,13 +194,17 @@ pub fn client_environment_of(
     arrays: ArrayLimit,
     reach: Reach,
 ) -> Vec<(String, String)> {
-    let server = reach.address();
-    let mut environment = common_environment(iocs[0], iocs[0].pva_beacons(), arrays);
-    let on_loopback = |port: fn(&Ports) -> u16| -> String {
+    let server = reach.server();
+    let (first, own) = (iocs[0], reach.searched_from());
+    let mut environment = common_environment(first, first.pva_beacons(), arrays, own);
+    let all_at = |port: fn(&Ports) -> u16| -> String {
         let addresses: Vec<String> =
             iocs.iter().map(|ports| format!("{server}:{}", port(ports))).collect();
         addresses.join(" ")
     };
+    if let Reach::Hosts { server, .. } = reach {
+        environment.extend(owned([(ALLOWED_SERVERS, server.to_string())]));
+    }
     environment.extend(match lookup {
         Lookup::Udp => owned([
             (
@@ -170,16 +212,16 @@ pub fn client_environment_of(
                 match iocs {
                     // Its port is that of EPICS_CA_SERVER_PORT.
                     [_] => server.to_string(),
-                    _ => on_loopback(Ports::ca_server),
+                    _ => all_at(Ports::ca_server),
                 },
             ),
-            ("EPICS_PVA_ADDR_LIST", on_loopback(Ports::pva_search)),
+            ("EPICS_PVA_ADDR_LIST", all_at(Ports::pva_search)),
         ]),
         // A list that is absent would mean the same, but not to every client.
         Lookup::NameServer => owned([
             ("EPICS_CA_ADDR_LIST", String::new()),
-            ("EPICS_CA_NAME_SERVERS", on_loopback(Ports::ca_server)),
-            ("EPICS_PVA_NAME_SERVERS", on_loopback(Ports::pva_server)),
+            ("EPICS_CA_NAME_SERVERS", all_at(Ports::ca_server)),
+            ("EPICS_PVA_NAME_SERVERS", all_at(Ports::pva_server)),
         ]),
     });
     environment
@@ -199,9 +241,9 @@ impl Peers {
     }
 
     /// The IOC's own address, and theirs.
-    fn ca_addresses(&self) -> String {
+    fn ca_addresses(&self, own: Ipv4Addr) -> String {
         let peers = self.search_ports.iter().map(|(ca, _)| format!(" 127.0.0.1:{ca}"));
-        std::iter::once("127.0.0.1".to_owned()).chain(peers).collect()
+        std::iter::once(own.to_string()).chain(peers).collect()
     }
 
     /// Theirs alone.
@@ -212,7 +254,7 @@ impl Peers {
     }
 }
 
-/// What an IOC needs to serve on `ports` of loopback only. Its own CA links find itself and
+/// What an IOC needs to serve on `ports` of one address only. Its own CA links find itself and
 /// `peers`; its own pvAccess client searches `peers` only: it would connect to itself.
 pub fn server_environment(
     ports: &Ports,
@@ -220,19 +262,19 @@ pub fn server_environment(
     arrays: ArrayLimit,
     reach: Reach,
 ) -> Vec<(String, String)> {
-    let clients = reach.address();
-    let mut environment = common_environment(ports, ports.pva_search(), arrays);
+    let (clients, served) = (reach.clients(), reach.served());
+    let mut environment = common_environment(ports, ports.pva_search(), arrays, served);
     if !peers.search_ports.is_empty() {
         environment.extend(owned([("EPICS_PVA_ADDR_LIST", peers.pva_addresses())]));
     }
     environment.extend(owned([
-        ("EPICS_CA_ADDR_LIST", peers.ca_addresses()),
-        ("EPICS_CAS_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
+        ("EPICS_CA_ADDR_LIST", peers.ca_addresses(served)),
+        ("EPICS_CAS_INTF_ADDR_LIST", served.to_string()),
         ("EPICS_CAS_SERVER_PORT", ports.ca_server().to_string()),
         ("EPICS_CAS_BEACON_ADDR_LIST", clients.to_string()),
         ("EPICS_CAS_AUTO_BEACON_ADDR_LIST", "NO".to_owned()),
         ("EPICS_CAS_BEACON_PORT", ports.ca_repeater().to_string()),
-        ("EPICS_PVAS_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
+        ("EPICS_PVAS_INTF_ADDR_LIST", served.to_string()),
         ("EPICS_PVAS_SERVER_PORT", ports.pva_server().to_string()),
         ("EPICS_PVAS_BROADCAST_PORT", ports.pva_search().to_string()),
         ("EPICS_PVAS_BEACON_ADDR_LIST", format!("{clients}:{}", ports.pva_beacons())),
@@ -242,14 +284,19 @@ pub fn server_environment(
 }
 
 /// What both have in common. `pva_udp` is the port on which a pvAccess client hears
-/// beacons.
-fn common_environment(ports: &Ports, pva_udp: u16, arrays: ArrayLimit) -> Vec<(String, String)> {
+/// beacons, `own` the address of its host.
+fn common_environment(
+    ports: &Ports,
+    pva_udp: u16,
+    arrays: ArrayLimit,
+    own: Ipv4Addr,
+) -> Vec<(String, String)> {
     let mut environment = owned([
         ("EPICS_CA_AUTO_ADDR_LIST", "NO".to_owned()),
         ("EPICS_CA_SERVER_PORT", ports.ca_server().to_string()),
         ("EPICS_CA_REPEATER_PORT", ports.ca_repeater().to_string()),
         ("EPICS_PVA_AUTO_ADDR_LIST", "NO".to_owned()),
-        ("EPICS_PVA_INTF_ADDR_LIST", "127.0.0.1".to_owned()),
+        ("EPICS_PVA_INTF_ADDR_LIST", own.to_string()),
         ("EPICS_PVA_SERVER_PORT", ports.pva_server().to_string()),
         ("EPICS_PVA_BROADCAST_PORT", pva_udp.to_string()),
     ]);
@@ -350,6 +397,27 @@ mod tests {
         for (name, value) in server {
             let is_beacons = name.ends_with("BEACON_ADDR_LIST") && !name.contains("AUTO");
             assert_eq!(value.contains("127.0.0.2"), is_beacons, "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn between_hosts_nothing_but_their_addresses_is_used() {
+        let ports = Ports::reserve().unwrap();
+        let arrays = ArrayLimit::RoomFor(0);
+        let (server, clients) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
+        let reach = Reach::Hosts { server, clients };
+        let of_server = server_environment(&ports, &Peers::default(), arrays, reach);
+        for (name, value) in &of_server {
+            let is_beacons = name.ends_with("BEACON_ADDR_LIST") && !name.contains("AUTO");
+            assert_eq!(value.contains("10.0.0.2"), is_beacons, "{name}={value}");
+            assert!(!value.contains("127."), "{name}={value}");
+        }
+        for lookup in Lookup::ALL {
+            for (name, value) in client_environment(&ports, lookup, arrays, reach) {
+                let is_own = name.contains("INTF");
+                assert_eq!(value.contains("10.0.0.2"), is_own, "{name}={value}");
+                assert!(!value.contains("127."), "{name}={value}");
+            }
         }
     }
 

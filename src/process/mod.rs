@@ -10,6 +10,8 @@ mod child;
 mod command;
 mod cores;
 mod deadline;
+#[cfg(feature = "cli")]
+mod host_clocks;
 mod isolation;
 #[cfg(feature = "cli")]
 pub mod link;
@@ -21,6 +23,8 @@ mod network;
 mod output;
 mod repeater;
 #[cfg(feature = "cli")]
+pub mod stacks;
+#[cfg(feature = "cli")]
 mod usage;
 
 pub use attached::AttachedChild;
@@ -28,6 +32,8 @@ pub use child::{Child, Event, MOST_UNREAD_LINES};
 pub use command::Command;
 pub use cores::usable_cores;
 pub use deadline::{Deadline, Stopped, interrupt, interrupted};
+#[cfg(feature = "cli")]
+pub use host_clocks::{ClockOffset, ClockReading, HostClocks, There, TimeOn};
 pub use isolation::{
     ArrayLimit, Peers, Ports, Reach, client_environment, client_environment_of, server_environment,
 };

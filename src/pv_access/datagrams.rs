@@ -119,7 +119,13 @@ mod tests {
 
     fn search(is_big_endian: bool) -> Vec<u8> {
         let mut output = Vec::new();
-        let search = Search::begin(&mut output, is_big_endian, 5, Some(4000), false);
+        let search = Search::begin(
+            &mut output,
+            is_big_endian,
+            5,
+            Some("127.0.0.1:4000".parse().unwrap()),
+            false,
+        );
         for (cid, name) in [(7, "a"), (8, "bc")] {
             Search::add(&mut output, is_big_endian, cid, name);
         }

@@ -132,24 +132,24 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    /// Begins a search; answers repeat `sequence` and, over UDP, go to `reply_port` of
-    /// loopback.
+    /// Begins a search; answers repeat `sequence` and, over UDP, go to `reply_to`, which may
+    /// leave the address to the sender of the datagram (0.0.0.0).
     pub(crate) fn begin(
         output: &mut Vec<u8>,
         is_big_endian: bool,
         sequence: u32,
-        reply_port: Option<u16>,
+        reply_to: Option<SocketAddrV4>,
         is_reply_required: bool,
     ) -> Search {
         let begin = output.len();
         message(output, is_big_endian, CMD_SEARCH, |writer| {
             writer.u32(sequence);
-            let unicast = if reply_port.is_some() { UNICAST } else { 0 };
+            let unicast = if reply_to.is_some() { UNICAST } else { 0 };
             writer.u8(unicast | if is_reply_required { REPLY_REQUIRED } else { 0 });
             writer.bytes(&[0; 3]);
-            let address = reply_port.map_or(Ipv4Addr::UNSPECIFIED, |_| Ipv4Addr::LOCALHOST);
-            writer.bytes(&address.to_ipv6_mapped().octets());
-            writer.u16(reply_port.unwrap_or(0));
+            let reply_to = reply_to.unwrap_or(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
+            writer.bytes(&reply_to.ip().to_ipv6_mapped().octets());
+            writer.u16(reply_to.port());
             writer.size(1);
             writer.text(TCP);
             writer.u16(0);
@@ -377,7 +377,8 @@ mod tests {
     #[test]
     fn a_search_counts_its_pvs_and_its_answer_names_the_server() {
         let mut output = Vec::new();
-        let search = Search::begin(&mut output, true, 5, Some(4000), false);
+        let search =
+            Search::begin(&mut output, true, 5, Some("127.0.0.1:4000".parse().unwrap()), false);
         let before = output.len();
         for (cid, name) in [(7, "a"), (8, "bc")] {
             Search::add(&mut output, true, cid, name);

@@ -91,6 +91,7 @@ fn run_with(approaches: &[&str], records: Vec<Record>) -> RunRecords {
             approaches: facts.collect(),
             environments: Vec::new(),
             revision: None,
+            server_host: None,
             comparison: None,
         },
         records,
@@ -98,6 +99,7 @@ fn run_with(approaches: &[&str], records: Vec<Record>) -> RunRecords {
             ended_utc: "2026-01-01T00:01:00Z".to_owned(),
             interrupted: false,
             processes_left: Some(0),
+            server_clock: None,
         }),
     }
 }

@@ -20,6 +20,7 @@ mod examples;
 mod faults;
 #[cfg(feature = "pvaccess")]
 mod floor;
+mod hosts;
 mod import_cycles;
 mod ioc_command;
 mod ioc_lives;

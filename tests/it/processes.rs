@@ -215,8 +215,8 @@ fn daemon_forker() -> TempDir {
 
 /// The program in the middle of something, with a folder of its own for
 /// temporary files and nothing of ours in its session.
-struct Started {
-    child: std::process::Child,
+pub(crate) struct Started {
+    pub(crate) child: std::process::Child,
     /// Holds the folder of a run's results.
     gauge: Option<Gauge>,
     temporary: TempDir,
@@ -232,7 +232,7 @@ impl Started {
         Started { child: command.spawn().unwrap(), gauge: None, temporary, stderr }
     }
 
-    fn run(gauge: Gauge) -> Started {
+    pub(crate) fn run(gauge: Gauge) -> Started {
         let mut started = Started::now(gauge.command());
         started.gauge = Some(gauge);
         started
@@ -249,7 +249,7 @@ impl Started {
     }
 
     /// Waits until it has a descendant of each name, and gives all descendants.
-    fn wait_for(&self, names: &[&str]) -> Vec<Seen> {
+    pub(crate) fn wait_for(&self, names: &[&str]) -> Vec<Seen> {
         let mut family = Vec::new();
         wait_until(&format!("{names:?} live"), || {
             family = self.family();
@@ -270,7 +270,7 @@ impl Started {
         assert_eq!(unsafe { libc::kill(-group, number) }, 0);
     }
 
-    fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let end = Instant::now() + PATIENCE;
         loop {
             match self.child.try_wait().unwrap() {
@@ -281,13 +281,13 @@ impl Started {
         }
     }
 
-    fn ends_with_code(&mut self, code: i32) {
+    pub(crate) fn ends_with_code(&mut self, code: i32) {
         let status = self.wait();
         let stderr = fs::read_to_string(&self.stderr).unwrap();
         assert_eq!(status.code(), Some(code), "{status}: {stderr}");
     }
 
-    fn left_files(&self) -> Vec<String> {
+    pub(crate) fn left_files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.temporary.path()).unwrap();
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
     }

@@ -68,6 +68,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
+    ("hosts", &["embedded", "ioc", "lookup", "process", "python_site", "record"]),
     ("conform", &["ioc", "measure", "named", "process", "protocol", "units", "worker_protocol"]),
     ("metric", &["named", "worker_protocol", "record", "scenario", "stats", "units"]),
     (

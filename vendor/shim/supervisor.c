@@ -1,6 +1,6 @@
 /* supervisor: runs one command and takes it along, with all its descendants.
  *
- *   supervisor [--attached] CONTROL-FD FOLDER COMMAND [ARGUMENT...]
+ *   supervisor [--attached | --grace MS] CONTROL-FD FOLDER COMMAND [ARGUMENT...]
  *
  * CONTROL-FD is one end of a socket pair whose other end only the harness
  * holds. It works when the harness can do nothing any more (SIGKILL): the
@@ -13,6 +13,10 @@
  * With --attached the command stays in the process group of the harness, as a
  * command that a shell starts does: it may read the terminal, and Ctrl-C reaches
  * it. Signals that ask to end are the command's then, and the supervisor waits for it.
+ *
+ * With --grace the command has so many ms to end by itself when the harness is gone: what
+ * it started on another host is beyond the reach of this supervisor, and what it started
+ * here has folders of its own to remove.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,6 +30,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -33,6 +38,7 @@
 
 static int wake_up[2];
 static int is_attached;
+static int grace_ms;
 
 static void on_signal(int number)
 {
@@ -147,12 +153,30 @@ static int harness_is_gone(int control_socket)
     return poll(&watched, 1, 0) > 0 && watched.revents;
 }
 
+static long now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A command that was killed leaves supervisors of its own, which see its end and have
+ * folders to remove: they get the grace too. */
+static void let_adopted_children_end(void)
+{
+    struct timespec pause = {0, 2000000};
+    long end = now_ms() + grace_ms;
+    while (now_ms() < end && waitpid(-1, NULL, WNOHANG) >= 0)
+        nanosleep(&pause, NULL);
+}
+
 static void reap(pid_t command, int control_socket, const char *folder)
 {
     int status;
     pid_t ended;
     while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
         if (ended == command) {
+            let_adopted_children_end();
             kill_everything(command);
             /* An IOC may see the end of its stdin before the supervisor that of its
              * control socket. */
@@ -160,6 +184,19 @@ static void reap(pid_t command, int control_socket, const char *folder)
                 remove_folder(folder);
             end_like(status);
         }
+    }
+}
+
+/* Its stdin has ended with the harness: a command that heeds that ends now. */
+static void let_it_end(pid_t command, int control_socket, const char *folder)
+{
+    long end = now_ms() + grace_ms;
+    for (long left; (left = end - now_ms()) > 0;) {
+        struct pollfd woken = {wake_up[0], POLLIN, 0};
+        char byte;
+        if (poll(&woken, 1, (int)left) > 0)
+            (void)!read(wake_up[0], &byte, 1);
+        reap(command, control_socket, folder);
     }
 }
 
@@ -177,6 +214,7 @@ static void guard(pid_t command, int control_socket, const char *folder)
         }
         reap(command, control_socket, folder);
         if (harness_is_gone(control_socket)) {
+            let_it_end(command, control_socket, folder);
             kill_everything(command);
             remove_folder(folder);
             _exit(124);
@@ -189,8 +227,14 @@ int main(int argc, char **argv)
     is_attached = argc > 1 && strcmp(argv[1], "--attached") == 0;
     argc -= is_attached;
     argv += is_attached;
+    if (argc > 2 && strcmp(argv[1], "--grace") == 0) {
+        grace_ms = atoi(argv[2]);
+        argc -= 2;
+        argv += 2;
+    }
     if (argc < 4) {
-        fprintf(stderr, "usage: supervisor [--attached] CONTROL-FD FOLDER COMMAND [ARGUMENT...]\n");
+        fprintf(stderr, "usage: supervisor [--attached | --grace MS] CONTROL-FD FOLDER COMMAND "
+                        "[ARGUMENT...]\n");
         return 64;
     }
     int control_socket = atoi(argv[1]);

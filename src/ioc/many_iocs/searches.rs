@@ -218,7 +218,13 @@ mod tests {
 
     fn pv_access_datagram() -> Vec<u8> {
         let mut bytes = Vec::new();
-        let search = pv_access::Search::begin(&mut bytes, true, 1, Some(4000), false);
+        let search = pv_access::Search::begin(
+            &mut bytes,
+            true,
+            1,
+            Some("127.0.0.1:4000".parse().unwrap()),
+            false,
+        );
         names().for_each(|name| pv_access::Search::add(&mut bytes, true, 1, &name));
         search.end(&mut bytes, true, 20);
         bytes

@@ -1,22 +1,22 @@
 //! Proof that a server serves on the ports that it reports, and that they are the ones it was given.
 
 use super::messages::Ready;
-use crate::ioc::{IocError, identity};
-use crate::process::{Deadline, Ports};
+use crate::ioc::{IocError, Place, identity};
+use crate::process::Deadline;
 use crate::protocol::Protocol;
 
-/// Proves that what reports `ready` serves all `protocols` on `ports`.
+/// Proves that what reports `ready` serves all `protocols` at its place.
 pub(super) fn prove(
     ready: &Ready,
     protocols: &[Protocol],
-    ports: &Ports,
-    identity: &str,
+    place: &Place,
     deadline: &Deadline,
 ) -> Result<(), IocError> {
+    let identity = place.identity();
     for protocol in protocols {
         let port = match protocol {
-            Protocol::Ca => ports.ca_server(),
-            Protocol::Pva => ports.pva_server(),
+            Protocol::Ca => place.ports.ca_server(),
+            Protocol::Pva => place.ports.pva_server(),
         };
         let wrong = |reason: String| IocError::Ports { reason, port };
         match ready.ports.get(protocol) {
@@ -27,8 +27,10 @@ pub(super) fn prove(
             None => return Err(wrong(format!("it does not serve {protocol}"))),
         }
         match protocol {
-            Protocol::Ca => identity::prove(port, &format!("epics-gauge:{identity}"), deadline),
-            Protocol::Pva => identity::speaks_pv_access(port, deadline),
+            Protocol::Ca => {
+                identity::prove(place.at(port), &format!("epics-gauge:{identity}"), deadline)
+            }
+            Protocol::Pva => identity::speaks_pv_access(place.at(port), deadline),
         }
         .map_err(wrong)?;
     }

@@ -68,6 +68,7 @@ fn run(day: usize, cores: usize, records: Vec<Record>) -> (String, RunRecords) {
         }],
         environments: Vec::new(),
         revision: None,
+        server_host: None,
         comparison: None,
     };
     (format!("day {day}"), RunRecords { run, records, end: None })
@@ -103,6 +104,7 @@ fn a_run_is_complete_when_it_came_to_its_end() {
             ended_utc: String::new(),
             interrupted,
             processes_left: None,
+            server_clock: None,
         });
         (name, run)
     };

@@ -128,7 +128,7 @@ impl MonitorRun<'_, '_> {
                 let from_ns = monotonic_ns();
                 self.driven.session.meanwhile(pending, fault.lasts, &mut || Ok(()))?;
                 self.driven.ioc.restart(without)?;
-                usage.server_is_now(self.driven.ioc.pid());
+                usage.server_is_now(self.driven.ioc.pid())?;
                 observed.served_again_ns = Some(monotonic_ns());
                 observed.instances.push(IocInstance { from_ns, first: None, last: Vec::new() });
                 *scanning_ns = self.start_scanning()?;

@@ -33,11 +33,11 @@ impl MonitorRun<'_, '_> {
     ) -> Result<Steady, Stop> {
         let mut loads = Vec::new();
         let mut after = Duration::ZERO;
-        let mut before = usage.latest();
+        let mut before = usage.latest()?;
         while after < LONGEST_TO_SETTLE {
             self.meanwhile(pending, usage, WINDOW)?;
             after += WINDOW;
-            let now = usage.latest();
+            let now = usage.latest()?;
             loads.push([0, 1].map(|side| {
                 let (before, now) = before[side].zip(now[side])?;
                 let wall_ns = now.at_ns.checked_sub(before.at_ns).filter(|ns| *ns > 0)?;

@@ -86,7 +86,13 @@ mod tests {
         channel_access::encode_search(&mut ca, 1, "gauge:0");
         channel_access::encode_search(&mut ca, 2, "gauge:10");
         let mut pva = Vec::new();
-        let search = pv_access::Search::begin(&mut pva, true, 1, Some(4000), false);
+        let search = pv_access::Search::begin(
+            &mut pva,
+            true,
+            1,
+            Some("127.0.0.1:4000".parse().unwrap()),
+            false,
+        );
         pv_access::Search::add(&mut pva, true, 1, "gauge:0");
         search.end(&mut pva, true, 1);
         let mut counts = LinkCounts::default();

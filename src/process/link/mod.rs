@@ -21,6 +21,8 @@ mod tunnel;
 
 pub use counts::{LinkCounts, PacketCounts};
 pub use namespaces::{again_in_namespaces, enter_namespaces, is_in_namespaces};
+#[cfg(target_os = "linux")]
+pub(super) use namespaces::{unshare, unshare_network};
 pub use orders::{LinkProcess, serve};
 pub use probe::{Arrivals, ProbedLink};
 
@@ -35,6 +37,8 @@ use crate::link::{Direction, LinkConditions, LinkKind};
 use addresses::FAR;
 use namespaces::Namespaces;
 use orders::{Carrier, LinkOrder, LinkWord};
+#[cfg(target_os = "linux")]
+pub(super) use tunnel::raise_loopback;
 
 /// How long the link's process may take to answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);

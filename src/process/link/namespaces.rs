@@ -135,7 +135,7 @@ fn open_and_close_tunnel_device() -> Result<(), String> {
 
 /// With a user namespace where this user may not make a network namespace alone.
 #[cfg(target_os = "linux")]
-fn unshare_network() -> Result<(), String> {
+pub(in crate::process) fn unshare_network() -> Result<(), String> {
     if unshare(libc::CLONE_NEWNET).is_ok() {
         return Ok(());
     }
@@ -153,7 +153,7 @@ fn unshare_network() -> Result<(), String> {
 }
 
 #[cfg(target_os = "linux")]
-fn unshare(flags: libc::c_int) -> io::Result<()> {
+pub(in crate::process) fn unshare(flags: libc::c_int) -> io::Result<()> {
     // SAFETY: takes a number.
     match unsafe { libc::unshare(flags) } {
         0 => Ok(()),

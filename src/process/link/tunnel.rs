@@ -35,7 +35,7 @@ const AT_ONCE: usize = 64;
 const IDLE: Duration = Duration::from_secs(3600);
 
 /// Brings the loopback device of this namespace up.
-pub(super) fn raise_loopback() -> io::Result<()> {
+pub(in crate::process) fn raise_loopback() -> io::Result<()> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     raise(&socket, "lo")
 }

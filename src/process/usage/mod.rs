@@ -27,6 +27,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::network::Listing;
 use subject::{Extent, Subject};
 
@@ -35,7 +37,7 @@ use subject::{Extent, Subject};
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
 
 /// One look at a process and all its descendants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageSample {
     /// When, on the system's monotonic clock.
     pub at_ns: u64,
@@ -48,7 +50,7 @@ pub struct UsageSample {
 }
 
 /// Bytes over a process's TCP connections, those of its descendants included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkSample {
     /// When, on the system's monotonic clock.
     pub at_ns: u64,
@@ -59,7 +61,7 @@ pub struct NetworkSample {
 }
 
 /// What was seen of one subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubjectUsage {
     /// The name given at the start.
     pub label: String,

@@ -276,8 +276,9 @@ fn find(pv: &str, end: Instant) -> Answer<SocketAddrV4> {
     let socket = UdpSocket::bind("127.0.0.1:0").map_err(in_words)?;
     socket.set_read_timeout(Some(SEARCH_AGAIN)).map_err(in_words)?;
     let port = socket.local_addr().map_err(in_words)?.port();
+    let reply_to = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
     let mut datagram = Vec::new();
-    let search = Search::begin(&mut datagram, false, 1, Some(port), false);
+    let search = Search::begin(&mut datagram, false, 1, Some(reply_to), false);
     Search::add(&mut datagram, false, CID, pv);
     search.end(&mut datagram, false, 1);
     let list = std::env::var("EPICS_PVA_ADDR_LIST").unwrap_or_default();

@@ -18,6 +18,10 @@ pub(in crate::worker) struct Variables {
     pub(in crate::worker) timeout: &'static str,
 }
 
+/// The variable with the addresses of other hosts that may be searched, separated by spaces:
+/// those of the user's file of hosts.
+const ALLOWED: &str = "EPICS_GAUGE_SERVERS";
+
 /// What a client does that sets no [`Variables::timeout`].
 const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -45,8 +49,8 @@ pub(super) enum Destinations {
 ///
 /// # Errors
 /// A sentence that names the variable, when there is no address or a wrong one.
-/// Addresses beyond loopback are wrong: a benchmark never touches a network that
-/// may be somebody's control network.
+/// Addresses beyond loopback are wrong unless [`ALLOWED`] lists them: a benchmark never
+/// touches a network that may be somebody's control network.
 pub(super) fn destinations(
     variables: &Variables,
     value: impl Fn(&str) -> Option<String>,
@@ -57,29 +61,45 @@ pub(super) fn destinations(
         text => text.parse().map_err(|_| format!("{name}={text} is not a port")),
     };
     let Variables { name_servers, addresses: list, server_port, search_port, .. } = *variables;
-    let servers = addresses(name_servers, &value(name_servers), port(server_port)?)?;
+    let allowed = value(ALLOWED);
+    let servers = addresses(name_servers, &value(name_servers), port(server_port)?, &allowed)?;
     if !servers.is_empty() {
         return Ok(Destinations::NameServers(servers));
     }
-    let servers = addresses(list, &value(list), port(search_port)?)?;
+    let servers = addresses(list, &value(list), port(search_port)?, &allowed)?;
     if servers.is_empty() {
         return Err(format!("neither {list} nor {name_servers} names a server"));
     }
     Ok(Destinations::Servers(servers))
 }
 
-fn addresses(variable: &str, list: &str, port: u16) -> Result<Vec<SocketAddrV4>, String> {
+fn addresses(
+    variable: &str,
+    list: &str,
+    port: u16,
+    allowed: &str,
+) -> Result<Vec<SocketAddrV4>, String> {
     let mut addresses = Vec::new();
     for entry in list.split_whitespace() {
         let address = resolve(entry, port).map_err(|why| format!("{variable}: {entry}: {why}"))?;
-        if !address.ip().is_loopback() {
-            return Err(format!("{variable}: {entry}: this client stays on loopback, 127.0.0.0/8"));
+        if !may_search(*address.ip(), allowed) {
+            return Err(format!(
+                "{variable}: {entry}: this client stays on loopback, 127.0.0.0/8, and on hosts \
+                 that {ALLOWED} lists"
+            ));
         }
         if !addresses.contains(&address) {
             addresses.push(address);
         }
     }
     Ok(addresses)
+}
+
+/// Whether searches may go to an address, which is never that of many hosts.
+fn may_search(address: Ipv4Addr, allowed: &str) -> bool {
+    let is_of_many = address.is_broadcast() || address.is_multicast();
+    let is_listed = || allowed.split_whitespace().any(|one| one.parse() == Ok(address));
+    address.is_loopback() || (!is_of_many && is_listed())
 }
 
 /// No name but `localhost` is looked up: a look-up may leave the machine.
@@ -170,5 +190,16 @@ mod tests {
             assert!(read(&[("EPICS_CA_NAME_SERVERS", address)]).is_err(), "{address}");
         }
         assert!(read(&[("EPICS_CA_ADDR_LIST", "localhost:7000")]).is_ok());
+    }
+
+    #[test]
+    fn a_listed_host_is_searched_and_no_other() {
+        let to = |address| {
+            read(&[("EPICS_CA_ADDR_LIST", address), (ALLOWED, "10.0.0.1 255.255.255.255")])
+        };
+        assert_eq!(to("10.0.0.1"), Ok(Destinations::Servers(list(&["10.0.0.1:5064"]))));
+        for address in ["10.0.0.2", "255.255.255.255"] {
+            assert!(to(address).unwrap_err().contains(ALLOWED), "{address}");
+        }
     }
 }

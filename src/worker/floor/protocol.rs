@@ -1,6 +1,7 @@
 //! What the floor must know of a protocol.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use super::address::Variables;
@@ -48,7 +49,7 @@ pub(in crate::worker) trait Protocol: Sized {
     fn silence_timeouts(timeout: Duration) -> SilenceTimeouts;
 
     /// Searches whose answers come to this UDP port.
-    fn datagrams(reply_port: u16) -> Self::Datagrams;
+    fn datagrams(reply_to: SocketAddrV4) -> Self::Datagrams;
 
     /// Begins a circuit.
     fn handshake(output: &mut Vec<u8>) -> Self::Peer;

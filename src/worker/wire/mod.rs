@@ -5,6 +5,7 @@ mod searches;
 mod updates;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use self::searches::Searches;
@@ -77,7 +78,7 @@ impl Protocol for ChannelAccess {
         SilenceTimeouts { keep_alive: None, ask_after: Some(timeout), gone_after }
     }
 
-    fn datagrams(_reply_port: u16) -> Searches {
+    fn datagrams(_reply_to: SocketAddrV4) -> Searches {
         Searches
     }
 

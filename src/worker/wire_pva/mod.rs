@@ -14,6 +14,7 @@ mod searches;
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use self::assembly::Assembly;
@@ -131,8 +132,8 @@ impl<P: Pipeline> Protocol for PvAccess<P> {
         SilenceTimeouts { keep_alive: Some(gone_after * 3 / 8), ask_after: None, gone_after }
     }
 
-    fn datagrams(reply_port: u16) -> Searches {
-        Searches::new(reply_port)
+    fn datagrams(reply_to: SocketAddrV4) -> Searches {
+        Searches::new(reply_to)
     }
 
     /// The server speaks first.

@@ -14,7 +14,7 @@ const ETHERNET_MAX_UDP: usize = 1500 - 20 - 8;
 /// The datagrams.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::worker) struct Searches {
-    reply_port: u16,
+    reply_to: SocketAddrV4,
 }
 
 /// Datagrams have the byte order of networks: no server has set another one yet.
@@ -22,8 +22,8 @@ const IS_BIG_ENDIAN: bool = true;
 
 impl Searches {
     /// Answers come to this port of loopback.
-    pub(super) fn new(reply_port: u16) -> Searches {
-        Searches { reply_port }
+    pub(super) fn new(reply_to: SocketAddrV4) -> Searches {
+        Searches { reply_to }
     }
 }
 
@@ -33,7 +33,7 @@ impl Datagrams for Searches {
     const SEARCHES: usize = (ETHERNET_MAX_UDP - 64) / 4;
 
     fn begin(&self, buffer: &mut Vec<u8>, sequence: u32) {
-        Search::begin(buffer, IS_BIG_ENDIAN, sequence, Some(self.reply_port), false);
+        Search::begin(buffer, IS_BIG_ENDIAN, sequence, Some(self.reply_to), false);
     }
 
     fn search_bytes(name_bytes: usize) -> usize {

@@ -193,7 +193,13 @@ fn a_connection_is_as_fast_as_its_rate() {
 fn answers_over_pv_access_come_back_through_the_relay() {
     let (server, client, linked) = over_udp("clean");
     let mut search = Vec::new();
-    let begun = pv_access::Search::begin(&mut search, true, 1, Some(4000), false);
+    let begun = pv_access::Search::begin(
+        &mut search,
+        true,
+        1,
+        Some("127.0.0.1:4000".parse().unwrap()),
+        false,
+    );
     pv_access::Search::add(&mut search, true, 1, "gauge:0");
     begun.end(&mut search, true, 1);
     client.send(&search).unwrap();

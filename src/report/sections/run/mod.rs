@@ -47,7 +47,7 @@ pub(super) fn document(
             Section::of_figures(figures::all(run, judgement, budget_s)),
             Section::new(Role::Tables, tables(run, judgement, budget_s)),
             Section::new(Role::Method, method::method(run, judgement)),
-            Section::new(Role::Bias, method::bias()),
+            Section::new(Role::Bias, method::bias(run)),
             Section::new(Role::Judge, calibration::of_report(known, detail)),
         ]);
     }

@@ -11,8 +11,18 @@ pub(super) fn lead(run: &RunRecords) -> String {
     let machine = &run.run.machine;
     // Where it was fetched from, and its hash, are of the method.
     let base = run.run.base.split(' ').next().unwrap_or_default();
+    let between = match &run.run.server_host {
+        None => String::new(),
+        Some(host) => format!(
+            " Clients at {} here, servers at {} on the host `{}`{}.",
+            host.clients_address,
+            host.address,
+            host.name,
+            if host.is_on_this_machine { ", a network namespace of this machine" } else { "" }
+        ),
+    };
     format!(
-        "Measured {} on {} of {}, {}, by epics-gauge {} with EPICS Base {base}.",
+        "Measured {} on {} of {}, {}, by epics-gauge {} with EPICS Base {base}.{between}",
         run.run.started_utc,
         counted(machine.cores, "core"),
         machine.model,

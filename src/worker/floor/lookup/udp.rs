@@ -34,18 +34,18 @@ pub(in crate::worker) struct UdpLookup<D> {
 }
 
 impl<D: Datagrams> UdpLookup<D> {
-    /// Opens a socket to search for `pvs` PVs with; `datagrams` gets its port.
+    /// Opens a socket to search for `pvs` PVs with; `datagrams` gets its address.
     pub(in crate::worker) fn new(
         servers: Vec<SocketAddrV4>,
         pvs: usize,
-        datagrams: impl FnOnce(u16) -> D,
+        datagrams: impl FnOnce(SocketAddrV4) -> D,
     ) -> io::Result<UdpLookup<D>> {
         let is_local = servers.iter().all(|server| server.ip().is_loopback());
         let from = if is_local { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
         let socket = UdpSocket::bind((from, 0))?;
         socket.set_nonblocking(true)?;
         socket::set_receive_buffer(&socket, RECEIVE_BUFFER_BYTES)?;
-        let datagrams = datagrams(socket.local_addr()?.port());
+        let datagrams = datagrams(SocketAddrV4::new(from, socket.local_addr()?.port()));
         Ok(UdpLookup {
             socket,
             search: Search::new(datagrams, servers.len(), pvs),
