@@ -158,6 +158,9 @@ pub struct ServerManifest {
     /// Whether it is a softIoc of this crate: with its shell, databases and frames.
     #[serde(default)]
     pub soft_ioc: bool,
+    /// The server of this crate that it stands before, when it is a gateway: that one holds the
+    /// PVs, and this one forwards them.
+    pub upstream: Option<String>,
     /// Whether it is measured when no server is named.
     #[serde(default)]
     pub usual: bool,

@@ -306,6 +306,9 @@ pub(super) struct CompareArguments {
     /// A network between server and clients, such as delay=10ms,loss=1%,rate=100mbit
     #[arg(long, value_name = "LINK")]
     pub(super) link: Option<LinkConditions>,
+    /// A TOML file with the hosts of servers and clients (docs/hosts.md)
+    #[arg(long = "hosts", value_name = "FILE", conflicts_with_all = ["link", "ioc_a"])]
+    pub(super) hosts_file: Option<PathBuf>,
     /// How many PVs [default: connect 1000, others 100]
     #[arg(long, value_name = "N", value_parser = parse_pvs, allow_negative_numbers = true)]
     pub(super) pvs: Option<usize>,

@@ -21,6 +21,7 @@ use epics_gauge::worker_protocol::Mode;
 
 use super::arguments::CompareArguments;
 use super::exit::Exit;
+use super::hosts;
 use super::link;
 use super::output::OutputFolder;
 use super::profile::{USUAL_PIXELS, random_seed};
@@ -68,22 +69,27 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
     refuse_what_cannot_find(&request)?;
     let seed = arguments.seed.unwrap_or_else(random_seed);
     let planned = planned.over(arguments.link, seed);
-    if planned.link.is_some() {
+    let hosts = hosts::read(arguments.hosts_file.as_deref(), [&planned])?;
+    if planned.link.is_some() || hosts.is_some() {
         // What is to be fetched is fetched before.
         environments(named_versions(&asked.approaches, &servers).filter_map(chosen_only))?;
         if needs_site(&asked, &servers) {
             let _ = python_site();
         }
+        hosts::enter_for(hosts.as_ref())?;
         link::enter_for([&planned])?;
     }
     let _lock = measuring_lock(arguments.no_wait)?;
     let mut header =
         campaign::header(&asked.approaches, seed, 1, std::env::args().skip(1).collect());
     header.comparison = Some(request.clone());
+    let server_host = hosts::server_host(hosts.as_ref(), arguments.servers_file.as_deref())?;
+    header.server_host = hosts::facts(server_host.as_ref())?;
     let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
     header.environments =
         environments(named_versions(&asked.approaches, &servers).filter_map(chosen_only))?;
     let (sides, servers) = side_setups(&asked, servers)?;
+    let servers = hosts::started_there(servers, server_host.as_ref());
     output.add(&Line::Run(Box::new(header)))?;
     let most_memory = this_machine().memory_bytes / 4;
     let timeout = arguments.timeout.map(Duration::from_secs_f64);
@@ -95,12 +101,14 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<Exit, Failure> {
         output.add(&Line::Record(Box::new(record.clone())))?;
         output.add_log(record, log)
     })?;
+    let server_clock = hosts::clock(server_host.as_ref());
     drop((pairs, bar));
+    drop((servers, server_host));
     output.add(&Line::End(End {
         ended_utc: campaign::now_utc(),
         interrupted: ended == Ended::Interrupted,
         processes_left: processes_left(TIME_TO_LEAVE),
-        server_clock: None,
+        server_clock,
     }))?;
     conclude(arguments, &output, &ended)
 }

@@ -9,8 +9,10 @@ use std::time::Duration;
 use epics_gauge::hosts::{
     self, Host, HostChecked, HostError, Hosts, ServerHost, check_host, enter_namespaces_for,
 };
+use epics_gauge::ioc::{Servers, StartsServers};
 use epics_gauge::measure::PlannedConfiguration;
 use epics_gauge::process::stacks;
+use epics_gauge::record::{HostClock, ServerHostFacts};
 
 use super::arguments::{AgentArguments, HostsArguments, HostsCheckArguments, HostsSubcommand};
 use super::exit::Exit;
@@ -137,4 +139,22 @@ pub(super) fn server_host(
         Err(HostError::Interrupted) => Err(Failure::interrupted()),
         Err(error) => Err(Failure::unmeasured(error)),
     }
+}
+
+/// What the record of a run has of the servers' host.
+pub(super) fn facts(host: Option<&Arc<ServerHost>>) -> Result<Option<ServerHostFacts>, Failure> {
+    host.map(|host| host.facts()).transpose().map_err(Failure::unmeasured)
+}
+
+/// The same servers, started on that host.
+pub(super) fn started_there(servers: Servers, host: Option<&Arc<ServerHost>>) -> Servers {
+    match host {
+        Some(host) => servers.started_by(Arc::clone(host) as Arc<dyn StartsServers>),
+        None => servers,
+    }
+}
+
+/// Its clock after a run. One that has failed has none, and what was measured is kept.
+pub(super) fn clock(host: Option<&Arc<ServerHost>>) -> Option<HostClock> {
+    host.and_then(|host| host.clock().ok())
 }

@@ -1,14 +1,13 @@
 //! `run`: measure, judge, report.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use epics_gauge::approach::{Approach, Catalogue, is_modified};
 use epics_gauge::campaign::{self, AskedRevision, Screening, ScreeningEvent};
 use epics_gauge::embedded;
 use epics_gauge::hosts::Hosts;
-use epics_gauge::ioc::{Servers, StartsServers};
+use epics_gauge::ioc::Servers;
 use epics_gauge::judge::{Limits, judge};
 use epics_gauge::measure::{Candidate, Plan, PlannedConfiguration, Progress};
 use epics_gauge::process::processes_left;
@@ -64,9 +63,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         header.revision = campaign::revision(&AskedRevision { commit, branch });
     }
     let server_host = hosts::server_host(hosts.as_ref(), arguments.servers_file.as_deref())?;
-    if let Some(host) = &server_host {
-        header.server_host = Some(host.facts().map_err(Failure::unmeasured)?);
-    }
+    header.server_host = hosts::facts(server_host.as_ref())?;
     let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
     let site = match needs_site(&plan, &servers, &approaches) {
         true => python_site(),
@@ -75,10 +72,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     header.environments =
         environments(named_versions(&approaches, &servers).filter_map(chosen_only))?;
     let candidates = campaign::candidates(&approaches, &own_program()?, &site);
-    let mut servers = servers.with_site(site);
-    if let Some(host) = &server_host {
-        servers = servers.started_by(Arc::clone(host) as Arc<dyn StartsServers>);
-    }
+    let servers = hosts::started_there(servers.with_site(site), server_host.as_ref());
     output.add(&Line::Run(Box::new(header.clone())))?;
     let screening = Screening {
         plan: &plan,
@@ -88,8 +82,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         most_fresh: arguments.fresh_blocks as usize,
     };
     let completed = measure(&screening, header, &mut output)?;
-    // One that has failed has no clock, and what was measured is kept.
-    let server_clock = server_host.as_ref().and_then(|host| host.clock().ok());
+    let server_clock = hosts::clock(server_host.as_ref());
     drop((servers, server_host));
     output.add(&Line::End(End {
         ended_utc: campaign::now_utc(),

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::behind::{Behind, WantedLink};
+use super::gateway::Gateway;
 use super::other_soft_ioc::{OtherSoftIoc, OtherSoftIocError};
-use super::over_link::{OverLink, WantedLink};
 use super::protocol_server::{START_DEADLINE, ServerProgram};
 use super::scanning::MixedRates;
 use super::{IocError, Server, SoftIoc};
@@ -41,6 +42,9 @@ pub struct ServerKind {
     pub is_usual: bool,
     /// Whether it is a softIoc of this crate, which has a shell and loads databases.
     pub has_shell: bool,
+    /// Whether it forwards the PVs of another server. It keeps what one client made it open for
+    /// the next, so each worker gets a fresh one.
+    pub is_gateway: bool,
     /// Which records of conformance checks it holds.
     pub holds: Option<Holds>,
     /// What is known to be wrong with it.
@@ -96,6 +100,8 @@ enum Start {
     Python,
     /// The user's own command, from a file.
     User(UserCommand),
+    /// Python of this crate, for a gateway before this server.
+    Gateway { upstream: String },
 }
 
 /// Records of the caller's own, beside or instead of `gauge:0`, `gauge:1`, …
@@ -233,6 +239,7 @@ impl Servers {
             has_frames: soft_ioc.has_frames,
             is_usual: false,
             has_shell: false,
+            is_gateway: false,
             holds: Some(Holds { database: true, ..Holds::default() }),
             weaknesses: Vec::new(),
             chosen: None,
@@ -267,7 +274,8 @@ impl Servers {
             known: self.kinds.iter().map(|kind| kind.name.clone()).collect(),
         })?;
         let Some(origin) = origin else { return Ok(kind) };
-        let (Start::Python, Some(package)) = (&kind.start, &kind.package) else {
+        let (Start::Python | Start::Gateway { .. }, Some(package)) = (&kind.start, &kind.package)
+        else {
             return Err(UnknownServer::NoVersions { name: name.to_owned() });
         };
         let origin = Origin::of(name, origin)?;
@@ -293,7 +301,7 @@ impl Servers {
         }
         let server = self.start_alone(name, wanted)?;
         match wanted.link {
-            Some(link) => Ok(Box::new(OverLink::start(server, link)?)),
+            Some(link) => Ok(Box::new(Behind::link(server, link)?)),
             None => Ok(server),
         }
     }
@@ -311,6 +319,7 @@ impl Servers {
             Start::Native => self.native_command(name)?,
             Start::Python => self.python_command(kind)?,
             Start::User(command) => command.command(&self.site)?,
+            Start::Gateway { upstream } => return self.start_behind(kind, upstream, wanted),
         };
         let program = ServerProgram {
             name: kind.says_hello_as().to_owned(),
@@ -320,6 +329,21 @@ impl Servers {
             start_deadline: START_DEADLINE,
         };
         Ok(Box::new(program.start()?))
+    }
+
+    /// Starts the server behind a gateway on loopback, and the gateway where it is wanted.
+    fn start_behind(
+        &self,
+        kind: &ServerKind,
+        upstream: &str,
+        wanted: &Wanted,
+    ) -> Result<Box<dyn Server>, IocError> {
+        let command = self.python_command(kind)?.cores(&wanted.cores);
+        let behind = Wanted { hosts: None, link: None, ..wanted.clone() };
+        let server = self.start_alone(upstream, &behind)?;
+        let (reach, most) = (wanted.reach(), wanted.max_array_bytes);
+        let gateway = Gateway::start(command, server.as_ref(), reach, most)?;
+        Ok(Box::new(Behind::gateway(server, gateway)))
     }
 
     fn native_command(&self, name: &str) -> Result<Command, Missing> {
@@ -389,16 +413,18 @@ fn kind(placed: Placed<ServerManifest>) -> Option<ServerKind> {
         protocols: manifest.protocols,
         package: manifest.package,
         needs_python_site: is_python,
-        has_frames: manifest.soft_ioc,
+        has_frames: manifest.soft_ioc || manifest.upstream.is_some(),
         is_usual: manifest.usual,
         has_shell: manifest.soft_ioc,
+        is_gateway: manifest.upstream.is_some(),
         holds: manifest.conform,
         weaknesses: manifest.weaknesses,
         chosen: None,
-        start: match (is_python, manifest.soft_ioc) {
-            (true, _) => Start::Python,
-            (false, true) => Start::SoftIoc,
-            (false, false) => Start::Native,
+        start: match (manifest.upstream, is_python, manifest.soft_ioc) {
+            (Some(upstream), ..) => Start::Gateway { upstream },
+            (None, true, _) => Start::Python,
+            (None, false, true) => Start::SoftIoc,
+            (None, false, false) => Start::Native,
         },
     })
 }

@@ -20,18 +20,20 @@
 //! # Ok::<(), epics_gauge::ioc::IocError>(())
 //! ```
 
+#[cfg(feature = "cli")]
+mod behind;
 mod builder;
 #[cfg(feature = "cli")]
 mod catalogue;
 mod counters;
+#[cfg(feature = "cli")]
+mod gateway;
 mod identity;
 mod log;
 mod many_iocs;
 mod named_rates;
 #[cfg(feature = "cli")]
 mod other_soft_ioc;
-#[cfg(feature = "cli")]
-mod over_link;
 mod place;
 mod pool;
 mod program;
@@ -71,12 +73,12 @@ pub use soft_ioc::SoftIoc;
 #[doc(hidden)]
 pub use {
     crate::manifest::Holds,
+    behind::WantedLink,
     catalogue::{
         Database, HostAddresses, ServerKind, Servers, StartsServers, UnknownServer, Wanted,
     },
     many_iocs::{SearchCount, SearchCounter, TimedSearches, searches_on_circuits},
     other_soft_ioc::OtherSoftIocError,
-    over_link::WantedLink,
     scanning::MixedRates,
     server::{Counted, Server, ServerSampler},
 };

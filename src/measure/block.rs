@@ -94,7 +94,8 @@ impl BlockRunner<'_> {
             Err(Stop::Interrupted) => return Ok(None),
             Err(Stop::Failed(failure)) => self.record_failure(&mut record, failure),
         }
-        if planned.needs_fresh_iocs() {
+        let is_gateway = self.servers.get(&planned.server).is_some_and(|kind| kind.is_gateway);
+        if planned.needs_fresh_iocs() || is_gateway {
             self.end_ioc();
         }
         report(Progress::Finished { record: Box::new(record.clone()), log })?;

@@ -235,6 +235,25 @@ fn latencies_between_clocks_that_differ_are_taken_apart_by_their_offset() {
     }
 }
 
+#[test]
+fn two_approaches_are_compared_between_two_hosts() {
+    let _crowd = crowd();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, out) = (netns(folder.path(), ""), folder.path().join("out"));
+    let mut compare = gauge();
+    compare.args(["compare", "libca", "pyepics", "connect", "--pvs", "100", "--most-pairs", "20"]);
+    let output = compare.arg("--hosts").arg(&file).arg("--out").arg(&out).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if stderr.contains(NO_NAMESPACES) {
+        eprintln!("not tested here: {stderr}");
+        return;
+    }
+    // pyepics is slower than libca, which it is built on.
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    let run = RunRecords::parse(&fs::read_to_string(out.join("records.jsonl")).unwrap()).unwrap();
+    assert_eq!(run.run.server_host.unwrap().name, "far");
+}
+
 /// A run over namespaces that goes on for long, and all its processes.
 fn long_run(folder: &Path, of_server: &str) -> Option<(Started, Vec<Seen>)> {
     let words = "connect --approach wire --pvs 10 --blocks 1000 --mode bulk --hosts";

@@ -26,7 +26,7 @@ fn pairs() -> Vec<(String, Vec<&'static str>)> {
         Protocol::Pva => &["p4p"],
     };
     let servers = servers();
-    let python = servers.all().iter().filter(|kind| kind.needs_python_site);
+    let python = servers.all().iter().filter(|kind| kind.needs_python_site && !kind.is_gateway);
     python
         .map(|kind| (kind.name.clone(), kind.protocols.iter().flat_map(of).copied().collect()))
         .collect()
@@ -103,7 +103,8 @@ fn every_server_is_in_the_catalogue_with_its_protocols() {
     // The first that speaks what is asked for is taken where none is named.
     let both = |kind: &&ServerKind| kind.protocols.len() == 2;
     assert_eq!(servers.all().iter().find(both).unwrap().name, "python-softioc");
-    assert!(servers.all().iter().all(|kind| kind.has_frames == kind.has_shell));
+    let has_frames = |kind: &ServerKind| kind.has_shell || kind.is_gateway;
+    assert!(servers.all().iter().all(|kind| kind.has_frames == has_frames(kind)));
     for name in python_servers() {
         let name = name.as_str();
         let kind = servers.get(name).unwrap();
@@ -287,4 +288,27 @@ fn servers_listen_on_loopback_only() {
             }
         }
     });
+}
+
+#[cfg(feature = "pvaccess")]
+#[test]
+fn a_gateway_forwards_values_of_the_ioc_behind_it() {
+    let mut server = start("p4p-gateway");
+    let versions = server.versions();
+    for name in ["p4p", "ply", "epics-base"] {
+        assert!(versions.contains_key(name), "{versions:?}");
+    }
+    let mut worker = WorkerDriver::start("p4p", server.client_environment());
+    worker.job(PVS);
+    worker.stage(Stage::Context, Mode::Bulk);
+    worker.stage(Stage::Connect, Mode::Bulk);
+    assert_eq!(read(&mut worker, Stage::Get), expected(server.as_ref()));
+    server.tick().unwrap();
+    assert_eq!(read(&mut worker, Stage::Get), expected(server.as_ref()));
+    // The PVs are those of the IOC; the client's channels end at the gateway.
+    let ports = server.ports().unwrap();
+    let environment = server.client_environment();
+    let search = format!("127.0.0.1:{}", ports.pva_search());
+    assert!(environment.contains(&("EPICS_PVA_ADDR_LIST".to_owned(), search)), "{environment:?}");
+    assert!(server.counted().unwrap().subscriptions.is_some(), "counted by the IOC behind");
 }

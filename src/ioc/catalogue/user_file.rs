@@ -67,6 +67,7 @@ impl UserEntry for Entry {
             has_frames: false,
             is_usual: false,
             has_shell: false,
+            is_gateway: false,
             holds: self.conform,
             weaknesses: Vec::new(),
             start: Start::User(command),

@@ -1,9 +1,10 @@
-//! A server that its clients reach over a link.
+//! A server that its clients reach over a link, or through a gateway.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::gateway::Gateway;
 use super::scanning::MixedRates;
 use super::{Counted, IocError, Server};
 use crate::link::LinkConditions;
@@ -20,45 +21,72 @@ pub struct WantedLink {
     pub seed: u64,
 }
 
-/// A server and its link.
-pub(super) struct OverLink {
-    // The link ends first: a server that is gone has nothing to carry.
-    link: Link,
+/// What stands between a server and its clients.
+enum Between {
+    Link(Link),
+    Gateway(Gateway),
+}
+
+/// A server and what stands before it.
+pub(super) struct Behind {
+    // It ends first: a server that is gone has nothing to carry.
+    between: Between,
     server: Box<dyn Server>,
 }
 
-impl OverLink {
+impl Behind {
     /// Starts the link of a server that was started for one.
-    pub(super) fn start(server: Box<dyn Server>, wanted: WantedLink) -> Result<OverLink, IocError> {
+    pub(super) fn link(server: Box<dyn Server>, wanted: WantedLink) -> Result<Behind, IocError> {
         let ports = server.ports().map(LinkPorts::of).ok_or_else(|| {
             IocError::InvalidRequest("several servers have no link to their clients".to_owned())
         })?;
         let gauge = std::env::current_exe()
             .map_err(|source| IocError::Files { action: "find this program".to_owned(), source })?;
         let link = Link::start(&gauge, wanted.conditions, wanted.seed, &ports)?;
-        Ok(OverLink { link, server })
+        Ok(Behind { between: Between::Link(link), server })
+    }
+
+    /// Puts a gateway before a server.
+    pub(super) fn gateway(server: Box<dyn Server>, gateway: Gateway) -> Behind {
+        Behind { between: Between::Gateway(gateway), server }
+    }
+
+    fn through(&self) -> Option<&Gateway> {
+        match &self.between {
+            Between::Link(_) => None,
+            Between::Gateway(gateway) => Some(gateway),
+        }
     }
 }
 
-impl Server for OverLink {
+impl Server for Behind {
     fn link(&self) -> Option<&Link> {
-        Some(&self.link)
+        match &self.between {
+            Between::Link(link) => Some(link),
+            Between::Gateway(_) => None,
+        }
     }
 
     fn pid(&self) -> u32 {
-        self.server.pid()
+        self.through().map_or_else(|| self.server.pid(), Gateway::pid)
     }
 
     fn versions(&self) -> BTreeMap<String, String> {
-        self.server.versions()
+        let mut versions = self.server.versions();
+        versions
+            .extend(self.through().map(|gateway| gateway.versions().clone()).unwrap_or_default());
+        versions
     }
 
     fn environment_by(&self, lookup: Lookup) -> Vec<(String, String)> {
-        self.server.environment_by(lookup)
+        match self.through() {
+            Some(gateway) => gateway.environment_by(lookup),
+            None => self.server.environment_by(lookup),
+        }
     }
 
     fn ports(&self) -> Option<&Ports> {
-        self.server.ports()
+        self.through().map_or_else(|| self.server.ports(), |gateway| Some(gateway.ports()))
     }
 
     fn expected_value(&self, index: usize) -> f64 {
@@ -102,6 +130,9 @@ impl Server for OverLink {
     }
 
     fn check(&mut self) -> Result<(), IocError> {
+        if let Between::Gateway(gateway) = &mut self.between {
+            gateway.check()?;
+        }
         self.server.check()
     }
 
@@ -126,8 +157,8 @@ impl Server for OverLink {
     }
 
     fn stop(self: Box<Self>) {
-        let OverLink { link, server } = *self;
-        drop(link);
+        let Behind { between, server } = *self;
+        drop(between);
         server.stop();
     }
 }
