@@ -219,6 +219,10 @@ pub struct Monitor {
     /// only to workers that report [`Reported::Mixed`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub frames: usize,
+    /// Whether `subscribe` is done at its timeout although subscriptions have brought no
+    /// update yet. Sent only to workers that report [`Reported::Silent`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_be_silent: bool,
 }
 
 impl Monitor {
@@ -298,6 +302,8 @@ pub enum Reported {
     Unconnected,
     /// Updates of a job in which some PVs bring frames and the others scalars.
     Mixed,
+    /// That `subscribe` ends at its timeout where subscriptions may be silent.
+    Silent,
 }
 
 /// When something ran and what it used.

@@ -34,6 +34,8 @@ named! {
         Client = "the client, which gave up",
         /// The client held so much memory that it was stopped.
         Memory = "the client's memory",
+        /// Subscriptions that were made never brought an update.
+        Silent = "subscriptions without any update",
         /// No counter shows it.
         Unknown = "unknown",
     }
@@ -69,6 +71,8 @@ fn in_delivering(monitored: &Monitored) -> Bottleneck {
     match monitored {
         _ if uses_all_of_a_core(monitored, Side::Client) => Bottleneck::ClientCpu,
         _ if uses_all_of_a_core(monitored, Side::Server) => Bottleneck::ServerCpu,
+        // What nobody sent to them counts as merged too.
+        _ if monitored.silent > 0 => Bottleneck::Silent,
         _ if has_full_queue(monitored) => Bottleneck::ServerQueue,
         _ if dropped => Bottleneck::Library,
         _ if monitored.late == monitored.lost() => Bottleneck::Late,

@@ -139,6 +139,7 @@ mod tests {
             received: 0,
             repeated: 0,
             late: 0,
+            silent: 0,
             latencies: Vec::new(),
             server_counters: Default::default(),
             library_counters: Default::default(),

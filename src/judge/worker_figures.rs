@@ -153,6 +153,7 @@ mod tests {
             received: 93,
             repeated: 0,
             late: 2,
+            silent: 0,
             latencies: vec![(1_000_000, 93)],
             server_counters: Default::default(),
             library_counters: [("dropped".to_owned(), 4)].into(),

@@ -142,6 +142,11 @@ fn tally_of(
 }
 
 impl Tally {
+    /// Subscriptions that have brought nothing.
+    pub(super) fn silent(&self) -> u64 {
+        self.began_ns.iter().filter(|began_ns| began_ns.is_none()).count() as u64
+    }
+
     fn note_gap(&mut self, pv: usize, seen_ns: Option<u64>, updates: u64) {
         if updates > 0 {
             self.gaps.push(Gap { pv, seen_ns, updates });

@@ -22,7 +22,9 @@ use crate::record::{
     Cores, FailureKind, Load, Monitored, Network, Recovery, ServerCounters, least_bytes,
 };
 use crate::scenario::{FRAME_PV, PROCESSED_FACTOR, course, least_update_bytes, pv_name};
-use crate::worker_protocol::{Content, Hello, Mode, Monitor, Stage, StageCommand, Updates};
+use crate::worker_protocol::{
+    Content, Hello, Mode, Monitor, Reported, Stage, StageCommand, Updates,
+};
 
 /// A server that makes fewer than this part of its updates did not hold its rate.
 const RATE_HELD: f64 = 0.95;
@@ -55,7 +57,9 @@ pub(super) fn run(
     driven.require_mode(hello, Mode::Bulk)?;
     driven.context(hello)?;
     driven.connect(Mode::Bulk, planned.pvs)?;
-    let finished = MonitorRun { driven, planned, load, given }.take()?;
+    // An overload is an answer, whoever gives up: what does arrive is counted.
+    let may_be_silent = planned.may_be_overloaded() && hello.reports.contains(&Reported::Silent);
+    let finished = MonitorRun { driven, planned, load, given, may_be_silent }.take()?;
     let made_hz = finished.monitored.made_hz;
     driven.record.monitored = Some(Box::new(finished.monitored));
     if let Some(wrong) = finished.wrong {
@@ -86,6 +90,8 @@ struct MonitorRun<'a, 'b> {
     planned: &'a PlannedConfiguration,
     load: Load,
     given: Given,
+    /// Whether it goes on where subscriptions bring nothing.
+    may_be_silent: bool,
 }
 
 impl MonitorRun<'_, '_> {
@@ -137,7 +143,15 @@ impl MonitorRun<'_, '_> {
         let monitors = self.load.monitors;
         let room = (updates.min(MOST_ROOM) as usize) + self.planned.pvs * monitors;
         let command = StageCommand {
-            monitor: Some(Monitor { content, step, room, monitors, callback_s: None, frames: 0 }),
+            monitor: Some(Monitor {
+                content,
+                step,
+                room,
+                monitors,
+                callback_s: None,
+                frames: 0,
+                may_be_silent: self.may_be_silent,
+            }),
             ..StageCommand::new(Stage::Subscribe, Mode::Bulk)
         };
         let answer = self.driven.ask_one(command).map_err(|stop| self.explained(stop))?;
@@ -222,6 +236,7 @@ impl MonitorRun<'_, '_> {
             received: sum(|tally| tally.received),
             repeated: sum(|tally| tally.repeated),
             late: tallies.last().map_or(0, |tally| tally.late),
+            silent: tallies.last().map_or(0, Tally::silent),
             latencies: updates.latencies,
             library_counters: updates.counters,
             latency_over_time: updates

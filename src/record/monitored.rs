@@ -115,6 +115,10 @@ named! {
     }
 }
 
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// What monitors took, and what that cost both sides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -146,6 +150,9 @@ pub struct Monitored {
     /// Of those that did not arrive, how many came after the last that did, so
     /// that they may only have been late.
     pub late: u64,
+    /// Subscriptions that were made and have brought nothing, where that is no failure.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub silent: u64,
     /// Time from the server's time stamp to the callback in ns, with counts.
     pub latencies: Vec<(i64, u64)>,
     /// What the server counted.

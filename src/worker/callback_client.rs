@@ -479,6 +479,7 @@ mod tests {
         monitors: 2,
         callback_s: None,
         frames: 0,
+        may_be_silent: false,
     };
 
     #[test]

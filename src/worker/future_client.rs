@@ -257,6 +257,7 @@ impl<L: FutureLibrary> Client for FutureClient<L> {
         let has = |report: &Reported| match report {
             Reported::States => L::REPORTS_STATES,
             Reported::Gets | Reported::Mixed => true,
+            Reported::Silent => false,
             Reported::Unconnected => L::SEEKS_WHEN_MADE,
         };
         all.into_iter().filter(has).collect()
@@ -595,6 +596,7 @@ mod tests {
         monitors: 2,
         callback_s: None,
         frames: 0,
+        may_be_silent: false,
     };
 
     fn client(pvs: &[&str]) -> FutureClient<Fake> {

@@ -276,7 +276,15 @@ mod tests {
 
     fn log(content: Content, step: f64) -> UpdateLog {
         UpdateLog::new(
-            Monitor { content, step, room: 2, monitors: 1, callback_s: None, frames: 0 },
+            Monitor {
+                content,
+                step,
+                room: 2,
+                monitors: 1,
+                callback_s: None,
+                frames: 0,
+                may_be_silent: false,
+            },
             2,
         )
     }
@@ -321,6 +329,7 @@ mod tests {
             monitors: 2,
             callback_s: None,
             frames: 0,
+            may_be_silent: false,
         };
         let numbering = Numbering::new(monitor, 3);
         assert_eq!((numbering.count(), numbering.pv(5)), (6, 2));
@@ -363,6 +372,7 @@ mod tests {
             monitors: 1,
             callback_s: None,
             frames: 1,
+            may_be_silent: false,
         };
         let mut log = UpdateLog::new(monitor, 2);
         log.begin_collecting();

@@ -28,8 +28,15 @@ pub(crate) fn subscribe_to_each(
     monitors: usize,
 ) -> Result<(), String> {
     let step = if content == Content::Scalars { PROCESSED_FACTOR } else { 1.0 };
-    let monitor =
-        Some(Monitor { content, step, room: 10_000, monitors, callback_s: None, frames: 0 });
+    let monitor = Some(Monitor {
+        content,
+        step,
+        room: 10_000,
+        monitors,
+        callback_s: None,
+        frames: 0,
+        may_be_silent: false,
+    });
     let command = StageCommand { monitor, ..StageCommand::new(Stage::Subscribe, mode) };
     worker.run(&command).map(drop)
 }

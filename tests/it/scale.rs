@@ -65,7 +65,7 @@ fn a_load_that_the_server_cannot_make_is_overloaded_and_no_failure() {
     let record = only_record(&ran);
     assert!(record.monitored.unwrap().made_hz < 950.0);
     let report = report(&ran);
-    assert!(report.contains("overloaded, first to give way: the server's"), "{report}");
+    assert!(report.contains("overloaded, limited by: the server's"), "{report}");
     assert!(report.contains("0 of 1 loads without loss"), "{report}");
 }
 
@@ -138,5 +138,54 @@ fn a_server_that_falls_behind_is_overloaded_and_tells_how_far_it_got() {
     let monitored = only_record(&ran).monitored.unwrap();
     assert!(monitored.made_hz < 95.0, "{}", monitored.made_hz);
     assert!(monitored.server_counters.scan_overruns > Some(0), "{monitored:?}");
-    assert!(report(&ran).contains("overloaded, first to give way: the server"));
+    assert!(report(&ran).contains("overloaded, limited by: the server"));
+}
+
+/// A client of p4p that makes a subscription to PV 1 which nothing ever comes from, as p4p itself
+/// does when an update comes before it has kept the subscription.
+const DEAF: &str = "\
+import sys
+
+sys.path[:0] = ['{site}', '{tools}']
+from client_p4p import Client
+from epics_gauge.worker import serve
+
+
+class Deaf(Client):
+    def monitor(self, pvs, deadline):
+        super().monitor([pv for pv in pvs if pv != 1], deadline)
+
+
+serve(Deaf)
+";
+
+#[cfg(feature = "pvaccess")]
+#[test]
+fn a_row_with_a_subscription_that_never_answers_has_its_figures_and_says_so() {
+    use epics_gauge::embedded;
+    use epics_gauge::python_site::PythonSite;
+    let folder = tempfile::tempdir().unwrap();
+    let site = PythonSite::install(|_| ()).unwrap();
+    let tools = embedded::tool("main.py").unwrap();
+    let tools = tools.parent().unwrap().display().to_string();
+    let code = DEAF.replace("{site}", &site.folder().display().to_string());
+    fs::write(folder.path().join("deaf.py"), code.replace("{tools}", &tools)).unwrap();
+    let file = folder.path().join("approaches.toml");
+    let text = "[approach.deaf]\ncommand = ['{python}', '{folder}/deaf.py']\nprotocol = 'pva'\n";
+    fs::write(&file, text).unwrap();
+    let ran = Gauge::run(
+        "scale --server softioc-pva --approach deaf --pvs 4 --rate 10 --monitors 1 --seconds 2 \
+         --timeout 3 --approaches",
+    )
+    .argument(&file)
+    .finish();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let records = ran.records();
+    let deaf = records.iter().find(|record| record.approach == "deaf").unwrap();
+    assert_eq!(deaf.failure, None, "{:?}", deaf.failure);
+    let monitored = deaf.monitored.as_ref().unwrap();
+    assert_eq!(monitored.silent, 1);
+    // All updates of one of four PVs are missing, and no other.
+    assert_eq!(monitored.received * 4, monitored.expected * 3, "{monitored:?}");
+    assert!(report(&ran).contains("subscriptions without any update"), "{}", report(&ran));
 }

@@ -164,6 +164,7 @@ fn every_update_by_rate_arrives_and_was_counted() {
             monitors: 1,
             callback_s: None,
             frames: 0,
+            may_be_silent: false,
         };
         let subscribe = StageCommand {
             monitor: Some(monitor),

@@ -108,6 +108,7 @@ fn subscribe(worker: &mut WorkerDriver, callback_s: Option<f64>) -> Result<(), S
         monitors: 1,
         callback_s,
         frames: 0,
+        may_be_silent: false,
     };
     let subscribe =
         StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) };

@@ -267,7 +267,7 @@ class Client:
         """Raises the error of a `subscribe` that has no time left; `done` PVs were
         begun."""
         silent = self.log.first_updates.silent_pvs()
-        if silent:
+        if silent and not self.log.may_be_silent:
             raise self.job.unfinished("subscribed", silent + pvs[done:], len(pvs)) from None
 
     def monitor(self, pvs, deadline):
@@ -497,6 +497,8 @@ def hello(approach, client, span):
         "import": span,
     }
     reports = list(client.reports)
+    if "subscribe" in message["stages"]:
+        reports.append("silent")
     if "get" in message["stages"]:
         reports.append("gets")
     if reports:

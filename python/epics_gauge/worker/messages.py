@@ -111,9 +111,10 @@ def check_gets(gets):
 
 def check_monitor(monitor):
     required = {"content", "step", "room", "monitors"}
-    check_fields("monitor", monitor, required, optional={"callback_s", "frames"})
+    check_fields("monitor", monitor, required, optional={"callback_s", "frames", "may_be_silent"})
     check_unless_absent("frames", monitor, is_index)
     check_unless_absent("callback_s", monitor, is_finite_from_0)
+    check_unless_absent("may_be_silent", monitor, is_boolean)
     check("content", monitor["content"] in CONTENTS)
     check("step", is_number(monitor["step"]))
     check("room", is_index(monitor["room"]))
@@ -148,6 +149,10 @@ def is_finite_from_0(value):
 
 def is_index(value):
     return type(value) is int and value >= 0
+
+
+def is_boolean(value):
+    return isinstance(value, bool)
 
 
 def is_object(value):

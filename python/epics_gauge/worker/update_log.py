@@ -49,6 +49,8 @@ class UpdateLog:
         # So many of the first PVs bring frames.
         self.frames = pvs if monitor["content"] == "frames" else monitor.get("frames") or 0
         self.is_mixed = bool(monitor.get("frames"))
+        # Whether to go on where subscriptions have brought nothing until the timeout.
+        self.may_be_silent = bool(monitor.get("may_be_silent"))
         self.notes = bytearray(b"\xff" * NOTE.size) * monitor["room"]
         self.noted_bytes = 0
         self.first_updates = FirstUpdates(pvs, self.monitors)

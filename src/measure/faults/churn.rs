@@ -65,6 +65,7 @@ fn round(worker: &FaultWorker) -> Vec<StageCommand> {
             monitors: 1,
             callback_s: None,
             frames: 0,
+            may_be_silent: false,
         }),
         ..StageCommand::new(Stage::Subscribe, Mode::Bulk)
     };

@@ -92,6 +92,7 @@ fn subscribe(load: &MixedLoad) -> StageCommand {
         monitors: 1,
         callback_s: None,
         frames: FRAMES,
+        may_be_silent: false,
     };
     StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) }
 }

@@ -105,6 +105,7 @@ fn subscribe(pvs: usize, fault: &MonitoredFault) -> StageCommand {
         monitors: 1,
         callback_s: (!fault.callback.is_zero()).then_some(fault.callback.as_secs_f64()),
         frames: 0,
+        may_be_silent: false,
     };
     StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) }
 }

@@ -61,6 +61,7 @@ pub(super) fn subscribe_to_scalars(room: usize) -> StageCommand {
         monitors: 1,
         callback_s: None,
         frames: 0,
+        may_be_silent: false,
     };
     StageCommand { monitor: Some(monitor), ..StageCommand::new(Stage::Subscribe, Mode::Bulk) }
 }

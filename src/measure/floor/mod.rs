@@ -253,6 +253,7 @@ impl Showing<'_> {
             monitors: 1,
             callback_s: None,
             frames: 0,
+            may_be_silent: false,
         });
         let command = StageCommand { monitor, ..StageCommand::new(stage, Mode::Bulk) };
         let done = session.stages(&[command], &mut || Ok(()))?.remove(0).done;

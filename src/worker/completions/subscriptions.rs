@@ -62,8 +62,15 @@ impl<E: Clone> Subscriptions<E> {
     /// None at all, and no room for updates.
     pub(in crate::worker) fn none() -> Subscriptions<E> {
         let content = Content::Scalars;
-        let monitor =
-            Monitor { content, step: 1.0, room: 0, monitors: 0, callback_s: None, frames: 0 };
+        let monitor = Monitor {
+            content,
+            step: 1.0,
+            room: 0,
+            monitors: 0,
+            callback_s: None,
+            frames: 0,
+            may_be_silent: false,
+        };
         Subscriptions::new(monitor, 0)
     }
 
@@ -175,6 +182,7 @@ mod tests {
             monitors,
             callback_s: None,
             frames: 0,
+            may_be_silent: false,
         };
         let mut subscriptions = Subscriptions::new(monitor, 2);
         subscriptions.begin(&[0, 1]);
@@ -227,6 +235,7 @@ mod tests {
             monitors: 1,
             callback_s: None,
             frames: 0,
+            may_be_silent: false,
         };
         let mut subscriptions = Subscriptions::<&str>::new(monitor, 3);
         subscriptions.begin(&[0]);

@@ -90,6 +90,7 @@ mod tests {
             monitors: 1,
             callback_s: None,
             frames: 0,
+            may_be_silent: false,
         };
         let sink = UpdateSink::new(monitor, 2);
         sink.begin(&[0, 1]);

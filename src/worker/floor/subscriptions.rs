@@ -122,6 +122,7 @@ mod tests {
             monitors: 1,
             callback_s: None,
             frames: 0,
+            may_be_silent: false,
         };
         let mut subscriptions = Subscriptions::new(monitor, 3);
         (0..2).for_each(|pv| drop(subscriptions.ask(pv)));
@@ -148,6 +149,7 @@ mod tests {
             monitors: 3,
             callback_s: None,
             frames: 0,
+            may_be_silent: false,
         };
         let mut subscriptions = Subscriptions::new(monitor, 2);
         let numbers: Vec<u32> = subscriptions.ask(1).collect();

@@ -254,7 +254,15 @@ fn client_within<P: Pipeline>(address: SocketAddr, pvs: usize, timeout_s: f64) -
 }
 
 fn monitor(content: Content) -> Monitor {
-    Monitor { content, step: 1.0, room: 4, monitors: 1, callback_s: None, frames: 0 }
+    Monitor {
+        content,
+        step: 1.0,
+        room: 4,
+        monitors: 1,
+        callback_s: None,
+        frames: 0,
+        may_be_silent: false,
+    }
 }
 
 /// Everything that a client does, against a server of that manner.

@@ -63,7 +63,7 @@ fn a_subscription_that_gets_nothing_while_its_twin_does_is_counted_as_lost() {
     // One of six subscriptions has its first update only.
     let starved = monitored.expected / 6;
     assert!(monitored.lost() + 1 >= starved && monitored.lost() <= starved, "{monitored:?}");
-    assert!(ended.report().contains("overloaded, first to give way"), "{}", ended.report());
+    assert!(ended.report().contains("overloaded, limited by"), "{}", ended.report());
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub(super) fn monitored() -> Monitored {
         received: 7201,
         repeated: 0,
         late: 0,
+        silent: 0,
         latencies: vec![(200_000, 7190), (4_000_000, 10)],
         server_counters: ServerCounters::default(),
         library_counters: BTreeMap::new(),

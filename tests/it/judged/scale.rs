@@ -48,6 +48,7 @@ fn monitored(lost: u64, client: Usage, server: Usage) -> Monitored {
         received: 100_000 - lost,
         repeated: 0,
         late: 0,
+        silent: 0,
         latencies: vec![(200_000, 100)],
         server_counters: ServerCounters { subscriptions: Some(1000), ..Default::default() },
         library_counters: BTreeMap::new(),
@@ -186,7 +187,7 @@ fn the_report_shows_loss_subscriptions_and_what_was_published() {
     let report = rendered(&run, Format::Markdown);
     for words in [
         "scale: python-softioc-calc against aioca",
-        "overloaded, first to give way: the client's CPU; the server made 10.0 Hz, 10.0 % of",
+        "overloaded, limited by: the client's CPU; the server made 10.0 Hz, 10.0 % of",
         "the server reported \"callback queue full\" 2 times",
         "10 000 monitors made 1 000 subscriptions at the server",
         "CPU use was not steady when the figures began",

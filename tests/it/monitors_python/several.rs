@@ -108,6 +108,7 @@ pub(crate) fn subscribe(content: Content, mode: Mode) -> StageCommand {
         monitors: MONITORS,
         callback_s: None,
         frames: 0,
+        may_be_silent: false,
     });
     StageCommand { monitor, ..StageCommand::new(Stage::Subscribe, mode) }
 }

@@ -16,7 +16,7 @@ pub(super) fn notes(row: &ScaleRow) -> Vec<String> {
             };
             format!("; the server made {:.1} Hz, {arrived} arrived", figures.row.made_hz)
         });
-        note(format!("overloaded, first to give way: {}{how_far}", who.name()));
+        note(format!("overloaded, limited by: {}{how_far}", who.name()));
     }
     if let Some(failure) = &row.failure {
         note(failure.clone());
