@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -42,16 +42,8 @@ const SERVER: &str = "the server";
 pub fn serve(clocks_ahead: Duration) -> ExitCode {
     let orders = read_orders(io::stdin());
     let mut agent = Agent { clocks_ahead, ..Agent::default() };
-    for order in orders {
-        let answer = match serde_json::from_str::<Numbered>(&order) {
-            Ok(Numbered { order: Order::Alive, .. }) => continue,
-            Ok(Numbered { id, order }) => Answer { id, outcome: agent.carry_out(order) },
-            Err(error) => {
-                eprintln!("epics-gauge agent: {error} in the order: {order}");
-                return ExitCode::FAILURE;
-            }
-        };
-        if say(&answer).is_err() {
+    for Numbered { id, order } in orders {
+        if say(&Answer { id, outcome: agent.carry_out(order) }).is_err() {
             break;
         }
     }
@@ -67,7 +59,7 @@ fn say(answer: &Answer) -> io::Result<()> {
 
 /// Reads lines in a thread of its own, so that the end of stdin is seen whatever the agent does:
 /// then all its waits end, and so does the process.
-fn read_orders(stdin: io::Stdin) -> Receiver<String> {
+fn read_orders(stdin: io::Stdin) -> Receiver<Numbered> {
     let (line_read, lines) = mpsc::channel();
     thread::spawn(move || {
         for line in stdin.lock().lines() {
@@ -85,7 +77,7 @@ fn read_orders(stdin: io::Stdin) -> Receiver<String> {
             match lines.recv_timeout(LOOK) {
                 Ok(line) => {
                     heard = Instant::now();
-                    if order_given.send(line).is_err() {
+                    if !is_taken(&line, &order_given) {
                         break;
                     }
                 }
@@ -104,6 +96,21 @@ fn read_orders(stdin: io::Stdin) -> Receiver<String> {
         std::process::exit(1);
     });
     orders
+}
+
+/// Gives an order to whoever carries it out; one that only shows life is answered at once,
+/// whatever is being carried out. False when there is no more to be done.
+fn is_taken(line: &str, order_given: &Sender<Numbered>) -> bool {
+    match serde_json::from_str::<Numbered>(line) {
+        Ok(Numbered { id, order: Order::Alive }) => {
+            say(&Answer { id, outcome: Ok(serde_json::Value::Null) }).is_ok()
+        }
+        Ok(order) => order_given.send(order).is_ok(),
+        Err(error) => {
+            eprintln!("epics-gauge agent: {error} in the order: {line}");
+            false
+        }
+    }
 }
 
 /// What runs on this host.

@@ -20,6 +20,12 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a short order may take.
 pub(super) const ANSWER_DEADLINE: Duration = Duration::from_secs(40);
 
+/// An agent shows life every two seconds; after so long without a line it is lost.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// The number of orders that only show life.
+const LIFE: u64 = 0;
+
 /// How often an agent hears that this process is there.
 const ALIVE_EVERY: Duration = Duration::from_secs(2);
 
@@ -86,6 +92,8 @@ pub struct Agent {
     line: Arc<Mutex<Child>>,
     last_id: AtomicU64,
     is_over: Arc<AtomicBool>,
+    /// Why there is no agent any more: then nothing is waited for again.
+    lost: Mutex<Option<String>>,
     alive: Option<JoinHandle<()>>,
 }
 
@@ -110,8 +118,9 @@ impl Agent {
             hello: Hello::default(),
             alive: Some(show_life(&line, &is_over)),
             line,
-            last_id: AtomicU64::new(0),
+            last_id: AtomicU64::new(LIFE),
             is_over,
+            lost: Mutex::new(None),
         };
         agent.hello = agent.ask(Order::Hello, START_DEADLINE)?;
         agent.check_build()?;
@@ -165,25 +174,29 @@ impl Agent {
         order: Order,
         allowed: Duration,
     ) -> Result<(A, Duration), HostError> {
+        if let Some(reason) = lock(&self.lost).clone() {
+            return Err(self.unusable(reason));
+        }
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let line = encoded(&Numbered { id, order });
         let mut child = lock(&self.line);
         let asked = Instant::now();
         child.write_line(&line);
-        let text = self.answer_line(&mut child, asked, allowed)?;
+        let answer = match self.answer_to(id, &mut child, asked, allowed) {
+            Err(HostError::Unusable { host, reason }) => {
+                *lock(&self.lost) = Some(reason.clone());
+                return Err(HostError::Unusable { host, reason });
+            }
+            answer => answer?,
+        };
         let round_trip = child.event_at().saturating_duration_since(asked);
         drop(child);
-        let wrong = |why: String| self.unusable(format!("{why} in its answer: {}", shown(&text)));
-        let answer: Answer = serde_json::from_str(&text)
-            .map_err(|_| self.unusable(format!("it printed `{}`, no answer", shown(&text))))?;
-        if answer.id != id {
-            return Err(wrong(format!("number {} instead of {id}", answer.id)));
-        }
         match answer.outcome {
             Ok(value) => {
-                let value =
-                    serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
-                Ok((value, round_trip))
+                let wrong = |error: serde_json::Error| {
+                    self.unusable(format!("{error} in its answer: {}", shown(&value.to_string())))
+                };
+                Ok((A::deserialize(&value).map_err(wrong)?, round_trip))
             }
             Err(refusal) => Err(HostError::Refused {
                 host: self.name.clone(),
@@ -193,18 +206,37 @@ impl Agent {
         }
     }
 
-    /// The next line on its stdout. While it is awaited the agent hears that this side lives.
-    fn answer_line(
+    /// The answer to the order `id`. While it is awaited both sides hear that the other lives.
+    fn answer_to(
         &self,
+        id: u64,
         child: &mut Child,
         asked: Instant,
         allowed: Duration,
-    ) -> Result<String, HostError> {
+    ) -> Result<Answer, HostError> {
         let until = Deadline::since(asked, allowed);
+        let mut heard = Instant::now();
+        // The first answer comes after a login, or an allocation.
+        let silence = if self.hello.version.is_empty() { allowed } else { SILENCE };
         loop {
+            if heard.elapsed() > silence {
+                let seconds = silence.as_secs();
+                return Err(self.unusable(format!("it has been silent for {seconds} s")));
+            }
             let step = Deadline::after(until.remaining().min(ALIVE_EVERY));
             match child.next_event(&step, "answer") {
-                Ok(Event::Stdout(line)) => return Ok(line),
+                Ok(Event::Stdout(line)) => {
+                    heard = Instant::now();
+                    match self.read(&line)? {
+                        answer if answer.id == id => return Ok(answer),
+                        Answer { id: LIFE, .. } => {}
+                        Answer { id: other, .. } => {
+                            let line = shown(&line);
+                            let why = format!("number {other} instead of {id}: {line}");
+                            return Err(self.unusable(why));
+                        }
+                    }
+                }
                 Ok(Event::Stderr(_)) => {}
                 Ok(Event::Ended(status)) => {
                     return Err(self.unusable(child.ended_early(status).to_string()));
@@ -219,6 +251,11 @@ impl Agent {
                 Err(error) => return Err(self.unusable(error.to_string())),
             }
         }
+    }
+
+    fn read(&self, line: &str) -> Result<Answer, HostError> {
+        serde_json::from_str(line)
+            .map_err(|_| self.unusable(format!("it printed `{}`, no answer", shown(line))))
     }
 
     fn check_build(&self) -> Result<(), HostError> {
@@ -254,6 +291,9 @@ impl Drop for Agent {
         // It ends with its stdin; whatever carries the line is killed if it does not.
         let mut child = lock(&self.line);
         child.close_stdin();
+        if lock(&self.lost).is_some() {
+            return;
+        }
         let deadline = Deadline::after(END_GRACE);
         while let Ok(event) = child.next_event(&deadline, "end") {
             if matches!(event, Event::Ended(_)) {
@@ -278,7 +318,7 @@ fn show_life(line: &Arc<Mutex<Child>>, is_over: &Arc<AtomicBool>) -> JoinHandle<
 }
 
 fn send_alive(child: &Child) {
-    child.write_line(&encoded(&Numbered { id: 0, order: Order::Alive }));
+    child.write_line(&encoded(&Numbered { id: LIFE, order: Order::Alive }));
 }
 
 fn encoded(numbered: &Numbered) -> String {
@@ -288,8 +328,8 @@ fn encoded(numbered: &Numbered) -> String {
     }
 }
 
-fn lock(line: &Mutex<Child>) -> MutexGuard<'_, Child> {
-    line.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn shown(line: &str) -> String {

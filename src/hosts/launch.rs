@@ -4,7 +4,8 @@ use super::file::{Host, Hosts, HostsError, Launcher, Role};
 use crate::process::Command;
 use crate::process::stacks::{Stack, again_in_stacks, on_stack};
 
-/// Variables of this process that its agents on this machine get too: they use the same files.
+/// Variables of this process that its agents get too, where the launcher passes them on: they
+/// use the same files.
 const INHERITED: [&str; 2] = ["EPICS_GAUGE_CACHE", "EPICS_GAUGE_PYTHON"];
 
 impl Host {
@@ -29,7 +30,8 @@ impl Host {
                 .argument(format!("--nodelist={}", self.node()))
                 .arguments(&self.options)
                 .argument(there)
-                .argument("agent"),
+                .argument("agent")
+                .environment(inherited()),
             Launcher::Command(words) => {
                 let mut words = words.iter().map(|word| word.replace("{host}", &self.node()));
                 Command::new(words.next().unwrap_or_default())

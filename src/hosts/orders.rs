@@ -23,7 +23,8 @@ pub(super) enum Order {
     Hello,
     /// Answers with both clocks.
     Clocks,
-    /// Shows that this side is still there; has no answer.
+    /// Shows that this side is still there. Its answer, with the number 0, comes whatever the
+    /// agent does.
     Alive,
     /// Starts a server and answers with [`Started`].
     Start { name: String, wanted: Box<Wanted>, servers_file: Option<PathBuf> },

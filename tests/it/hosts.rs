@@ -284,6 +284,20 @@ fn nothing_is_left_on_any_host_when_the_run_is_killed() {
 }
 
 #[test]
+fn a_host_that_falls_silent_is_given_up_once_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((mut started, family)) = long_run(folder.path(), "") else { return };
+    let agent = family.iter().find(|seen| is_agent(seen)).unwrap();
+    signal(agent.pid, libc::SIGSTOP);
+    let since = std::time::Instant::now();
+    // Not once for each worker, and not once for each order.
+    started.ends_with_code(4);
+    assert!(since.elapsed().as_secs() < 60, "{:?}", since.elapsed());
+    wait_until_gone(&family);
+    assert_eq!(started.left_files(), [""; 0]);
+}
+
+#[test]
 fn a_host_whose_agent_dies_is_named_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let Some((mut started, family)) = long_run(folder.path(), "") else { return };

@@ -210,11 +210,16 @@ static void guard(pid_t command, int control_socket, const char *folder)
         if (watched[1].revents && read(wake_up[0], &byte, 1) == 1 && byte != SIGCHLD &&
             !is_attached) {
             kill_everything(command);
+            remove_folder(folder);
             _exit(128 + byte);
         }
         reap(command, control_socket, folder);
         if (harness_is_gone(control_socket)) {
             let_it_end(command, control_socket, folder);
+            if (grace_ms) {
+                kill(-command, SIGKILL);
+                let_adopted_children_end();
+            }
             kill_everything(command);
             remove_folder(folder);
             _exit(124);
