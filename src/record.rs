@@ -99,7 +99,7 @@ pub struct Run {
 }
 
 /// The host on which servers ran while clients ran on this one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServerHostFacts {
     /// Its name in the file of hosts.
@@ -117,6 +117,18 @@ pub struct ServerHostFacts {
     pub is_on_this_machine: bool,
     /// Its clock of the time of day before the run.
     pub clock: HostClock,
+    /// The network between the two, before the run.
+    pub network: NetworkBetween,
+}
+
+/// What a network does without EPICS, over one TCP connection.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkBetween {
+    /// The median round trip of one byte, in ns.
+    pub round_trip_ns: u64,
+    /// Bytes that arrived in a second.
+    pub bytes_per_s: f64,
 }
 
 /// The clock of another host, by the exchange with the least round trip.
@@ -186,6 +198,19 @@ impl Run {
     /// The floor of this protocol, if it was measured.
     pub fn floor_of(&self, protocol: Protocol) -> Option<&ApproachFacts> {
         self.approaches.iter().find(|facts| facts.floor && facts.protocol == protocol)
+    }
+
+    /// The machine, by a name of its own where servers were on another host: figures between
+    /// two hosts are not those of one.
+    pub fn arrangement(&self) -> Machine {
+        let Machine { model, .. } = &self.machine;
+        match &self.server_host {
+            None => self.machine.clone(),
+            Some(host) => Machine {
+                model: format!("{model}, servers on the host {}", host.name),
+                ..self.machine.clone()
+            },
+        }
     }
 }
 

@@ -120,6 +120,7 @@ impl Gate {
             most_memory_bytes: this_machine().memory_bytes / 4,
             first_block: 0,
             confirms: false,
+            done: Vec::new(),
         };
         let approaches: Vec<Approach> =
             self.candidates.iter().map(|candidate| candidate.approach.clone()).collect();
@@ -127,6 +128,7 @@ impl Gate {
         let mut writing = self.store.begin(&group.name)?;
         writing.add(&Line::Run(Box::new(header.clone())))?;
         let screening = Screening {
+            begun: Vec::new(),
             plan: &plan,
             servers: &self.servers,
             candidates: &self.candidates,

@@ -5,7 +5,7 @@ use crate::ioc::Servers;
 use crate::judge::{CONFIDENCE_WANTED, LOOKS, Limits, Verdict, judge, to_confirm};
 use crate::measure::{self, Candidate, Plan, PlannedConfiguration, Progress};
 use crate::metric::Unit;
-use crate::record::{Run, RunRecords};
+use crate::record::{Record, Run, RunRecords};
 use crate::stats::Interval;
 
 /// The configurations, servers, approaches and limits of a screening.
@@ -21,6 +21,8 @@ pub struct Screening<'a> {
     /// The most fresh blocks of a configuration. With 0, a figure over its limit stays
     /// undecided.
     pub most_fresh: usize,
+    /// Records of a run that was interrupted, which this one continues.
+    pub begun: Vec<Record>,
 }
 
 /// An event of a screening.
@@ -54,7 +56,8 @@ impl Screening<'_> {
         header: Run,
         mut report: impl FnMut(ScreeningEvent<'_>) -> Result<(), E>,
     ) -> Result<Screened, E> {
-        let mut records = RunRecords { run: header, records: Vec::new(), end: None };
+        let begun = self.begun.clone();
+        let mut records = RunRecords { run: header, records: begun, end: None };
         let mut plan = self.plan.clone();
         let (mut fresh, mut looks) = (0, 0);
         loop {

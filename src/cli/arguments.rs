@@ -232,6 +232,9 @@ pub(super) struct RunArguments {
     /// Folder for records, verdicts, report and logs [default: epics-gauge-out/<UTC time>]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    /// Continue a run that was interrupted, with its arguments, in its folder
+    #[arg(long, value_name = "DIR", exclusive = true)]
+    pub(super) resume: Option<PathBuf>,
     /// What to print on stdout
     #[arg(long, value_parser = formats(), default_value = Format::Table.name())]
     pub(super) format: Format,

@@ -75,7 +75,7 @@ fn check_all(arguments: &HostsCheckArguments, hosts: &Hosts) -> Result<Exit, Fai
 fn text(host: &Host, checked: &Result<HostChecked, HostError>) -> String {
     match checked {
         Err(error) => format!("{}: {error}\n", host.name),
-        Ok(HostChecked { hello, clocks, is_on_this_machine }) => {
+        Ok(HostChecked { hello, clocks, network, is_on_this_machine }) => {
             let mut text =
                 format!("{}: epics-gauge {}, {} cores", host.name, hello.version, hello.cores);
             let _ = match is_on_this_machine {
@@ -87,7 +87,13 @@ fn text(host: &Host, checked: &Result<HostChecked, HostError>) -> String {
                     clocks.day.bound_ns as f64 / 1e6
                 ),
             };
-            let _ = writeln!(text, ", round trip {:.3} ms", clocks.round_trip_ns as f64 / 1e6);
+            let _ = writeln!(
+                text,
+                ", agent {:.3} ms, TCP {:.3} ms and {:.0} MB/s",
+                clocks.round_trip_ns as f64 / 1e6,
+                network.round_trip_ns as f64 / 1e6,
+                network.bytes_per_s / 1e6
+            );
             text
         }
     }

@@ -25,6 +25,7 @@ mod output;
 mod profile;
 mod progress;
 mod report;
+mod resume;
 mod run;
 mod scenario_help;
 #[cfg(feature = "pure-rust")]

@@ -9,6 +9,10 @@ use epics_gauge::scenario::{Configuration, Words};
 
 use super::Failure;
 
+/// The record file, and the one that is to take its place.
+const RECORDS: &str = "records.jsonl";
+const RECORDS_ANEW: &str = "records.jsonl.new";
+
 /// The folder, with its record file open.
 pub(super) struct OutputFolder {
     folder: PathBuf,
@@ -29,7 +33,7 @@ impl OutputFolder {
             ))
         };
         fs::create_dir_all(folder.join("logs")).map_err(|error| cannot(&folder, error))?;
-        let path = folder.join("records.jsonl");
+        let path = folder.join(RECORDS);
         let records = File::create_new(&path).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Failure::usage(format!(
                 "{} holds a run already; name another folder with --out",
@@ -38,6 +42,22 @@ impl OutputFolder {
             _ => cannot(&path, error),
         })?;
         Ok(OutputFolder { folder, records })
+    }
+
+    /// Begins the record file of a run anew, beside the old one, which stays until
+    /// [`OutputFolder::replace_records`].
+    pub(super) fn begin_again(folder: &Path) -> Result<OutputFolder, Failure> {
+        let path = folder.join(RECORDS_ANEW);
+        let cannot = |error| Failure::usage(format!("cannot write {}: {error}", path.display()));
+        let records = File::create(&path).map_err(cannot)?;
+        Ok(OutputFolder { folder: folder.to_owned(), records })
+    }
+
+    /// Puts that file in the place of the old one.
+    pub(super) fn replace_records(self) -> Result<OutputFolder, Failure> {
+        let (from, to) = (self.folder.join(RECORDS_ANEW), self.folder.join(RECORDS));
+        fs::rename(from, to).map_err(|error| self.cannot_write(RECORDS, &error))?;
+        Ok(self)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -49,7 +69,7 @@ impl OutputFolder {
     pub(super) fn add(&mut self, line: &Line) -> Result<(), Failure> {
         let mut bytes = serde_json::to_vec(line).map_err(Failure::unmeasured)?;
         bytes.push(b'\n');
-        self.records.write_all(&bytes).map_err(|error| self.cannot_write("records.jsonl", &error))
+        self.records.write_all(&bytes).map_err(|error| self.cannot_write(RECORDS, &error))
     }
 
     /// Keeps what a worker printed on stderr, if it did.
@@ -69,7 +89,7 @@ impl OutputFolder {
     }
 
     pub(super) fn read_records(&self) -> Result<String, Failure> {
-        let path = self.folder.join("records.jsonl");
+        let path = self.folder.join(RECORDS);
         fs::read_to_string(&path).map_err(|error| {
             Failure::unmeasured(format!("cannot read {}: {error}", path.display()))
         })
@@ -80,7 +100,7 @@ impl OutputFolder {
             "cannot write {}: {error}; what was measured before is kept in {}. Free space there or \
              name another folder with --out, and run again",
             self.folder.join(name).display(),
-            self.folder.join("records.jsonl").display()
+            self.folder.join(RECORDS).display()
         ))
     }
 }

@@ -77,6 +77,7 @@ pub(super) fn plan(arguments: &RunArguments, servers: &Servers) -> Result<Plan, 
         },
         first_block: 0,
         confirms: false,
+        done: Vec::new(),
     })
 }
 

@@ -9,7 +9,7 @@ use epics_gauge::embedded;
 use epics_gauge::hosts::Hosts;
 use epics_gauge::ioc::Servers;
 use epics_gauge::judge::{Limits, judge};
-use epics_gauge::measure::{Candidate, Plan, PlannedConfiguration, Progress};
+use epics_gauge::measure::{Candidate, DoneWorker, Plan, PlannedConfiguration, Progress};
 use epics_gauge::process::processes_left;
 use epics_gauge::protocol::Protocol;
 use epics_gauge::python_site::{Chosen, Missing};
@@ -24,6 +24,7 @@ use super::link;
 use super::output::OutputFolder;
 use super::profile;
 use super::progress::{Bar, chosen_only, environments, python_site};
+use super::resume::BegunRun;
 use super::stdout::print;
 use super::{Failure, catalogue, hosts, measuring_lock, servers};
 
@@ -31,6 +32,17 @@ use super::{Failure, catalogue, hosts, measuring_lock, servers};
 pub(super) const TIME_TO_LEAVE: Duration = Duration::from_secs(3);
 
 pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
+    match &arguments.resume {
+        None => measure_all(arguments, None),
+        Some(folder) => {
+            let begun = BegunRun::read(folder)?;
+            measure_all(&begun.arguments()?, Some(begun))
+        }
+    }
+}
+
+/// Measures what is asked for, but for what `begun` has.
+fn measure_all(arguments: &RunArguments, begun: Option<BegunRun>) -> Result<Exit, Failure> {
     let catalogue = catalogue(arguments.approaches_file.as_deref())?;
     let approaches = chosen(&catalogue, &arguments.approaches)?;
     for name in &arguments.scenarios {
@@ -64,7 +76,14 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
     }
     let server_host = hosts::server_host(hosts.as_ref(), arguments.servers_file.as_deref())?;
     header.server_host = hosts::facts(server_host.as_ref())?;
-    let mut output = OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?;
+    let mut output = match &begun {
+        None => OutputFolder::make(arguments.out.as_deref(), &header.started_utc)?,
+        Some(begun) => begun.reopened()?,
+    };
+    let begun = begun.map(BegunRun::into_parts);
+    if let Some((first, _)) = &begun {
+        header.clone_from(first);
+    }
     let site = match needs_site(&plan, &servers, &approaches) {
         true => python_site(),
         false => Err(Missing("nobody asked for the Python packages".to_owned())),
@@ -73,8 +92,16 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         environments(named_versions(&approaches, &servers).filter_map(chosen_only))?;
     let candidates = campaign::candidates(&approaches, &own_program()?, &site);
     let servers = hosts::started_there(servers.with_site(site), server_host.as_ref());
-    output.add(&Line::Run(Box::new(header.clone())))?;
+    let records = match begun {
+        None => {
+            output.add(&Line::Run(Box::new(header.clone())))?;
+            Vec::new()
+        }
+        Some((_, records)) => records,
+    };
+    plan.done = records.iter().filter_map(DoneWorker::of).collect();
     let screening = Screening {
+        begun: records,
         plan: &plan,
         servers: &servers,
         candidates: &candidates,
@@ -91,6 +118,9 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Exit, Failure> {
         server_clock,
     }))?;
     let exit = conclude(arguments, &limits, &output)?;
+    if !completed {
+        eprintln!("`epics-gauge run --resume {}` continues it.", output.path().display());
+    }
     Ok(if completed { exit } else { Exit::Interrupted })
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::network;
 use super::orders::{
     Answer, Call, Facts, Heard, Hello, Numbered, Order, Refusal, Sampled, Started,
 };
@@ -131,6 +132,10 @@ impl Agent {
             Order::Hello => value(&hello(self.clocks_ahead.is_zero())),
             Order::Clocks => value(&ClockReading::now().ahead_by(self.clocks_ahead)),
             Order::Alive => value(&()),
+            Order::Listen { address } => match network::serve_once(address) {
+                Ok(port) => value(&port),
+                Err(error) => Err(refusal(format!("cannot serve at {address}: {error}"))),
+            },
             Order::Start { name, wanted, servers_file } => {
                 let server = started(&name, &wanted, servers_file.as_deref())?;
                 let facts = facts(server.as_ref());

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::connection::{Agent, HostError};
 use super::file::Host;
+use super::network::NetworkFloor;
 use super::orders::Hello;
 use crate::process::HostClocks;
 
@@ -15,6 +16,8 @@ pub struct HostChecked {
     pub hello: Hello,
     /// Its clocks against those of this host.
     pub clocks: HostClocks,
+    /// The network from this host to it.
+    pub network: NetworkFloor,
     /// Whether it is a part of this machine.
     pub is_on_this_machine: bool,
 }
@@ -28,6 +31,7 @@ pub fn check_host(host: &Host) -> Result<HostChecked, HostError> {
     Ok(HostChecked {
         hello: agent.hello().clone(),
         clocks: agent.clocks()?,
+        network: agent.network(host.address)?,
         is_on_this_machine: agent.is_on_this_machine(),
     })
 }

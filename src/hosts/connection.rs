@@ -1,5 +1,6 @@
 //! This process's end of the line to an agent.
 
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -9,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::agent::BOOT_ID;
 use super::file::Host;
+use super::network::{self, NetworkFloor};
 use super::orders::{Answer, Hello, Numbered, Order};
 use crate::embedded;
 use crate::ioc::{IocError, Missing};
@@ -157,6 +159,19 @@ impl Agent {
             best = Some(best.map_or(one, |best| best.better(one)));
         }
         best.ok_or_else(|| self.unusable("its clocks were not read".to_owned()))
+    }
+
+    /// What the network from this host to `address` of the other does without EPICS; blocks for
+    /// about half a second.
+    ///
+    /// # Errors
+    /// When there is no way to it.
+    pub fn network(&self, address: Ipv4Addr) -> Result<NetworkFloor, HostError> {
+        let port = self.ask(Order::Listen { address }, ANSWER_DEADLINE)?;
+        let server = SocketAddrV4::new(address, port);
+        network::measure(server).map_err(|error| {
+            self.unusable(format!("no TCP connection to {server}: {error}; see its firewall"))
+        })
     }
 
     /// Gives an order and waits for its answer.

@@ -1,6 +1,7 @@
 //! Lines of JSON between this process and an agent: one order, one answer with its number.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub(super) enum Order {
     /// Shows that this side is still there. Its answer, with the number 0, comes whatever the
     /// agent does.
     Alive,
+    /// Serves one connection at this address, to measure the network with; answers with its port.
+    Listen { address: Ipv4Addr },
     /// Starts a server and answers with [`Started`].
     Start { name: String, wanted: Box<Wanted>, servers_file: Option<PathBuf> },
     /// Asks a server.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::connection::{Agent, HostError};
 use super::file::{Hosts, Role};
+use super::network::NetworkFloor;
 use super::orders::Order;
 use super::remote_server::RemoteServer;
 use crate::ioc::{HostAddresses, IocError, Server, StartsServers, Wanted};
 use crate::process::HostClocks;
-use crate::record::{HostClock, ServerHostFacts};
+use crate::record::{HostClock, NetworkBetween, ServerHostFacts};
 
 /// Ports are chosen at random there, so a few tries find some that are free here too.
 const TRIES: usize = 5;
@@ -39,12 +40,15 @@ pub fn server_host(hosts: &Hosts, servers_file: Option<PathBuf>) -> Result<Serve
 }
 
 impl ServerHost {
-    /// What the record of a run has of it; reads its clocks.
+    /// What the record of a run has of it; reads its clocks and measures the network, which
+    /// blocks for about half a second.
     ///
     /// # Errors
     /// When it does not answer.
     pub fn facts(&self) -> Result<ServerHostFacts, HostError> {
         let hello = self.agent.hello();
+        let NetworkFloor { round_trip_ns, bytes_per_s } =
+            self.agent.network(self.addresses.server)?;
         Ok(ServerHostFacts {
             name: self.agent.name().to_owned(),
             host_name: hello.host_name.clone(),
@@ -53,6 +57,7 @@ impl ServerHost {
             cores: hello.cores,
             is_on_this_machine: self.agent.is_on_this_machine(),
             clock: self.clock()?,
+            network: NetworkBetween { round_trip_ns, bytes_per_s },
         })
     }
 

@@ -57,6 +57,10 @@ impl BlockRunner<'_> {
                 report(Progress::LeftOut)?;
                 continue;
             }
+            if self.plan.is_done(self.planned, self.block, approach) {
+                report(Progress::LeftOut)?;
+                continue;
+            }
             report(Progress::Started { planned: self.planned, approach })?;
             let completed = if self.planned.is_probe() {
                 capacity::search(self.planned, |probe| {

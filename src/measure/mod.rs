@@ -35,7 +35,7 @@ mod witness;
 pub use floor::{Shown, ShownStage, Took, Traffic, show as show_floor};
 pub use machine::this_machine;
 pub use pairs::{PairRunner, SideSetup};
-pub use plan::{Plan, PlannedConfiguration};
+pub use plan::{DoneWorker, Plan, PlannedConfiguration};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -100,7 +100,7 @@ pub fn run<E>(
     mut report: impl FnMut(Progress<'_>) -> Result<(), E>,
 ) -> Result<bool, E> {
     let mut random = plan.random();
-    let mut failed: Vec<(PlannedConfiguration, String)> = Vec::new();
+    let mut failed = plan.failed_before();
     let mut failed_starts = BTreeMap::new();
     let mut shared_iocs = SharedIocs::default();
     for block in 0..plan.blocks() {

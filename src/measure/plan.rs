@@ -10,7 +10,7 @@ use crate::ioc::ServerKind;
 use crate::link::LinkConditions;
 use crate::lookup::Lookup;
 use crate::protocol::Protocol;
-use crate::record::{Disturbance, Load, ManyIocsShape, Scenario};
+use crate::record::{Disturbance, FailureKind, Load, ManyIocsShape, Record, Scenario};
 use crate::scenario::{Configuration, Definition, FaultDefinition, Model, course, definition};
 use crate::worker_protocol::Mode;
 
@@ -185,9 +185,59 @@ pub struct Plan {
     pub first_block: usize,
     /// Whether these blocks confirm what earlier blocks showed.
     pub confirms: bool,
+    /// Workers of a run that was interrupted, which are not measured again.
+    pub done: Vec<DoneWorker>,
+}
+
+/// A worker that was measured before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DoneWorker {
+    configuration: Configuration,
+    block: usize,
+    approach: String,
+    /// Whether it failed: then its approach is not measured there again.
+    failed: bool,
+}
+
+impl DoneWorker {
+    /// The worker of a record; none of a search or of a fault, which are measured whole.
+    pub fn of(record: &Record) -> Option<DoneWorker> {
+        let is_search = definition(record.scenario).model == Model::Search;
+        let is_partial = is_search || record.fault.is_some() || record.confirms;
+        (!is_partial).then(|| DoneWorker {
+            configuration: Configuration::of(record),
+            block: record.block,
+            approach: record.approach.clone(),
+            failed: record.failure.as_ref().is_some_and(|one| one.kind != FailureKind::Ioc),
+        })
+    }
 }
 
 impl Plan {
+    /// Whether the worker of this approach in this block is measured already.
+    pub(super) fn is_done(
+        &self,
+        planned: &PlannedConfiguration,
+        block: usize,
+        approach: &str,
+    ) -> bool {
+        let configuration = planned.configuration();
+        self.done.iter().any(|done| {
+            (done.block, done.approach.as_str()) == (block, approach)
+                && done.configuration == configuration
+        })
+    }
+
+    /// The approaches that failed in a configuration before.
+    pub(super) fn failed_before(&self) -> Vec<(PlannedConfiguration, String)> {
+        let of = |done: &DoneWorker| {
+            let planned = |one: &&PlannedConfiguration| one.configuration() == done.configuration;
+            let planned = self.configurations.iter().find(planned)?;
+            Some((planned.clone(), done.approach.clone()))
+        };
+        self.done.iter().filter(|done| done.failed).filter_map(of).collect()
+    }
+
     /// The connect scenario for every count of PVs. Only up to `most_serial` PVs are connected
     /// one at a time: each costs libca's search timer, about 30 ms.
     pub fn connect(

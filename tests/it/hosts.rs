@@ -68,6 +68,9 @@ fn an_agent_answers_with_its_build_and_clocks() {
     assert_eq!(host["checked"]["is_on_this_machine"], true);
     let clock = &host["checked"]["clocks"]["monotonic"];
     let offset_ns = clock["offset_ns"].as_i64().unwrap().unsigned_abs();
+    let network = &host["checked"]["network"];
+    assert!(network["round_trip_ns"].as_u64() > Some(0), "{text}");
+    assert!(network["bytes_per_s"].as_f64() > Some(1e6), "{text}");
     // It is the same clock, so its true offset is 0.
     assert!(offset_ns <= clock["bound_ns"].as_u64().unwrap(), "{text}");
 }

@@ -46,6 +46,7 @@ mod pure_rust;
 #[cfg(feature = "pvaccess")]
 mod pv_access;
 mod readme;
+mod resume;
 mod scale;
 mod scanning;
 mod servers;

@@ -19,7 +19,7 @@ pub const HISTORY_FORMAT: u32 = 1;
 pub struct RunFigures {
     /// The run.
     pub run: HistoryRun,
-    /// The machine that measured.
+    /// The machine that measured: [`Run::arrangement`](crate::record::Run::arrangement).
     pub machine: Machine,
     /// What approaches and servers say that they are made of, such as `pyepics 3.5.7`.
     pub versions: Vec<VersionsOf>,
@@ -106,7 +106,7 @@ impl RunFigures {
                 revision: header.revision.clone(),
                 complete: run.end.as_ref().is_some_and(|end| !end.interrupted),
             },
-            machine: header.machine.clone(),
+            machine: header.arrangement(),
             versions: points::versions(run),
             figures: points::figures(run),
         })

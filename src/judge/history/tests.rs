@@ -4,8 +4,8 @@ use crate::metric::Metric;
 use crate::protocol::Protocol;
 use crate::record::RunRecords;
 use crate::record::{
-    ApproachFacts, ComparisonRequest, End, Failure, FailureKind, RECORD_FORMAT, Record, Run,
-    Sample, Scenario, Side,
+    ApproachFacts, ComparisonRequest, End, Failure, FailureKind, HostClock, NetworkBetween,
+    RECORD_FORMAT, Record, Run, Sample, Scenario, ServerHostFacts, Side,
 };
 use crate::worker_protocol::{Mode, Stage};
 
@@ -140,6 +140,26 @@ fn machines_stand_apart_and_a_new_kernel_is_no_new_machine() {
     let counts: Vec<usize> = history.machines.iter().map(|one| one.runs.len()).collect();
     assert_eq!(counts, [2, 1]);
     assert_eq!(connect(&history).last_change, None, "the other machine is not between them");
+}
+
+#[test]
+fn runs_between_two_hosts_stand_apart_from_those_on_one() {
+    let (name, mut between) = run(2, 4, blocks(9e-5));
+    between.run.server_host = Some(ServerHostFacts {
+        name: "ioc".to_owned(),
+        host_name: String::new(),
+        address: String::new(),
+        clients_address: String::new(),
+        cores: 4,
+        is_on_this_machine: false,
+        clock: HostClock { offset_ns: 0, bound_ns: 0, round_trip_ns: 0 },
+        network: NetworkBetween { round_trip_ns: 0, bytes_per_s: 0.0 },
+    });
+    let runs = [run(1, 4, blocks(1e-5)), (name, between), run(3, 4, blocks(1.02e-5))];
+    let history = history(&runs).unwrap();
+    let counts: Vec<usize> = history.machines.iter().map(|one| one.runs.len()).collect();
+    assert_eq!(counts, [2, 1]);
+    assert_eq!(connect(&history).last_change, None);
 }
 
 #[test]

@@ -60,8 +60,13 @@ fn server_host(host: &ServerHostFacts, run: &RunRecords) -> String {
     };
     let cores = counted(host.cores, "core");
     format!(
-        "servers: host `{}` ({}), {}, {cores}; {clocks}",
-        host.name, host.host_name, host.address
+        "servers: host `{}` ({}), {}, {cores}; TCP between them: round trip {:.3} ms, {:.0} MB/s; \
+         {clocks}",
+        host.name,
+        host.host_name,
+        host.address,
+        host.network.round_trip_ns as f64 / 1e6,
+        host.network.bytes_per_s / 1e6
     )
 }
 
