@@ -508,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incomplete_message_says_how_many_bytes_it_takes() {
+    fn an_incomplete_message_reports_how_many_bytes_it_takes() {
         let bytes = b"\x00\x0f\x00\x08\x00\x06\x00\x01\x00\x00\x00\x01\x00\x00\x00\x06\x3f";
         assert_eq!(decode(&bytes[..0]), Err(16));
         assert_eq!(decode(&bytes[..15]), Err(16));

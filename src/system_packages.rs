@@ -171,7 +171,7 @@ mod tests {
     const ARCH: &str = "NAME=\"Arch Linux\"\nID=arch\n";
 
     #[test]
-    fn an_os_release_file_tells_the_family() {
+    fn an_os_release_file_reports_the_family() {
         for (file, family) in [
             (DEBIAN, Some(System::Debian)),
             (UBUNTU, Some(System::Debian)),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pip_that_failed_is_mended_by_what_it_said() {
+    fn a_pip_that_failed_is_mended_by_what_it_reported() {
         let no_pip = advice_on_pip("/usr/bin/python3: No module named pip").unwrap();
         assert_eq!(no_pip, Need::Pip.advice());
         let compiled = advice_on_pip("fatal error: Python.h: No such file").unwrap();

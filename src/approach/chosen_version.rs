@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_approach_is_told_with_those_that_there_are() {
+    fn an_unknown_approach_is_reported_with_those_that_there_are() {
         let error = resolved("pyepix@3.5.7").unwrap_err().to_string();
         assert!(error.contains("`pyepix`") && error.contains("pyepics"), "{error}");
     }

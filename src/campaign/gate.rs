@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn undecided_is_said_and_better_than_expected_is_remarked() {
+    fn undecided_is_reported_and_better_than_expected_is_remarked() {
         assert!(matches!(result_of(Outcome::Undecided, None), GateResult::Undecided(_)));
         assert!(matches!(result_of(Outcome::Within, Some("known")), GateResult::Remark(_)));
     }

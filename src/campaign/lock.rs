@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_cannot_be_locked_says_what_to_do() {
+    fn a_path_that_cannot_be_locked_names_what_to_do() {
         let error = lock_path(Path::new("/proc/no/such"), IfBusy::Wait, |_| ()).unwrap_err();
         let message = error.to_string();
         assert!(message.contains("/proc/no/such") && message.contains("`off`"), "{message}");

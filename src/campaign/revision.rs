@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn git_tells_branch_and_changes() {
+    fn git_reports_branch_and_changes() {
         let clean = "# branch.oid 0123\n# branch.head main\n# branch.ab +0 -0\n";
         assert_eq!(of_status(clean), Some(of("0123", Some("main"), Some(false))));
         let detached = "# branch.oid 0123\n# branch.head (detached)\n1 .M N... file\n";

@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_what_is_done_what_is_left_and_what_goes_on() {
+    fn a_line_reports_what_is_done_what_is_left_and_what_goes_on() {
         let state = |finished| State {
             began: Instant::now(),
             workers: 120,

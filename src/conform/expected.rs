@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_signs_and_bits_are_told_apart() {
+    fn kinds_signs_and_bits_are_distinguished() {
         assert!(expected("1").accepts(&Value::integer(1)));
         assert!(!expected("1").accepts(&Value::float(1.0)));
         assert!(!expected("-0.0").accepts(&Value::float(0.0)));

@@ -365,7 +365,7 @@ mod tests {
     use crate::process::ProcessError;
 
     #[test]
-    fn a_server_that_never_serves_is_told_with_everything_that_it_printed() {
+    fn a_server_that_never_serves_is_reported_with_everything_that_it_printed() {
         let program = ServerProgram {
             name: "mine".to_owned(),
             protocols: vec![Protocol::Ca],

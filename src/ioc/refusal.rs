@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn other_errors_say_what_to_do() {
+    fn other_errors_report_what_to_do() {
         shows(
             "ERROR: Can't open include file 'no.db'\nERROR:  at or before '\"no.db\"' in path \
              \".\"  file \"e7.db\" line 1\n",

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_logarithm_of_b_over_a_is_told_as_a_fraction_of_a() {
+    fn a_logarithm_of_b_over_a_is_reported_as_a_fraction_of_a() {
         let ln = |ratio: f64| ratio.ln();
         let location =
             Interval { median: ln(2.0), low: ln(1.5), high: ln(4.0), confidence: 0.95, samples: 8 };
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn after_the_last_look_it_is_undecided_and_says_how_many_pairs_it_would_take() {
+    fn after_the_last_look_it_is_undecided_and_reports_how_many_pairs_it_would_take() {
         let family = [pairs("get", even(12, 0.0, 0.6), even(192, 0.0001, 0.6))];
         assert_eq!(next_step(&family, &Rule::default()), Step::Done);
         let change = only(&family);

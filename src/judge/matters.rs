@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_that_holds_zero_says_neither_never_nor_from() {
+    fn an_interval_that_holds_zero_reports_neither_never_nor_from() {
         assert_eq!(of(-1e-5, 1e-6, 1e-5), Crossing::NotBelow(100_000));
         assert_eq!(of(-1e-5, -1e-6, 1e-5), Crossing::NotBelow(100_000));
         assert_eq!(of(0.0, 1e-6, 1e-5), Crossing::NotBelow(100_000));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn four_blocks_say_nothing() {
+    fn four_blocks_report_nothing() {
         let few = Interval { median: 1e-4, low: 9e-5, high: 1.1e-4, confidence: 0.875, samples: 4 };
         assert_eq!(Crossing::of(&few, 1.0), Crossing::Undecided);
     }

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_summed_or_the_greatest_or_the_median_is_told() {
+    fn blocks_are_summed_or_the_greatest_or_the_median_is_reported() {
         assert_eq!(of_blocks(Metric::UpdatesLost, 4), Some((10.0, 10.0, 10.0)));
         assert_eq!(of_blocks(Metric::ProcessesLeft, 5), Some((5.0, 5.0, 5.0)));
         let cpu = Metric::CpuUse(Party::Client);

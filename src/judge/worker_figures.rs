@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn stages_are_told_as_timed_and_as_judged() {
+    fn stages_are_reported_as_timed_and_as_judged() {
         let sample = |stage, start_ns, end_ns| Sample {
             stage,
             mode: Mode::Bulk,
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn single_pvs_are_told_by_their_spread_where_they_were_timed() {
+    fn single_pvs_are_reported_by_their_spread_where_they_were_timed() {
         let sample = |stage, each_ns| Sample {
             stage,
             mode: Mode::Serial,

@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_lookup_says_nothing_of_this_one() {
+    fn the_other_lookup_reports_nothing_of_this_one() {
         assert_eq!(refusal(Lookup::NameServer, None), None);
     }
 }

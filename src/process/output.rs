@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_the_end_and_says_what_it_dropped() {
+    fn keeps_the_end_and_reports_what_it_dropped() {
         let mut output = Output::default();
         output.push("x".repeat(KEPT_BYTES));
         output.push("last".to_owned());

@@ -344,7 +344,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_says_its_size_in_its_byte_order() {
+    fn a_message_reports_its_size_in_its_byte_order() {
         for is_big_endian in [false, true] {
             let mut output = b"before".to_vec();
             encode_create_channel(&mut output, is_big_endian, 7, "gauge:7");
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_says_who_it_is_where_that_is_offered() {
+    fn a_client_reports_who_it_is_where_that_is_offered() {
         let offered = |methods: &[&str]| Validation {
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
         };

@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_has_its_size_in_the_byte_order_that_its_flags_say() {
+    fn a_header_has_its_size_in_the_byte_order_that_its_flags_report() {
         let little = Header::decode(b"\xca\x02\x50\x0d\x01\x02\x00\x00rest").unwrap().unwrap();
         assert_eq!((little.command, little.size), (CMD_MONITOR, 0x201));
         assert_eq!((little.segment, little.is_control), (Segment::First, false));

@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_lookup_that_is_not_usual_is_said() {
+    fn only_the_lookup_that_is_not_usual_is_reported() {
         let (udp, name_server) = (by(Lookup::Udp), by(Lookup::NameServer));
         assert_eq!(udp.name_with("p4p"), "connect::p4p::n10000");
         assert_eq!(name_server.name_with("p4p"), "connect::p4p::n10000_name_server");
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_iocs_either_lookup_is_said() {
+    fn of_many_iocs_either_lookup_is_reported() {
         let many = |lookup| Configuration {
             many_iocs: Some(ManyIocsShape { iocs: 3, in_order: false }),
             ..by(lookup)

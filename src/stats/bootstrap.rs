@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn few_samples_say_how_little_they_cover() {
+    fn few_samples_report_how_little_they_cover() {
         assert_eq!(bootstrap_interval(&[], 0.95, 1), None);
         let one = bootstrap_interval(&[0.2], 0.95, 1).unwrap();
         assert_eq!((one.low, one.median, one.high, one.confidence), (0.2, 0.2, 0.2, 0.0));
@@ -282,19 +282,19 @@ mod tests {
     }
 
     #[test]
-    fn eight_samples_cover_as_often_as_they_say_in_every_noise() {
+    fn eight_samples_cover_as_often_as_stated_in_every_noise() {
         covers_93_to_97_percent(&[8]);
     }
 
     #[test]
-    fn twelve_samples_cover_as_often_as_they_say_in_every_noise() {
+    fn twelve_samples_cover_as_often_as_stated_in_every_noise() {
         covers_93_to_97_percent(&[12]);
     }
 
     // Takes a minute; the counts that the rule starts with are tested always.
     #[test]
     #[ignore = "slow: `ci/test-slow` runs it"]
-    fn twenty_and_forty_samples_cover_as_often_as_they_say_in_every_noise() {
+    fn twenty_and_forty_samples_cover_as_often_as_stated_in_every_noise() {
         covers_93_to_97_percent(&[20, 40]);
     }
 }

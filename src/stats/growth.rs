@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_samples_tell_nothing() {
+    fn too_few_samples_report_nothing() {
         assert_eq!(growth(&sampled(3, |_| 0.0), 0.9), None);
         assert_eq!(growth(&vec![(7, 7); 100], 0.9), None);
     }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_covers_a_true_leak_as_often_as_it_says() {
+    fn the_interval_covers_a_true_leak_as_often_as_it_reports() {
         let mut random = StdRng::seed_from_u64(3);
         let mut covered = 0;
         for _ in 0..1000 {

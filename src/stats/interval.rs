@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn four_samples_are_covered_from_end_to_end_and_say_it_is_too_little() {
+    fn four_samples_are_covered_from_end_to_end_and_report_it_is_too_little() {
         let interval = median_interval(&[4.0, 1.0, 3.0, 2.0], 0.9).unwrap();
         assert_eq!((interval.low, interval.high, interval.confidence), (1.0, 4.0, 0.875));
     }

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn negative_latencies_count_as_zero_and_are_told() {
+    fn negative_latencies_count_as_zero_and_are_reported() {
         let found = percentiles(&[(-50, 3), (10, 1)]).unwrap();
         assert_eq!((found.count, found.negative, found.min_ns, found.p50_ns), (4, 3, 0, 0));
         assert_eq!(found.max_ns, 10);

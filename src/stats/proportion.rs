@@ -76,14 +76,14 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_trials_do_not_underflow_and_none_tell_nothing() {
+    fn ten_thousand_trials_do_not_underflow_and_none_report_nothing() {
         let (low, high) = proportion_interval(5000, 10_000, 0.95);
         assert!((low - 0.4902).abs() < 1e-4 && (high - 0.5098).abs() < 1e-4, "{low} {high}");
         assert_eq!(proportion_interval(0, 0, 0.95), (0.0, 1.0));
     }
 
     #[test]
-    fn every_probability_is_covered_as_often_as_said() {
+    fn every_probability_is_covered_as_often_as_stated() {
         let ln_choose = ln_binomials(20);
         for p in [0.02, 0.1, 0.3, 0.5, 0.77] {
             let covered: f64 = (0..=20)

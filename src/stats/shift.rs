@@ -36,7 +36,7 @@ mod tests {
     use crate::stats::simulated::normal;
 
     #[test]
-    fn the_shift_is_covered_as_often_as_it_says() {
+    fn the_shift_is_covered_as_often_as_it_reports() {
         let mut random = StdRng::seed_from_u64(3);
         let mut covered = 0;
         for _ in 0..1_000 {

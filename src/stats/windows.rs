@@ -96,7 +96,7 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     #[test]
-    fn half_a_core_and_then_none_are_told_apart() {
+    fn half_a_core_and_then_none_are_distinguished() {
         let samples = [(0, 0), (2 * SECOND, SECOND), (4 * SECOND, SECOND)];
         let load = cpu_load(&samples, SECOND).unwrap();
         assert_eq!((load.max_percent, load.min_percent, load.windows), (50.0, 0.0, 4));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn each_window_tells_when_it_begins_and_its_load() {
+    fn each_window_reports_when_it_begins_and_its_load() {
         let samples = [(2 * SECOND, 5 * SECOND), (4 * SECOND, 6 * SECOND)];
         assert_eq!(cpu_windows(&samples, SECOND), [(2 * SECOND, 50.0), (3 * SECOND, 50.0)]);
     }

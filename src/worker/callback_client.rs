@@ -519,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn who_connects_without_some_says_which_are_not_connected() {
+    fn who_connects_without_some_reports_which_are_not_connected() {
         let mut client = client(&["a", "silent", "b"]);
         assert_eq!(client.connect_without(&[1, 2]).unwrap(), [1], "b is there after all");
         let mut client = self::client(&["silent", "a"]);

@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_and_scalars_of_one_job_are_told_apart() {
+    fn frames_and_scalars_of_one_job_are_distinguished() {
         let monitor = Monitor {
             content: Content::Scalars,
             step: 10.0,

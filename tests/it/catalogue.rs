@@ -117,14 +117,14 @@ fn says_its_versions(approach: &str, versions: &BTreeMap<String, String>) {
 }
 
 #[test]
-fn every_native_approach_answers_every_value_right_and_says_its_versions() {
+fn every_native_approach_answers_every_value_right_and_reports_its_versions() {
     let native = approaches_where(|approach| approach.kind == Kind::Native);
     let ran = one_block(&native, "1,20");
     native.iter().for_each(|approach| is_complete(&ran, approach));
 }
 
 #[test]
-fn every_python_approach_answers_every_value_right_and_says_its_versions() {
+fn every_python_approach_answers_every_value_right_and_reports_its_versions() {
     let python = approaches_where(|approach| approach.kind == Kind::Python);
     let ran = one_block(&python, "1,20");
     python.iter().for_each(|approach| is_complete(&ran, approach));

@@ -18,7 +18,7 @@ use super::support::{WorkerDriver, gauge, program};
 const CHOSEN: &str = "pyepics@3.5.7";
 
 #[test]
-fn a_chosen_version_runs_beside_the_pinned_one_and_says_which_it_is() {
+fn a_chosen_version_runs_beside_the_pinned_one_and_reports_which_it_is() {
     for (approach, is_chosen) in [("pyepics", false), (CHOSEN, true)] {
         let worker = reads_three(approach);
         let version = worker.hello.versions["pyepics"].clone();
@@ -81,7 +81,7 @@ fn loaded_from_chosen_folder(pid: u32, is_chosen: bool) {
 }
 
 #[test]
-fn a_version_that_does_not_exist_is_missing_with_what_pip_said_and_what_there_is() {
+fn a_version_that_does_not_exist_is_missing_with_what_pip_reported_and_what_there_is() {
     let approach = Catalogue::built_in().resolve("caproto@0.0.9999").unwrap();
     let site = PythonSite::install(|_| ());
     let missing = approach.command(&program(), &site).unwrap_err().to_string();
@@ -201,7 +201,7 @@ fn another_python_is_named_for_both_sides() {
 }
 
 #[test]
-fn an_approach_without_versions_to_choose_says_what_to_do_instead() {
+fn an_approach_without_versions_to_choose_names_what_to_do_instead() {
     let mut catalogue = Catalogue::built_in();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples/approaches.toml");
     catalogue.add_file(&file).unwrap();

@@ -224,7 +224,7 @@ fn the_action_starts_an_ioc_that_the_steps_that_follow_find() {
 }
 
 #[test]
-fn the_action_fails_with_what_the_ioc_said() {
+fn the_action_fails_with_what_the_ioc_reported() {
     let ended = action(&[("ioc", "--db none.db")]);
     ended.ends_with(64, &["none.db", "::error", "the IOC did not start"]);
     action(&[("ioc", "--db 'a.db")]).ends_with(64, &["a quote without its end"]);

@@ -137,7 +137,7 @@ fn alike_sides_are_no_difference_or_undecided_and_never_worse_for_a_generous_use
 }
 
 #[test]
-fn what_is_undecided_says_how_many_more_pairs_it_would_take() {
+fn what_is_undecided_reports_how_many_more_pairs_it_would_take() {
     // One comparison in a hundred finds a change of alike sides.
     let undecided = (0..3)
         .map(|_| Ran::of("compare libca libca --pvs 20 --tolerance 0.1 --most-pairs 12"))
@@ -159,7 +159,7 @@ fn a_side_that_fails_ends_the_comparison_and_keeps_its_story() {
 }
 
 #[test]
-fn two_versions_of_one_library_are_compared_and_each_record_says_which_it_was() {
+fn two_versions_of_one_library_are_compared_and_each_record_reports_which_it_was() {
     let ran = Ran::of("compare pyepics@3.5.7 pyepics@3.5.10 --pvs 10 --most-pairs 12");
     assert!(matches!(ran.code(), Some(0 | 2 | 3)), "{}", ran.stderr());
     let run = ran.run();
@@ -292,7 +292,7 @@ fn a_comparison_that_could_not_come_out_bad_is_refused_with_what_it_takes() {
 }
 
 #[test]
-fn one_of_several_comparisons_says_so() {
+fn one_of_several_comparisons_reports_it() {
     let ran = Ran::of("compare wire wire --pvs 5 --tolerance 100 --comparisons 6");
     assert!(matches!(ran.code(), Some(0 | 3)), "{}", ran.stderr());
     assert_eq!(ran.run().run.comparison.unwrap().comparisons, 6);
@@ -317,7 +317,7 @@ pub(crate) fn calibrated() -> PathBuf {
 }
 
 #[test]
-fn a_calibration_is_kept_and_told_in_reports_of_this_machine() {
+fn a_calibration_is_kept_and_reported_in_reports_of_this_machine() {
     let (ran, cache) = &*CALIBRATED;
     let report: Value = serde_json::from_str(&ran.file("report.json")).unwrap();
     let calibrated = &report["calibrated"];

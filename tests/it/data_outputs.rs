@@ -127,7 +127,7 @@ fn the_checked_in_schemas_are_those_of_this_build() {
 }
 
 #[test]
-fn real_reports_and_records_are_what_their_schemas_say() {
+fn real_reports_and_records_are_what_their_schemas_report() {
     let (of_report, of_line) = (validator(Described::Report), validator(Described::Records));
     for index in 0..FOLDERS_IN_ALL {
         let arguments = MEASURED.get(index).unwrap_or(&"calibrate");

@@ -237,7 +237,7 @@ fn documented(code: i32) -> String {
 }
 
 #[test]
-fn the_documented_workflow_is_red_for_a_slower_client_and_says_so_beside_the_change() {
+fn the_documented_workflow_is_red_for_a_slower_client_and_reports_it_beside_the_change() {
     let ended = Repository::of(&fast_worker(), &slow_worker()).run(&github_lines());
     assert_eq!(ended.code, 2, "{}", ended.all);
     assert!(ended.stdout.contains("::error title=connect bulk regressed::"), "{}", ended.all);

@@ -58,7 +58,7 @@ fn a_command_finds_the_ioc_by_its_environment_and_its_exit_code_is_passed_on() {
 }
 
 #[test]
-fn an_ioc_that_dies_under_a_command_is_said_and_is_no_success() {
+fn an_ioc_that_dies_under_a_command_is_reported_and_is_no_success() {
     let folder = folder();
     // The IOC's shell ends it; the command sees nothing of that.
     let arguments = ["--after-init", "epicsThreadSleep 0", "--", "sh", "-c"];
@@ -164,7 +164,7 @@ fn a_signal_ends_the_command_first() {
 }
 
 #[test]
-fn an_ioc_that_dies_is_said_with_its_last_words() {
+fn an_ioc_that_dies_is_reported_with_its_last_words() {
     let folder = folder();
     let child = Command::new(program())
         .arg("ioc")

@@ -198,7 +198,7 @@ fn figures_under_their_limits_are_within_and_the_exit_code_is_zero() {
 }
 
 #[test]
-fn cpu_time_is_told_per_pv_by_its_median() {
+fn cpu_time_is_reported_per_pv_by_its_median() {
     let mut run = run_of(&[("wire", FLOOR), ("libca", FAST)]);
     for record in &mut run.records {
         // The floor 1 us for creating and 1 us for connecting each PV; the other more
@@ -241,7 +241,7 @@ fn an_approach_known_to_be_over_in_connecting_breaks_nothing() {
 }
 
 #[test]
-fn an_approach_better_than_expected_breaks_nothing_and_is_told() {
+fn an_approach_better_than_expected_breaks_nothing_and_is_reported() {
     let run = run_of(&[("wire", FLOOR), ("pyepics", FAST)]);
     assert!(judge(&run).verdicts.iter().any(|verdict| verdict.is_better_than_expected()));
     assert_eq!(exit_code_of(&run, &[]), 0);
@@ -361,7 +361,7 @@ fn who_was_not_considered_for_want_of_a_simplicity_is_named() {
 }
 
 #[test]
-fn who_is_too_slow_is_told_by_what_is_furthest_over_its_limit() {
+fn who_is_too_slow_is_reported_by_what_is_furthest_over_its_limit() {
     for (connect, get, expected) in [(9e-4, 2e-2, "connect bulk"), (2e-4, 9e-2, "get serial")] {
         let run = run_of(&[("wire", FLOOR), ("libca", FAST), ("aioca", Speed { connect, get })]);
         let slower = judge(&with_fresh_blocks(&run, 12)).advice.remove(0).too_slow.remove(0);

@@ -104,7 +104,7 @@ fn names(text: &str, holder: &Running) {
 }
 
 #[test]
-fn a_second_command_waits_says_for_whom_and_measures_when_the_first_is_killed() {
+fn a_second_command_waits_reports_for_whom_and_measures_when_the_first_is_killed() {
     let lock = Lock::new();
     let first = lock.measuring();
     let mut second = Running(lock.command(SHORT, "short").spawn().unwrap());

@@ -213,7 +213,7 @@ fn an_ioc_that_dies_is_named_and_the_others_are_still_measured() {
 }
 
 #[test]
-fn a_worker_that_hangs_is_told_with_how_far_it_got() {
+fn a_worker_that_hangs_is_reported_with_how_far_it_got() {
     let ran = tampered("hang-at-connect", "--timeout 1");
     assert_eq!(ran.code, Some(4), "{}", ran.stderr);
     let records = ran.records();

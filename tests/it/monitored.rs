@@ -102,7 +102,7 @@ fn a_search_finds_what_an_approach_takes_or_what_bottleneck() {
 /// client's limit, nor fail.
 #[test]
 #[ignore = "slow: `ci/test-slow` runs it"]
-fn a_search_that_overwhelms_the_server_says_so() {
+fn a_search_that_overwhelms_the_server_reports_it() {
     let ran = Gauge::run("capacity --approach libca --pvs 3000 --rate 1000 --seconds 1").finish();
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let text = std::fs::read_to_string(ran.out.path().join("run/records.jsonl")).unwrap();

@@ -153,7 +153,7 @@ fn pvs_can_be_subscribed_to_one_after_the_other() {
 
 /// libca drops what is too large for it and says so on stderr only, once.
 #[test]
-fn a_frame_too_large_for_the_client_is_told_as_that() {
+fn a_frame_too_large_for_the_client_is_reported_as_that() {
     let ioc = SoftIoc::builder().frames(WIDTH, HEIGHT).start().unwrap();
     let mut environment = ioc.client_environment();
     environment.retain(|(name, _)| !name.contains("ARRAY_BYTES"));
@@ -169,7 +169,7 @@ fn a_frame_too_large_for_the_client_is_told_as_that() {
 }
 
 #[test]
-fn a_frame_too_large_for_the_server_is_told_as_that() {
+fn a_frame_too_large_for_the_server_is_reported_as_that() {
     let ioc = SoftIoc::builder().frames(WIDTH, HEIGHT).max_array_bytes(20_000).start().unwrap();
     for (approach, expected) in [
         ("wire", "ECA_TOLARGE (0x48): server unable to load read (or subscription update)"),

@@ -137,7 +137,7 @@ fn a_softioc_without_the_device_support_makes_no_frames() {
 }
 
 #[test]
-fn what_is_no_softioc_says_what_is_wrong_where_and_how_to_mend_it() {
+fn what_is_no_softioc_reports_what_is_wrong_where_and_how_to_mend_it() {
     let folder = tempfile::tempdir().unwrap();
     let plain = folder.path().join("plain");
     fs::write(&plain, "text").unwrap();

@@ -74,7 +74,7 @@ fn a_run_leaves_a_page_with_a_figure_of_everything_that_it_measured() {
 }
 
 #[test]
-fn every_figure_has_marks_that_tell_their_values_and_words_and_a_table() {
+fn every_figure_has_marks_that_report_their_values_and_words_and_a_table() {
     let page = page() + &page_left_by(&SCALED);
     for (id, figure) in figures(&page) {
         let drawings = between(figure, "<svg", "</svg>");
@@ -101,7 +101,7 @@ fn a_page_needs_nothing_from_elsewhere() {
 }
 
 #[test]
-fn marks_tell_what_was_judged() {
+fn marks_report_what_was_judged() {
     let judged = fs::read_to_string(RAN.out.path().join("run/report.json")).unwrap();
     let judged: serde_json::Value = serde_json::from_str(&judged).unwrap();
     let figures = judged["judgement"]["figures"].as_array().unwrap();
@@ -161,7 +161,7 @@ fn the_page_of_a_record_file_is_that_of_its_run() {
 }
 
 #[test]
-fn what_a_record_file_says_is_text_on_the_page_and_never_markup() {
+fn what_a_record_file_reports_is_text_on_the_page_and_never_markup() {
     let evil = "<script>alert(1)</script>\\\"><b>";
     let records = records().replacen("\"model\":\"", &format!("\"model\":\"{evil}"), 1);
     let page = page_of(&records.replace("\"libca\"", "\"<i>libca\""));
@@ -170,7 +170,7 @@ fn what_a_record_file_says_is_text_on_the_page_and_never_markup() {
 }
 
 #[test]
-fn a_run_that_was_cut_off_has_a_page_that_says_so() {
+fn a_run_that_was_cut_off_has_a_page_that_reports_it() {
     let first = records().lines().next().unwrap().to_owned() + "\n";
     let page = page_of(&first);
     assert!(page.contains("This run was cut off"), "{page}");

@@ -251,7 +251,7 @@ fn bytes_over_the_least_and_merged_updates_are_figures_over_pv_access() {
 }
 
 #[test]
-fn the_worker_says_which_pvxs_it_has() {
+fn the_worker_reports_which_pvxs_it_has() {
     let ioc = SoftIoc::builder().pvs(1).pv_access().start().unwrap();
     let printed = assert_cmd::Command::new(crate::support::program())
         .args(["worker", "pvxs"])

@@ -128,7 +128,7 @@ fn servers_that_die_or_never_get_ready_have_their_rows_and_the_others_are_measur
 }
 
 #[test]
-fn a_server_that_falls_behind_is_overloaded_and_tells_how_far_it_got() {
+fn a_server_that_falls_behind_is_overloaded_and_reports_how_far_it_got() {
     let ran = Gauge::run(
         "scale --server python-softioc --approach wire --pvs 5000 --rate 100 --monitors 1 \
          --seconds 1",
@@ -161,7 +161,7 @@ serve(Deaf)
 
 #[cfg(feature = "pvaccess")]
 #[test]
-fn a_row_with_a_subscription_that_never_answers_has_its_figures_and_says_so() {
+fn a_row_with_a_subscription_that_never_answers_has_its_figures_and_reports_it() {
     use epics_gauge::embedded;
     use epics_gauge::python_site::PythonSite;
     let folder = tempfile::tempdir().unwrap();

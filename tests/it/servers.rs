@@ -113,7 +113,7 @@ fn every_server_is_in_the_catalogue_with_its_protocols() {
 }
 
 #[test]
-fn every_server_says_its_versions() {
+fn every_server_reports_its_versions() {
     each_python_server(|name| {
         let package = servers().get(name).unwrap().package.clone().unwrap();
         let versions = start(name).versions();

@@ -152,7 +152,7 @@ fn a_command_that_is_more_than_a_script_is_found() {
 }
 
 #[test]
-fn every_script_is_run_by_a_workflow_or_told_of_in_the_documents() {
+fn every_script_is_run_by_a_workflow_or_named_in_the_documents() {
     let mut known: BTreeSet<String> =
         Workflow::all().iter().flat_map(Workflow::scripts).chain(usual_steps()).collect();
     let documents = files_in("docs").iter().map(read).collect::<String>()

@@ -80,7 +80,7 @@ mod tests {
     use super::is_pinned_for;
 
     #[test]
-    fn a_python_without_pinned_packages_is_said_to_be_one() {
+    fn a_python_without_pinned_packages_is_reported_as_one() {
         for pinned in ["3.10.0", "3.11.2", "3.13.1"] {
             is_pinned_for(pinned).unwrap();
         }

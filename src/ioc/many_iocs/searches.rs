@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn datagrams_that_the_system_dropped_are_told() {
+    fn datagrams_that_the_system_dropped_are_reported() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();

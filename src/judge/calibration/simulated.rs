@@ -89,7 +89,7 @@ fn a_small_pool_inflates_false_alarms_unless_its_location_is_taken_off() {
 }
 
 #[test]
-fn the_bias_of_a_pool_of_alike_sides_holds_zero_as_often_as_it_says() {
+fn the_bias_of_a_pool_of_alike_sides_holds_zero_as_often_as_stated() {
     let mut random = StdRng::seed_from_u64(6);
     let rule = Rule { looks: vec![12], ..Rule::default() };
     let holds = (0..400)

@@ -117,7 +117,7 @@ fn five_and_ten_percent_are_found_with_as_many_pairs_as_stated() {
 }
 
 #[test]
-fn alike_sides_are_told_to_be_alike() {
+fn alike_sides_are_reported_as_alike() {
     let mut random = StdRng::seed_from_u64(2);
     let alike = (0..300)
         .filter(|_| {

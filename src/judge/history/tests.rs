@@ -195,7 +195,7 @@ fn failed_workers_are_a_series_where_there_are_some() {
 }
 
 #[test]
-fn versions_are_told_at_first_and_where_they_change() {
+fn versions_are_reported_at_first_and_where_they_change() {
     let mut newer = blocks(1e-5);
     for record in &mut newer {
         record.versions.insert("python".to_owned(), "3.13".to_owned());

@@ -312,7 +312,7 @@ relative = \"floor\"
     }
 
     #[test]
-    fn what_is_measured_is_told_down_to_the_least_that_is_allowed() {
+    fn what_is_measured_is_reported_down_to_the_least_that_is_allowed() {
         let measured = |keys: &str| {
             let text = format!(
                 "{LIMIT}most = 1\nbecause = \"why\"\n\
@@ -367,7 +367,7 @@ relative = \"floor\"
     }
 
     #[test]
-    fn what_the_gate_measures_is_found_by_udp_unless_it_is_said() {
+    fn what_the_gate_measures_is_found_by_udp_unless_named_otherwise() {
         let measured = |keys: &str| {
             let text = format!(
                 "{LIMIT}most = 1\nbecause = \"why\"\n\

@@ -69,7 +69,7 @@ const PLACE: Place = Place {
 };
 
 #[test]
-fn a_limit_holds_only_where_the_file_says() {
+fn a_limit_holds_only_where_the_file_names_it() {
     let holds = |more: &str, place: &Place| {
         let limits = Limits::parse(&(GOOD.to_owned() + more), "mine.toml").unwrap();
         let limit = &limits.limits[0];
@@ -176,7 +176,7 @@ fn values_of_other_types_are_refused_wherever_they_stand() {
 }
 
 #[test]
-fn a_measure_that_says_little_is_measured_as_usual() {
+fn a_measure_that_reports_little_is_measured_as_usual() {
     let measured = |measure: &str| {
         let text = format!("{GOOD}[[measure]]\n{measure}");
         Limits::parse(&text, "mine.toml").unwrap().measured[0].clone()

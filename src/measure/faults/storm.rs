@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_that_do_not_fit_are_not_started_and_the_row_says_why() {
+    fn clients_that_do_not_fit_are_not_started_and_the_row_gives_the_reason() {
         assert!(check_memory(1, 50).is_ok());
         let Err(Stop::Failed(failure)) = check_memory(1 << 40, 50) else { panic!("they fit") };
         assert_eq!(failure.kind, FailureKind::Unable);

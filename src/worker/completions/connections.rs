@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_that_is_spared_is_not_awaited_and_told_apart() {
+    fn a_channel_that_is_spared_is_not_awaited_and_distinguished() {
         let connections = Connections::new(3);
         connections.spare(&[0, 2]);
         connections.add(3);

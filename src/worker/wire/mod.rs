@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_one_double_or_says_why_not() {
+    fn an_answer_is_one_double_or_gives_the_reason_not() {
         let double = 1.5_f64.to_be_bytes();
         assert_eq!(answered(CA_PROTO_READ_NOTIFY, ECA_NORMAL, 1, &double), Ok(1.5));
         assert!(answered(CA_PROTO_WRITE_NOTIFY, ECA_NORMAL, 1, &[]).unwrap().is_nan());

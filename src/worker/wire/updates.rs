@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_update_is_told() {
+    fn what_is_no_update_is_reported() {
         let one = 1.0_f64.to_be_bytes();
         let (double, short) = (message::DBR_TIME_DOUBLE, message::DBR_TIME_SHORT);
         let why = |what, elements: &[u8]| {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_holds_as_many_pixels_as_it_says() {
+    fn a_frame_holds_as_many_pixels_as_it_reports() {
         let short = |count| (message::DBR_TIME_SHORT, count, message::ECA_NORMAL);
         assert!(taken(Content::Frames, short(9), &[0; 10], 1 << 20)[0].is_err());
         let empty = taken(Content::Frames, short(0), &[], 1 << 20).remove(0).unwrap();

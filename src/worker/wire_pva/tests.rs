@@ -338,7 +338,7 @@ fn complaint(manner: Manner) -> String {
 }
 
 #[test]
-fn what_a_server_does_wrong_is_said() {
+fn what_a_server_does_wrong_is_reported() {
     let instead =
         |command, bytes: &'static [u8]| Manner { instead: Some((command, bytes)), ..RIGHT };
     let of_type = |description| Manner { description, ..RIGHT };
@@ -390,7 +390,7 @@ fn what_a_server_does_wrong_is_said() {
 }
 
 #[test]
-fn what_cannot_be_written_is_said_each_time() {
+fn what_cannot_be_written_is_reported_each_time() {
     let manner = Manner { description: b"\x80\0\x01\x05value\x60", ..RIGHT };
     let (address, played) = Played::start(manner);
     let mut client = client::<Plain>(address, 1);

@@ -81,7 +81,7 @@ fn assert_agree(what: &str, sampled_ns: u64, truth_ns: u64) {
 }
 
 #[test]
-fn cpu_time_of_threads_is_what_the_kernel_says_at_their_end() {
+fn cpu_time_of_threads_is_what_the_kernel_reports_at_their_end() {
     for threads in [1, 3] {
         let mut program = burner(threads, 0.5);
         let own_before_ns = program.heard();

@@ -32,7 +32,7 @@ fn let_it_sample() {
 }
 
 #[test]
-fn a_process_that_ends_keeps_its_samples_and_its_end_is_told() {
+fn a_process_that_ends_keeps_its_samples_and_its_end_is_reported() {
     for waited_for in [true, false] {
         let mut program = burner(0.1);
         let used_ns = program.heard();
@@ -60,7 +60,7 @@ fn a_process_that_ends_keeps_its_samples_and_its_end_is_told() {
 }
 
 #[test]
-fn a_process_that_never_was_is_told_and_disturbs_no_other() {
+fn a_process_that_never_was_is_reported_and_disturbs_no_other() {
     let program = burner(0.0);
     program.heard();
     let nobody = u32::MAX / 2;

@@ -33,7 +33,7 @@ fn with_tiny_disk(folder: &str, size: &str, arguments: &str, after: &str) -> Opt
 }
 
 #[test]
-fn a_full_temporary_folder_is_the_iocs_failure_and_says_how_to_mend_it() {
+fn a_full_temporary_folder_is_the_iocs_failure_and_names_the_fix() {
     // The IOC's start-up files for one PV need some 400 kB, for 50 000 over 1 MB.
     let arguments = "run connect --approach wire --pvs 1,50000 --mode bulk --blocks 5 --out OUT";
     let list = "ls \"$TMPDIR\" >&2";

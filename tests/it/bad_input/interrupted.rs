@@ -19,7 +19,7 @@ fn was_interrupted(ended: &Ended) {
 }
 
 #[test]
-fn a_run_keeps_its_records_and_says_that_it_was_interrupted() {
+fn a_run_keeps_its_records_and_reports_that_it_was_interrupted() {
     let arguments = "run connect --approach wire --pvs 1 --mode serial --blocks 10000 --out OUT";
     let mut running = Invocation::of(arguments).start();
     running.wait_until("three records", |folder| {

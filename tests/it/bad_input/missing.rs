@@ -49,7 +49,7 @@ fn missing_approaches_can_be_left_out_of_the_exit_code() {
 }
 
 #[test]
-fn without_a_python_its_approaches_are_missing_rows_that_say_how_to_mend_it() {
+fn without_a_python_its_approaches_are_missing_rows_that_report_how_to_mend_it() {
     let ended = Invocation::of(&format!("run connect --approach pyca,caproto {SHORT}"))
         .environment("EPICS_GAUGE_PYTHON", "/nonexistent/python")
         .finish();
@@ -62,7 +62,7 @@ fn without_a_python_its_approaches_are_missing_rows_that_say_how_to_mend_it() {
 }
 
 #[test]
-fn a_python_that_is_none_is_said_to_be_none() {
+fn a_python_that_is_none_is_reported_as_none() {
     let ended = Invocation::of(&format!("run connect --approach pyca {SHORT}"))
         .environment("EPICS_GAUGE_PYTHON", "/bin/false")
         .finish();

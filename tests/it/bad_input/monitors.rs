@@ -90,7 +90,7 @@ fn a_client_that_eats_up_memory_is_stopped() {
 }
 
 #[test]
-fn a_rate_that_the_scan_cannot_hold_is_told_with_what_it_held() {
+fn a_rate_that_the_scan_cannot_hold_is_reported_with_what_it_held() {
     let ended = Invocation::of(
         "run waveform --approach libca --pixels 3000x3000 --rate 1000 --seconds 1 --out OUT",
     )

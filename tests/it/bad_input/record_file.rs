@@ -80,7 +80,7 @@ fn a_file_without_its_first_line_is_refused() {
 }
 
 #[test]
-fn a_file_whose_last_line_was_cut_is_accepted_and_said_to_be_cut_off() {
+fn a_file_whose_last_line_was_cut_is_accepted_and_reported_as_cut_off() {
     // The end, and half of the last record.
     let lines: Vec<&str> = good().lines().collect();
     let cut = format!("{}\n{}", lines[..3].join("\n"), &lines[3][..lines[3].len() / 2]);

@@ -135,7 +135,7 @@ fn from_how_many_pvs_on_it_matters_has_its_interval_and_follows_the_budget() {
 }
 
 #[test]
-fn it_matters_never_only_where_no_block_says_otherwise() {
+fn it_matters_never_only_where_no_block_reports_otherwise() {
     let mut run = with_aioca(6e-6);
     // Slower than libca in some blocks, faster in others.
     for one in run.records.iter_mut().filter(|one| one.approach == "aioca" && one.block > 2) {

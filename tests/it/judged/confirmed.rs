@@ -32,7 +32,7 @@ fn followed_by(aioca: impl Fn(usize) -> Speed, count: usize) -> RunRecords {
 }
 
 #[test]
-fn over_without_fresh_blocks_is_undecided_and_says_how_many_it_takes() {
+fn over_without_fresh_blocks_is_undecided_and_reports_how_many_it_takes() {
     let run = suspicious();
     let seen = verdict(&run, NAME);
     assert_eq!(seen.outcome, Outcome::Undecided);
@@ -103,7 +103,7 @@ fn fresh_blocks_on_both_sides_decide_neither_way_and_ask_for_as_many_again() {
 }
 
 #[test]
-fn what_was_within_stays_within_whatever_fresh_blocks_say() {
+fn what_was_within_stays_within_whatever_fresh_blocks_report() {
     let mut run = with_fresh_blocks(&run_of(&[("wire", FLOOR), ("libca", FAST)]), 12);
     for fresh in run.records.iter_mut().filter(|record| record.confirms) {
         let again = record(&fresh.approach, fresh.block, fresh.position, OVER);

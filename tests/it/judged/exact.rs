@@ -36,7 +36,7 @@ fn failing(kind: FailureKind) -> RunRecords {
 }
 
 #[test]
-fn a_wrong_update_is_one_failure_and_the_other_verdicts_say_where_it_is_told() {
+fn a_wrong_update_is_one_failure_and_the_other_verdicts_report_where_it_is_reported() {
     let good = waveform(monitored());
     assert_eq!(verdict(&good, &format!("{CAMERA}::values_wrong")).outcome, Outcome::Within);
     let run = failing(FailureKind::WrongUpdate);

@@ -170,7 +170,7 @@ fn what_a_run_is_too_short_for_is_undecided_by_limits_of_the_users_own() {
 }
 
 #[test]
-fn cpu_is_told_by_windows_in_all_and_over_the_floor() {
+fn cpu_is_reported_by_windows_in_all_and_over_the_floor() {
     let judgement = judge(&waveform(monitored()));
     let rows = &judgement.monitors[0].rows;
     let aioca = rows.iter().find(|row| row.approach == "aioca").unwrap();
@@ -182,7 +182,7 @@ fn cpu_is_told_by_windows_in_all_and_over_the_floor() {
 }
 
 #[test]
-fn the_report_says_at_which_stage_updates_were_lost() {
+fn the_report_reports_at_which_stage_updates_were_lost() {
     let lossy = Monitored {
         received: 7101,
         repeated: 2,
@@ -287,7 +287,7 @@ fn why_it_lost(counters: ServerCounters, change: impl Fn(&mut Monitored)) -> Opt
 }
 
 #[test]
-fn who_lost_updates_is_told_by_the_first_counter_that_shows_it() {
+fn who_lost_updates_is_reported_by_the_first_counter_that_shows_it() {
     let none = ServerCounters::default;
     let as_it_is = |_: &mut Monitored| {};
     assert_eq!(why_it_lost(none(), as_it_is), Some(Bottleneck::Unknown));
@@ -368,7 +368,7 @@ fn lost_of(run: &RunRecords) -> Verdict {
 }
 
 #[test]
-fn losses_on_a_crowded_machine_are_undecided_and_say_why() {
+fn losses_on_a_crowded_machine_are_undecided_and_give_the_reason() {
     let of = |idle_percent, others_percent| Some(MachineUse { idle_percent, others_percent });
     let contended = lossy_on(of(1.0, 80.0));
     let verdict = lost_of(&contended);
@@ -399,7 +399,7 @@ fn losses_that_quiet_blocks_confirm_are_over_although_some_were_crowded() {
 }
 
 #[test]
-fn what_only_the_first_block_says_is_judged_by_how_crowded_that_one_was() {
+fn what_only_the_first_block_reports_is_judged_by_how_crowded_that_one_was() {
     let of = |idle_percent, others_percent| Some(MachineUse { idle_percent, others_percent });
     let outcome = |first: Option<MachineUse>, fresh: Option<MachineUse>| {
         let network = Network { received_bytes: 900_000, sent_bytes: 10, least_bytes: Some(1000) };

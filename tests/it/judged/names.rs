@@ -99,7 +99,7 @@ fn names_are_unique_and_of_letters_digits_and_underscores() {
 }
 
 #[test]
-fn names_say_scenario_approach_configuration_and_relation() {
+fn names_report_scenario_approach_configuration_and_relation() {
     let names = expected(&configurations());
     for name in [
         "connect::pyca::n10000::over_floor",

@@ -62,7 +62,7 @@ fn a_course_begins_where_the_figures_do_and_has_no_window_under_half_a_second() 
 }
 
 #[test]
-fn memory_is_told_where_it_was_sampled() {
+fn memory_is_reported_where_it_was_sampled() {
     let samples = [0, 300, 700, 1300, 1900]
         .map(|at_ms| UsageSample { at_ns: at_ms * 1_000_000, cpu_ns: 0, rss_bytes: at_ms })
         .to_vec();

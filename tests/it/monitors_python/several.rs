@@ -65,7 +65,7 @@ fn every_one_of_several_subscriptions_to_frames_gets_every_frame() {
 }
 
 #[test]
-fn a_subscription_that_stays_silent_is_told_as_that() {
+fn a_subscription_that_stays_silent_is_reported_as_that() {
     let ioc = SoftIoc::builder().pvs(2).start().unwrap();
     let mut worker = WorkerDriver::start("aioca", ioc.client_environment());
     worker.job_of(vec![pv_name(0), "gauge:nowhere".to_owned(), pv_name(1)], 2.0);

@@ -191,7 +191,7 @@ fn commands(document: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_documented_commands_do_what_they_say() {
+fn the_documented_commands_do_what_they_report() {
     let folder = runs(&[1.0; 5]);
     let names = ["monday", "tuesday", "friday", "gauge", "limits"];
     for (index, name) in names.iter().enumerate() {

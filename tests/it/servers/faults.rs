@@ -58,7 +58,7 @@ fn a_server_without_fault_serves() {
 }
 
 #[test]
-fn a_server_that_dies_at_once_is_told_with_its_last_words() {
+fn a_server_that_dies_at_once_is_reported_with_its_last_words() {
     let error = refusal("dies at once");
     let IocError::Process(ProcessError::Ended { status, output, .. }) = &error else {
         panic!("{error:?}")
@@ -68,7 +68,7 @@ fn a_server_that_dies_at_once_is_told_with_its_last_words() {
 }
 
 #[test]
-fn a_server_that_dies_in_use_is_told_with_its_last_words() {
+fn a_server_that_dies_in_use_is_reported_with_its_last_words() {
     let mut server = start("dies in use").unwrap();
     for result in [server.tick(), server.check(), server.tick()] {
         let error = result.unwrap_err();
@@ -80,7 +80,7 @@ fn a_server_that_dies_in_use_is_told_with_its_last_words() {
 }
 
 #[test]
-fn what_is_not_of_the_protocol_is_told() {
+fn what_is_not_of_the_protocol_is_reported() {
     is_garbage(&refusal("garbage"), &["Welcome to my IOC"]);
     is_garbage(&refusal("other version"), &["version 7", "version 1"]);
     is_garbage(&refusal("other name"), &["`yours`", "`mine`"]);
@@ -108,7 +108,7 @@ fn a_server_on_other_ports_or_of_another_protocol_is_not_taken() {
 }
 
 #[test]
-fn a_server_may_say_that_it_cannot() {
+fn a_server_may_report_that_it_cannot() {
     let error = refusal("refuses");
     let IocError::Refused { reason, .. } = &error else { panic!("{error:?}") };
     assert_eq!(reason, "no room");

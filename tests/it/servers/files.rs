@@ -45,7 +45,7 @@ fn files_that_cannot_be_used_are_refused_with_the_place() {
 }
 
 #[test]
-fn a_server_that_needs_the_packages_says_so() {
+fn a_server_that_needs_the_packages_reports_it() {
     let servers = added("[server.mine]\ncommand = [\"{python}\", \"{site}\"]\n").unwrap();
     let kind = servers.get("mine").unwrap();
     assert!(kind.needs_python_site);
@@ -55,7 +55,7 @@ fn a_server_that_needs_the_packages_says_so() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_told() {
+fn a_program_that_is_not_there_is_reported() {
     let servers = added("[server.mine]\ncommand = [\"./no-such-server\"]\n").unwrap();
     let message = super::refusal(&servers, "mine", &Wanted::default()).to_string();
     assert!(message.contains("cannot start") && message.contains("no-such-server"), "{message}");

@@ -31,7 +31,7 @@ fn a_server_ends_when_it_is_dropped_and_when_it_is_stopped() {
 }
 
 #[test]
-fn a_crashed_server_says_so_and_comes_back_perhaps_without_a_pv() {
+fn a_crashed_server_reports_it_and_comes_back_perhaps_without_a_pv() {
     at_once(&pairs(), |(name, approaches)| {
         let name = name.as_str();
         let mut server = start(name);
