@@ -61,7 +61,18 @@ fn command_line(host: &Host) -> Result<String, Failure> {
 fn check_all(arguments: &HostsCheckArguments, hosts: &Hosts) -> Result<Exit, Failure> {
     interrupt::listen().map_err(Failure::unmeasured)?;
     let mut exit = Exit::Good;
-    let elsewhere = hosts.host.iter().filter(|host| host.launcher != hosts::Launcher::Here);
+    let (here, elsewhere): (Vec<&Host>, Vec<&Host>) =
+        hosts.host.iter().partition(|host| host.launcher == hosts::Launcher::Here);
+    if elsewhere.is_empty() {
+        return Err(Failure::usage(format!(
+            "{}: every host has the launcher `here`, so there is nothing to check; give the other \
+             one a launcher such as `ssh`",
+            arguments.file.display()
+        )));
+    }
+    for host in here.iter().filter(|_| !arguments.json) {
+        print(&format!("{}: this process\n", host.name))?;
+    }
     for host in elsewhere {
         let checked = check_host(host);
         if checked.is_err() {

@@ -113,6 +113,18 @@ fn a_host_that_is_no_agent_is_reported_with_what_it_printed() {
 }
 
 #[test]
+fn a_file_without_another_host_is_not_found_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hosts.toml");
+    let host = "[[host]]\nname = \"near\"\nrole = \"client\"\naddress = \"127.0.0.1\"\n\
+                launcher = \"here\"\n";
+    fs::write(&file, host).unwrap();
+    let (code, text) = checked(&file, &[]);
+    assert_eq!(code, Some(64), "{text}");
+    assert!(text.contains("nothing to check") && text.contains("ssh"), "{text}");
+}
+
+#[test]
 fn a_dry_run_prints_addresses_and_commands_and_starts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = shell_host(folder.path(), "exit 7");
